@@ -1,0 +1,35 @@
+"""dislok: compute kernels for earthquake sources with exact derivatives.
+
+Submodules load when they are first used, so that ``import dislok`` stays light:
+
+- `dislok.okada`: displacement, strain, stress and their derivatives of rectangles and point sources
+- `dislok.convert`: magnitudes, moment tensors, nodal planes, coordinates
+- `dislok.okadatorch`: drop-in for the public names of OkadaTorch
+- `dislok.inversion`: faults from GNSS and InSAR data
+- `dislok.backends`: which compiled backend serves a call
+"""
+
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dislok import backends as backends
+    from dislok import convert as convert
+    from dislok import inversion as inversion
+    from dislok import okada as okada
+    from dislok import okadatorch as okadatorch
+
+__version__ = "0.1.0"
+__all__ = ["__version__"]
+_SUBMODULES = ["backends", "convert", "inversion", "okada", "okadatorch"]
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in _SUBMODULES:
+        return import_module(f"dislok.{name}")
+    raise AttributeError(f"module 'dislok' has no attribute {name!r}; it offers {', '.join(_SUBMODULES)}")
+
+
+def __dir__() -> list[str]:
+    return __all__ + _SUBMODULES
