@@ -13,7 +13,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 def package_folder() -> Path:
-    """Folder of the dislok that is under test: the link farm of an editable install, or an installed wheel."""
+    """Folder of the dislok that is under test: the links of an editable install, or an installed wheel."""
     spec = find_spec("dislok")
     if spec is None or spec.origin is None:
         raise RuntimeError("dislok is not installed; `make test` installs it")
@@ -27,7 +27,7 @@ def kernel_digest(package: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-# Numba's cache does not see that a formula imported from another file has changed, so the folder changes its name.
+# Numba's cache does not see a change in a formula that is imported from another file: name the folder after it.
 os.environ.setdefault("NUMBA_CACHE_DIR", str(REPOSITORY / ".numba_cache" / kernel_digest(package_folder())))
 
 
