@@ -27,7 +27,7 @@ def kernel_digest(package: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-# Numba's cache does not see a change in a formula that is imported from another file: name the folder after it.
+# Numba's cache does not see a change in a formula imported from another file: name the folder after it.
 os.environ.setdefault("NUMBA_CACHE_DIR", str(REPOSITORY / ".numba_cache" / kernel_digest(package_folder())))
 
 
