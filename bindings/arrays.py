@@ -1,0 +1,418 @@
+"""Arrays in, arrays out: framework, dtype, device and memory layout of what a caller passes in.
+
+Every input of a public function goes through :func:`guard`, and every ``out=`` through :func:`checked_out`.
+
+Frameworks
+    The output is what the input is. NumPy arrays, torch tensors and CuPy arrays have a framework; Python
+    numbers, NumPy scalars, lists and tuples have none and follow the others. Everything else that offers
+    ``__array__`` or DLPack on the CPU (pandas, xarray, JAX) is read as NumPy, without a copy where that can
+    be done, and gives NumPy. Two frameworks in one call are a `TypeError` that names both.
+Dtypes
+    float64 and float32 are kept, integers count as float64, anything else is a `TypeError`. Arrays of two
+    dtypes in one call are a `TypeError` that names both. Zero-dimensional arrays follow arrays with
+    dimensions, and numbers and lists follow both, so ``torch.tensor(1.0)`` goes with float64 coordinates.
+Layout
+    What is not C-contiguous, aligned, native and writeable is copied; inputs are never written to.
+Devices
+    A CUDA array stays on its device and on the caller's current stream. Its values are never looked at,
+    because that would make the stream wait.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+Array: TypeAlias = Any
+"""A NumPy array, torch tensor or CuPy array."""
+
+ArrayLike: TypeAlias = Any
+"""An `Array`, a number, a sequence of numbers, or an object with ``__array__`` or DLPack on the CPU."""
+
+TITLES = {"numpy": "NumPy", "torch": "torch", "cupy": "CuPy"}
+_CPU_DEVICE = 1  # kDLCPU of the DLPack specification
+
+
+class NumpySpace:
+    """Where the arrays of a call live, for NumPy and, through its subclass, CuPy."""
+
+    framework = "numpy"
+    on_cuda = False
+
+    def __init__(self, dtype: str) -> None:
+        self.dtype = dtype
+        self.xp: Any = np
+
+    def asarray(self, name: str, value: ArrayLike) -> Array:
+        """`value` as a C-contiguous array of this space; copied if it is read-only or laid out otherwise."""
+        return np.require(value, self.dtype, ["C", "A", "W", "E"])
+
+    def empty(self, shape: Sequence[int]) -> Array:
+        """A new array, not initialised."""
+        return self.xp.empty(tuple(shape), dtype=self.dtype)
+
+    def at_surface(self, horizontal: Array) -> Array:
+        """East and north (n, 2) with zero height appended (n, 3)."""
+        obs = self.xp.zeros((horizontal.shape[0], 3), dtype=self.dtype)
+        obs[:, :2] = horizontal
+        return obs
+
+    def columns(self, fields: Sequence[Array], rows: int) -> Array:
+        """Scalars and vectors side by side, shape (rows, len(fields))."""
+        table = self.empty((rows, len(fields)))
+        for k, field in enumerate(fields):
+            table[:, k] = field
+        return table
+
+    def peek(self, array: Array) -> np.ndarray | None:
+        """The values as a NumPy array, or None where they cannot be looked at without waiting."""
+        return array
+
+    def fetch(self, array: Array) -> np.ndarray:
+        """The values as a NumPy array, waiting for the device if need be."""
+        return array
+
+
+class CupySpace(NumpySpace):
+    """CuPy arrays of one device; new arrays are made on the caller's current device and stream."""
+
+    framework = "cupy"
+    on_cuda = True
+
+    def __init__(self, dtype: str) -> None:
+        super().__init__(dtype)
+        self.xp = sys.modules["cupy"]
+
+    def asarray(self, name: str, value: ArrayLike) -> Array:
+        # ascontiguousarray makes vectors of scalars; asarray with order="C" does not.
+        return self.xp.asarray(value, dtype=self.dtype, order="C")
+
+    def peek(self, array: Array) -> np.ndarray | None:
+        return None
+
+    def fetch(self, array: Array) -> np.ndarray:
+        return self.xp.asnumpy(array)
+
+
+class TorchSpace:
+    """torch tensors of one device; every operation here is differentiable and knows `torch.func`."""
+
+    framework = "torch"
+
+    def __init__(self, dtype: str, device: Any) -> None:
+        self.torch: Any = sys.modules["torch"]
+        self.dtype = dtype
+        self.device = device
+        self.on_cuda = device.type == "cuda"
+
+    def asarray(self, name: str, value: ArrayLike) -> Array:
+        dtype = getattr(self.torch, self.dtype)
+        if _is_torch(value):
+            return value.to(dtype=dtype, device=self.device).contiguous()
+        return self.torch.tensor(np.asarray(value, self.dtype), dtype=dtype, device=self.device)
+
+    def empty(self, shape: Sequence[int]) -> Array:
+        return self.torch.empty(tuple(shape), dtype=getattr(self.torch, self.dtype), device=self.device)
+
+    def at_surface(self, horizontal: Array) -> Array:
+        return self.torch.cat([horizontal, self.torch.zeros_like(horizontal[:, :1])], dim=1)
+
+    def columns(self, fields: Sequence[Array], rows: int) -> Array:
+        return self.torch.stack([field.expand(rows) for field in fields], dim=1)
+
+    def peek(self, array: Array) -> np.ndarray | None:
+        # Inside torch.func a tensor stands for a batch, or for a value with its tangent.
+        if self.on_cuda or self.torch._C._functorch.is_functorch_wrapped_tensor(array):
+            return None
+        return array.detach().numpy()
+
+    def fetch(self, array: Array) -> np.ndarray:
+        return array.detach().cpu().numpy()
+
+
+Space: TypeAlias = NumpySpace | TorchSpace
+
+
+class Guarded(NamedTuple):
+    """What :func:`guard` returns: the space of a call and its inputs as arrays of that space, by name."""
+
+    space: Space
+    arrays: dict[str, Array]
+
+
+def guard(inputs: Mapping[str, ArrayLike]) -> Guarded:
+    """Bring all inputs of a call to one framework, dtype and device, C-contiguous.
+
+    Parameters
+    ----------
+    inputs : mapping of str to array_like
+        The inputs by the name that an error message shall use.
+
+    Returns
+    -------
+    Guarded
+        The space and the arrays. Arrays that are right already are passed on without a copy.
+
+    Raises
+    ------
+    TypeError
+        If the inputs mix frameworks or dtypes, or if a dtype, device or kind of object is not supported.
+    ValueError
+        If a list is ragged, or if CUDA arrays lie on different devices.
+    """
+    framework = _common_framework(inputs)
+    values = {name: _readable(name, value) for name, value in inputs.items()}
+    dtype = _common_dtype(inputs, values)
+    space = _space(framework, dtype, values)
+    return Guarded(space, {name: space.asarray(name, value) for name, value in values.items()})
+
+
+def checked_out(out: Array, shape: Sequence[int], space: Space, inputs: Iterable[Array] = ()) -> Array:
+    """`out` itself, if results of this shape can be written there; otherwise an error that says why not.
+
+    Parameters
+    ----------
+    out : array
+        The caller's ``out=``.
+    shape : sequence of int
+        Shape of the result.
+    space : Space
+        Framework, dtype and device of the result.
+    inputs : iterable of array
+        Arrays that are read while `out` is written; `out` must not share memory with them.
+
+    Raises
+    ------
+    TypeError
+        If `out` has another framework or dtype than the inputs.
+    ValueError
+        If its shape differs, if it is read-only, not C-contiguous or on another device, or overlaps an input.
+    """
+    _check_kind_of_out(out, space)
+    if tuple(out.shape) != tuple(shape):
+        raise ValueError(f"out must have shape {tuple(shape)}, got {tuple(out.shape)}")
+    if space.framework == "torch":
+        return _checked_torch_out(out, space)
+    if not out.flags.c_contiguous:
+        raise ValueError("out must be C-contiguous")
+    if isinstance(out, np.ndarray) and not out.flags.writeable:
+        raise ValueError("out is read-only")
+    if any(space.xp.may_share_memory(out, array) for array in inputs):  # type: ignore[union-attr]
+        raise ValueError("out shares memory with an input")
+    return out
+
+
+def finite_number(name: str, value: Any) -> float:
+    """`value` as a Python float; `TypeError` if it is not a real number, `ValueError` if it is not finite."""
+    scalar = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    if not scalar and not (isinstance(value, np.ndarray) and value.ndim == 0 and value.dtype.kind in "iuf"):
+        raise TypeError(f"{name} must be a number, got {_describe(value)}")
+    if not math.isfinite(value):
+        raise ValueError(f"{name} is {float(value)}; it must be finite")
+    return float(value)
+
+
+def check_finite(name: str, values: np.ndarray, labels: Sequence[str] | None = None) -> None:
+    """Raise a `ValueError` that names the first value that is NaN or infinite.
+
+    With `labels`, the columns of `values` are called ``name.label``, as the fields of a source are.
+    """
+    with np.errstate(all="ignore"):
+        # One pass without a temporary: a sum is finite only if no term is NaN or infinite.
+        if np.isfinite(values.sum()):
+            return
+    bad = ~np.isfinite(values)
+    if bad.any():
+        reject(name, values, bad, "it must be finite", labels)
+
+
+def reject(
+    name: str, values: np.ndarray, bad: np.ndarray, rule: str, labels: Sequence[str] | None = None
+) -> None:
+    """Raise a `ValueError` that names the first of `values` where `bad` holds, its value and the rule."""
+    index = tuple(int(i) for i in np.unravel_index(int(np.argmax(bad)), bad.shape))
+    value = float(values[index])
+    if labels is not None:
+        name, index = f"{name}.{labels[index[-1]]}", index[:-1]
+    where = f"[{', '.join(map(str, index))}]" if index else ""
+    raise ValueError(f"{name}{where} is {value!r}; {rule}")
+
+
+def _is_torch(value: Any) -> bool:
+    # A module that is not imported has no instances, and looking it up imports nothing.
+    return isinstance(value, getattr(sys.modules.get("torch"), "Tensor", ()))
+
+
+def _is_cupy(value: Any) -> bool:
+    return isinstance(value, getattr(sys.modules.get("cupy"), "ndarray", ()))
+
+
+def _framework(value: Any) -> str | None:
+    if _is_torch(value):
+        return "torch"
+    if _is_cupy(value):
+        return "cupy"
+    if isinstance(value, np.generic):
+        return None
+    has_array = hasattr(value, "__array__") or hasattr(value, "__dlpack__")
+    return "numpy" if has_array or hasattr(value, "__cuda_array_interface__") else None
+
+
+def _common_framework(inputs: Mapping[str, Any]) -> str:
+    owner: dict[str, str] = {}
+    for name, value in inputs.items():
+        framework = _framework(value)
+        if framework is not None:
+            owner.setdefault(framework, name)
+    if len(owner) > 1:
+        (first, a), (second, b) = list(owner.items())[:2]
+        raise TypeError(
+            f"{a} is a {_title(inputs[a], first)} array but {b} is a {_title(inputs[b], second)} array; "
+            "use one framework in a call"
+        )
+    return next(iter(owner), "numpy")
+
+
+def _title(value: Any, framework: str) -> str:
+    if framework == "numpy" and not isinstance(value, np.ndarray):
+        return type(value).__module__.partition(".")[0]
+    return TITLES[framework]
+
+
+def _describe(value: Any) -> str:
+    shape = getattr(value, "shape", None)
+    return type(value).__name__ if shape is None else f"{type(value).__name__} of shape {tuple(shape)}"
+
+
+def _readable(name: str, value: Any) -> Array:
+    """A torch tensor or CuPy array as it is; everything else as a NumPy array."""
+    if _is_torch(value):
+        if value.layout is not sys.modules["torch"].strided:
+            raise TypeError(f"{name} has layout {value.layout}; only dense tensors are supported")
+        return value
+    if _is_cupy(value):
+        return value
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise TypeError(f"{name} is a masked array; drop or fill its masked elements first")
+    if isinstance(value, (list, tuple)):
+        _refuse_arrays_inside(name, value)
+    if isinstance(value, np.ndarray):
+        return value
+    return _from_elsewhere(name, value)
+
+
+def _refuse_arrays_inside(name: str, values: Sequence[Any]) -> None:
+    """A list of tensors would be read element by element and lose its gradients without a word."""
+    for value in values:
+        if isinstance(value, (list, tuple)):
+            _refuse_arrays_inside(name, value)
+        elif _framework(value) in ("torch", "cupy"):
+            raise TypeError(
+                f"{name} is a {type(values).__name__} of {type(value).__name__}; stack them first"
+            )
+
+
+def _from_elsewhere(name: str, value: Any) -> np.ndarray:
+    """Numbers, sequences and arrays of other libraries as NumPy; never a copy from another device."""
+    if _on_another_device(value):
+        raise TypeError(
+            f"{name} is a {_describe(value)} on a device; pass cupy.from_dlpack(...) of it instead"
+        )
+    try:
+        by_dlpack = hasattr(value, "__dlpack__") and not hasattr(value, "__array__")
+        array = np.from_dlpack(value) if by_dlpack else np.asarray(value)
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"{name} cannot be read as an array: {error}") from None
+    if array.dtype == object:
+        raise TypeError(f"{name} must be an array or a number, got {_describe(value)}")
+    return array
+
+
+def _on_another_device(value: Any) -> bool:
+    if hasattr(value, "__dlpack_device__"):
+        return int(value.__dlpack_device__()[0]) != _CPU_DEVICE
+    return hasattr(value, "__cuda_array_interface__")
+
+
+def _dtype_name(value: Array) -> str:
+    return str(value.dtype).removeprefix("torch.") if _is_torch(value) else value.dtype.name
+
+
+def _counts_as(name: str, value: Array) -> str:
+    dtype = _dtype_name(value)
+    if dtype in ("float64", "float32"):
+        return dtype
+    if dtype.startswith(("int", "uint")):
+        return "float64"
+    raise TypeError(f"{name} has dtype {dtype}; float64, float32 and integers are supported")
+
+
+def _weight(original: Any, value: Array) -> int:
+    """Whose dtype decides: arrays with dimensions (2), zero-dimensional arrays (1), numbers and lists (0)."""
+    if _framework(original) is None:
+        return 0
+    return 2 if value.ndim else 1
+
+
+def _common_dtype(inputs: Mapping[str, Any], values: Mapping[str, Array]) -> str:
+    names: dict[int, dict[str, str]] = {0: {}, 1: {}, 2: {}}
+    for name, value in values.items():
+        names[_weight(inputs[name], value)].setdefault(_counts_as(name, value), name)
+    owner = names[2] or names[1]
+    if len(owner) > 1:
+        a, b = owner.values()
+        raise TypeError(
+            f"{a} is {_dtype_name(values[a])} but {b} is {_dtype_name(values[b])}; "
+            "use one dtype in a call (integers count as float64)"
+        )
+    return next(iter(owner), "float64")
+
+
+def _space(framework: str, dtype: str, values: Mapping[str, Array]) -> Space:
+    if framework == "numpy":
+        return NumpySpace(dtype)
+    device = _common_device(framework, values)
+    return CupySpace(dtype) if framework == "cupy" else TorchSpace(dtype, device)
+
+
+def _common_device(framework: str, values: Mapping[str, Array]) -> Any:
+    """The one device of all arrays; zero-dimensional tensors on the CPU may follow, as torch has it."""
+    mine = _is_torch if framework == "torch" else _is_cupy
+    owner: dict[Any, str] = {}
+    for name, value in values.items():
+        if mine(value) and (value.ndim or framework == "cupy"):
+            owner.setdefault(value.device, name)
+    if not owner:
+        owner = {value.device: name for name, value in values.items() if mine(value)}
+    if len(owner) > 1:
+        (first, a), (second, b) = list(owner.items())[:2]
+        raise ValueError(f"{a} is on {first} but {b} is on {second}; use one device in a call")
+    device = next(iter(owner))
+    if framework == "torch" and device.type not in ("cpu", "cuda"):
+        raise TypeError(f"{owner[device]} is on {device}; torch tensors on cpu and cuda are supported")
+    return device
+
+
+def _check_kind_of_out(out: Any, space: Space) -> None:
+    kinds = {"numpy": lambda a: isinstance(a, np.ndarray), "torch": _is_torch, "cupy": _is_cupy}
+    if not kinds[space.framework](out):
+        raise TypeError(
+            f"out must be a {TITLES[space.framework]} array as the inputs are, got {_describe(out)}"
+        )
+    native = space.framework != "numpy" or out.dtype.isnative
+    if _dtype_name(out) != space.dtype or not native:
+        raise TypeError(f"out must have dtype {space.dtype}, got {out.dtype}")
+
+
+def _checked_torch_out(out: Array, space: Any) -> Array:
+    if out.device != space.device:
+        raise ValueError(f"out is on {out.device} but the inputs are on {space.device}")
+    if not out.is_contiguous():
+        raise ValueError("out must be C-contiguous")
+    if out.requires_grad:
+        raise ValueError("out must not require gradients; leave out= away to get a differentiable result")
+    return out

@@ -1,0 +1,740 @@
+"""Displacement, strain and stress of dislocations in an elastic half-space, and their derivatives.
+
+The solutions are those of Okada (1985, 1992): a homogeneous, isotropic half-space with a free surface at z =
+0.
+
+Conventions
+    x is east, y north and z up, so observers have z <= 0; depth is positive downwards. Coordinates, depths,
+    lengths and widths share one unit, and displacement comes out in the unit of slip. Angles are degrees, and
+    derivatives with respect to angles are per degree. Strike, dip and rake are those of Aki & Richards;
+    opening is positive. Strain and stress are positive in tension. The last axis is the component.
+Arrays
+    NumPy arrays in, NumPy arrays out; the same for torch tensors, which come out differentiable, and for CuPy
+    arrays. See :mod:`dislok.arrays` for dtypes, layouts and what may be mixed.
+Checks
+    Inputs are checked before any work, and an error names the first offender and its value. Shapes and dtypes
+    are always checked. Values are checked on the CPU; on a CUDA device that would make the stream wait, and
+    within a `torch.func` transform or a compiled graph there is nothing to look at. :func:`check` looks at
+    the values wherever they are.
+Singular points
+    On the edges and corners of a rectangle, and at a point source, every result is NaN. Exactly on a
+    rectangle it is the mean of both sides.
+Memory
+    Nothing of the size observers × sources is made but what is returned. Besides its result and, where the
+    inputs have to be converted, their copies, a call needs at most 25 MB.
+Threads
+    ``threads=`` limits the threads of a call on the CPU; None takes Numba's number, which is that of the
+    processors that this process may use. Parallel calls do not survive a ``fork``: data loaders should start
+    their workers with ``spawn``.
+
+References ---------- Okada, Y. (1985). Surface deformation due to shear and tensile faults in a half-space.
+Bull. Seism. Soc. Am. 75, 1135-1154.
+
+Okada, Y. (1992). Internal deformation due to shear and tensile faults in a half-space. Bull. Seism. Soc. Am.
+82, 1018-1040.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dislok import backends
+from dislok.arrays import Array, ArrayLike, Space, check_finite, checked_out, finite_number, guard, reject
+from dislok.sources import (
+    ORIGINS,
+    UNIT_SOURCES,
+    Point,
+    Rectangle,
+    Source,
+    check_values,
+    fractions,
+    kind_of,
+    named_fields,
+    stack,
+)
+
+__all__ = [
+    "ORIGINS",
+    "Point",
+    "Rectangle",
+    "apply",
+    "apply_adjoint",
+    "check",
+    "displacement",
+    "fields",
+    "gradient",
+    "greens",
+    "hessian",
+    "jacobian",
+    "strain",
+    "stress",
+]
+
+_COMPONENTS = {"displacement": (3,), "gradient": (3, 3)}
+_BLOCK = 1 << 18  # observers; a block of displacement and gradient takes 25 MB in float64
+
+
+def displacement(
+    obs: ArrayLike,
+    source: Source,
+    *,
+    nu: float | Array = 0.25,
+    origin: str = "topleft",
+    pairs: bool = False,
+    backend: str | None = None,
+    out: Array | None = None,
+    threads: int | None = None,
+) -> Array:
+    """Displacement of all sources together at each observer.
+
+    Parameters
+    ----------
+    obs : array_like, shape (n, 3) or (n, 2)
+        East, north and up (z <= 0) of the observers, or east and north of observers at the surface.
+    source : Rectangle or Point
+        The m sources.
+    nu : float, optional
+        Poisson's ratio, in [0, 0.5). May be a zero-dimensional tensor where the others are tensors.
+    origin : str, optional
+        Where (x, y, depth) sits on a rectangle: a key of `ORIGINS`, as "topleft", "center" or "bottomright".
+        Points ignore it.
+    pairs : bool, optional
+        Source i with observer i alone, nothing summed; the sources then broadcast to the n observers.
+    backend : {"numba", "cupy", "numba-cuda"}, optional
+        What computes; see :mod:`dislok.backends`.
+    out : array, shape (n, 3), optional
+        C-contiguous array of the inputs' framework and dtype that receives the result. A torch result is
+        copied there, without gradients.
+    threads : int, optional
+        Most threads of a call on the CPU.
+
+    Returns
+    -------
+    array, shape (n, 3)
+        East, north and up displacement, in the unit of slip.
+
+    Raises
+    ------
+    TypeError
+        If the inputs mix frameworks or dtypes, or if a dtype or kind of object is not supported.
+    ValueError
+        If a shape does not fit; if a value is not finite, an observer lies above the surface, a depth is
+        negative, a length or width is not positive, a fault sticks out of the ground or `nu` is out of range;
+        if a name is unknown or `out` cannot be used.
+    ImportError
+        If the backend for CUDA arrays is not installed.
+
+    Examples -------- >>> import numpy as np >>> from dislok import okada >>> fault = okada.Rectangle(x=0,
+    y=0, depth=1e3, length=20e3, width=10e3, strike=30, dip=60, rake=90, slip=2) >>>
+    okada.displacement(np.array([[5e3, 2e3]]), fault).shape (1, 3)
+    """
+    call = _prepare(obs, source, nu, origin, pairs, backend, threads)
+    return _field(call, "displacement", out)
+
+
+def gradient(
+    obs: ArrayLike,
+    source: Source,
+    *,
+    nu: float | Array = 0.25,
+    origin: str = "topleft",
+    pairs: bool = False,
+    backend: str | None = None,
+    out: Array | None = None,
+    threads: int | None = None,
+) -> Array:
+    """Gradient of the displacement of all sources together at each observer.
+
+    Parameters
+    ----------
+    obs, source, nu, origin, pairs, backend, threads
+        As of :func:`displacement`.
+    out : array, shape (n, 3, 3), optional
+        As of :func:`displacement`.
+
+    Returns
+    -------
+    array, shape (n, 3, 3)
+        ``[i, j]`` is ∂uᵢ/∂xⱼ, in units of slip over length.
+
+    Raises
+    ------
+    TypeError, ValueError, ImportError
+        As :func:`displacement` does.
+    """
+    call = _prepare(obs, source, nu, origin, pairs, backend, threads)
+    return _field(call, "gradient", out)
+
+
+def fields(
+    obs: ArrayLike,
+    source: Source,
+    *,
+    nu: float | Array = 0.25,
+    origin: str = "topleft",
+    pairs: bool = False,
+    backend: str | None = None,
+    out: tuple[Array, Array] | None = None,
+    threads: int | None = None,
+) -> tuple[Array, Array]:
+    """Displacement and its gradient, computed together in one pass.
+
+    Parameters
+    ----------
+    obs, source, nu, origin, pairs, backend, threads
+        As of :func:`displacement`.
+    out : tuple of two arrays, shapes (n, 3) and (n, 3, 3), optional
+        As of :func:`displacement`.
+
+    Returns
+    -------
+    displacement : array, shape (n, 3)
+        In the unit of slip.
+    gradient : array, shape (n, 3, 3)
+        ``[i, j]`` is ∂uᵢ/∂xⱼ.
+
+    Raises
+    ------
+    TypeError, ValueError, ImportError
+        As :func:`displacement` does.
+    """
+    call = _prepare(obs, source, nu, origin, pairs, backend, threads)
+    first, second = (None, None) if out is None else out
+    if call.space.framework == "torch":
+        return _field(call, "displacement", first), _field(call, "gradient", second)
+    u = _target(call, (call.n, 3), first)
+    g = _target(call, (call.n, 3, 3), second)
+    for rows, both in _blocks(call, 12, "field_both"):
+        u[rows] = both[:, :3]
+        g[rows] = both[:, 3:].reshape(-1, 3, 3)
+    return u, g
+
+
+def strain(
+    obs: ArrayLike,
+    source: Source,
+    *,
+    nu: float | Array = 0.25,
+    origin: str = "topleft",
+    pairs: bool = False,
+    backend: str | None = None,
+    out: Array | None = None,
+    threads: int | None = None,
+) -> Array:
+    """Strain of all sources together at each observer.
+
+    Parameters
+    ----------
+    obs, source, nu, origin, pairs, backend, threads
+        As of :func:`displacement`.
+    out : array, shape (n, 6), optional
+        As of :func:`displacement`.
+
+    Returns
+    -------
+    array, shape (n, 6)
+        Tensor strain xx, yy, zz, xy, xz, yz, positive in tension: xy is (∂u_x/∂y + ∂u_y/∂x) / 2.
+
+    Raises
+    ------
+    TypeError, ValueError, ImportError
+        As :func:`displacement` does.
+    """
+    call = _prepare(obs, source, nu, origin, pairs, backend, threads)
+    return _from_gradient(call, _strain_components, out)
+
+
+def stress(
+    obs: ArrayLike,
+    source: Source,
+    *,
+    mu: float | Array = 30e9,
+    nu: float | Array = 0.25,
+    origin: str = "topleft",
+    pairs: bool = False,
+    backend: str | None = None,
+    out: Array | None = None,
+    threads: int | None = None,
+) -> Array:
+    """Change of stress by all sources together at each observer.
+
+    Hooke's law: σ = λ tr(ε) I + 2 μ ε with λ = 2 μ ν / (1 - 2 ν).
+
+    Parameters
+    ----------
+    mu : float, optional
+        Shear modulus; in Pa for a stress in Pa, where slip and lengths are in the same unit.
+    obs, source, nu, origin, pairs, backend, threads
+        As of :func:`displacement`.
+    out : array, shape (n, 6), optional
+        As of :func:`displacement`.
+
+    Returns
+    -------
+    array, shape (n, 6)
+        Stress xx, yy, zz, xy, xz, yz in the unit of `mu`, positive in tension.
+
+    Raises
+    ------
+    TypeError, ValueError, ImportError
+        As :func:`displacement` does; also if `mu` is not positive.
+    """
+    call = _prepare(obs, source, nu, origin, pairs, backend, threads)
+    modulus = _modulus(mu)
+
+    def components(g: Array) -> list[Array]:
+        eps = _strain_components(g)
+        pressure = 2.0 * modulus * call.nu / (1.0 - 2.0 * call.nu) * (eps[0] + eps[1] + eps[2])
+        shear = [2.0 * modulus * e for e in eps]
+        return [pressure + shear[0], pressure + shear[1], pressure + shear[2], *shear[3:]]
+
+    return _from_gradient(call, components, out)
+
+
+def greens(
+    obs: ArrayLike,
+    source: Source,
+    *,
+    of: str = "displacement",
+    nu: float | Array = 0.25,
+    origin: str = "topleft",
+    pairs: bool = False,
+    backend: str | None = None,
+    out: Array | None = None,
+    threads: int | None = None,
+) -> Array:
+    """Green's matrix: what each source does with unit slip in each direction.
+
+    The slip, rake and opening of the sources (for points also their potency and inflation) play no part.
+
+    Parameters
+    ----------
+    of : {"displacement", "gradient"}, optional
+        What is computed.
+    obs, source, nu, origin, pairs, backend, threads
+        As of :func:`displacement`.
+    out : array, optional
+        As of :func:`displacement`, of the shape that is returned.
+
+    Returns
+    -------
+    array, shape (n, 3, m, b) or, of the gradient, (n, 3, 3, m, b)
+        b counts the unit sources: along strike, up dip (hanging wall against foot wall, rake 90), opening,
+        and for points inflation. Without the m axis if `pairs`.
+
+    Raises
+    ------
+    TypeError, ValueError, ImportError
+        As :func:`displacement` does.
+    """
+    call = _prepare(obs, source, nu, origin, pairs, backend, threads)
+    return _matrix(call, "greens", of, (UNIT_SOURCES[call.kind],), out)
+
+
+def apply(
+    obs: ArrayLike,
+    source: Source,
+    s: ArrayLike,
+    *,
+    of: str = "displacement",
+    nu: float | Array = 0.25,
+    origin: str = "topleft",
+    backend: str | None = None,
+    out: Array | None = None,
+    threads: int | None = None,
+) -> Array:
+    """The Green's matrix times slip, without making the matrix.
+
+    Parameters
+    ----------
+    s : array_like, shape (m, b)
+        Slip of each source along strike, up dip, and opening; for points potencies, with inflation as the
+        fourth.
+    of : {"displacement", "gradient"}, optional
+        What is computed.
+    obs, source, nu, origin, backend, threads
+        As of :func:`displacement`.
+    out : array, shape (n, 3) or (n, 3, 3), optional
+        As of :func:`displacement`.
+
+    Returns
+    -------
+    array, shape (n, 3) or (n, 3, 3)
+        The sum over sources and unit sources of :func:`greens` times `s`.
+
+    Raises
+    ------
+    TypeError, ValueError, ImportError
+        As :func:`displacement` does; also if the shape of `s` does not fit.
+    """
+    call = _prepare(obs, source, nu, origin, False, backend, threads, s=s)
+    values = _factor(call, "s", (call.m, UNIT_SOURCES[call.kind]))
+    shape = (call.n, *_components(of))
+    if call.space.framework == "torch":
+        result = _autograd().apply(*call.geometry, of, values, call.threads)
+        return _deliver(call, result.reshape(shape), out)
+    out = _target(call, shape, out, values)
+    if _nothing_to_do(call, out):
+        return out
+    call.kernels().apply(*call.geometry, of, values, out=_flat(call, of, out), threads=call.threads)
+    return out
+
+
+def apply_adjoint(
+    obs: ArrayLike,
+    source: Source,
+    r: ArrayLike,
+    *,
+    of: str = "displacement",
+    nu: float | Array = 0.25,
+    origin: str = "topleft",
+    backend: str | None = None,
+    out: Array | None = None,
+    threads: int | None = None,
+) -> Array:
+    """The transposed Green's matrix times residuals, without making the matrix.
+
+    Parameters
+    ----------
+    r : array_like, shape (n, 3) or, of the gradient, (n, 3, 3)
+        Residuals at the observers.
+    of : {"displacement", "gradient"}, optional
+        What the residuals are residuals of.
+    obs, source, nu, origin, backend, threads
+        As of :func:`displacement`.
+    out : array, shape (m, b), optional
+        As of :func:`displacement`; receives a copy.
+
+    Returns
+    -------
+    array, shape (m, b)
+        The sum over observers and components of :func:`greens` times `r`.
+
+    Raises
+    ------
+    TypeError, ValueError, ImportError
+        As :func:`displacement` does; also if the shape of `r` does not fit.
+    """
+    call = _prepare(obs, source, nu, origin, False, backend, threads, r=r)
+    values = _flat(call, of, _factor(call, "r", (call.n, *_components(of))))
+    if call.space.framework == "torch":
+        return _deliver(call, _autograd().apply_adjoint(*call.geometry, of, values, call.threads), out)
+    out = _target(call, (call.m, UNIT_SOURCES[call.kind]), out, values)
+    if not _nothing_to_do(call, out):
+        out[...] = call.kernels().apply_adjoint(*call.geometry, of, values, threads=call.threads)
+    return out
+
+
+def jacobian(
+    obs: ArrayLike,
+    source: Source,
+    *,
+    of: str = "displacement",
+    nu: float | Array = 0.25,
+    origin: str = "topleft",
+    pairs: bool = False,
+    backend: str | None = None,
+    out: Array | None = None,
+    threads: int | None = None,
+) -> Array:
+    """First derivatives with respect to every parameter of every source, exact.
+
+    Parameters
+    ----------
+    of : {"displacement", "gradient"}, optional
+        What is differentiated.
+    obs, source, nu, origin, pairs, backend, threads
+        As of :func:`displacement`.
+    out : array, optional
+        As of :func:`displacement`, of the shape that is returned.
+
+    Returns
+    -------
+    array, shape (n, 3, m, p) or, of the gradient, (n, 3, 3, m, p)
+        p counts the fields of the source in their order: 10 for rectangles, 9 for points. Angles count in
+        degrees. Without the m axis if `pairs`.
+
+    Raises
+    ------
+    TypeError, ValueError, ImportError
+        As :func:`displacement` does.
+    """
+    call = _prepare(obs, source, nu, origin, pairs, backend, threads)
+    return _matrix(call, "jacobian", of, (call.p,), out)
+
+
+def hessian(
+    obs: ArrayLike,
+    source: Source,
+    *,
+    of: str = "displacement",
+    nu: float | Array = 0.25,
+    origin: str = "topleft",
+    pairs: bool = False,
+    backend: str | None = None,
+    out: Array | None = None,
+    threads: int | None = None,
+) -> Array:
+    """Second derivatives with respect to every pair of parameters of every source, exact.
+
+    Parameters of different sources have no common second derivative, since sources add up.
+
+    Parameters
+    ----------
+    of : {"displacement", "gradient"}, optional
+        What is differentiated.
+    obs, source, nu, origin, pairs, backend, threads
+        As of :func:`displacement`.
+    out : array, optional
+        As of :func:`displacement`, of the shape that is returned.
+
+    Returns
+    -------
+    array, shape (n, 3, m, p, p) or, of the gradient, (n, 3, 3, m, p, p)
+        Symmetric in its last two axes, which count the fields of the source in their order. Without the m
+        axis if `pairs`.
+
+    Raises
+    ------
+    TypeError, ValueError, ImportError
+        As :func:`displacement` does.
+    """
+    call = _prepare(obs, source, nu, origin, pairs, backend, threads)
+    return _matrix(call, "hessian", of, (call.p, call.p), out)
+
+
+def check(
+    obs: ArrayLike,
+    source: Source,
+    *,
+    nu: float | Array = 0.25,
+    origin: str = "topleft",
+    pairs: bool = False,
+) -> None:
+    """Check everything about the inputs of a call, also the values of CUDA arrays, and compute nothing.
+
+    Parameters
+    ----------
+    obs, source, nu, origin, pairs
+        As of :func:`displacement`. CUDA arrays are copied to the host for this, which waits for the device.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`displacement` does.
+    """
+    call = _shapes(obs, source, nu, origin, pairs)
+    _check(call, call.space.fetch)
+
+
+class _Call(NamedTuple):
+    """The checked inputs of a call, as the kernels take them."""
+
+    kind: str
+    obs: Array
+    src: Array
+    nu: Any
+    origin: tuple[float, float]
+    pairs: bool
+    space: Space
+    factors: dict[str, Array]
+    backend: str = ""
+    threads: int | None = None
+
+    @property
+    def n(self) -> int:
+        return self.obs.shape[0]
+
+    @property
+    def m(self) -> int:
+        return self.src.shape[0]
+
+    @property
+    def p(self) -> int:
+        return self.src.shape[1]
+
+    @property
+    def geometry(self) -> tuple[Any, ...]:
+        """The arguments that every kernel starts with."""
+        return self.kind, self.obs, self.src, self.nu, self.origin
+
+    def kernels(self) -> Any:
+        return backends.load(self.backend)
+
+
+def _prepare(
+    obs: ArrayLike,
+    source: Source,
+    nu: Any,
+    origin: str,
+    pairs: bool,
+    backend: str | None,
+    threads: int | None,
+    **factors: ArrayLike,
+) -> _Call:
+    call = _shapes(obs, source, nu, origin, pairs, **factors)
+    name = backends.select(call.space.framework, call.space.on_cuda, backend)
+    backends.check_threads(threads, call.space.on_cuda)
+    _check(call, call.space.peek)
+    return call._replace(backend=name, threads=threads)
+
+
+def _shapes(obs: ArrayLike, source: Source, nu: Any, origin: str, pairs: bool, **factors: ArrayLike) -> _Call:
+    """All inputs in one space, with shapes that fit; values not looked at."""
+    kind = kind_of(source)
+    at = fractions(origin)
+    named = named_fields(source)
+    space, arrays = guard({"obs": obs, **named, "nu": nu, **factors})
+    points = _observers(arrays["obs"], space)
+    rows = points.shape[0] if pairs else None
+    src = stack({name: arrays[name] for name in named}, space, rows)
+    ratio = _poisson(nu, arrays["nu"], space)
+    extra = {name: arrays[name] for name in factors}
+    return _Call(kind, points, src, ratio, at, bool(pairs), space, extra)
+
+
+def _observers(obs: Array, space: Space) -> Array:
+    if obs.ndim != 2 or obs.shape[1] not in (2, 3):
+        raise ValueError(f"obs must have shape (n, 3), or (n, 2) at the surface, got {tuple(obs.shape)}")
+    return obs if obs.shape[1] == 3 else space.at_surface(obs)
+
+
+def _poisson(given: Any, array: Array, space: Space) -> Any:
+    """Poisson's ratio as a float, or as a tensor where it was given as one."""
+    if array.ndim:
+        raise ValueError(f"nu must be a number, got shape {tuple(array.shape)}")
+    if space.framework == "torch" and hasattr(given, "requires_grad"):
+        return array
+    return finite_number("nu", given)
+
+
+def _check(call: _Call, look: Callable[[Array], np.ndarray | None]) -> None:
+    """Check every value that `look` can see."""
+    nu = call.nu if isinstance(call.nu, float) else look(call.nu)
+    if nu is not None and not 0.0 <= float(nu) < 0.5:
+        raise ValueError(f"nu is {float(nu)!r}; Poisson's ratio must be in [0, 0.5)")
+    obs = look(call.obs)
+    if obs is not None and obs.size:
+        check_finite("obs", obs)
+        if obs[:, 2].max() > 0:
+            above = obs > 0
+            above[:, :2] = False
+            reject("obs", obs, above, "observers must not be above the surface (z <= 0)")
+    src = look(call.src)
+    if src is not None and src.size:
+        check_values(call.kind, src, call.origin)
+    for name, array in call.factors.items():
+        values = look(array)
+        if values is not None and values.size:
+            check_finite(name, values)
+
+
+def _components(of: str) -> tuple[int, ...]:
+    if of not in _COMPONENTS:
+        raise ValueError(f"unknown of={of!r}; choose from 'displacement', 'gradient'")
+    return _COMPONENTS[of]
+
+
+def _factor(call: _Call, name: str, shape: tuple[int, ...]) -> Array:
+    values = call.factors[name]
+    if tuple(values.shape) != shape:
+        raise ValueError(f"{name} must have shape {shape}, got {tuple(values.shape)}")
+    return values
+
+
+def _modulus(mu: Any) -> Any:
+    value = mu if hasattr(mu, "requires_grad") else finite_number("mu", mu)
+    if isinstance(value, float) and value <= 0:
+        raise ValueError(f"mu is {value!r}; the shear modulus must be positive")
+    return value
+
+
+def _autograd() -> Any:
+    # Imported only when a tensor has arrived: importing it imports torch.
+    return importlib.import_module("dislok.autograd")
+
+
+def _flat(call: _Call, of: str, array: Array) -> Array:
+    """The array with its components along one axis, as the kernels have it; a view."""
+    return array if of == "displacement" else array.reshape(call.n, 9, *array.shape[3:])
+
+
+def _target(call: _Call, shape: Sequence[int], out: Array | None, *inputs: Array) -> Array:
+    if out is None:
+        return call.space.empty(shape)
+    return checked_out(out, shape, call.space, (call.obs, call.src, *inputs))
+
+
+def _deliver(call: _Call, result: Array, out: Array | None) -> Array:
+    """A tensor as it is, or copied to `out`; refused where gradients would be lost."""
+    if out is None:
+        return result
+    checked_out(out, result.shape, call.space)
+    if result.requires_grad:
+        raise ValueError("out= cannot carry gradients; leave it away, or compute under torch.no_grad()")
+    return out.copy_(result)
+
+
+def _nothing_to_do(call: _Call, out: Array) -> bool:
+    """Fill `out` with the sum over nothing, if there are no observers or no sources."""
+    if call.n and call.m:
+        return False
+    out.fill(0)
+    return True
+
+
+def _field(call: _Call, of: str, out: Array | None) -> Array:
+    return _launch(call, "field", of, (), out)
+
+
+def _matrix(call: _Call, operation: str, of: str, tail: tuple[int, ...], out: Array | None) -> Array:
+    return _launch(call, operation, of, tail if call.pairs else (call.m, *tail), out)
+
+
+def _launch(call: _Call, operation: str, of: str, tail: tuple[int, ...], out: Array | None) -> Array:
+    """Run an operation whose result has the components of `of` and then `tail` for each observer."""
+    shape = (call.n, *_components(of), *tail)
+    if call.space.framework == "torch":
+        function = getattr(_autograd(), operation)
+        result = function(*call.geometry, of, call.pairs, call.threads)
+        return _deliver(call, result.reshape(shape), out)
+    out = _target(call, shape, out)
+    if not _nothing_to_do(call, out):
+        kernel = getattr(call.kernels(), operation)
+        kernel(*call.geometry, of, call.pairs, out=_flat(call, of, out), threads=call.threads)
+    return out
+
+
+def _strain_components(g: Array) -> list[Array]:
+    """xx, yy, zz, xy, xz, yz of gradients (n, 9)."""
+    shear = [0.5 * (g[:, i] + g[:, j]) for i, j in ((1, 3), (2, 6), (5, 7))]
+    return [g[:, 0], g[:, 4], g[:, 8], *shear]
+
+
+def _from_gradient(call: _Call, components: Callable[[Array], list[Array]], out: Array | None) -> Array:
+    """Six numbers for each observer that follow from the gradient there."""
+    if call.space.framework == "torch":
+        g = _field(call, "gradient", None).reshape(call.n, 9)
+        return _deliver(call, call.space.columns(components(g), call.n), out)
+    out = _target(call, (call.n, 6), out)
+    for rows, g in _blocks(call, 9, "field", "gradient"):
+        for k, component in enumerate(components(g)):
+            out[rows, k] = component
+    return out
+
+
+def _blocks(call: _Call, width: int, operation: str, *of: str) -> Iterator[tuple[slice, Array]]:
+    """Results (rows, width) for one block of observers after the other, in one array that is used again."""
+    room = call.space.empty((min(call.n, _BLOCK), width))
+    for start in range(0, call.n, _BLOCK):
+        rows = slice(start, min(start + _BLOCK, call.n))
+        part = call._replace(obs=call.obs[rows], src=call.src[rows] if call.pairs else call.src)
+        block = room[: part.n]
+        if not _nothing_to_do(part, block):
+            kernel = getattr(part.kernels(), operation)
+            kernel(*part.geometry, *of, part.pairs, out=block, threads=part.threads)
+        yield rows, block

@@ -1,0 +1,282 @@
+"""Sources as named tuples of arrays that broadcast: their fields, reference points, and what makes them valid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from dislok.arrays import Array, ArrayLike, Space, check_finite, reject
+
+ORIGINS: Mapping[str, tuple[float, float]] = {
+    "topleft": (0.0, 0.0),
+    "topcenter": (0.5, 0.0),
+    "topright": (1.0, 0.0),
+    "centerleft": (0.0, 0.5),
+    "center": (0.5, 0.5),
+    "centerright": (1.0, 0.5),
+    "bottomleft": (0.0, 1.0),
+    "bottomcenter": (0.5, 1.0),
+    "bottomright": (1.0, 1.0),
+}
+"""Where (x, y, depth) sits on a rectangle: fractions of its length along strike and of its width down dip.
+
+Left is where the strike vector starts and right is where it points: seen from the hanging wall's side, that
+is from above a fault that dips to the right of its strike.
+"""
+
+_OUTCROP = {"float64": 1e-9, "float32": 1e-6}
+
+
+class Rectangle(NamedTuple):
+    """Rectangular dislocations (Okada 1985, 1992): one, or many where a field is a vector.
+
+    Every field is a number or a vector; vectors have one length m, or length one. All lengths share one unit,
+    and displacement comes out in the unit of `slip` and `opening`. The order of the fields is the order of
+    the parameters in :func:`dislok.okada.jacobian` and :func:`dislok.okada.hessian`.
+
+    Attributes
+    ----------
+    x, y : float or array, shape (m,)
+        East and north coordinate of the reference point, which ``origin=`` of a function chooses.
+    depth : float or array, shape (m,)
+        Depth of the reference point, positive downwards.
+    length, width : float or array, shape (m,)
+        Size along strike and down dip, positive.
+    strike : float or array, shape (m,)
+        Degrees clockwise from north; the fault dips to the right of it (Aki & Richards).
+    dip : float or array, shape (m,)
+        Degrees downwards from the horizontal. Any value is allowed.
+    rake : float or array, shape (m,)
+        Direction of slip of the hanging wall, degrees counterclockwise from strike: 0 is left-lateral, 90 is
+        reverse, 180 is right-lateral, -90 is normal.
+    slip : float or array, shape (m,)
+        Size of the slip.
+    opening : float or array, shape (m,)
+        Tensile opening, positive when the walls part.
+
+    Examples
+    --------
+    >>> from dislok import okada
+    >>> fault = okada.Rectangle(x=0, y=0, depth=1e3, length=20e3, width=10e3, strike=30, dip=60, rake=90)
+    >>> fault._replace(slip=2.0).slip
+    2.0
+    """
+
+    x: ArrayLike
+    y: ArrayLike
+    depth: ArrayLike
+    length: ArrayLike
+    width: ArrayLike
+    strike: ArrayLike
+    dip: ArrayLike
+    rake: ArrayLike = 0.0
+    slip: ArrayLike = 1.0
+    opening: ArrayLike = 0.0
+
+
+class Point(NamedTuple):
+    """Point dislocations (Okada 1985, 1992): one, or many where a field is a vector.
+
+    Potencies are moments without their modulus, in length² times the unit of displacement. With lengths and
+    displacement in metres, a shear source of moment M₀ has potency M₀ / μ.
+
+    Attributes
+    ----------
+    x, y : float or array, shape (m,)
+        East and north coordinate.
+    depth : float or array, shape (m,)
+        Depth, positive downwards.
+    strike, dip, rake : float or array, shape (m,)
+        Degrees, as of :class:`Rectangle`.
+    potency : float or array, shape (m,)
+        Shear potency: area times slip.
+    opening : float or array, shape (m,)
+        Tensile potency: area times opening; its moment is M₀ / λ of the paper.
+    inflation : float or array, shape (m,)
+        Potency of the inflation source: M₀ / μ of the paper.
+    """
+
+    x: ArrayLike
+    y: ArrayLike
+    depth: ArrayLike
+    strike: ArrayLike
+    dip: ArrayLike
+    rake: ArrayLike = 0.0
+    potency: ArrayLike = 1.0
+    opening: ArrayLike = 0.0
+    inflation: ArrayLike = 0.0
+
+
+Source: TypeAlias = Rectangle | Point
+
+KINDS: Mapping[type, str] = {Rectangle: "rectangle", Point: "point"}
+UNIT_SOURCES: Mapping[str, int] = {"rectangle": 3, "point": 4}
+"""Number of unit sources B of a kind: strike-slip, dip-slip, opening, and for points inflation."""
+
+
+def kind_of(source: Source) -> str:
+    """ "rectangle" or "point"; `TypeError` for anything else."""
+    kind = KINDS.get(type(source))
+    if kind is None:
+        raise TypeError(f"source must be a Rectangle or a Point, got {type(source).__name__}")
+    return kind
+
+
+def fractions(origin: str) -> tuple[float, float]:
+    """Fractions of length and width at which a reference point sits; `ValueError` for an unknown name."""
+    if not isinstance(origin, str) or origin not in ORIGINS:
+        raise ValueError(f"unknown origin {origin!r}; choose from {', '.join(map(repr, ORIGINS))}")
+    return ORIGINS[origin]
+
+
+def named_fields(source: Source) -> dict[str, Any]:
+    """The fields by the name that error messages use."""
+    return {f"source.{name}": value for name, value in source._asdict().items()}
+
+
+def stack(fields: Mapping[str, Array], space: Space, rows: int | None = None) -> Array:
+    """Fields that broadcast as one table.
+
+    Parameters
+    ----------
+    fields : mapping of str to array, each of shape () or (m,) or (1,)
+        Guarded fields by name.
+    space : Space
+        Where they live.
+    rows : int, optional
+        Number of rows to which they must broadcast: the observers of ``pairs=True``.
+
+    Returns
+    -------
+    array, shape (m, number of fields)
+        One row for each source; one row where every field is a number.
+
+    Raises
+    ------
+    ValueError
+        If a field has more than one dimension, or if their lengths do not fit.
+    """
+    size, owner = 1, ""
+    for name, field in fields.items():
+        if field.ndim > 1:
+            raise ValueError(f"{name} must be a number or one-dimensional, got shape {tuple(field.shape)}")
+        length = field.shape[0] if field.ndim else 1
+        if length != 1 and size != 1 and length != size:
+            raise ValueError(f"{name} has length {length} but {owner} has length {size}")
+        if length != 1:
+            size, owner = length, name
+    if rows is not None and size not in (1, rows):
+        raise ValueError(
+            f"with pairs=True {owner} must have length {rows}, one for each observer; got {size}"
+        )
+    return space.columns(list(fields.values()), size if rows is None else rows)
+
+
+def check_values(kind: str, table: np.ndarray, origin: tuple[float, float]) -> None:
+    """Raise a `ValueError` that names the first source that cannot be, and why.
+
+    Every value must be finite and every depth positive or zero. A rectangle must have a positive length and
+    width and must stay in the ground; its upper edge may rise above the surface by rounding: 1e-9 of its
+    width in float64, 1e-6 in float32.
+
+    Parameters
+    ----------
+    kind : str
+        "rectangle" or "point".
+    table : ndarray, shape (m, P)
+        What :func:`stack` made.
+    origin : tuple of float
+        Fractions of the reference point.
+    """
+    labels = Rectangle._fields if kind == "rectangle" else Point._fields
+    check_finite("source", table, labels)
+    columns = dict(zip(labels, table.T, strict=True))
+    if kind == "point":
+        _refuse(
+            columns, "depth", columns["depth"] < 0, "depth is positive downwards and must not be negative"
+        )
+        return
+    for name in ("length", "width"):
+        _refuse(columns, name, columns[name] <= 0, "it must be positive")
+    _check_in_ground(columns, origin)
+
+
+def _check_in_ground(columns: Mapping[str, np.ndarray], origin: tuple[float, float]) -> None:
+    depth = columns["depth"].astype(np.float64)
+    width = columns["width"].astype(np.float64)
+    tolerance = _OUTCROP[columns["depth"].dtype.name] * width
+    _refuse(columns, "depth", depth < -tolerance, "depth is positive downwards and must not be negative")
+    descent = width * np.sin(np.deg2rad(columns["dip"].astype(np.float64)))
+    # An edge lies fraction * descent above the reference point, the other one the rest below; a negative dip swaps them.
+    above = np.maximum(origin[1] * descent, (origin[1] - 1.0) * descent)
+    outcrop = above - depth > tolerance
+    if outcrop.any():
+        worst = int(np.argmax(outcrop))
+        rule = f"the fault would stick out of the ground by {above[worst] - depth[worst]:.6g}"
+        _refuse(columns, "depth", outcrop, rule)
+
+
+def _refuse(columns: Mapping[str, np.ndarray], name: str, bad: np.ndarray, rule: str) -> None:
+    if bad.any():
+        reject(f"source.{name}", columns[name], bad, rule)
+
+
+def sincos_degrees(angle: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
+    """Sine and cosine of an angle in degrees, exact at multiples of 90."""
+    quarter = np.round(np.asarray(angle, dtype=np.float64) / 90.0)
+    rest = np.deg2rad(angle - 90.0 * quarter)
+    turn = (quarter % 4).astype(int)
+    sine, cosine = np.sin(rest), np.cos(rest)
+    return (
+        np.choose(turn, [sine, cosine, -sine, -cosine]),
+        np.choose(turn, [cosine, -sine, -cosine, sine]),
+    )
+
+
+def down_dip_and_strike(strike: np.ndarray, dip: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Unit vectors along strike and down dip, east, north, up.
+
+    Parameters
+    ----------
+    strike, dip : ndarray, shape (...)
+        Degrees.
+
+    Returns
+    -------
+    along, down : ndarray, shape (..., 3)
+    """
+    ss, cs = sincos_degrees(strike)
+    sd, cd = sincos_degrees(dip)
+    along = np.stack(np.broadcast_arrays(ss, cs, np.zeros_like(sd)), axis=-1)
+    down = np.stack(np.broadcast_arrays(cs * cd, -ss * cd, -sd), axis=-1)
+    return along, down
+
+
+def points_on(
+    table: np.ndarray, origin: tuple[float, float], at: Sequence[tuple[float, float]]
+) -> np.ndarray:
+    """Points of rectangles in space.
+
+    Parameters
+    ----------
+    table : ndarray, shape (m, 10)
+        What :func:`stack` made.
+    origin : tuple of float
+        Fractions of the reference point.
+    at : sequence of tuple of float
+        Fractions of length and width, k of them.
+
+    Returns
+    -------
+    ndarray, shape (m, k, 3)
+        East, north, up (negative below the surface).
+    """
+    x, y, depth, length, width, strike, dip = table.T[:7]
+    along, down = down_dip_and_strike(strike, dip)
+    place = np.stack([x, y, -depth], axis=-1)[:, None, :]
+    shift = np.asarray(at, dtype=np.float64) - origin
+    along = along[:, None, :] * (length[:, None] * shift[:, 0])[..., None]
+    down = down[:, None, :] * (width[:, None] * shift[:, 1])[..., None]
+    return place + along + down
