@@ -1,0 +1,84 @@
+"""Numbers that formulas are written in: plain floats, first- and second-order jets, and their elementary functions.
+
+A formula is a function decorated with `scalar` that uses ``+ - * / **``, comparisons, Python literals and the names
+below, and never asks what its numbers are::
+
+    from dislok.kernels.scalar import first, number, scalar, seed, sqrt, value
+
+    @scalar
+    def distance(x, y):
+        return sqrt(x * x + y * y)
+
+    @numba.njit(error_model="numpy")
+    def slope(x, y):                                       # native floats in and out
+        return value(first(distance(seed(x, 0, 2, 1), seed(y, 1, 2, 1)), 0))
+
+Literals take the dtype of the numbers they meet, so a formula on float32 stays in float32.
+"""
+
+from .formula import scalar
+from .functions import (
+    absolute,
+    atan,
+    atan2,
+    chain,
+    const,
+    constant,
+    copysign,
+    cos,
+    cos_degrees,
+    exp,
+    first,
+    log,
+    log1p,
+    maximum,
+    minimum,
+    number,
+    polynomial,
+    power,
+    real,
+    second,
+    seed,
+    sin,
+    sin_degrees,
+    sqrt,
+    value,
+    where,
+)
+from .jet import Jet
+from .lowering import register_cpu
+from .types import JetType
+
+register_cpu()
+
+__all__ = [
+    "Jet",
+    "JetType",
+    "absolute",
+    "atan",
+    "atan2",
+    "chain",
+    "const",
+    "constant",
+    "copysign",
+    "cos",
+    "cos_degrees",
+    "exp",
+    "first",
+    "log",
+    "log1p",
+    "maximum",
+    "minimum",
+    "number",
+    "polynomial",
+    "power",
+    "real",
+    "scalar",
+    "second",
+    "seed",
+    "sin",
+    "sin_degrees",
+    "sqrt",
+    "value",
+    "where",
+]

@@ -1,0 +1,387 @@
+"""The words formulas are written in: constructors, selections and elementary functions on numbers.
+
+Each function takes whatever a formula may meet: Python and NumPy numbers and arrays, mpmath numbers, `Jet` over any of
+them, and, while the compiler asks for code, LLVM lanes. Inside compiled code the same names are bound to instructions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from . import elementary
+from .jet import Jet, packed, pairs, value_of
+from .lane import Lane, Truth
+
+
+class _NumpyNamespace:
+    """Elementary functions on Python floats and NumPy arrays."""
+
+    sqrt, log, log1p, exp, sin, cos = np.sqrt, np.log, np.log1p, np.exp, np.sin, np.cos
+    atan, atan2, absolute, copysign = np.arctan, np.arctan2, np.absolute, np.copysign
+
+    @staticmethod
+    def sin_degrees(x: Any) -> Any:
+        return _degrees(x, 0)
+
+    @staticmethod
+    def cos_degrees(x: Any) -> Any:
+        return _degrees(x, 1)
+
+
+def _degrees(x: Any, advance: int) -> Any:
+    """sin (advance 0) or cos (advance 1) of degrees for NumPy values, with an exact reduction to ±45 degrees."""
+    turns = np.round(x / 90.0)
+    rest = x - 90.0 * turns
+    turns = np.mod(turns + advance, 4.0)
+    sine = np.where(np.absolute(rest) == 30.0, np.copysign(0.5, rest), np.sin(np.deg2rad(rest)))
+    result = np.where(np.mod(turns, 2.0) == 1.0, np.cos(np.deg2rad(rest)), sine)
+    return np.where(turns >= 2.0, -result, result).astype(np.result_type(x), copy=False)[()]
+
+
+class _MpmathNamespace:
+    """Elementary functions on mpmath numbers."""
+
+    def __getattr__(self, name: str) -> Any:
+        import mpmath
+
+        special = {
+            "absolute": mpmath.fabs,
+            "copysign": lambda a, b: mpmath.fabs(a) if b >= 0 else -mpmath.fabs(a),
+            "sin_degrees": lambda x: mpmath.sinpi(x / mpmath.mpf(180)),
+            "cos_degrees": lambda x: mpmath.cospi(x / mpmath.mpf(180)),
+        }
+        return special.get(name) or getattr(mpmath, name)
+
+
+_NUMPY, _MPMATH = _NumpyNamespace(), _MpmathNamespace()
+
+
+def _namespace(*values: Any) -> Any:
+    """Where to find the elementary functions for values of this kind."""
+    for value in values:
+        if isinstance(value, Lane):
+            return elementary
+        if type(value).__module__.startswith("mpmath"):
+            return _MPMATH
+    return _NUMPY
+
+
+def _alike(*values: Any) -> list[Any]:
+    """Literals among `values` turned into lanes where others are lanes."""
+    lane = next((v for v in values if isinstance(v, Lane)), None)
+    return [v if lane is None or isinstance(v, Lane) else lane.constant(v) for v in values]
+
+
+def _model(*values: Any) -> Jet | None:
+    """The first jet among `values`."""
+    return next((v for v in values if isinstance(v, Jet)), None)
+
+
+def _zero(x: Any) -> Any:
+    """A zero of the same kind as the value `x`."""
+    return x.constant(0.0) if isinstance(x, Lane) else x * 0
+
+
+def _promoted(x: Any, model: Jet) -> Jet:
+    """`x` as a jet of the same kind as `model`; a plain number gets zero partials."""
+    if isinstance(x, Jet):
+        return x
+    zero = _zero(model.p[0])
+    value = zero.constant(x) if isinstance(zero, Lane) and not isinstance(x, Lane) else x
+    return Jet(value, [zero] * model.n, None if model.h is None else [zero] * len(model.h))
+
+
+# --- constructors and parts ---
+
+
+def number(x: Any) -> Any:
+    """A native float as a plain number of the same dtype, the type formulas compute with."""
+    return np.float64(x) if isinstance(x, int | float) and not isinstance(x, np.floating) else x
+
+
+def constant(x: Any, n: int, order: int) -> Any:
+    """`x` as a jet of `n` variables at `order` with zero partials; order 0 gives a plain number.
+
+    `n` and `order` must be known when the code is compiled.
+    """
+    x = number(x)
+    if order == 0:
+        return x
+    zero = _zero(x)
+    return Jet(x, [zero] * n, [zero] * len(pairs(n)) if order == 2 else None)
+
+
+def seed(x: Any, k: int, n: int, order: int) -> Any:
+    """`x` as variable `k` of `n`: its `k`-th first partial is 1, all others are 0; order 0 gives a plain number.
+
+    `k`, `n` and `order` must be known when the code is compiled.
+    """
+    jet = constant(x, n, order)
+    if order == 0:
+        return jet
+    return Jet(jet.v, [zero + 1.0 if i == k else zero for i, zero in enumerate(jet.p)], jet.h)
+
+
+def const(c: Any, like: Any) -> Any:
+    """The literal `c` as a number of the same type as `like`, partials zero."""
+    if isinstance(like, Jet):
+        return _promoted(_zero(like.v) + c, like)
+    return _zero(like) + c
+
+
+def value(x: Any) -> Any:
+    """The value of a number, as a native float in compiled code."""
+    return value_of(x)
+
+
+def real(x: Any) -> Any:
+    """The value of a number as a plain number: the partials are dropped."""
+    return value_of(x)
+
+
+def first(x: Any, k: int) -> Any:
+    """The `k`-th first partial, as a plain number."""
+    return x.p[k]
+
+
+def second(x: Any, i: int, j: int) -> Any:
+    """The second partial with respect to variables `i` and `j`, as a plain number."""
+    return x.h[packed(i, j)]
+
+
+# --- selections ---
+
+
+def where(condition: Any, a: Any, b: Any) -> Any:
+    """`a` where `condition` holds, else `b`; both are computed."""
+    model = _model(a, b)
+    if model is None:
+        return _where(condition, a, b)
+    a, b = _promoted(a, model), _promoted(b, model)
+    return a.zip(b, lambda s, t: _where(condition, s, t), _where(condition, a.v, b.v))
+
+
+def _where(condition: Any, a: Any, b: Any) -> Any:
+    if isinstance(condition, Truth):
+        a, b = _alike(a, b)
+        return a.select(condition, b)
+    if np.ndim(condition) == 0:
+        return a if condition else b
+    return np.where(condition, a, b)
+
+
+def minimum(a: Any, b: Any) -> Any:
+    """The smaller of `a` and `b`, with its partials; `b` where they are equal."""
+    return where(_less(a, b), a, b)
+
+
+def maximum(a: Any, b: Any) -> Any:
+    """The larger of `a` and `b`, with its partials; `b` where they are equal."""
+    return where(_less(b, a), a, b)
+
+
+def _less(a: Any, b: Any) -> Any:
+    left, right = _alike(value_of(a), value_of(b))
+    return left < right
+
+
+def absolute(x: Any) -> Any:
+    """Absolute value; the partials at 0 are those of +x or -x by the sign bit."""
+    if not isinstance(x, Jet):
+        return _namespace(x).absolute(x)
+    sign = copysign(_zero(x.v) + 1.0, x.v)
+    return x.map(lambda d: d * sign, absolute(x.v))
+
+
+def copysign(a: Any, b: Any) -> Any:
+    """The magnitude of `a` with the sign of `b`'s value; `b` counts as locally constant."""
+    sign_of = value_of(b)
+    if not isinstance(a, Jet):
+        if isinstance(b, Jet):
+            return _promoted(copysign(a, sign_of), b)
+        a, sign_of = _alike(a, sign_of)
+        return _namespace(a, sign_of).copysign(a, sign_of)
+    ones = _zero(a.v) + 1.0
+    sign = copysign(ones, a.v) * copysign(ones, sign_of)
+    return a.map(lambda d: d * sign, copysign(a.v, sign_of))
+
+
+# --- elementary functions ---
+
+
+def sqrt(x: Any) -> Any:
+    """Square root; NaN below 0."""
+    if not isinstance(x, Jet):
+        return _namespace(x).sqrt(x)
+    root = sqrt(x.v)
+    slope = 0.5 / root
+    return x.compose(root, slope, lambda: -(slope * (0.5 / x.v)))
+
+
+def log(x: Any) -> Any:
+    """Natural logarithm; -inf at 0, NaN below."""
+    if not isinstance(x, Jet):
+        return _namespace(x).log(x)
+    slope = 1.0 / x.v
+    return x.compose(log(x.v), slope, lambda: -(slope * slope))
+
+
+def log1p(x: Any) -> Any:
+    """log(1 + x), accurate near 0; -inf at -1, NaN below."""
+    if not isinstance(x, Jet):
+        return _namespace(x).log1p(x)
+    slope = 1.0 / (1.0 + x.v)
+    return x.compose(log1p(x.v), slope, lambda: -(slope * slope))
+
+
+def exp(x: Any) -> Any:
+    """Exponential."""
+    if not isinstance(x, Jet):
+        return _namespace(x).exp(x)
+    result = exp(x.v)
+    return x.compose(result, result, lambda: result)
+
+
+def sin(x: Any) -> Any:
+    """Sine of radians."""
+    if not isinstance(x, Jet):
+        return _namespace(x).sin(x)
+    result = sin(x.v)
+    return x.compose(result, cos(x.v), lambda: -result)
+
+
+def cos(x: Any) -> Any:
+    """Cosine of radians."""
+    if not isinstance(x, Jet):
+        return _namespace(x).cos(x)
+    result = cos(x.v)
+    return x.compose(result, -sin(x.v), lambda: -result)
+
+
+def sin_degrees(x: Any) -> Any:
+    """Sine of degrees, exact at multiples of 30 where rational; partials are per degree."""
+    if not isinstance(x, Jet):
+        return _namespace(x).sin_degrees(x)
+    result, unit = sin_degrees(x.v), _degree(x.v)
+    return x.compose(result, cos_degrees(x.v) * unit, lambda: -(result * (unit * unit)))
+
+
+def cos_degrees(x: Any) -> Any:
+    """Cosine of degrees, exact at multiples of 30 where rational; partials are per degree."""
+    if not isinstance(x, Jet):
+        return _namespace(x).cos_degrees(x)
+    result, unit = cos_degrees(x.v), _degree(x.v)
+    return x.compose(result, -(sin_degrees(x.v) * unit), lambda: -(result * (unit * unit)))
+
+
+def _degree(x: Any) -> Any:
+    """π/180 in the precision of `x`."""
+    if _namespace(x) is _MPMATH:
+        import mpmath
+
+        return mpmath.pi / 180
+    return math.pi / 180.0
+
+
+def atan(x: Any) -> Any:
+    """Inverse tangent, in (-π/2, π/2)."""
+    if not isinstance(x, Jet):
+        return _namespace(x).atan(x)
+    slope = 1.0 / (1.0 + x.v * x.v)
+    return x.compose(atan(x.v), slope, lambda: -2.0 * x.v * (slope * slope))
+
+
+def atan2(y: Any, x: Any) -> Any:
+    """Angle of the point (x, y), in [-π, π]."""
+    model = _model(y, x)
+    if model is None:
+        y, x = _alike(y, x)
+        return _namespace(y, x).atan2(y, x)
+    y, x = _promoted(y, model), _promoted(x, model)
+    inverse = 1.0 / (x.v * x.v + y.v * y.v)
+    gy, gx = x.v * inverse, -(y.v * inverse)
+    p = [gy * dy + gx * dx for dy, dx in zip(y.p, x.p, strict=True)]
+    if x.h is None or y.h is None:
+        return Jet(atan2(y.v, x.v), p)
+    # With z = x + iy, the angle is Im log z: its second derivative is Im(z''/z - z'_i z'_j / z²).
+    radial = [gy * dx - gx * dy for dy, dx in zip(y.p, x.p, strict=True)]
+    h = [
+        gy * y.h[k] + gx * x.h[k] - (radial[i] * p[j] + p[i] * radial[j])
+        for k, (i, j) in enumerate(pairs(model.n))
+    ]
+    return Jet(atan2(y.v, x.v), p, h)
+
+
+def power(x: Any, exponent: int) -> Any:
+    """`x` to an integer power known when the code is compiled, by repeated squaring; what ``x ** 3`` means."""
+    if exponent < 0:
+        return 1.0 / power(x, -exponent)
+    if exponent == 0:
+        return const(1.0, x)
+    half = power(x, exponent // 2) if exponent > 1 else None
+    if half is None:
+        return x
+    return half * half * x if exponent % 2 else half * half
+
+
+def polynomial(x: Any, coefficients: Sequence[float]) -> Any:
+    """Polynomial in `x`, `coefficients` lowest power first, by Horner's rule."""
+    if not isinstance(x, Jet):
+        return _horner(x, coefficients)
+    slopes = [k * c for k, c in enumerate(coefficients)][1:] or [0.0 * coefficients[0]]
+    bends = [k * c for k, c in enumerate(slopes)][1:] or [0.0 * coefficients[0]]
+    return x.compose(_horner(x.v, coefficients), _horner(x.v, slopes), lambda: _horner(x.v, bends))
+
+
+def _horner(x: Any, coefficients: Sequence[Any]) -> Any:
+    total = coefficients[-1] + _zero(x)
+    for c in reversed(coefficients[:-1]):
+        total = total * x + c
+    return total
+
+
+def chain(v: Any, gradients: Sequence[Any], variables: Sequence[Any]) -> Any:
+    """The value of `v` with derivatives by the chain rule from closed-form partial derivatives.
+
+    Parameters
+    ----------
+    v : number
+        The function's value; its own partials are ignored.
+    gradients : tuple of numbers
+        Partial derivative of the function with respect to each of `variables`. A plain number counts as constant.
+    variables : tuple of numbers
+        The variables, jets of one kind; plain numbers contribute nothing.
+
+    Returns
+    -------
+    number
+        p_i = Σ g_k x_k,i and h_ij = Σ (g_k),j x_k,i + g_k x_k,ij for i >= j.
+    """
+    model = _model(*variables, *gradients)
+    if model is None:
+        return value_of(v)
+    terms = [(g, x) for g, x in zip(gradients, variables, strict=True) if isinstance(x, Jet)]
+    zero = _zero(model.p[0])
+    base = _promoted(value_of(v), model).v
+    p = [_total([value_of(g) * x.p[i] for g, x in terms], zero) for i in range(model.n)]
+    if model.h is None:
+        return Jet(base, p)
+    return Jet(base, p, [_total(_chain_second(terms, i, j), zero) for i, j in pairs(model.n)])
+
+
+def _chain_second(terms: Sequence[tuple[Any, Any]], i: int, j: int) -> list[Any]:
+    bent = [g.p[j] * x.p[i] for g, x in terms if isinstance(g, Jet)]
+    return bent + [value_of(g) * x.h[packed(i, j)] for g, x in terms]
+
+
+def _total(terms: Sequence[Any], zero: Any) -> Any:
+    if not terms:
+        return zero
+    total = terms[0]
+    for term in terms[1:]:
+        total = total + term
+    return total
