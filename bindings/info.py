@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator
-from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -83,14 +82,14 @@ def collect() -> dict[str, Any]:
         "threads": numba.get_num_threads(),
         "cache": cache_folder(),
         "packages": packages,
-        "backends": [asdict(status) for status in backends.available()],
+        "backends": [status._asdict() for status in backends.available()],
         "missing": {p: f'pip install "dislok[{extra}]"' for p, extra in EXTRAS.items() if not packages[p]},
     }
 
 
 def _backend_lines(status: dict[str, Any]) -> Iterator[str]:
     if status["usable"]:
-        yield f"  {status['name']:<12} ready: {', '.join(status['devices'])}"
+        yield f"  {status['name']:<12} {status['reason']}, on {', '.join(status['devices'])}"
         return
     yield f"  {status['name']:<12} not usable: {status['reason']}"
     if status["install"]:
