@@ -205,7 +205,8 @@ def fields(
     call = _prepare(obs, source, nu, origin, pairs, backend, threads)
     first, second = (None, None) if out is None else out
     if call.space.framework == "torch":
-        return _field(call, "displacement", first), _field(call, "gradient", second)
+        both = _autograd().field(*call.geometry, "both", call.pairs, call.threads)
+        return _deliver(call, both[:, :3], first), _deliver(call, both[:, 3:].reshape(-1, 3, 3), second)
     u = _target(call, (call.n, 3), first)
     g = _target(call, (call.n, 3, 3), second)
     for rows, both in _blocks(call, 12, "field_both"):
@@ -375,13 +376,13 @@ def apply(
     values = _factor(call, "s", (call.m, UNIT_SOURCES[call.kind]))
     shape = (call.n, *_components(of))
     if call.space.framework == "torch":
-        result = _autograd().apply(*call.geometry, of, values, call.threads)
-        return _deliver(call, result.reshape(shape), out)
-    out = _target(call, shape, out, values)
-    if _nothing_to_do(call, out):
-        return out
-    call.kernels().apply(*call.geometry, of, values, out=_flat(call, of, out), threads=call.threads)
-    return out
+        product = _autograd().apply(*call.geometry, of, values, call.threads)
+        return _deliver(call, product.reshape(shape), out)
+    result = _target(call, shape, out, values)
+    if not _nothing_to_do(call, result):
+        flat = _flat(call, of, result)
+        call.kernels().apply(*call.geometry, of, values, out=flat, threads=call.threads)
+    return result
 
 
 def apply_adjoint(
@@ -423,10 +424,10 @@ def apply_adjoint(
     values = _flat(call, of, _factor(call, "r", (call.n, *_components(of))))
     if call.space.framework == "torch":
         return _deliver(call, _autograd().apply_adjoint(*call.geometry, of, values, call.threads), out)
-    out = _target(call, (call.m, UNIT_SOURCES[call.kind]), out, values)
-    if not _nothing_to_do(call, out):
-        out[...] = call.kernels().apply_adjoint(*call.geometry, of, values, threads=call.threads)
-    return out
+    result = _target(call, (call.m, UNIT_SOURCES[call.kind]), out, values)
+    if not _nothing_to_do(call, result):
+        result[...] = call.kernels().apply_adjoint(*call.geometry, of, values, threads=call.threads)
+    return result
 
 
 def jacobian(
@@ -700,13 +701,13 @@ def _launch(call: _Call, operation: str, of: str, tail: tuple[int, ...], out: Ar
     shape = (call.n, *_components(of), *tail)
     if call.space.framework == "torch":
         function = getattr(_autograd(), operation)
-        result = function(*call.geometry, of, call.pairs, call.threads)
-        return _deliver(call, result.reshape(shape), out)
-    out = _target(call, shape, out)
-    if not _nothing_to_do(call, out):
+        tensor = function(*call.geometry, of, call.pairs, call.threads)
+        return _deliver(call, tensor.reshape(shape), out)
+    result = _target(call, shape, out)
+    if not _nothing_to_do(call, result):
         kernel = getattr(call.kernels(), operation)
-        kernel(*call.geometry, of, call.pairs, out=_flat(call, of, out), threads=call.threads)
-    return out
+        kernel(*call.geometry, of, call.pairs, out=_flat(call, of, result), threads=call.threads)
+    return result
 
 
 def _strain_components(g: Array) -> list[Array]:
@@ -720,11 +721,11 @@ def _from_gradient(call: _Call, components: Callable[[Array], list[Array]], out:
     if call.space.framework == "torch":
         g = _field(call, "gradient", None).reshape(call.n, 9)
         return _deliver(call, call.space.columns(components(g), call.n), out)
-    out = _target(call, (call.n, 6), out)
+    result = _target(call, (call.n, 6), out)
     for rows, g in _blocks(call, 9, "field", "gradient"):
         for k, component in enumerate(components(g)):
-            out[rows, k] = component
-    return out
+            result[rows, k] = component
+    return result
 
 
 def _blocks(call: _Call, width: int, operation: str, *of: str) -> Iterator[tuple[slice, Array]]:

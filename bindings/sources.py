@@ -1,4 +1,4 @@
-"""Sources as named tuples of arrays that broadcast: their fields, reference points, and what makes them valid."""
+"""Sources as named tuples of arrays that broadcast: fields, reference points, and what makes them valid."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ ORIGINS: Mapping[str, tuple[float, float]] = {
 }
 """Where (x, y, depth) sits on a rectangle: fractions of its length along strike and of its width down dip.
 
-Left is where the strike vector starts and right is where it points: seen from the hanging wall's side, that
-is from above a fault that dips to the right of its strike.
+Strike points from left to right, as one sees the fault from its hanging wall.
 """
 
 _OUTCROP = {"float64": 1e-9, "float32": 1e-6}
@@ -209,7 +208,7 @@ def _check_in_ground(columns: Mapping[str, np.ndarray], origin: tuple[float, flo
     tolerance = _OUTCROP[columns["depth"].dtype.name] * width
     _refuse(columns, "depth", depth < -tolerance, "depth is positive downwards and must not be negative")
     descent = width * np.sin(np.deg2rad(columns["dip"].astype(np.float64)))
-    # An edge lies fraction * descent above the reference point, the other one the rest below; a negative dip swaps them.
+    # One edge lies this much above the reference point; a negative dip makes it the other one.
     above = np.maximum(origin[1] * descent, (origin[1] - 1.0) * descent)
     outcrop = above - depth > tolerance
     if outcrop.any():
