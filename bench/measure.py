@@ -12,6 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 
+# Seconds below which a call is repeated, and the most rounds of one comparison.
+SHORTEST = 2e-3
+MOST_ROUNDS = 25
+
+
 class Times(NamedTuple):
     """Seconds of one call, round by round, and how much of that time this process really ran.
 
@@ -77,54 +82,96 @@ def once(call: Callable[[], Any]) -> tuple[float, float]:
     return time.perf_counter() - wall, time.process_time() - cpu
 
 
-def in_turn(calls: dict[str, Callable[[], Any]], budget: float, rounds: tuple[int, int] = (5, 25)) -> dict[str, Times]:
-    """Time calls one after the other, round after round, so that noise of the machine meets all of them.
+class Duel(NamedTuple):
+    """One other code against dislok, round by round.
+
+    Attributes
+    ----------
+    ours, theirs : Times
+        Of the same rounds.
+    pieces : int
+        In how many pieces the other code's work was timed: its seconds are those of one piece times this number.
+    """
+
+    ours: Times
+    theirs: Times
+    pieces: int
+
+    @property
+    def faster(self) -> Spread:
+        """How many times faster dislok is."""
+        return spread(np.array(self.theirs.seconds) / np.array(self.ours.seconds))
+
+
+class Work(NamedTuple):
+    """A call, or some of the equal pieces that it falls into.
+
+    Attributes
+    ----------
+    pieces : tuple of callables
+        What is timed, in turn; several pieces are timed once each.
+    share : int
+        How many pieces make the whole.
+    """
+
+    pieces: tuple[Callable[[], Any], ...]
+    share: int = 1
+
+
+def duels(ours: Callable[[], Any], others: dict[str, Work], budget: float, least: int = 3) -> dict[str, Duel]:
+    """Time dislok and each of the others in turn, so that noise of the machine meets both.
 
     Parameters
     ----------
-    calls : dict
-        The calls, already warm.
+    ours : callable
+        Warm already.
+    others : dict
+        Their work under their names.
     budget : float
-        Seconds that all rounds together should take; the number of rounds stays within `rounds`.
+        Seconds that all rounds together should take.
+    least : int
+        The least number of rounds, whatever they take.
 
     Returns
     -------
-    dict of Times
-        Under the same names. A call shorter than 2 ms is repeated within its round and averaged.
+    dict of Duel
+        Under the same names.
     """
-    first = {name: once(call)[0] for name, call in calls.items()}
-    repeat = {name: max(1, int(np.ceil(2e-3 / max(t, 1e-7)))) for name, t in first.items()}
-    per_round = sum(repeat[name] * t for name, t in first.items())
-    count = int(np.clip(budget / per_round, *rounds))
-    samples: dict[str, list[tuple[float, float]]] = {name: [] for name in calls}
+    samples: dict[str, list] = {name: [] for name in others}
+    needed = max([least, *(len(w.pieces) for w in others.values())])
+    with _no_collection():
+        begin, count = time.perf_counter(), 0
+        while count < needed or (time.perf_counter() - begin < budget and count < MOST_ROUNDS):
+            for name, work in others.items():
+                if len(work.pieces) == 1 or count < len(work.pieces):
+                    samples[name].append((timed(ours), timed(work.pieces[count % len(work.pieces)], work.share)))
+            count += 1
+    return {name: Duel(*map(_times, zip(*s, strict=True)), others[name].share) for name, s in samples.items()}
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
     gc.collect()
     gc.disable()
     try:
-        for _ in range(count):
-            for name, call in calls.items():
-                samples[name].append(_repeated(call, repeat[name]))
+        yield
     finally:
         gc.enable()
-    return {name: _times(sample) for name, sample in samples.items()}
 
 
-def _repeated(call: Callable[[], Any], repeat: int) -> tuple[float, float]:
-    def several() -> None:
-        for _ in range(repeat):
-            call()
+def timed(call: Callable[[], Any], factor: int = 1) -> tuple[float, float]:
+    """Wall and processor seconds of one call times `factor`; short calls are repeated and averaged."""
+    wall, cpu = once(call)
+    repeat = int(SHORTEST / max(wall, 1e-7))
+    for _ in range(repeat):
+        more = once(call)
+        wall, cpu = wall + more[0], cpu + more[1]
+    return wall * factor / (repeat + 1), cpu * factor / (repeat + 1)
 
-    wall, cpu = once(several)
-    return wall / repeat, cpu / repeat
 
-
-def _times(sample: list[tuple[float, float]]) -> Times:
+def _times(sample: Any) -> Times:
     wall, cpu = zip(*sample, strict=True)
     return Times(list(wall), sum(cpu) / sum(wall))
-
-
-def ratios(numerator: Times, denominator: Times) -> Spread:
-    """Quotient of two calls, round by round."""
-    return spread(np.array(numerator.seconds) / np.array(denominator.seconds))
 
 
 def processor() -> str:
