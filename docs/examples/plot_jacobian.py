@@ -49,9 +49,9 @@ plt.show()
 # %%
 # What a network can tell apart
 # -----------------------------
-# Two parameters whose columns are nearly parallel cannot be told apart by these observers. Here width and slip
-# pull the same way, and so do length and slip: a network knows their product, the moment, better than each of
-# them. Dip trades with the position across strike; strike and rake stand apart.
+# Two parameters whose columns are nearly parallel cannot be told apart by these observers. Here width and
+# slip pull the same way, and so do length and slip: a network knows their product, the moment, better than
+# each of them. Dip trades with the position across strike; strike and rake stand apart.
 
 geometry = [name for name in fault._fields if name != "opening"]
 columns = np.stack([jacobian[:, :, 0, i].ravel() for i in range(len(geometry))])
