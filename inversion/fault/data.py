@@ -1,0 +1,288 @@
+"""Data sets: what was measured, where, how well, and which nuisance terms ride on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import linalg, sparse
+
+Array = NDArray[np.float64]
+Nuisance = Literal["offset", "ramp"] | None
+
+_AXES = {"E": 0, "N": 1, "U": 2}
+
+
+class Dataset:
+    """Linear functionals of the surface displacement with their errors; made through `Gnss` or `Los`.
+
+    Attributes
+    ----------
+    name, kind : str
+        `kind` is "gnss" or "los".
+    xy : (n, 2) east and north of the points, in the length unit of the problem.
+    observed : (n, c) measured values, NaN where missing; `sigma` (n, c) their standard deviations.
+    labels : names of the c columns.
+    index : (k,) point of each datum that is present; `projector` (k, 3) what it sees of E, N, U.
+    values : (k,) the data that are present.
+    nuisance : names of the nuisance terms; `basis` (k, q) their columns.
+    """
+
+    kind: str
+
+    def __init__(
+        self, name: str, xy: ArrayLike, observed: Array, projector: Array, labels: tuple[str, ...]
+    ) -> None:
+        self.name, self.labels, self.observed = name, labels, observed
+        self.xy = _checked(xy, (len(observed), 2), f"{name}: xy")
+        self._present = np.isfinite(observed)
+        if not self._present.any():
+            raise ValueError(f"{name}: displacement holds no finite value")
+        self.index, self._column = np.nonzero(self._present)
+        self.projector = projector[self.index, self._column]
+        self.values: Array = observed[self._present]
+
+    @property
+    def size(self) -> int:
+        """Number of data that are present."""
+        return int(self.values.size)
+
+    def whiten(self, columns: Array) -> Array:
+        """Multiply (k, ...) by the inverse Cholesky factor of the covariance: unit, independent errors."""
+        flat = columns.reshape(self.size, -1)
+        if self._factor is None:
+            white = self._whitener @ flat
+        else:
+            white = linalg.solve_triangular(self._factor, flat, lower=True, check_finite=False)
+        return np.asarray(white).reshape(columns.shape)
+
+    def whiten_adjoint(self, white: Array) -> Array:
+        """Transpose of `whiten` for a vector (k,)."""
+        if self._factor is None:
+            return np.asarray(self._whitener.T @ white)
+        return np.asarray(
+            linalg.solve_triangular(self._factor, white, lower=True, trans="T", check_finite=False)
+        )
+
+    def spread(self, values: Array) -> Array:
+        """Put (k,) values back in the (n, c) table, NaN where no datum is."""
+        table = np.full(self.observed.shape, np.nan)
+        table[self.index, self._column] = values
+        return table
+
+    def _set_errors(self, sigma: ArrayLike | None, covariance: ArrayLike | None) -> None:
+        if (sigma is None) == (covariance is None):
+            raise ValueError(f"{self.name}: give either sigma or covariance")
+        self._factor: Array | None = None
+        if sigma is not None:
+            self.sigma = self._checked_sigma(sigma)
+            self._whitener = sparse.diags_array(1 / self.sigma[self._present], format="csr")
+            return
+        matrix = np.asarray(covariance, dtype=float)
+        n, c = self.observed.shape
+        if matrix.shape == (n, c, c):
+            self._set_blocks(matrix)
+        elif matrix.shape == (n * c, n * c):
+            self._set_full(matrix)
+        else:
+            expected = f"({n}, {c}, {c}) or ({n * c}, {n * c})"
+            raise ValueError(f"{self.name}: covariance: expected shape {expected}, got {matrix.shape}")
+
+    def _checked_sigma(self, sigma: ArrayLike) -> Array:
+        array = np.asarray(sigma, dtype=float)
+        if array.ndim == 1 and array.shape == self.observed.shape[:1]:
+            array = array[:, None]
+        try:
+            table = np.broadcast_to(array, self.observed.shape).astype(float)
+        except ValueError:
+            shape = self.observed.shape
+            raise ValueError(
+                f"{self.name}: sigma: shape {array.shape} does not fit the data, {shape}"
+            ) from None
+        bad = self._present & ~(np.isfinite(table) & (table > 0))
+        if bad.any():
+            at = tuple(int(i) for i in np.argwhere(bad)[0])
+            raise ValueError(f"{self.name}: sigma must be positive and finite, got {table[at]} at {at}")
+        return table
+
+    def _set_blocks(self, blocks: Array) -> None:
+        self.sigma = np.sqrt(np.diagonal(blocks, axis1=1, axis2=2))
+        whiteners = []
+        for i, (block, use) in enumerate(zip(blocks, self._present, strict=True)):
+            if use.any():
+                factor = _cholesky(block[np.ix_(use, use)], f"{self.name}: covariance of point {i}")
+                whiteners.append(linalg.solve_triangular(factor, np.eye(len(factor)), lower=True))
+        self._whitener = sparse.csr_array(sparse.block_diag(whiteners, format="csr"))
+
+    def _set_full(self, matrix: Array) -> None:
+        self.sigma = np.sqrt(np.diagonal(matrix)).reshape(self.observed.shape)
+        use = self._present.ravel()
+        self._factor = _cholesky(matrix[np.ix_(use, use)], f"{self.name}: covariance")
+
+    def _set_nuisance(self, nuisance: Nuisance) -> None:
+        if nuisance not in (None, "offset", "ramp"):
+            raise ValueError(f'{self.name}: nuisance must be None, "offset" or "ramp", got {nuisance!r}')
+        centre, scale = self._frame()
+        shapes = {} if nuisance is None else {"offset": np.ones(self.size)}
+        if nuisance == "ramp":
+            place = (self.xy[self.index] - centre) / scale
+            shapes |= {"east ramp": place[:, 0], "north ramp": place[:, 1]}
+        columns, names = [], []
+        for c, label in enumerate(self.labels):
+            for shape, values in shapes.items():
+                columns.append(np.where(self._column == c, values, 0.0))
+                names.append(f"{label} {shape}")
+        self.nuisance = tuple(names)
+        self.basis = np.stack(columns, axis=-1) if columns else np.zeros((self.size, 0))
+
+    def _frame(self) -> tuple[Array, float]:
+        """Centre and half-width of the points: a ramp is the change from the centre to the edge."""
+        centre = (self.xy.min(axis=0) + self.xy.max(axis=0)) / 2
+        return centre, float(max(np.abs(self.xy - centre).max(), np.finfo(float).tiny))
+
+
+class Gnss(Dataset):
+    """Static offsets of GNSS stations.
+
+    Parameters
+    ----------
+    xy : array_like, shape (n, 2)
+        East and north of the stations, in the problem's length unit.
+    displacement : array_like, shape (n, c)
+        Offsets in the unit of slip, one column for each letter of `components`; NaN where one is missing.
+    sigma : array_like, broadcasting to (n, c), optional
+        Standard deviations. Give either these or `covariance`.
+    covariance : array_like, shape (n, c, c) or (n c, n c), optional
+        Covariance of each station's components, or of all data in the order of ``displacement.ravel()``.
+    components : str
+        Letters out of E, N, U that the columns stand for.
+    nuisance : None, "offset" or "ramp"
+        Per component, a common translation of the network ("offset"), with a tilt ("ramp"); solved linearly.
+    name : str
+        Name in messages, tables and figures.
+
+    Raises
+    ------
+    ValueError
+        If a shape does not fit, an error is not positive, or a covariance is not positive definite.
+    """
+
+    kind = "gnss"
+
+    def __init__(
+        self,
+        xy: ArrayLike,
+        displacement: ArrayLike,
+        sigma: ArrayLike | None = None,
+        covariance: ArrayLike | None = None,
+        components: str = "ENU",
+        nuisance: Nuisance = None,
+        name: str = "GNSS",
+    ) -> None:
+        if not components or set(components) - set(_AXES) or len(set(components)) < len(components):
+            raise ValueError(f"{name}: components must be distinct letters of 'ENU', got {components!r}")
+        observed = np.array(displacement, dtype=float)
+        if observed.ndim != 2 or observed.shape[1] != len(components):
+            raise ValueError(
+                f"{name}: displacement: expected shape (n, {len(components)}) for components {components!r}, "
+                f"got {observed.shape}"
+            )
+        axes = np.eye(3)[[_AXES[letter] for letter in components]]
+        projector = np.broadcast_to(axes, (len(observed), *axes.shape))
+        super().__init__(name, xy, observed, projector, tuple(components))
+        self._set_errors(sigma, covariance)
+        self._set_nuisance(nuisance)
+
+
+class Los(Dataset):
+    """Line-of-sight displacement, as from InSAR.
+
+    Parameters
+    ----------
+    xy : array_like, shape (n, 2)
+        East and north of the pixels, in the problem's length unit.
+    displacement : array_like, shape (n,)
+        Displacement along `look`, in the unit of slip; NaN where missing.
+    look : array_like, shape (3,) or (n, 3)
+        Unit vectors (E, N, U) along which displacement counts positive: from the ground to the satellite if
+        motion towards it is positive.
+    sigma : array_like, scalar or shape (n,), optional
+        Standard deviations. Give either these or `covariance`.
+    covariance : array_like, shape (n, n), optional
+        Full covariance of the pixels.
+    nuisance : None, "offset" or "ramp"
+        A constant, or a constant with slopes in east and north, solved linearly; the slopes are the change
+        from the centre of the data to their edge.
+    name : str
+        Name in messages, tables and figures.
+
+    Raises
+    ------
+    ValueError
+        If a shape does not fit, a look vector is not of unit length, an error is not positive, or a
+        covariance is not positive definite.
+    """
+
+    kind = "los"
+
+    def __init__(
+        self,
+        xy: ArrayLike,
+        displacement: ArrayLike,
+        look: ArrayLike,
+        sigma: ArrayLike | None = None,
+        covariance: ArrayLike | None = None,
+        nuisance: Nuisance = "ramp",
+        name: str = "LOS",
+    ) -> None:
+        observed = np.array(displacement, dtype=float)
+        if observed.ndim != 1:
+            raise ValueError(f"{name}: displacement: expected shape (n,), got {observed.shape}")
+        self.look = _looks(look, len(observed), name)
+        super().__init__(name, xy, observed[:, None], self.look[:, None, :], ("LOS",))
+        self._set_errors(sigma, covariance)
+        self._set_nuisance(nuisance)
+
+
+def _looks(look: ArrayLike, n: int, name: str) -> Array:
+    vectors = np.asarray(look, dtype=float)
+    if vectors.shape not in ((3,), (n, 3)):
+        raise ValueError(f"{name}: look: expected shape (3,) or ({n}, 3), got {vectors.shape}")
+    vectors = np.broadcast_to(vectors, (n, 3))
+    length = np.linalg.norm(vectors, axis=-1)
+    wrong = ~(np.abs(length - 1) < 1e-3)
+    if wrong.any():
+        at = int(np.argmax(wrong))
+        raise ValueError(f"{name}: look must be unit vectors; number {at} has length {length[at]:.6g}")
+    return vectors
+
+
+def _checked(values: ArrayLike, shape: tuple[int, ...], what: str) -> Array:
+    array = np.array(values, dtype=float)
+    if array.shape != shape:
+        raise ValueError(f"{what}: expected shape {shape}, got {array.shape}")
+    if not np.isfinite(array).all():
+        at = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        raise ValueError(f"{what}: not finite at {at}: {array[at]}")
+    return array
+
+
+def _cholesky(matrix: Array, what: str) -> Array:
+    if not np.allclose(matrix, matrix.T, rtol=1e-8, atol=0):
+        raise ValueError(f"{what} is not symmetric")
+    try:
+        return np.asarray(linalg.cholesky(matrix, lower=True))
+    except linalg.LinAlgError as error:
+        raise ValueError(f"{what} is not positive definite: {error}") from None
+
+
+def check_names(datasets: Sequence[Dataset]) -> None:
+    """Raise ValueError unless there is a data set and every name occurs once."""
+    names = [data.name for data in datasets]
+    if not names:
+        raise ValueError("datasets: give at least one data set")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"datasets: the name {twice[0]!r} occurs more than once; set name=")

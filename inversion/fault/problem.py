@@ -1,0 +1,289 @@
+"""The inverse problem: data, faults and prior knowledge joined in one posterior density."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dislok import okada
+from dislok.okada import Rectangle
+
+from .data import Dataset, check_names
+from .levenberg import Quadratic
+from .linear import Loss, Profile, profile, project_out
+from .model import PARAMETERS, FaultModel
+
+if TYPE_CHECKING:
+    from .result import Result
+    from .sample import Samples
+
+Array = NDArray[np.float64]
+
+SLIP, OPENING = PARAMETERS.index("slip"), PARAMETERS.index("opening")
+_TOP_EDGE = ("topleft", "topcenter", "topright")
+_CHUNK = 4096
+
+
+class _State(NamedTuple):
+    """Posterior at a point: profile over the nuisance terms, whitened Jacobian (k, p), value, gradient (p,)."""
+
+    fit: Profile
+    jacobian: Array
+    value: float
+    gradient: Array
+
+
+class Problem:
+    """Faults that explain data sets.
+
+    The unknowns are the free parameters of every fault, in the order of `names`. The misfit is half the sum
+    of the losses of the whitened residuals plus half the squared prior deviations: the negative log posterior
+    density. Nuisance terms are always solved linearly inside.
+
+    Parameters
+    ----------
+    datasets : sequence of Gnss and Los
+        At least one; their names must differ.
+    faults : sequence of FaultModel
+        At least one; the displacements add.
+    nu : float
+        Poisson's ratio.
+    origin : "topleft", "topcenter" or "topright"
+        Point of a rectangle that x, y and depth mean. It lies on the upper edge, so that ``depth >= 0`` is
+        what keeps a fault in the ground.
+    loss : "linear", "soft_l1", "huber" or "cauchy"
+        Loss of whitened residuals; all but the first let outliers go.
+    loss_scale : float
+        Whitened residual, in standard deviations, at which the loss begins to grow more slowly than a square.
+    length_unit : float
+        Metres in one unit of the coordinates: 1000 for kilometres. Slip and displacement are in metres for
+        the moment.
+    shear_modulus : float
+        For the moment only (Pa).
+
+    Raises
+    ------
+    ValueError
+        If there is no data set or fault, names clash, an option is unknown, nothing is free, or data are
+        fewer than unknowns.
+    """
+
+    def __init__(
+        self,
+        datasets: Sequence[Dataset] | Dataset,
+        faults: Sequence[FaultModel] | FaultModel,
+        *,
+        nu: float = 0.25,
+        origin: str = "topcenter",
+        loss: str = "linear",
+        loss_scale: float = 1.0,
+        length_unit: float = 1.0,
+        shear_modulus: float = 30e9,
+    ) -> None:
+        self.datasets = (datasets,) if isinstance(datasets, Dataset) else tuple(datasets)
+        self.faults = (faults,) if isinstance(faults, FaultModel) else tuple(faults)
+        check_names(self.datasets)
+        if not self.faults:
+            raise ValueError("faults: give at least one fault")
+        if origin not in _TOP_EDGE:
+            raise ValueError(
+                f"origin must lie on the upper edge, one of {', '.join(_TOP_EDGE)}; got {origin!r}"
+            )
+        self.nu, self.origin, self.loss = float(nu), origin, Loss(loss, loss_scale)
+        self.length_unit, self.shear_modulus = float(length_unit), float(shear_modulus)
+        self._set_parameters()
+        self._set_data()
+
+    @property
+    def initial(self) -> Array:
+        """Initial values of the unknowns, shape (p,)."""
+        return self._template[self._where]
+
+    def parameters(self, point: ArrayLike) -> Array:
+        """All parameters of all faults, shape (m, 10), at a point (p,) of the unknowns."""
+        table = self._template.copy()
+        table[self._where] = np.asarray(point, dtype=float)
+        return table
+
+    def rectangle(self, point: ArrayLike) -> Rectangle:
+        """The faults at a point (p,) of the unknowns: a Rectangle of arrays (m,)."""
+        return Rectangle(*self.parameters(point).T)
+
+    def log_posterior(self, point: ArrayLike) -> tuple[float, Array]:
+        """Log posterior density up to a constant, with its gradient (p,); minus infinity outside bounds."""
+        q = np.asarray(point, dtype=float)
+        if not ((q >= self.lower) & (q <= self.upper)).all():
+            return -np.inf, np.zeros(q.size)
+        state = self._state(q)
+        return -state.value, -state.gradient
+
+    def quadratic(self, point: Array) -> Quadratic:
+        """Misfit, gradient and Gauss-Newton matrix in the unknowns, nuisance terms eliminated."""
+        state = self._state(point)
+        columns = project_out(state.jacobian, self.design, state.fit.weight)
+        return Quadratic(state.value, state.gradient, columns.T @ columns + np.diag(self._prior_precision))
+
+    def hessian(self, point: ArrayLike) -> Array:
+        """Exact Hessian (p, p) of the misfit, nuisance terms eliminated, from the kernels' second
+        derivatives.
+        """
+        q = np.asarray(point, dtype=float)
+        fit, jacobian = self._state(q)[:2]
+        weighted = fit.curvature[:, None] * jacobian
+        matrix = jacobian.T @ weighted - self._second_order(q, fit.weight * fit.residual)
+        if self.design.shape[1]:
+            cross = self.design.T @ weighted
+            inner = self.design.T @ (fit.curvature[:, None] * self.design)
+            matrix -= cross.T @ np.linalg.solve(inner, cross)
+        return np.asarray(matrix + np.diag(self._prior_precision))
+
+    def fit(self, point: ArrayLike) -> Profile:
+        """Whitened residuals, nuisance coefficients and weights at a point (p,)."""
+        return self._state(np.asarray(point, dtype=float)).fit
+
+    def predict(self, point: ArrayLike, nuisance: ArrayLike | None = None) -> list[Array]:
+        """Predicted data, one table (n, c) for each data set, with the nuisance terms `nuisance` (q,) if
+        given.
+        """
+        table = self.parameters(point)
+        u = _displacement(self.points_jacobian(table), table)
+        coefficients = np.zeros(self.design.shape[1]) if nuisance is None else np.asarray(nuisance)
+        tables, start = [], 0
+        for data, part in zip(self.datasets, self._slices, strict=True):
+            own = coefficients[start : start + len(data.nuisance)]
+            start += len(data.nuisance)
+            tables.append(data.spread(_project(data, u[part]) + data.basis @ own))
+        return tables
+
+    def solve(
+        self,
+        starts: int = 1,
+        *,
+        seed: int = 0,
+        linear_slip: bool = True,
+        screen: int = 20,
+        max_iterations: int = 100,
+        progress: Callable[[str], None] | None = None,
+    ) -> Result:
+        """Find the best faults; see `dislok.inversion.fault.search.solve`."""
+        from .search import solve
+
+        return solve(
+            self,
+            starts,
+            seed=seed,
+            linear_slip=linear_slip,
+            screen=screen,
+            max_iterations=max_iterations,
+            progress=progress,
+        )
+
+    def sample(self, result: Result, **options: object) -> Samples:
+        """Draw from the posterior by the No-U-Turn sampler; see `dislok.inversion.fault.sample.sample`."""
+        from .sample import sample
+
+        return sample(self, result, **options)  # type: ignore[arg-type]
+
+    def points_jacobian(self, table: Array) -> Array:
+        """Derivatives (n, 3, m, 10) of the displacement at all points by all parameters of the faults (m,
+        10).
+        """
+        return np.asarray(okada.jacobian(self._xy, Rectangle(*table.T), nu=self.nu, origin=self.origin))
+
+    def whitened(self, columns: Array) -> Array:
+        """From columns (n, 3, ...) at all points to whitened data (k, ...)."""
+        parts = [
+            data.whiten(_project(data, columns[part]))
+            for data, part in zip(self.datasets, self._slices, strict=True)
+        ]
+        return np.concatenate(parts)
+
+    def _set_parameters(self) -> None:
+        self._template = np.array([fault.initial for fault in self.faults])
+        pairs = [(m, name) for m, fault in enumerate(self.faults) for name in fault.free]
+        if not pairs:
+            raise ValueError("faults: every parameter is fixed, there is nothing to solve for")
+        self.owners = pairs
+        many = len(self.faults) > 1
+        self.names = tuple(f"{name}_{m + 1}" if many else name for m, name in pairs)
+        self._where = (
+            np.array([m for m, _ in pairs]),
+            np.array([PARAMETERS.index(name) for _, name in pairs]),
+        )
+        bounds = np.array([self.faults[m].bounds[name] for m, name in pairs])
+        self.lower, self.upper = bounds[:, 0], bounds[:, 1]
+        prior = np.array([self.faults[m].prior.get(name, (0.0, np.inf)) for m, name in pairs])
+        self._prior_mean, self._prior_precision = prior[:, 0], prior[:, 1] ** -2.0
+
+    def _set_data(self) -> None:
+        self._xy = np.concatenate([data.xy for data in self.datasets])
+        ends = np.cumsum([0, *(len(data.xy) for data in self.datasets)])
+        self._slices = [slice(a, b) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+        self.data = np.concatenate([data.whiten(data.values) for data in self.datasets])
+        self.design = _block_columns([data.whiten(data.basis) for data in self.datasets])
+        unknowns = len(self.names) + self.design.shape[1]
+        if self.data.size + np.count_nonzero(self._prior_precision) < unknowns:
+            raise ValueError(
+                f"{self.data.size} data cannot determine {unknowns} unknowns; fix some or add priors"
+            )
+
+    def _state(self, q: Array) -> _State:
+        table = self.parameters(q)
+        jacobian = self.points_jacobian(table)
+        predicted = self.whitened(_displacement(jacobian, table))
+        free = self.whitened(jacobian[:, :, self._where[0], self._where[1]])
+        unbounded = np.full(self.design.shape[1], np.inf)
+        fit = profile(self.data - predicted, self.design, self.loss, -unbounded, unbounded)
+        deviation = self.prior_deviation(q)
+        value = fit.value + 0.5 * float(deviation**2 @ self._prior_precision)
+        gradient = -free.T @ (fit.weight * fit.residual) + self._prior_precision * deviation
+        return _State(fit, free, value, gradient)
+
+    def prior_deviation(self, q: Array) -> Array:
+        """Distance (p,) of the unknowns from their prior means; angles count the short way round."""
+        deviation = np.where(self._prior_precision > 0, q - self._prior_mean, 0.0)
+        for i, (_, name) in enumerate(self.owners):
+            if name in ("strike", "rake"):
+                deviation[i] -= 360 * np.round(deviation[i] / 360)
+        return deviation
+
+    @property
+    def prior_precision(self) -> Array:
+        """Inverse variance (p,) of the Gaussian priors; zero where there is none."""
+        return self._prior_precision
+
+    def _second_order(self, q: Array, white: Array) -> Array:
+        """Contraction (p, p) of the displacement's second derivatives with whitened data weights (k,)."""
+        force, start = np.zeros((len(self._xy), 3)), 0
+        for data, part in zip(self.datasets, self._slices, strict=True):
+            own = data.whiten_adjoint(white[start : start + data.size])
+            start += data.size
+            np.add.at(force[part], data.index, own[:, None] * data.projector)
+        rectangle, blocks = self.rectangle(q), np.zeros((len(self.faults), 10, 10))
+        for first in range(0, len(force), _CHUNK):
+            part = slice(first, first + _CHUNK)
+            second = okada.hessian(self._xy[part], rectangle, nu=self.nu, origin=self.origin)
+            blocks += np.einsum("nc,ncmij->mij", force[part], np.asarray(second))
+        m, i = self._where
+        return np.where(m[:, None] == m, blocks[m[:, None], i[:, None], i], 0.0)
+
+
+def _displacement(jacobian: Array, table: Array) -> Array:
+    """Displacement (n, 3): it is linear in slip and opening, so their derivatives carry it."""
+    return np.asarray(jacobian[..., SLIP] @ table[:, SLIP] + jacobian[..., OPENING] @ table[:, OPENING])
+
+
+def _project(data: Dataset, columns: Array) -> Array:
+    return np.einsum("kc,kc...->k...", data.projector, columns[data.index])
+
+
+def _block_columns(parts: list[Array]) -> Array:
+    rows, width = sum(len(part) for part in parts), sum(part.shape[1] for part in parts)
+    matrix, r, c = np.zeros((rows, width)), 0, 0
+    for part in parts:
+        matrix[r : r + len(part), c : c + part.shape[1]] = part
+        r, c = r + len(part), c + part.shape[1]
+    return matrix

@@ -1,0 +1,312 @@
+"""What an inversion found: faults, uncertainty, fit; a record that stands without the problem and goes to
+JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+
+from dislok.okada import Rectangle
+
+from .levenberg import Minimum
+from .model import PARAMETERS, wrap
+
+if TYPE_CHECKING:
+    from .data import Dataset
+    from .problem import Problem
+
+Array = NDArray[np.float64]
+
+UNITS = {"strike": "deg", "dip": "deg", "rake": "deg", "slip": "m", "opening": "m"}
+_FORMAT = "dislok fault inversion 1"
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Data and prediction of one data set.
+
+    Attributes
+    ----------
+    name, kind, labels : name of the data set, "gnss" or "los", names of the c columns.
+    xy : (n, 2); observed, predicted, sigma : (n, c), predicted with the nuisance terms; NaN where data are
+        missing.
+    look : (n, 3) look vectors of line-of-sight data, empty otherwise.
+    nuisance : value of every nuisance term by name.
+    """
+
+    name: str
+    kind: str
+    labels: tuple[str, ...]
+    xy: Array
+    observed: Array
+    predicted: Array
+    sigma: Array
+    look: Array
+    nuisance: dict[str, float]
+
+    @property
+    def residual(self) -> Array:
+        """Observed less predicted, (n, c)."""
+        return self.observed - self.predicted
+
+    @property
+    def variance_reduction(self) -> float:
+        """One less the ratio of residual to data, both squared and weighted by the variances; 1 is a perfect
+        fit.
+        """
+        left = np.nansum((self.residual / self.sigma) ** 2)
+        return float(1 - left / np.nansum((self.observed / self.sigma) ** 2))
+
+
+@dataclass(frozen=True)
+class Result:
+    """Best faults with their uncertainty.
+
+    Attributes
+    ----------
+    names : names of the p unknowns (with _1, _2, ... when there are several faults).
+    values : (p,) best values; lower, upper : (p,) their bounds.
+    covariance : (p, p) inverse of the exact Hessian (Laplace); NaN for unknowns that ended on a bound, and
+        everywhere if the Hessian is not positive definite.
+    covariance_gauss_newton : (p, p) the same without second derivatives.
+    at_bound : (p,) whether an unknown ended on its bound.
+    parameters : (m, 10) all parameters of the faults, in the order of `Rectangle`.
+    origin, nu, length_unit, shear_modulus, loss, loss_scale : as given to the problem.
+    misfit : negative log posterior at the best point; chi2 : sum of squared whitened residuals; dof : data
+        less unknowns.
+    fits : data and prediction of every data set.
+    starts : (s, p + 1) misfit and unknowns where every search ended.
+    iterations : iterations of the best search; converged : whether it converged.
+    """
+
+    names: tuple[str, ...]
+    values: Array
+    lower: Array
+    upper: Array
+    covariance: Array
+    covariance_gauss_newton: Array
+    at_bound: NDArray[np.bool_]
+    parameters: Array
+    origin: str
+    nu: float
+    length_unit: float
+    shear_modulus: float
+    loss: str
+    loss_scale: float
+    misfit: float
+    chi2: float
+    dof: int
+    fits: tuple[Fit, ...]
+    starts: Array
+    iterations: int
+    converged: bool
+
+    @property
+    def faults(self) -> Rectangle:
+        """The faults, a Rectangle of arrays (m,)."""
+        return Rectangle(*self.parameters.T)
+
+    @property
+    def sigma(self) -> Array:
+        """Standard deviations (p,) of the unknowns, from the Laplace covariance."""
+        return np.sqrt(np.diagonal(self.covariance))
+
+    @property
+    def chi2_reduced(self) -> float:
+        """`chi2` over `dof`: one when the errors are as stated."""
+        return self.chi2 / self.dof if self.dof > 0 else float("nan")
+
+    @property
+    def variance_reduction(self) -> float:
+        """One less the ratio of weighted residual to weighted data, over all data sets."""
+        left = sum(np.nansum((fit.residual / fit.sigma) ** 2) for fit in self.fits)
+        return float(1 - left / sum(np.nansum((fit.observed / fit.sigma) ** 2) for fit in self.fits))
+
+    @property
+    def moment(self) -> Array:
+        """Seismic moment (N m) of every fault, (m,): shear modulus times area times slip."""
+        return seismic_moment(self.parameters, self.length_unit, self.shear_modulus)
+
+    @property
+    def magnitude(self) -> float:
+        """Moment magnitude of all faults together."""
+        return moment_magnitude(float(self.moment.sum()))
+
+    def summary(self) -> str:
+        """A table of the unknowns with their uncertainty, then the fit, as text."""
+        lines = [f"{'unknown':<12}{'value':>11}{'sigma':>11}  unit"]
+        for name, value, sigma, held in zip(self.names, self.values, self.sigma, self.at_bound, strict=True):
+            error = "at bound" if held else f"{sigma:.4g}"
+            lines.append(f"{name:<12}{value:>11.4f}{error:>11}  {unit_of(name, self.length_unit)}".rstrip())
+        lines.append(f"moment {self.moment.sum():.3g} N m, Mw {self.magnitude:.2f}")
+        lines.append(
+            f"variance reduction {100 * self.variance_reduction:.2f} %, "
+            f"chi-square {self.chi2:.1f} for {self.dof} degrees of freedom"
+        )
+        state = "converged" if self.converged else "NOT converged"
+        lines.append(f"{state} in {self.iterations} iterations; {len(self.starts)} starts")
+        for fit in self.fits:
+            terms = "".join(f"; {name} {value:.4g}" for name, value in fit.nuisance.items())
+            rms = np.sqrt(np.nanmean(fit.residual**2))
+            lines.append(f"{fit.name}: {fit.observed.size} data, residual rms {rms:.4g}{terms}")
+        return "\n".join(lines)
+
+    def save(self, path: str | Path) -> None:
+        """Write everything as JSON."""
+        record = {"format": _FORMAT, **_plain(asdict(self))}
+        Path(path).write_text(json.dumps(record, indent=1), encoding="utf-8")
+
+
+def load(path: str | Path) -> Result:
+    """Read a result that `Result.save` wrote.
+
+    Raises
+    ------
+    ValueError
+        If the file is not such a record.
+    """
+    record = json.loads(Path(path).read_text(encoding="utf-8"))
+    if not isinstance(record, dict) or record.pop("format", None) != _FORMAT:
+        raise ValueError(f"{path}: not a saved fault inversion")
+    record["fits"] = tuple(Fit(**_typed(Fit, fit)) for fit in record["fits"])
+    return Result(**_typed(Result, record))
+
+
+def seismic_moment(parameters: Array, length_unit: float, shear_modulus: float) -> Array:
+    """Moment (N m) of faults (..., 10): shear modulus times area times slip."""
+    length, width, slip = (parameters[..., PARAMETERS.index(name)] for name in ("length", "width", "slip"))
+    return np.asarray(shear_modulus * length * width * np.abs(slip) * length_unit**2)
+
+
+def moment_magnitude(moment: float) -> float:
+    """Moment magnitude of a moment (N m), IASPEI standard: (log10 M0 - 9.1) / 1.5."""
+    return float((np.log10(moment) - 9.1) / 1.5) if moment > 0 else float("-inf")
+
+
+def unit_of(name: str, length_unit: float) -> str:
+    """Unit of an unknown, as a word for tables and figures."""
+    length = {1.0: "m", 1000.0: "km"}.get(length_unit, f"{length_unit:g} m")
+    return UNITS.get(name.split("_")[0], length)
+
+
+def make_result(problem: Problem, ends: list[Minimum]) -> Result:
+    """Turn the ends of all searches into the result of the best, with its uncertainty."""
+    best = min(ends, key=lambda end: end.model.value)
+    values = _wrapped(problem, best.point)
+    at_bound = (best.point <= problem.lower) | (best.point >= problem.upper)
+    fit = problem.fit(best.point)
+    covariance = _inverse(problem.hessian(best.point), at_bound)
+    if covariance is None:
+        warnings.warn(
+            "the Hessian is not positive definite: no Laplace covariance", RuntimeWarning, stacklevel=3
+        )
+    newton = _inverse(best.model.normal, at_bound)
+    nothing = np.full((values.size, values.size), np.nan)
+    return Result(
+        names=problem.names,
+        values=values,
+        lower=problem.lower,
+        upper=problem.upper,
+        covariance=nothing if covariance is None else covariance,
+        covariance_gauss_newton=nothing if newton is None else newton,
+        at_bound=at_bound,
+        parameters=problem.parameters(values),
+        origin=problem.origin,
+        nu=problem.nu,
+        length_unit=problem.length_unit,
+        shear_modulus=problem.shear_modulus,
+        loss=problem.loss.name,
+        loss_scale=problem.loss.scale,
+        misfit=best.model.value,
+        chi2=float(fit.residual @ fit.residual),
+        dof=problem.data.size - values.size - fit.coefficients.size,
+        fits=_fits(problem, best.point, fit.coefficients),
+        starts=np.array([[end.model.value, *_wrapped(problem, end.point)] for end in ends]),
+        iterations=best.iterations,
+        converged=best.converged,
+    )
+
+
+def _wrapped(problem: Problem, point: Array) -> Array:
+    """Unknowns with free strikes in 0..360 and free rakes in -180..180 degrees."""
+    values = point.copy()
+    for i, (_, name) in enumerate(problem.owners):
+        free = not np.isfinite([problem.lower[i], problem.upper[i]]).any()
+        if name == "strike" and free:
+            values[i] %= 360
+        elif name == "rake" and free:
+            values[i] = wrap(values[i], -np.inf, np.inf)
+    return values
+
+
+def _inverse(matrix: Array, held: NDArray[np.bool_]) -> Array | None:
+    """Inverse over the unknowns that are not held, NaN elsewhere; None if not positive definite."""
+    inverse = np.full(matrix.shape, np.nan)
+    use = np.ix_(~held, ~held)
+    scale = np.sqrt(np.abs(np.diagonal(matrix)[~held]))
+    if not (scale > 0).all():
+        return None
+    try:
+        factor = linalg.cho_factor(matrix[use] / np.outer(scale, scale))
+    except linalg.LinAlgError:
+        return None
+    inverse[use] = linalg.cho_solve(factor, np.eye(len(scale))) / np.outer(scale, scale)
+    return inverse
+
+
+def _fits(problem: Problem, point: Array, nuisance: Array) -> tuple[Fit, ...]:
+    tables, fits, first = problem.predict(point, nuisance), [], 0
+    for data, predicted in zip(problem.datasets, tables, strict=True):
+        own = nuisance[first : first + len(data.nuisance)]
+        first += len(own)
+        terms = dict(zip(data.nuisance, (float(v) for v in own), strict=True))
+        fits.append(_fit(data, predicted, terms))
+    return tuple(fits)
+
+
+def _fit(data: Dataset, predicted: Array, nuisance: dict[str, float]) -> Fit:
+    look = getattr(data, "look", np.zeros((0, 3)))
+    return Fit(
+        data.name, data.kind, data.labels, data.xy, data.observed, predicted, data.sigma, look, nuisance
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Numbers, lists and dicts for JSON; NaN becomes null, infinities become words."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [_plain(item) for item in value]
+    if isinstance(value, float | np.floating):
+        number = float(value)
+        return number if np.isfinite(number) else None if np.isnan(number) else str(number)
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _typed(kind: type, record: dict[str, Any]) -> dict[str, Any]:
+    """Give the entries of a JSON record the types of a dataclass's fields."""
+    expected = {field.name: field.type for field in fields(kind)}
+    if set(record) != set(expected):
+        raise ValueError(
+            f"not a saved {kind.__name__}: entries differ by {sorted(set(record) ^ set(expected))}"
+        )
+    converted = {}
+    for name, value in record.items():
+        if expected[name] == "Array":
+            value = np.array(value, dtype=float)
+        elif "bool_" in expected[name]:
+            value = np.array(value, dtype=bool)
+        elif expected[name] == "tuple[str, ...]":
+            value = tuple(value)
+        converted[name] = value
+    if "look" in converted:
+        converted["look"] = converted["look"].reshape(-1, 3)
+    return converted

@@ -1,0 +1,259 @@
+"""The search for the best faults: slip solved linearly inside, many starts, then all parameters together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import qmc
+
+from .levenberg import Minimum, Quadratic, minimise
+from .linear import Profile, profile, project_out
+from .model import GEOMETRY, PARAMETERS, FaultModel, wrap
+from .result import Result, make_result
+
+if TYPE_CHECKING:
+    from .problem import Problem
+
+Array = NDArray[np.float64]
+
+RAKE, SLIP, OPENING = (PARAMETERS.index(name) for name in ("rake", "slip", "opening"))
+
+
+def solve(
+    problem: Problem,
+    starts: int = 1,
+    *,
+    seed: int = 0,
+    linear_slip: bool = True,
+    screen: int = 20,
+    max_iterations: int = 100,
+    progress: Callable[[str], None] | None = None,
+) -> Result:
+    """Find the faults of least misfit.
+
+    Parameters
+    ----------
+    problem : Problem
+        What to solve.
+    starts : int
+        Searches from different places. The first begins at the initial faults; the others at the best of
+        ``screen * starts`` points spread evenly through the bounds, which must then be finite for every
+        geometric unknown (strike goes round by itself).
+    seed : int
+        Seed of the spread points; the same seed gives the same result.
+    linear_slip : bool
+        Solve rake, slip and opening linearly inside the search (variable projection, with Kaufman's
+        Jacobian). Rake bounds less than 180 degrees apart become non-negative combinations of the two
+        limiting rakes. What is not linear in the slip components, that is priors on rake and slip and an
+        upper bound on slip, enters in the refinement of all parameters together that ends every search.
+    screen : int
+        Points looked at for each further start.
+    max_iterations : int
+        Trial steps of one search at most, refinement not counted.
+    progress : callable, optional
+        Called with a line of text as each search ends; `print` will do.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    ValueError
+        If `starts` is not positive, or several starts are wanted and a geometric unknown has no finite
+        bounds.
+    """
+    if starts < 1:
+        raise ValueError(f"starts must be at least 1, got {starts}")
+    search = _SlipInside(problem) if linear_slip and _slip_is_linear(problem) else _Joint(problem)
+    points = [search.start, *_spread(search, starts - 1, screen, seed)]
+    floor = 1e-26 * float(problem.data @ problem.data)
+    ends: list[Minimum] = []
+    for number, point in enumerate(points, start=1):
+        coarse = minimise(search.quadratic, point, search.lower, search.upper, max_iterations, floor=floor)
+        begin = search.unknowns(coarse.point)
+        fine = minimise(problem.quadratic, begin, problem.lower, problem.upper, max_iterations, floor=floor)
+        ends.append(
+            fine._replace(
+                iterations=fine.iterations + coarse.iterations, history=coarse.history + fine.history
+            )
+        )
+        if progress is not None:
+            best = min(end.model.value for end in ends)
+            count = ends[-1].iterations
+            progress(
+                f"start {number}/{len(points)}: misfit {ends[-1].model.value:.6g}, {count} iterations; best {best:.6g}"
+            )
+    return make_result(problem, ends)
+
+
+class _Joint:
+    """All unknowns searched together."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.names, self.start = problem.names, problem.initial
+        self.lower, self.upper = problem.lower, problem.upper
+        self.kinds = [name for _, name in problem.owners]
+        self.quadratic: Callable[[Array], Quadratic] = problem.quadratic
+
+    def unknowns(self, point: Array) -> Array:
+        return point
+
+
+class _SlipInside:
+    """The geometry searched, slip components solved linearly with the nuisance terms."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        keep = [i for i, (_, name) in enumerate(problem.owners) if name in GEOMETRY]
+        self.keep = np.array(keep, dtype=int)
+        self.names = tuple(problem.names[i] for i in keep)
+        self.kinds = [problem.owners[i][1] for i in keep]
+        self.lower, self.upper = problem.lower[self.keep], problem.upper[self.keep]
+        self.start = problem.initial[self.keep]
+        self.precision = problem.prior_precision[self.keep]
+        self.bases = [_slip_basis(fault) for fault in problem.faults]
+        nuisance = np.full(problem.design.shape[1], np.inf)
+        self.slip_lower = np.concatenate([*(basis.lower for basis in self.bases), -nuisance])
+        self.slip_upper = np.concatenate([*(basis.upper for basis in self.bases), nuisance])
+        self.owner = [problem.owners[i] for i in keep]
+
+    def quadratic(self, point: Array) -> Quadratic:
+        fit, design, table, slopes = self._solve(point)
+        columns = self._geometry_columns(slopes, fit.coefficients)
+        tangent = project_out(columns, design[:, fit.active], fit.weight)
+        deviation = self.problem.prior_deviation(self._full(point))[self.keep]
+        value = fit.value + 0.5 * float(deviation**2 @ self.precision)
+        gradient = -columns.T @ (fit.weight * fit.residual) + self.precision * deviation
+        return Quadratic(value, gradient, tangent.T @ tangent + np.diag(self.precision))
+
+    def unknowns(self, point: Array) -> Array:
+        """All unknowns (p,), slip included, at a point of the geometry, put inside the bounds."""
+        fit = self._solve(point)[0]
+        table, first = self.problem.parameters(self._full(point)), 0
+        for m, (fault, basis) in enumerate(zip(self.problem.faults, self.bases, strict=True)):
+            own = fit.coefficients[first : first + len(basis.lower)]
+            first += len(own)
+            _set_slip(table[m], fault, basis.components.T @ own)
+        values = np.array([table[m, PARAMETERS.index(name)] for m, name in self.problem.owners])
+        return np.clip(values, self.problem.lower, self.problem.upper)
+
+    def _full(self, point: Array) -> Array:
+        q = self.problem.initial.copy()
+        q[self.keep] = point
+        return q
+
+    def _solve(self, point: Array) -> tuple[Profile, Array, Array, Array]:
+        """Best slip at a geometry: (profile, design, parameter table, whitened derivatives of unit slip)."""
+        problem = self.problem
+        table = problem.parameters(self._full(point))
+        jacobian = problem.whitened(problem.points_jacobian(_unit_sources(table)))
+        units = jacobian.reshape(len(jacobian), len(table), 3, 10)
+        green = np.stack([units[:, :, 0, SLIP], units[:, :, 1, SLIP], units[:, :, 2, OPENING]], axis=-1)
+        columns = [green[:, m] @ basis.components.T for m, basis in enumerate(self.bases)]
+        known = sum(green[:, m] @ basis.known for m, basis in enumerate(self.bases))
+        design = np.concatenate([*columns, problem.design], axis=1)
+        fit = profile(problem.data - known, design, problem.loss, self.slip_lower, self.slip_upper)
+        return fit, design, table, units
+
+    def _geometry_columns(self, units: Array, coefficients: Array) -> Array:
+        """Derivative (k, p) of the whitened prediction by the geometry, slip held."""
+        slips, first = [], 0
+        for basis in self.bases:
+            own = coefficients[first : first + len(basis.lower)]
+            slips.append(basis.components.T @ own + basis.known)
+            first += len(own)
+        columns = [units[:, m, :, PARAMETERS.index(name)] @ slips[m] for m, name in self.owner]
+        return np.stack(columns, axis=-1) if columns else np.zeros((len(units), 0))
+
+
+class _SlipBasis(NamedTuple):
+    """Slip of a fault, ``components.T @ c + known`` in strike-slip, dip-slip, opening; bounds on c."""
+
+    components: Array
+    lower: Array
+    upper: Array
+    known: Array
+
+
+def _slip_is_linear(problem: Problem) -> bool:
+    """A free rake with the amount of slip held is the one case that no linear coefficients describe."""
+    return any(name in GEOMETRY for _, name in problem.owners) and not any(
+        "rake" in fault.free and "slip" not in fault.free for fault in problem.faults
+    )
+
+
+def _slip_basis(fault: FaultModel) -> _SlipBasis:
+    rows: list[tuple[Array, float, float]] = []
+    known = np.zeros(3)
+    if "slip" in fault.free:
+        rows += _shear_rows(fault)
+    else:
+        known += fault.initial[SLIP] * _direction(fault.initial[RAKE])
+    if "opening" in fault.free:
+        rows.append((np.array([0.0, 0.0, 1.0]), *fault.bounds["opening"]))
+    else:
+        known[2] = fault.initial[OPENING]
+    components = np.array([row[0] for row in rows]).reshape(-1, 3)
+    limits = np.array([row[1:] for row in rows]).reshape(-1, 2)
+    return _SlipBasis(components, limits[:, 0], limits[:, 1], known)
+
+
+def _shear_rows(fault: FaultModel) -> list[tuple[Array, float, float]]:
+    low, high = fault.bounds["slip"]
+    if "rake" not in fault.free:
+        return [(_direction(fault.initial[RAKE]), low, high)]
+    first, last = fault.bounds["rake"]
+    if last - first < 180 and low >= 0:
+        return [(_direction(rake), 0.0, np.inf) for rake in (first, last)]
+    return [(_direction(rake), -np.inf, np.inf) for rake in (0.0, 90.0)]
+
+
+def _direction(rake: float) -> Array:
+    angle = np.radians(rake)
+    return np.array([np.cos(angle), np.sin(angle), 0.0])
+
+
+def _set_slip(row: Array, fault: FaultModel, slip: Array) -> None:
+    """Write slip components (3,) into a fault's parameters (10,) as rake, slip and opening."""
+    if "opening" in fault.free:
+        row[OPENING] = slip[2]
+    if "slip" not in fault.free:
+        return
+    if "rake" not in fault.free:
+        row[SLIP] = slip @ _direction(fault.initial[RAKE])
+        return
+    row[SLIP] = np.hypot(slip[0], slip[1])
+    if row[SLIP] > 0:
+        row[RAKE] = wrap(np.degrees(np.arctan2(slip[1], slip[0])), *fault.bounds["rake"])
+
+
+def _unit_sources(table: Array) -> Array:
+    """Unit strike-slip, unit dip-slip and unit opening on the geometry of every fault, (3 m, 10)."""
+    units = np.repeat(table, 3, axis=0)
+    units[:, RAKE] = np.tile([0.0, 90.0, 0.0], len(table))
+    units[:, SLIP] = np.tile([1.0, 1.0, 0.0], len(table))
+    units[:, OPENING] = np.tile([0.0, 0.0, 1.0], len(table))
+    return units
+
+
+def _spread(search: _Joint | _SlipInside, count: int, screen: int, seed: int) -> list[Array]:
+    """The `count` best of many points that fill the bounds evenly."""
+    if count == 0:
+        return []
+    lower, upper = search.lower.copy(), search.upper.copy()
+    for i, kind in enumerate(search.kinds):
+        if kind in ("strike", "rake") and not np.isfinite([lower[i], upper[i]]).any():
+            lower[i], upper[i] = 0.0, 360.0
+        if not np.isfinite([lower[i], upper[i]]).all():
+            raise ValueError(
+                f"{search.names[i]} has no finite bounds, from which {count + 1} starts could be drawn"
+            )
+    sampler = qmc.Sobol(len(lower), seed=seed)
+    unit = sampler.random_base2(int(np.ceil(np.log2(max(count * screen, 2)))))
+    points = lower + unit * (upper - lower)
+    misfit = [search.quadratic(point).value for point in points]
+    return [points[i] for i in np.argsort(misfit, kind="stable")[:count]]

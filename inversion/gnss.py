@@ -1,0 +1,315 @@
+"""Static offsets from GNSS displacement records, and tables of them.
+ An offset is the difference of two medians: the level after the shaking less the level before it. The noise
+of real-time positions is correlated over minutes, so its uncertainty cannot come from the scatter over the
+square root of the number of samples. It comes from the record's variogram, which needs no knowledge of the
+level.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
+
+MAD_TO_SIGMA = 1.4826022185056018
+"""Standard deviation of a normal distribution over its median absolute deviation."""
+
+_CORRELATION_TIMES = 24
+_LAGS = 18
+
+
+class StaticOffsets(NamedTuple):
+    """Static offsets of many records, with the noise that their uncertainty rests on.
+
+    Attributes
+    ----------
+    offset : (n_stations, n_components) offsets, in the unit of the records; NaN where not measurable.
+    sigma : (n_stations, n_components) standard deviation of `offset`.
+    n_before, n_after : (n_stations, n_components) samples in the window before the step and after it.
+    drift : (n_stations, n_components) how far the two halves of the later window lie apart, in standard
+        deviations
+        of that difference under the noise model: large where the record has not come to rest.
+    noise : (n_stations, n_components, 3) white and correlated standard deviation (unit of the records) and
+        correlation time (unit of time).
+    """
+
+    offset: Array
+    sigma: Array
+    n_before: NDArray[np.int64]
+    n_after: NDArray[np.int64]
+    drift: Array
+    noise: Array
+
+    def settled(self, limit: float = 4.0) -> NDArray[np.bool_]:
+        """Stations, shape (n_stations,), whose offset is measured and whose drift is below `limit` in every
+        component.
+        """
+        return np.asarray((np.isfinite(self.sigma) & (np.abs(self.drift) < limit)).all(axis=-1))
+
+
+class OffsetTable(NamedTuple):
+    """Offsets of a network: station names, latitude and longitude (degrees), offset and sigma (n, 3) in
+    metres, ENU.
+    """
+
+    station: NDArray[np.str_]
+    latitude: Array
+    longitude: Array
+    offset: Array
+    sigma: Array
+
+
+def static_offsets(
+    t: ArrayLike,
+    enu: ArrayLike,
+    origin_time: ArrayLike = 0.0,
+    *,
+    settle: ArrayLike = 90.0,
+    before: float = np.inf,
+    after: float = np.inf,
+    min_samples: int = 30,
+    pool: bool = True,
+) -> StaticOffsets:
+    """Measure the static offset of displacement records at a known time.
+
+    Parameters
+    ----------
+    t : array_like, shape (n_times,)
+        Sample times, evenly spaced.
+    enu : array_like, shape (n_stations, n_components, n_times)
+        Displacement records, NaN where a sample is missing; any unit.
+    origin_time : float or array_like, shape (n_stations,)
+        Time of the step: samples before it are the quiet level.
+    settle : float or array_like, shape (n_stations,)
+        Time after `origin_time` at which the shaking is over. It depends on the distance.
+    before, after : float
+        Length of the window that ends at the step, and of the one that begins when the record has settled;
+        all by default.
+    min_samples : int
+        Fewer samples than this in either window make the offset NaN.
+    pool : bool
+        Take the shape of the noise (its correlation time and the share of white noise) from all stations
+        together, one for each component, and only its size from each record. A record of a few minutes says
+        little about its own noise of a few minutes' period, so a single record's uncertainty is often several
+        times too small.
+
+    Returns
+    -------
+    StaticOffsets
+
+    Raises
+    ------
+    ValueError
+        If a shape does not fit, or times are not finite and evenly spaced (a gap is NaN in `enu`, not a
+        missing time).
+
+    Notes
+    ----- The levels are medians, so outliers and short transients do not matter. For the uncertainty, the
+    variogram ``V(h) = var(x(t + h) - x(t)) / 2`` is measured robustly at about 18 lags inside the two windows
+    and modelled as white noise plus an exponentially correlated process; for weights ``a`` that sum to zero,
+    as those of a difference of two levels do, the variance is ``-a.T @ V @ a``, also where the noise is a
+    random walk without a level [1]_. The white part counts ``pi / 2``, the price of a median.
+
+    References
+    ----------
+    .. [1] Cressie, N. (1993), Statistics for Spatial Data, sections 2.3 and 2.4.
+    """
+    times, records = _check_records(t, enu)
+    step = _per_station(origin_time, len(records), "origin_time")[:, None]
+    rest = step + _per_station(settle, len(records), "settle")[:, None]
+    present = np.isfinite(records)
+    early = present & ((times < step) & (times >= step - before))[:, None]
+    late = present & ((times >= rest) & (times < rest + after))[:, None]
+    variogram = _fit_variogram(records, early, late, times[1] - times[0], pool)
+    offset = _level(records, late) - _level(records, early)
+    sigma = _sigma_of_difference(early, late, variogram)
+    n_early, n_late = early.sum(axis=-1), late.sum(axis=-1)
+    missing = np.minimum(n_early, n_late) < min_samples
+    drift = np.where(missing, np.nan, _drift(records, late, variogram))
+    noise = np.stack([np.sqrt(variogram.white), np.sqrt(variogram.correlated), variogram.time], axis=-1)
+    return StaticOffsets(
+        np.where(missing, np.nan, offset), np.where(missing, np.nan, sigma), n_early, n_late, drift, noise
+    )
+
+
+def read_offsets(path: str | Path) -> OffsetTable:
+    """Read a table that `write_offsets` wrote. A malformed line raises ValueError with its number."""
+    stations, numbers = [], []
+    with open(path, newline="", encoding="utf-8") as file:
+        for line, row in enumerate(csv.reader(file), start=1):
+            if not row or row[0].startswith("#") or row[0] == "station":
+                continue
+            stations.append(row[0])
+            numbers.append(_numbers(row[1:], f"{path}, line {line}"))
+    if not stations:
+        raise ValueError(f"{path}: no station in this table")
+    table = np.array(numbers)
+    return OffsetTable(np.array(stations), table[:, 0], table[:, 1], table[:, 2:5], table[:, 5:8])
+
+
+def write_offsets(path: str | Path, table: OffsetTable, header: Sequence[str] = ()) -> None:
+    """Write a table of offsets as CSV (metres, five decimals) under comment lines `header`."""
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        file.writelines(f"# {line}\n" for line in header)
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(
+            ["station", "lat", "lon", "east", "north", "up", "sigma_east", "sigma_north", "sigma_up"]
+        )
+        for name, lat, lon, offset, sigma in zip(*table, strict=True):
+            values = [f"{v:.5f}" for v in (*offset, *sigma)]
+            writer.writerow([name, f"{lat:.5f}", f"{lon:.5f}", *values])
+
+
+class _Variogram(NamedTuple):
+    """White and correlated variance and correlation time, each (n_stations, n_components), and the sampling
+    interval.
+    """
+
+    white: Array
+    correlated: Array
+    time: Array
+    dt: float
+
+    def at(self, lag: NDArray[np.int64]) -> Array:
+        """Model at `lag` samples, (..., n_lags); the white part times pi/2, as in a median."""
+        decay = np.exp(-lag * self.dt / self.time[..., None])
+        white = np.where(lag > 0, self.white[..., None] * np.pi / 2, 0.0)
+        return np.asarray(white + self.correlated[..., None] * (1 - decay))
+
+
+def _check_records(t: ArrayLike, enu: ArrayLike) -> tuple[Array, Array]:
+    times, records = np.asarray(t, dtype=float), np.asarray(enu, dtype=float)
+    if times.ndim != 1 or times.size < 3:
+        raise ValueError(f"t: expected shape (n_times,) with at least 3 times, got {times.shape}")
+    if records.ndim != 3 or records.shape[-1] != times.size:
+        raise ValueError(f"enu: expected shape (n_stations, n_components, {times.size}), got {records.shape}")
+    steps = np.diff(times)
+    if not (np.isfinite(steps).all() and steps[0] > 0 and np.allclose(steps, steps[0], rtol=1e-3)):
+        raise ValueError("t: times must be finite, increasing and evenly spaced; mark gaps by NaN in enu")
+    return times, records
+
+
+def _per_station(value: ArrayLike, n: int, name: str) -> Array:
+    array = np.asarray(value, dtype=float)
+    if array.shape not in ((), (n,)):
+        raise ValueError(f"{name}: expected a number or shape ({n},), got {array.shape}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name}: not finite at index {int(np.argmin(np.isfinite(np.atleast_1d(array))))}")
+    return np.broadcast_to(array, (n,))
+
+
+def _median(values: Array) -> Array:
+    """Median over the last axis, NaN left out; NaN where nothing is left."""
+    ordered = np.sort(values, axis=-1)
+    count = np.isfinite(ordered).sum(axis=-1, keepdims=True)
+    low = np.take_along_axis(ordered, np.maximum((count - 1) // 2, 0), axis=-1)
+    high = np.take_along_axis(ordered, np.minimum(count // 2, values.shape[-1] - 1), axis=-1)
+    return np.where(count[..., 0] > 0, (low + high)[..., 0] / 2, np.nan)
+
+
+def _level(records: Array, window: NDArray[np.bool_]) -> Array:
+    return _median(np.where(window, records, np.nan))
+
+
+def _fit_variogram(
+    records: Array, early: NDArray[np.bool_], late: NDArray[np.bool_], dt: float, pool: bool
+) -> _Variogram:
+    """Fit white plus exponentially correlated noise to the robust variogram inside the two windows."""
+    longest = max(int(early.sum(axis=-1).max()), int(late.sum(axis=-1).max()), 4)
+    lags = np.unique(np.geomspace(1, longest * 3 // 4, _LAGS).astype(int))
+    both = [np.where(window, records, np.nan) for window in (early, late)]
+    measured = np.stack([_robust_variance(both, lag) for lag in lags], axis=-1) / 2
+    if not pool:
+        return _fit_model(measured, lags, dt)
+    network = _median(measured.swapaxes(0, -1)).T[None]
+    scale = _scale(measured, network, lags)
+    model = _fit_model(network, lags, dt)
+    time = np.broadcast_to(model.time, scale.shape)
+    return _Variogram(model.white * scale, model.correlated * scale, time, dt)
+
+
+def _scale(measured: Array, network: Array, lags: NDArray[np.int64]) -> Array:
+    """Variance of each record relative to the network's, over all lags; short lags are known better."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.log(measured / network)
+    known = np.isfinite(ratio)
+    weight = known / np.sqrt(lags)
+    total = weight.sum(axis=-1)
+    mean = np.where(known, ratio * weight, 0.0).sum(axis=-1) / np.maximum(total, np.finfo(float).tiny)
+    return np.where(total > 0, np.exp(mean), np.nan)
+
+
+def _fit_model(measured: Array, lags: NDArray[np.int64], dt: float) -> _Variogram:
+    # A difference over lag h repeats itself about every h samples: that many fewer are independent.
+    weight = 1 / (np.maximum(measured, np.finfo(float).tiny) ** 2 * lags)
+    weight = np.where(np.isfinite(measured), weight, 0.0)
+    measured = np.where(np.isfinite(measured), measured, 0.0)
+    times = np.geomspace(dt, 4 * lags[-1] * dt, _CORRELATION_TIMES)
+    fits = [_nonnegative_fit(measured, weight, 1 - np.exp(-lags * dt / time)) for time in times]
+    best = np.argmin([fit[2] for fit in fits], axis=0)
+    white, correlated = (
+        np.take_along_axis(np.array([fit[k] for fit in fits]), best[None], 0)[0] for k in (0, 1)
+    )
+    return _Variogram(white, correlated, times[best], dt)
+
+
+def _robust_variance(windows: list[Array], lag: int) -> Array:
+    """Variance of the differences over `lag` samples inside each window, from their median size."""
+    pairs = np.concatenate([w[..., lag:] - w[..., :-lag] for w in windows], axis=-1)
+    return (MAD_TO_SIGMA * _median(np.abs(pairs))) ** 2
+
+
+def _nonnegative_fit(y: Array, weight: Array, shape: Array) -> tuple[Array, Array, Array]:
+    """Least squares ``y = a + b shape`` with a, b >= 0: (a, b, misfit) for every row."""
+    s0, s1, s2 = weight.sum(-1), weight @ shape, weight @ shape**2
+    y0, y1 = (weight * y).sum(-1), (weight * y) @ shape
+    with np.errstate(divide="ignore", invalid="ignore"):
+        determinant = s0 * s2 - s1**2
+        a = (s2 * y0 - s1 * y1) / determinant
+        b = (s0 * y1 - s1 * y0) / determinant
+        only_a, only_b = y0 / s0, y1 / s2
+    inside = (a >= 0) & (b >= 0)
+    a, b = (
+        np.where(inside, a, np.where(b < 0, only_a, 0.0)),
+        np.where(inside, b, np.where(b < 0, 0.0, only_b)),
+    )
+    a, b = np.nan_to_num(a, nan=np.inf, posinf=np.inf), np.nan_to_num(b, nan=0.0)
+    with np.errstate(invalid="ignore"):
+        misfit = (weight * (y - a[..., None] - b[..., None] * shape) ** 2).sum(-1)
+    return a, b, np.where(np.isfinite(misfit), misfit, np.inf)
+
+
+def _sigma_of_difference(first: NDArray[np.bool_], second: NDArray[np.bool_], model: _Variogram) -> Array:
+    """Standard deviation of the difference of the levels of two windows, from the variogram."""
+    weights = second / np.maximum(second.sum(-1, keepdims=True), 1)
+    weights = weights - first / np.maximum(first.sum(-1, keepdims=True), 1)
+    n = weights.shape[-1]
+    spectrum = np.fft.rfft(weights, 2 * n)
+    overlap = np.fft.irfft(np.abs(spectrum) ** 2, 2 * n)[..., :n]
+    variance = -2 * (overlap * model.at(np.arange(n))).sum(-1)
+    return np.sqrt(np.maximum(variance, 0.0))
+
+
+def _drift(records: Array, late: NDArray[np.bool_], model: _Variogram) -> Array:
+    """Difference of the two halves of the later window over its standard deviation."""
+    rank = np.cumsum(late, axis=-1)
+    first = late & (2 * rank <= rank[..., -1:])
+    second = late & ~first
+    sigma = _sigma_of_difference(first, second, model)
+    change = _level(records, second) - _level(records, first)
+    return np.divide(change, sigma, out=np.full_like(change, np.nan), where=sigma > 0)
+
+
+def _numbers(fields: Sequence[str], where: str) -> list[float]:
+    if len(fields) != 8:
+        raise ValueError(f"{where}: expected 9 fields, got {len(fields) + 1}")
+    try:
+        return [float(field) for field in fields]
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
