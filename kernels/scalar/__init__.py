@@ -19,6 +19,7 @@ Literals take the dtype of the numbers they meet, so a formula on float32 stays 
 from .formula import scalar
 from .functions import (
     absolute,
+    add,
     atan,
     atan2,
     chain,
@@ -29,6 +30,7 @@ from .functions import (
     cos_degrees,
     exp,
     first,
+    jet,
     log,
     log1p,
     maximum,
@@ -37,15 +39,17 @@ from .functions import (
     polynomial,
     power,
     real,
+    scale,
     second,
     seed,
     sin,
     sin_degrees,
     sqrt,
+    subtract,
     value,
     where,
 )
-from .jet import Jet
+from .jets import Jet
 from .lowering import register_cpu
 from .types import JetType
 
@@ -55,6 +59,7 @@ __all__ = [
     "Jet",
     "JetType",
     "absolute",
+    "add",
     "atan",
     "atan2",
     "chain",
@@ -65,6 +70,7 @@ __all__ = [
     "cos_degrees",
     "exp",
     "first",
+    "jet",
     "log",
     "log1p",
     "maximum",
@@ -74,11 +80,13 @@ __all__ = [
     "power",
     "real",
     "scalar",
+    "scale",
     "second",
     "seed",
     "sin",
     "sin_degrees",
     "sqrt",
+    "subtract",
     "value",
     "where",
 ]

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from . import elementary
-from .jet import Jet, packed, pairs, value_of
-from .lane import Lane, Truth
+from .jets import Jet, packed, pairs, value_of
+from .lane import Truth
+from .symbol import ZERO, Mark, Marks, Symbol
 
 
 class _NumpyNamespace:
@@ -57,23 +58,23 @@ class _MpmathNamespace:
         return special.get(name) or getattr(mpmath, name)
 
 
-_NUMPY, _MPMATH = _NumpyNamespace(), _MpmathNamespace()
+_NUMPY, _MPMATH, _MARKS = _NumpyNamespace(), _MpmathNamespace(), Marks()
 
 
 def _namespace(*values: Any) -> Any:
     """Where to find the elementary functions for values of this kind."""
     for value in values:
-        if isinstance(value, Lane):
-            return elementary
+        if isinstance(value, Symbol):
+            return _MARKS if isinstance(value, Mark) else elementary
         if type(value).__module__.startswith("mpmath"):
             return _MPMATH
     return _NUMPY
 
 
 def _alike(*values: Any) -> list[Any]:
-    """Literals among `values` turned into lanes where others are lanes."""
-    lane = next((v for v in values if isinstance(v, Lane)), None)
-    return [v if lane is None or isinstance(v, Lane) else lane.constant(v) for v in values]
+    """Literals among `values` turned into symbols where others are symbols."""
+    symbol = next((v for v in values if isinstance(v, Symbol)), None)
+    return [v if symbol is None or isinstance(v, Symbol) else symbol.constant(v) for v in values]
 
 
 def _model(*values: Any) -> Jet | None:
@@ -81,18 +82,19 @@ def _model(*values: Any) -> Jet | None:
     return next((v for v in values if isinstance(v, Jet)), None)
 
 
-def _zero(x: Any) -> Any:
-    """A zero of the same kind as the value `x`."""
-    return x.constant(0.0) if isinstance(x, Lane) else x * 0
+def _literal(c: Any, like: Any) -> Any:
+    """The literal `c` as a value of the same kind as the value `like`."""
+    if isinstance(c, Symbol):
+        return c
+    return like.constant(c) if isinstance(like, Symbol) else like * 0 + c
 
 
 def _promoted(x: Any, model: Jet) -> Jet:
     """`x` as a jet of the same kind as `model`; a plain number gets zero partials."""
     if isinstance(x, Jet):
         return x
-    zero = _zero(model.p[0])
-    value = zero.constant(x) if isinstance(zero, Lane) and not isinstance(x, Lane) else x
-    return Jet(value, [zero] * model.n, None if model.h is None else [zero] * len(model.h))
+    _, x = _alike(model.v, x)
+    return Jet(x, [ZERO] * model.n, None if model.h is None else [ZERO] * len(model.h))
 
 
 # --- constructors and parts ---
@@ -109,10 +111,9 @@ def constant(x: Any, n: int, order: int) -> Any:
     `n` and `order` must be known when the code is compiled.
     """
     x = number(x)
-    if order == 0:
+    if order == 0 or n == 0:
         return x
-    zero = _zero(x)
-    return Jet(x, [zero] * n, [zero] * len(pairs(n)) if order == 2 else None)
+    return Jet(x, [ZERO] * n, [ZERO] * len(pairs(n)) if order == 2 else None)
 
 
 def seed(x: Any, k: int, n: int, order: int) -> Any:
@@ -120,17 +121,19 @@ def seed(x: Any, k: int, n: int, order: int) -> Any:
 
     `k`, `n` and `order` must be known when the code is compiled.
     """
+    if not 0 <= k < max(n, 1):
+        raise IndexError(f"variable {k} of {n}")
     jet = constant(x, n, order)
-    if order == 0:
+    if not isinstance(jet, Jet):
         return jet
-    return Jet(jet.v, [zero + 1.0 if i == k else zero for i, zero in enumerate(jet.p)], jet.h)
+    return Jet(jet.v, [_literal(1.0, jet.v) if i == k else ZERO for i in range(n)], jet.h)
 
 
 def const(c: Any, like: Any) -> Any:
-    """The literal `c` as a number of the same type as `like`, partials zero."""
+    """The literal `c` as a number of the same kind as `like`, partials zero."""
     if isinstance(like, Jet):
-        return _promoted(_zero(like.v) + c, like)
-    return _zero(like) + c
+        return _promoted(_literal(c, like.v), like)
+    return _literal(c, like)
 
 
 def value(x: Any) -> Any:
@@ -145,12 +148,20 @@ def real(x: Any) -> Any:
 
 def first(x: Any, k: int) -> Any:
     """The `k`-th first partial, as a plain number."""
-    return x.p[k]
+    if not 0 <= k < x.n:
+        raise IndexError(f"variable {k} of {x.n}")
+    return _dense(x.p[k], x)
 
 
 def second(x: Any, i: int, j: int) -> Any:
     """The second partial with respect to variables `i` and `j`, as a plain number."""
-    return x.h[packed(i, j)]
+    if not (0 <= i < x.n and 0 <= j < x.n):
+        raise IndexError(f"variables {i} and {j} of {x.n}")
+    return _dense(x.h[packed(i, j)], x)
+
+
+def _dense(partial: Any, x: Jet) -> Any:
+    return _literal(0.0, x.v) if partial is ZERO else partial
 
 
 # --- selections ---
@@ -166,7 +177,11 @@ def where(condition: Any, a: Any, b: Any) -> Any:
 
 
 def _where(condition: Any, a: Any, b: Any) -> Any:
-    if isinstance(condition, Truth):
+    if a is ZERO or b is ZERO:
+        if a is b:
+            return ZERO
+        a, b = (_literal(0.0, b), b) if a is ZERO else (a, _literal(0.0, a))
+    if isinstance(condition, Truth | Mark):
         a, b = _alike(a, b)
         return a.select(condition, b)
     if np.ndim(condition) == 0:
@@ -193,7 +208,7 @@ def absolute(x: Any) -> Any:
     """Absolute value; the partials at 0 are those of +x or -x by the sign bit."""
     if not isinstance(x, Jet):
         return _namespace(x).absolute(x)
-    sign = copysign(_zero(x.v) + 1.0, x.v)
+    sign = copysign(_literal(1.0, x.v), x.v)
     return x.map(lambda d: d * sign, absolute(x.v))
 
 
@@ -205,7 +220,7 @@ def copysign(a: Any, b: Any) -> Any:
             return _promoted(copysign(a, sign_of), b)
         a, sign_of = _alike(a, sign_of)
         return _namespace(a, sign_of).copysign(a, sign_of)
-    ones = _zero(a.v) + 1.0
+    ones = _literal(1.0, a.v)
     sign = copysign(ones, a.v) * copysign(ones, sign_of)
     return a.map(lambda d: d * sign, copysign(a.v, sign_of))
 
@@ -338,7 +353,7 @@ def polynomial(x: Any, coefficients: Sequence[float]) -> Any:
 
 
 def _horner(x: Any, coefficients: Sequence[Any]) -> Any:
-    total = coefficients[-1] + _zero(x)
+    total = _literal(coefficients[-1], x)
     for c in reversed(coefficients[:-1]):
         total = total * x + c
     return total
@@ -365,12 +380,11 @@ def chain(v: Any, gradients: Sequence[Any], variables: Sequence[Any]) -> Any:
     if model is None:
         return value_of(v)
     terms = [(g, x) for g, x in zip(gradients, variables, strict=True) if isinstance(x, Jet)]
-    zero = _zero(model.p[0])
     base = _promoted(value_of(v), model).v
-    p = [_total([value_of(g) * x.p[i] for g, x in terms], zero) for i in range(model.n)]
+    p = [sum([value_of(g) * x.p[i] for g, x in terms], ZERO) for i in range(model.n)]
     if model.h is None:
         return Jet(base, p)
-    return Jet(base, p, [_total(_chain_second(terms, i, j), zero) for i, j in pairs(model.n)])
+    return Jet(base, p, [sum(_chain_second(terms, i, j), ZERO) for i, j in pairs(model.n)])
 
 
 def _chain_second(terms: Sequence[tuple[Any, Any]], i: int, j: int) -> list[Any]:
@@ -378,10 +392,38 @@ def _chain_second(terms: Sequence[tuple[Any, Any]], i: int, j: int) -> list[Any]
     return bent + [value_of(g) * x.h[packed(i, j)] for g, x in terms]
 
 
-def _total(terms: Sequence[Any], zero: Any) -> Any:
-    if not terms:
-        return zero
-    total = terms[0]
-    for term in terms[1:]:
-        total = total + term
-    return total
+def jet(v: Any, partials: Sequence[Any]) -> Any:
+    """The jet with value `v` and the given first partials, one for each variable.
+
+    Plain numbers make a jet of order 1. Jets of order 1 in the same variables (`v` and every partial that is not plain)
+    make one of order 2, whose second partials are the first partials of `partials`. The integer literal 0 stands for a
+    partial that is zero whatever the data.
+    """
+    n = len(partials)
+    p = [ZERO if isinstance(g, int) and g == 0 else g for g in partials]
+    model = _model(v, *p)
+    if model is None:
+        return Jet(v, [d if d is ZERO else _alike(v, d)[1] for d in p])
+    if (model.n, model.order) != (n, 1):
+        raise TypeError(f"{n} partials need jets of order 1 in {n} variables, got {model.order} in {model.n}")
+    base, *slopes = (x if x is ZERO else _promoted(x, model) for x in (v, *p))
+    h = [ZERO if slopes[i] is ZERO else slopes[i].p[j] for i, j in pairs(n)]
+    return Jet(base.v, [value_of(slope) for slope in slopes], h)
+
+
+# --- tuples ---
+
+
+def add(a: Any, b: Any) -> Any:
+    """Sum of two tuples of numbers, element by element, nested tuples too."""
+    return tuple(add(s, t) for s, t in zip(a, b, strict=True)) if isinstance(a, tuple) else a + b
+
+
+def subtract(a: Any, b: Any) -> Any:
+    """Difference of two tuples of numbers, element by element, nested tuples too."""
+    return tuple(subtract(s, t) for s, t in zip(a, b, strict=True)) if isinstance(a, tuple) else a - b
+
+
+def scale(a: Any, factor: Any) -> Any:
+    """A tuple of numbers, or nested tuples of them, times the number `factor`."""
+    return tuple(scale(s, factor) for s in a) if isinstance(a, tuple) else a * factor

@@ -10,6 +10,8 @@ from typing import Any
 
 from llvmlite import ir
 
+from .symbol import Symbol
+
 FLAGS = ("contract", "nsz", "arcp")
 
 
@@ -101,7 +103,7 @@ class Bits:
         return Lane(self.builder, self.format, self.builder.bitcast(self.value, self.format.type))
 
 
-class Lane:
+class Lane(Symbol):
     """A float32 or float64 LLVM value; Python numbers on the other side of an operator become constants of its type."""
 
     __slots__ = ("builder", "format", "value")

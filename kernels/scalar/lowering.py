@@ -1,28 +1,50 @@
 """What Numba must know to compile formulas: the result type of every operation on numbers, and its code.
 
-The code comes from running the plain Python rules of `jet` and `functions` on LLVM lanes. `register` binds everything to
-one target's registries, so that the CPU and CUDA share this file.
+Both come from running the plain Python rules of `jets` and `functions`: on marks for the type, which finds the partials
+that are zero by structure, and on LLVM lanes for the code. `register` binds everything to the registries of one target,
+so that CPU and CUDA share this file.
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 from llvmlite import ir
 from numba.core import types
 
 from . import functions
-from .jet import Jet
 from .lane import FORMATS, Lane, Truth
+from .symbol import MARK
 from .types import JetType, machine_type
+
+Rule = Callable[..., Any]
 
 ARITHMETIC = (operator.add, operator.sub, operator.mul, operator.truediv)
 COMPARISONS = (operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne)
 UNARY = (operator.neg, operator.pos, abs)
-# Every argument is a number or a literal; the result is the richest of them.
+# A number from anything.
+MAKERS = (
+    functions.number,
+    functions.constant,
+    functions.seed,
+    functions.real,
+    functions.first,
+    functions.second,
+)
+# A number where an argument is a number, a native float where all are native.
 ELEMENTARY = (
+    functions.where,
+    functions.const,
+    functions.power,
+    functions.polynomial,
+    functions.chain,
+    functions.jet,
+    functions.add,
+    functions.subtract,
+    functions.scale,
     functions.sqrt,
     functions.log,
     functions.log1p,
@@ -38,261 +60,212 @@ ELEMENTARY = (
     functions.minimum,
     functions.maximum,
 )
-
-Rule = Callable[..., Any]
+# These read small integers from the types of their arguments.
+LITERAL = (*MAKERS, functions.power, functions.jet)
 
 
 # --- result types ---
 
 
-def richest(args: Any) -> Any:
-    """The type that mixed arguments are computed in, or None: numbers win over literals, jets over plain numbers."""
-    numbers = [a for a in args if isinstance(a, JetType)]
-    if not all(isinstance(a, JetType | types.Number) for a in args):
+def _leaves(args: Any) -> Iterator[Any]:
+    """The types of `args`, tuples opened."""
+    for ty in args:
+        if isinstance(ty, types.BaseTuple):
+            yield from _leaves(ty.types)
+        else:
+            yield ty
+
+
+def _width(args: Any) -> int | None:
+    """Bits of the floats that these types are computed in: those of the numbers, else of the native floats."""
+    leaves = list(_leaves(args))
+    numbers = {ty.bits for ty in leaves if isinstance(ty, JetType)}
+    if len(numbers) > 1:
         return None
-    if not numbers:
-        natives = {a for a in args if isinstance(a, types.Float)}
-        return types.float32 if natives == {types.float32} else types.float64
-    best = max(numbers, key=lambda number: number.size)
-    fits = all(a.bits == best.bits and (a == best or a.order == 0) for a in numbers)
-    return best if fits else None
+    natives = {ty for ty in leaves if isinstance(ty, types.Float)}
+    return numbers.pop() if numbers else 32 if natives == {types.float32} else 64
 
 
-def _literal(ty: Any) -> int | None:
-    return ty.literal_value if isinstance(ty, types.IntegerLiteral) else None
-
-
-def _bits(ty: Any) -> int | None:
-    """Width of the plain number that a native float or number `ty` makes."""
+def _sketch(ty: Any, literal: bool) -> Any:
+    """What a rule sees in place of a value of type `ty` when it is run for the structure of its result."""
     if isinstance(ty, JetType):
-        return ty.bits if ty.order == 0 else None
-    if not isinstance(ty, types.Number) or isinstance(ty, types.Complex):
+        return ty.pattern()
+    if literal and isinstance(ty, types.IntegerLiteral):
+        return ty.literal_value
+    if isinstance(ty, types.BaseTuple):
+        return tuple(_sketch(t, literal) for t in ty.types)
+    if isinstance(ty, types.Integer | types.Float | types.Boolean):
+        return MARK
+    raise TypeError(f"{ty} is not a number")
+
+
+@cache
+def result_type(rule: Rule, args: tuple[Any, ...], literal: bool) -> Any:
+    """Type of ``rule(*args)``, a number or tuple of numbers; None where the rule does not apply to these types."""
+    bits = _width(args)
+    if bits is None:
         return None
-    return 32 if ty == types.float32 else 64
-
-
-def number_type(x: Any) -> Any:
-    """Result of ``number(x)``."""
-    bits = _bits(x)
-    return None if bits is None else JetType(bits)
-
-
-def constant_type(x: Any, n: Any, order: Any) -> Any:
-    """Result of ``constant(x, n, order)``."""
-    bits, count, level = _bits(x), _literal(n), _literal(order)
-    if bits is None or count is None or level not in (0, 1, 2):
+    try:
+        return _typed(bits, rule(*(_sketch(ty, literal) for ty in args)))
+    except (TypeError, AttributeError, IndexError, ValueError):
         return None
-    return JetType(bits, count, level)
 
 
-def seed_type(x: Any, k: Any, n: Any, order: Any) -> Any:
-    """Result of ``seed(x, k, n, order)``."""
-    place, result = _literal(k), constant_type(x, n, order)
-    if result is None or place is None or (result.order and not 0 <= place < result.n):
-        return None
-    return result
+def _typed(bits: int, pattern: Any) -> Any:
+    if isinstance(pattern, tuple):
+        return types.BaseTuple.from_types([_typed(bits, part) for part in pattern])
+    return JetType.like(bits, pattern)
 
 
-def const_type(c: Any, like: Any) -> Any:
-    """Result of ``const(c, like)``."""
-    return like if isinstance(like, JetType) and isinstance(c, types.Number) else None
+def _has_number(args: Any) -> bool:
+    return any(isinstance(ty, JetType) for ty in _leaves(args))
 
 
-def value_type(x: Any) -> Any:
+def maker_type(rule: Rule, args: tuple[Any, ...]) -> Any:
+    """Result of a function that makes a number, from numbers or natives."""
+    return result_type(rule, args, True)
+
+
+def elementary_type(rule: Rule, args: tuple[Any, ...]) -> Any:
+    """Result of a function that gives natives for natives."""
+    made = result_type(rule, args, rule in LITERAL)
+    if made is None or _has_number(args) or not isinstance(made, JetType):
+        return made
+    return made.native if made.order == 0 else made
+
+
+def operator_type(rule: Rule, args: tuple[Any, ...]) -> Any:
+    """Result of an operator; not ours where all is native."""
+    return result_type(rule, args, False) if _has_number(args) else None
+
+
+def power_type(rule: Rule, args: tuple[Any, ...]) -> Any:
+    """Result of ``x ** k``."""
+    return result_type(functions.power, args, True) if isinstance(args[0], JetType) else None
+
+
+def comparison_type(rule: Rule, args: tuple[Any, ...]) -> Any:
+    """Result of a comparison."""
+    return None if operator_type(operator.add, args) is None else types.boolean
+
+
+def value_type(rule: Rule, args: tuple[Any, ...]) -> Any:
     """Result of ``value(x)``."""
-    return x.native if isinstance(x, JetType) else None
-
-
-def real_type(x: Any) -> Any:
-    """Result of ``real(x)``."""
-    return JetType(x.bits) if isinstance(x, JetType) else None
-
-
-def first_type(x: Any, k: Any) -> Any:
-    """Result of ``first(x, k)``."""
-    place = _literal(k)
-    if not isinstance(x, JetType) or place is None or x.order < 1 or not 0 <= place < x.n:
-        return None
-    return JetType(x.bits)
-
-
-def second_type(x: Any, i: Any, j: Any) -> Any:
-    """Result of ``second(x, i, j)``."""
-    if not isinstance(x, JetType) or x.order < 2 or first_type(x, i) is None or first_type(x, j) is None:
-        return None
-    return JetType(x.bits)
-
-
-def where_type(condition: Any, a: Any, b: Any) -> Any:
-    """Result of ``where(condition, a, b)``."""
-    return richest((a, b)) if isinstance(condition, types.Boolean) else None
-
-
-def power_type(x: Any, exponent: Any) -> Any:
-    """Result of ``x ** exponent``."""
-    return x if isinstance(x, JetType) and _literal(exponent) is not None else None
-
-
-def polynomial_type(x: Any, coefficients: Any) -> Any:
-    """Result of ``polynomial(x, coefficients)``."""
-    return x if isinstance(x, JetType | types.Float) and isinstance(coefficients, types.BaseTuple) else None
-
-
-def chain_type(v: Any, gradients: Any, variables: Any) -> Any:
-    """Result of ``chain(v, gradients, variables)``."""
-    if not isinstance(gradients, types.BaseTuple) or not isinstance(variables, types.BaseTuple):
-        return None
-    if len(gradients) != len(variables):
-        return None
-    result = richest((*variables, *gradients))
-    return result if isinstance(result, JetType) and richest((result, v)) is not None else None
-
-
-SHAPED: tuple[tuple[Any, Rule], ...] = (
-    (functions.number, number_type),
-    (functions.constant, constant_type),
-    (functions.seed, seed_type),
-    (functions.const, const_type),
-    (functions.value, value_type),
-    (functions.real, real_type),
-    (functions.first, first_type),
-    (functions.second, second_type),
-    (functions.where, where_type),
-    (functions.power, power_type),
-    (functions.polynomial, polynomial_type),
-    (functions.chain, chain_type),
-)
+    return args[0].native if isinstance(args[0], JetType) else None
 
 
 # --- code ---
 
 
-def unpacked(context: Any, builder: Any, ty: Any, value: Any, fmt: Any) -> Any:
-    """The Python object that the rules compute with, for a machine value of Numba type `ty`."""
-    if isinstance(ty, types.IntegerLiteral):
+def unpacked(context: Any, builder: Any, ty: Any, value: Any, fmt: Any, literal: bool) -> Any:
+    """The Python object that a rule computes with, for a machine value of Numba type `ty`."""
+    if isinstance(ty, JetType):
+        return ty.filled(Lane(builder, fmt, part) for part in _machine_parts(builder, ty, value))
+    if literal and isinstance(ty, types.IntegerLiteral):
         return ty.literal_value
     if isinstance(ty, types.Boolean):
         return Truth(builder, value)
     if isinstance(ty, types.BaseTuple):
-        parts = [builder.extract_value(value, i) for i in range(len(ty))]
-        return tuple(
-            unpacked(context, builder, t, part, fmt) for t, part in zip(ty.types, parts, strict=True)
-        )
-    if not isinstance(ty, JetType):
-        native = types.float64 if fmt.bits == 64 else types.float32
-        return Lane(builder, fmt, context.cast(builder, value, ty, native))
+        parts = [(t, builder.extract_value(value, i)) for i, t in enumerate(ty.types)]
+        return tuple(unpacked(context, builder, t, part, fmt, literal) for t, part in parts)
+    native = types.float64 if fmt.bits == 64 else types.float32
+    return Lane(builder, fmt, context.cast(builder, value, ty, native))
+
+
+def _machine_parts(builder: Any, ty: JetType, value: Any) -> list[Any]:
     if ty.order == 0:
-        return Lane(builder, fmt, value)
-    lanes = [Lane(builder, fmt, builder.extract_value(value, i)) for i in range(ty.size)]
-    return Jet(lanes[0], lanes[1 : 1 + ty.n], lanes[1 + ty.n :] if ty.order == 2 else None)
+        return [value]
+    return [builder.extract_value(value, i) for i in range(ty.size)]
 
 
-def packed_up(builder: Any, ty: Any, result: Any) -> Any:
+def packed_up(context: Any, builder: Any, ty: Any, result: Any) -> Any:
     """The machine value of Numba type `ty` for what a rule returned."""
-    if isinstance(result, Truth | Lane):
-        if not isinstance(ty, JetType) or ty.order == 0:
-            return result.value
-        raise TypeError(f"expected {ty}, a rule returned a plain number")
-    lanes = [result.v, *result.p, *(result.h or ())]
+    if isinstance(ty, types.BaseTuple):
+        parts = zip(ty.types, result, strict=True)
+        return context.make_tuple(builder, ty, [packed_up(context, builder, t, part) for t, part in parts])
+    if not isinstance(ty, JetType) or ty.order == 0:
+        return functions.value(result).value
+    zero = ir.Constant(ty.format.type, 0.0)
     aggregate = ir.Constant(machine_type(ty), ir.Undefined)
-    for place, lane in enumerate(lanes):
-        aggregate = builder.insert_value(aggregate, lane.value, place)
+    for place, part in enumerate(ty.parts(result)):
+        aggregate = builder.insert_value(aggregate, zero if part is None else part.value, place)
     return aggregate
 
 
-def _format(signature: Any) -> Any:
-    """The float format an operation computes in."""
-    for ty in (signature.return_type, *signature.args):
-        if isinstance(ty, JetType):
-            return ty.format
-    return FORMATS[32 if signature.return_type == types.float32 else 64]
-
-
-def implementation(rule: Rule) -> Rule:
+def implementation(rule: Rule, literal: bool) -> Rule:
     """Lowering function that runs `rule` on lanes."""
 
     def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        fmt = _format(signature)
-        values = [unpacked(context, builder, t, a, fmt) for t, a in zip(signature.args, args, strict=True)]
-        return packed_up(builder, signature.return_type, _lifted(signature, rule(*values)))
+        fmt = FORMATS[_width(signature.args) or 64]
+        inputs = zip(signature.args, args, strict=True)
+        values = [unpacked(context, builder, ty, value, fmt, literal) for ty, value in inputs]
+        return packed_up(context, builder, signature.return_type, rule(*values))
 
     return lower
 
 
-def _lifted(signature: Any, result: Any) -> Any:
-    """A plain result where the signature promises a jet (``copysign(plain, jet)``) gets zero partials."""
-    ty = signature.return_type
-    if isinstance(result, Lane) and isinstance(ty, JetType) and ty.order:
-        return functions.constant(result, ty.n, ty.order)
-    return result
+def convert(context: Any, builder: Any, fromty: Any, toty: JetType, value: Any) -> Any:
+    """A number or native as a number type that carries at least as much."""
+    return packed_up(context, builder, toty, unpacked(context, builder, fromty, value, toty.format, False))
 
 
 # --- registration ---
 
 
-def template(base: Any, make_signature: Any, key: Any, rule: Rule, literal: bool) -> Any:
-    """Typing template of `key` whose result type is ``rule(*argument types)``, None where it does not apply."""
-
-    def generic(self: Any, args: Any, kws: Any) -> Any:
-        if kws:
-            return None
-        try:
-            result = rule(*args)
-        except TypeError:
-            return None
-        return None if result is None else make_signature(result, *args)
-
-    name = f"Number_{getattr(key, '__name__', key)}"
-    return type(name, (base,), {"key": key, "generic": generic, "prefer_literal": literal})
-
-
-def _arithmetic(*args: Any) -> Any:
-    return richest(args) if any(isinstance(a, JetType) for a in args) else None
-
-
-def _comparison(*args: Any) -> Any:
-    return None if _arithmetic(*args) is None else types.boolean
-
-
-def register(typing: Any, lowering: Any, base: Any, make_signature: Any, any_type: Any, many: Any) -> None:
-    """Bind all operations to one target.
+class Target:
+    """The registries and base classes of one Numba target.
 
     Parameters
     ----------
     typing, lowering : registry
-        The target's registries of types and of implementations.
-    base, make_signature : class, callable
-        The target's AbstractTemplate and signature.
-    any_type, many : type, class
-        The target's wildcards for one argument of any type and for any number of arguments.
+        Where the target keeps typing templates and implementations.
+    template, signature : class, callable
+        The target's AbstractTemplate and signature maker.
     """
 
-    def bind(key: Any, rule: Rule, code: Rule, literal: bool, patterns: tuple[Any, ...]) -> None:
-        made = template(base, make_signature, key, rule, literal)
-        typing.register_global(key, types.Function(made))
-        lowering.lower(key, *patterns)(implementation(code))
+    def __init__(self, typing: Any, lowering: Any, template: Any, signature: Any) -> None:
+        self.typing = typing
+        self.lowering = lowering
+        self.template = template
+        self.signature = signature
 
-    for key in (*ARITHMETIC, *COMPARISONS):
-        rule = _comparison if key in COMPARISONS else _arithmetic
-        made = template(base, make_signature, key, rule, False)
-        typing.register_global(key, types.Function(made))
-        for patterns in ((JetType, JetType), (JetType, types.Number), (types.Number, JetType)):
-            lowering.lower(key, *patterns)(implementation(key))
+    def bind(self, key: Any, typer: Rule, rule: Rule, literal: bool, *patterns: tuple[Any, ...]) -> None:
+        """Bind the function or operator `key`: result types by `typer`, code by `rule`, for argument `patterns`."""
+        signature = self.signature
+
+        def generic(self: Any, args: Any, kws: Any) -> Any:
+            result = None if kws else typer(key, tuple(args))
+            return None if result is None else signature(result, *args)
+
+        name = f"Number_{key.__name__}"
+        members = {"key": key, "generic": generic, "prefer_literal": literal}
+        made = type(name, (self.template,), members)
+        self.typing.register_global(key, types.Function(made))
+        for pattern in patterns:
+            self.lowering.lower(key, *pattern)(implementation(rule, literal))
+
+
+def register(target: Target, anything: Any) -> None:
+    """Bind all operations on numbers to `target`; `anything` is its wildcard for any number of arguments."""
+    mixed = ((JetType, JetType), (JetType, types.Number), (types.Number, JetType))
+    for key in ARITHMETIC:
+        target.bind(key, operator_type, key, False, *mixed)
+    for key in COMPARISONS:
+        target.bind(key, comparison_type, _by_value(key), False, *mixed)
     for key in UNARY:
-        bind(key, _arithmetic, key, False, (JetType,))
-    bind(operator.pow, power_type, functions.power, True, (JetType, types.IntegerLiteral))
+        target.bind(key, operator_type, functions.absolute if key is abs else key, False, (JetType,))
+    target.bind(operator.pow, power_type, functions.power, True, (JetType, types.IntegerLiteral))
+    for function in MAKERS:
+        target.bind(function, maker_type, function, True, (anything,))
     for function in ELEMENTARY:
-        bind(function, lambda *args: richest(args), function, False, (many(any_type),))
-    for function, rule in SHAPED:
-        bind(function, rule, _code(function), True, (many(any_type),))
+        target.bind(function, elementary_type, function, function in LITERAL, (anything,))
+    target.bind(functions.value, value_type, functions.value, False, (JetType,))
+    for source in (JetType, types.Integer, types.Float):
+        target.lowering.lower_cast(source, JetType)(convert)
 
 
-def _code(function: Any) -> Rule:
-    return {functions.number: _same, functions.value: functions.value_of}.get(function, function)
-
-
-def _same(x: Any) -> Any:
-    return x
+def _by_value(comparison: Rule) -> Rule:
+    return lambda a, b: comparison(functions.value(a), functions.value(b))
 
 
 def register_cpu() -> None:
@@ -300,11 +273,6 @@ def register_cpu() -> None:
     from numba.core import imputils
     from numba.core.typing import templates
 
-    register(
-        templates.builtin_registry,
-        imputils.builtin_registry,
-        templates.AbstractTemplate,
-        templates.signature,
-        types.Any,
-        types.VarArg,
-    )
+    registries = templates.builtin_registry, imputils.builtin_registry
+    target = Target(*registries, templates.AbstractTemplate, templates.signature)
+    register(target, types.VarArg(types.Any))

@@ -1,0 +1,88 @@
+"""Stand-ins for values while code is made: a partial that is zero whatever the data, and a value of unknown size.
+
+Formulas depend on few of their variables at each step. A partial that is zero by structure is never stored or computed:
+it is the singleton `ZERO`, and the rules of `jets` need not know.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Symbol:
+    """Anything that stands for a number of a compiled formula."""
+
+    __slots__ = ()
+
+    def constant(self, number: float) -> Any:
+        """The literal `number` as a symbol of the same kind."""
+        raise NotImplementedError
+
+
+class Zero:
+    """Exactly zero: swallows factors, vanishes from sums."""
+
+    __slots__ = ()
+    __array_ufunc__ = None  # so that ``array * ZERO`` asks this class
+
+    def __add__(self, other: Any) -> Any:
+        return other
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Any) -> Any:
+        return -other
+
+    def __rsub__(self, other: Any) -> Any:
+        return other
+
+    def __mul__(self, other: Any) -> Zero:
+        return self
+
+    __rmul__ = __mul__
+    __truediv__ = __mul__
+
+    def __neg__(self) -> Zero:
+        return self
+
+    def __repr__(self) -> str:
+        return "ZERO"
+
+
+ZERO = Zero()
+
+
+class Mark(Symbol):
+    """Some number, all that matters when only the structure of a result is asked for."""
+
+    __slots__ = ()
+
+    def constant(self, number: float) -> Mark:
+        return self
+
+    def select(self, condition: Any, other: Any) -> Mark:
+        """Either of two numbers is some number."""
+        return self
+
+    def _binary(self, other: Any) -> Any:
+        return self if isinstance(other, Mark | int | float) else NotImplemented
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _binary
+    __lt__ = __le__ = __gt__ = __ge__ = __eq__ = __ne__ = _binary  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]
+
+    def __neg__(self) -> Mark:
+        return self
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"a plain number has no {name}")
+
+
+MARK = Mark()
+
+
+class Marks:
+    """Every elementary function of marks is a mark."""
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *args: MARK
