@@ -1,0 +1,788 @@
+"""Okada's dislocations in an elastic half-space, on scalars of any number type.
+
+Point source and rectangle of Okada (1992, Bull. Seismol. Soc. Am. 82, 1018-1040), written so that
+nothing cancels and nothing is singular where the field is smooth. Symbols are the paper's: the
+source's frame has x along strike, y horizontal and up dip, z up; `c` is the depth of the reference
+point, `d = c - z` for the image and `d = c + z` for the real source, `p, q` the components of (y, d)
+along and across the fault plane, `xi = x - al`, `eta = p - aw` at the corners, `al` and `aw` the
+offsets of the edges along strike and up dip. `yt, dt, ct` stand for y~, d~, c~.
+
+Differences from the published forms, all exact:
+
+* ``R + xi`` and ``R + eta`` of negative arguments are quotients, and where both corners lie on the
+  negative side the primitives are reflected, f(xi) -> -f(-xi): the two differ by a constant that the
+  difference over the corners removes. This removes the loss along the extensions of the edges.
+* I3, I4, J and K have one form for every dip (no 1/cos dip), with two ways to evaluate I3 and I4.
+* Sums of logarithms are the logarithm of one ratio; differences of arc tangents one `atan2`.
+* Derivatives of the primitives are the paper's closed forms, not derivatives of the evaluated
+  expressions, so that they are finite on the fault plane, at xi = 0 and at dip 90 degrees.
+"""
+
+from dislok.kernels.scalar import (
+    absolute,
+    add,
+    atan,
+    atan2,
+    chain,
+    copysign,
+    first,
+    jet,
+    log,
+    polynomial,
+    real,
+    scalar,
+    scale,
+    sqrt,
+    subtract,
+    where,
+)
+
+TURN = 0.15915494309189535  # 1/(2 pi)
+STEEP = 0.35  # |cos dip| below which I3 and I4 are evaluated by their series
+
+# sum z^k/(2k+3), for (x - log1p x)/x^2 with z = (x/(2+x))^2 <= 0.056; error 3e-18
+LOG_SERIES = (
+    0.3333333333333333,
+    0.1999999999999928,
+    0.14285714286056456,
+    0.11111111048572091,
+    0.09090914805829899,
+    0.07692015151049456,
+    0.06675422398917658,
+    0.05731000530202409,
+    0.06642479418462775,
+)
+# sum (-z)^k/(2k+3), for (x - atan x)/x^3 with z = x^2 <= 0.06; error 3e-18
+ATAN_SERIES = (
+    0.3333333333333333,
+    -0.19999999999999224,
+    0.1428571428536844,
+    -0.11111111051738697,
+    0.09090903974749776,
+    -0.0769205930103464,
+    0.0665954693507444,
+    -0.05762236414913131,
+    0.0414362927548675,
+)
+
+
+@scalar
+def elastic(nu):
+    """Coefficients (1, (1-alpha)/2, alpha/2, (1-alpha)/alpha, 1-alpha, alpha), alpha = 1/(2(1-nu))."""
+    alpha = 0.5 / (1.0 - nu)
+    rest = (0.5 - nu) / (1.0 - nu)
+    return nu * 0.0 + 1.0, 0.5 * rest, 0.5 * alpha, 1.0 - 2.0 * nu, rest, alpha
+
+
+@scalar
+def elastic_derivative(nu):
+    """Derivatives of `elastic` with respect to Poisson's ratio."""
+    a = 0.5 / ((1.0 - nu) * (1.0 - nu))
+    return nu * 0.0, -0.5 * a, 0.5 * a, nu * 0.0 - 2.0, -a, a
+
+
+# --------------------------------------------------------------------------- slip, from primitives
+
+
+@scalar
+def slip_a(theta, xy, ex, r, y11, x11, q, u1, u2, u3, h, a2):
+    """Part A of Table 6 without its logarithms, for slip (U1, U2, U3), in the fault's axes.
+
+    With (h, a2) = (1/2, alpha/2) it is the paper's u_A; the elementary terms of u_B have the same shape
+    with (-1, -1), so that sums of the two are had by adding the coefficients.
+    """
+    aq = a2 * q
+    v1 = (h * u1) * theta + aq * (u1 * xy + u2 * r - u3 * (q * y11))
+    v2 = (h * u2) * theta + aq * (u1 * r + u2 * ex - u3 * (q * x11))
+    v3 = (h * u3) * theta - aq * (q * (u1 * y11 + u2 * x11) + u3 * (ex + xy))
+    return v1, v2, v3
+
+
+@scalar
+def slip_a_log(le, lx, u1, u2, u3, a1):
+    """The logarithms of part A: le = ln(R + eta), lx = ln(R + xi)."""
+    t3 = a1 * u3
+    return -t3 * le, -t3 * lx, (a1 * u1) * le + (a1 * u2) * lx
+
+
+@scalar
+def slip_b(xd, yd, ld, i3, i4, sd, cd, u1, u2, u3, b):
+    """The terms of u_B (Table 6) with R + d~: xd = xi/(R+d~), yd = y~/(R+d~), ld = ln(R+d~)."""
+    g = b * sd
+    v = cd * u2 - sd * u3
+    v1 = g * (u1 * (cd * xd + sd * i4) + v * i3)
+    v2 = g * (u1 * yd - v * xd)
+    v3 = g * (v * i4 - u1 * (ld + sd * i3))
+    return v1, v2, v3
+
+
+@scalar
+def slip_c(xy, r, y11, x11, ex, er3c, r3c, x11c, x32c, ex32c, xz, xxz, z32, q, z, sd, cd, u1, u2, u3, k, c4, c5):
+    """Part C of Table 6 for slip (U1, U2, U3); names ending in c carry the factor c~, z32 is Z32."""
+    yx = cd * ex + (q * sd) * x11
+    dx = x11c - z * x11
+    qx32c = x11c - (q * q) * x32c
+    qy = q * y11
+    v1 = (
+        c4 * (u1 * (cd * xy) + u2 * (cd * r) - u3 * (sd * r + cd * qy))
+        - c5 * (q * (u1 * xz + u2 * r3c) + u3 * (z * y11 - (q * q) * z32))
+        - (k * u2) * (sd * qy)
+    )
+    v2 = (
+        c4 * (u1 * (cd * r + 2.0 * (sd * qy)) + u2 * yx + (2.0 * u3) * (sd * xy))
+        - c5 * (q * (u1 * r3c + u2 * ex32c) + u3 * qx32c)
+        + (k * u3) * dx
+    )
+    v3 = (
+        c4 * (u1 * (cd * qy) + u3 * (yx + cd * xy))
+        - c5 * (u1 * (er3c - z * y11 + xxz) + u2 * qx32c - u3 * (q * (ex32c + xz)))
+        - (k * u2) * (dx + sd * xy)
+    )
+    return v1, v2, v3
+
+
+@scalar
+def slip_z(r3, xr3, xxr3, y32, xy32, xxy32, q, z, sd, cd):
+    """xi Z32, xi^2 Z32 and Z32, with Z32 = sin(dip)/R^3 - h Y32 and h = q cos(dip) - z."""
+    h = q * cd - z
+    return sd * xr3 - h * xy32, sd * xxr3 - h * xxy32, sd * r3 - h * y32
+
+
+@scalar
+def turn(v1, v2, v3, sd, cd):
+    """Rotate from the fault's axes to (x, y, z)."""
+    return v1, cd * v2 - sd * v3, sd * v2 + cd * v3
+
+
+# ------------------------------------------------------------------------------------- primitives
+
+
+@scalar
+def reciprocals(a, rho2, dist):
+    """1/(R + |a|) and 1/(R - |a|) without cancellation; rho2 = R^2 - a^2."""
+    big = dist + absolute(a)
+    return 1.0 / big, big / rho2
+
+
+@scalar
+def corner(xi, eta, q, sx, sy):
+    """R, 1/(R + sx xi), 1/(R + sy eta), 1/(R + eta) and 1/R, 1/R^3, X11, Y11, X32, Y32.
+
+    X and Y are reflected where sx or sy is -1: f(xi) stands for -f(-xi).
+    """
+    xi2 = xi * xi
+    eta2 = eta * eta
+    q2 = q * q
+    dist = sqrt(xi2 + eta2 + q2)
+    r = 1.0 / dist
+    plus, minus = reciprocals(xi, eta2 + q2, dist)
+    ix = where(sx * xi >= 0.0, plus, minus)
+    plus, minus = reciprocals(eta, xi2 + q2, dist)
+    iy = where(sy * eta >= 0.0, plus, minus)
+    ie = where(eta >= 0.0, plus, minus)
+    rx = r * ix
+    ry = r * iy
+    x11 = sx * rx
+    y11 = sy * ry
+    r2 = r * r
+    # X32 = (2R + xi)/(R^3 (R + xi)^2) = X11 (1/R^2 + 1/(R (R + xi)))
+    return dist, ix, iy, ie, r, r * r2, x11, y11, x11 * (r2 + rx), y11 * (r2 + ry)
+
+
+@scalar
+def corner_fifth(r, ix, iy, x11, y11):
+    """1/R^5, X53, Y53 (Table 9) from the results of `corner`."""
+    r2 = r * r
+    rx = r * ix
+    ry = r * iy
+    x53 = x11 * (3.0 * r2 * (r2 + rx) + 2.0 * (rx * rx))
+    y53 = y11 * (3.0 * r2 * (r2 + ry) + 2.0 * (ry * ry))
+    return r * (r2 * r2), x53, y53
+
+
+@scalar
+def monomials(xi, r, r3, x11, y11, x32, y32):
+    """Powers of xi times the primitives that the displacement needs."""
+    xi2 = xi * xi
+    return r, x11, y11, xi * y11, r3, xi * r3, xi2 * r3, x32, y32, xi * y32, xi2 * y32
+
+
+@scalar
+def monomials_fifth(xi, r5, x53, y53):
+    """Powers of xi times the primitives that only the derivatives need."""
+    xi2 = xi * xi
+    return r5, xi * r5, xi2 * r5, xi2 * (xi * r5), x53, y53, xi * y53, xi2 * y53, xi2 * (xi * y53)
+
+
+@scalar
+def image_terms(xi, eta, q, yt, dt, sd, cd, dist, ie):
+    """Terms with R + d~ of one corner: 1/Rd, xi/Rd, y~/Rd and the pieces of I3 and I4.
+
+    I3 = a3 - ln(Rd)/(1+s) + f3 (steep) or the published form in t3 (gentle);
+    I4 = r4 (steep) or from atan(cos(dip) v4) (gentle).
+    """
+    one_s = 1.0 + sd
+    rd = dist + dt
+    ide = 1.0 / rd
+    c1 = cd / one_s
+    t3 = (q + eta * c1) * ide
+    x = cd * t3
+    w = x / (2.0 + x)
+    # (x - log1p x)/x^2
+    phi = 0.5 * (1.0 - w) * (1.0 - w * (1.0 - w) * polynomial(w * w, LOG_SERIES))
+    f3 = t3 * t3 * phi
+    a3 = dt * ide / one_s
+    v4 = xi / (1.0 / ie + dt + sd * dist)
+    x = cd * v4
+    r4 = v4 * (
+        (q * (2.0 - sd) - c1 * (dist * (2.0 + sd) + sd * eta)) * ide
+        + 2.0 * cd * (v4 * v4) * polynomial(x * x, ATAN_SERIES)
+    )
+    return ide, xi * ide, yt * ide, a3, t3, f3, v4, r4
+
+
+@scalar
+def image_slopes(xi, eta, q, yt, dt, sd, cd, dist, r, ie, ide):
+    """xi D11, y~ D11, J2, J3, J5, J6, K1, K3 of one corner, in forms without 1/cos(dip)."""
+    one_s = 1.0 + sd
+    c1 = cd / one_s
+    d11 = r * ide
+    rie = r * ie
+    j2 = xi * yt * ide * d11
+    j5 = -(dt + yt * yt * ide) * d11
+    k1 = xi * (dist * c1 + yt) * ide * rie
+    k3 = ((xi * xi + q * dist * c1) * rie - 1.0) * ide
+    j3 = xi * ((dist + dt) * dist / one_s + yt * (dist * c1 - q)) * (ide * ide) * rie
+    g = q - c1 * dist * (1.0 + sd + sd * sd) - cd * sd * eta
+    f = sd * eta * (eta * cd + 2.0 * sd * q) + q * q * ie * g
+    j6 = d11 * (q * dist * ie / one_s - yt + f * ide)
+    return xi * d11, yt * d11, j2, j3, j5, j6, k1, k3
+
+
+@scalar
+def integral_i3(a3, ld, t3, f3, le, sd, cd):
+    """I3 from sums over the corners (Table 6, without its 1/cos(dip) at steep dip)."""
+    steep = absolute(cd) < STEEP
+    safe = where(steep, 1.0, cd)
+    gentle = (safe * t3 - le + ld) / (safe * safe)
+    return a3 - ld / (1.0 + sd) + where(steep, f3, gentle)
+
+
+@scalar
+def integral_i4(r4, xd, angle, sd, cd):
+    """I4 from sums over the corners; `angle` is the sum of atan(cos(dip) v4)."""
+    steep = absolute(cd) < STEEP
+    safe = where(steep, 1.0, cd)
+    return where(steep, r4, (sd * xd - 2.0 * angle / safe) / safe)
+
+
+@scalar
+def theta_difference(xi1, xi2, eta, q, dist1, dist2, flat):
+    """Theta(xi1) - Theta(xi2), Theta = atan(xi eta/(q R)); zero on the plane (`flat`)."""
+    aq = absolute(q)
+    n1 = xi1 * eta
+    n2 = xi2 * eta
+    m1 = aq * dist1
+    m2 = aq * dist2
+    angle = atan2(n1 * m2 - n2 * m1, m1 * m2 + n1 * n2)
+    return where(flat, 0.0, where(q < 0.0, -angle, angle))
+
+
+# --------------------------------------------------- rectangle: value and first derivatives at once
+
+
+@scalar
+def directions(v, tx, te, tq, tl, w, sz, p, q, sd, cd):
+    """Jet of a term from its derivatives with respect to xi, eta, q and (through the edges) length.
+
+    Partials: x, y, z, c, dip (radians), length, width; d = c + sz z, and `w` is d(eta)/d(width).
+    """
+    td = sd * te - cd * tq
+    return jet(v, (tx, cd * te + sd * tq, sz * td, td, p * tq - q * te, tl, w * te))
+
+
+@scalar
+def xi_slopes(e, eta, q):
+    """Derivatives with respect to xi of theta, xy, ex, r, y11, x11, le, lx on an edge."""
+    r, x11, y11, xy, r3, xr3, xxr3, x32, y32, xy32, xxy32 = e
+    return -q * y11, y11 - xxy32, -eta * r3, -xr3, -xy32, -r3, xy, r
+
+
+@scalar
+def elementary_jets(e, el, eta, q, w, sz, p, sd, cd, theta):
+    """Jets of theta, xy, ex, r, y11, x11, le, lx on one edge eta = const (logarithms without value).
+
+    `e` holds the differences of `monomials` between the two ends, `el` the same weighted with
+    d(xi)/d(length). All derivatives are the closed forms of Okada (1992), Tables 7 to 9.
+    """
+    r, x11, y11, xy, r3, xr3, xxr3, x32, y32, xy32, xxy32 = e
+    l_theta, l_xy, l_ex, l_r, l_y11, l_x11, l_le, l_lx = xi_slopes(el, eta, q)
+    x_theta, x_xy, x_ex, x_r, x_y11, x_x11, x_le, x_lx = xi_slopes(e, eta, q)
+    ex = eta * x11
+    er3 = eta * r3
+    ex32 = eta * x32
+    zero = 0.0 * r
+    return (
+        directions(theta, x_theta, -q * x11, xy + ex, l_theta, w, sz, p, q, sd, cd),
+        directions(xy, x_xy, -xr3, -q * xy32, l_xy, w, sz, p, q, sd, cd),
+        directions(ex, x_ex, x11 - eta * ex32, -q * ex32, l_ex, w, sz, p, q, sd, cd),
+        directions(r, x_r, -er3, -q * r3, l_r, w, sz, p, q, sd, cd),
+        directions(y11, x_y11, -r3, -q * y32, l_y11, w, sz, p, q, sd, cd),
+        directions(x11, x_x11, -ex32, -q * x32, l_x11, w, sz, p, q, sd, cd),
+        directions(zero, x_le, r, q * y11, l_le, w, sz, p, q, sd, cd),
+        directions(zero, x_lx, ex, q * x11, l_lx, w, sz, p, q, sd, cd),
+    )
+
+
+@scalar
+def xi_slopes_c(e, f, eta):
+    """Derivatives with respect to xi of the terms of `part_c_jets`."""
+    r, x11, y11, xy, r3, xr3, xxr3, x32, y32, xy32, xxy32 = e
+    r5, xr5, xxr5, xxxr5, x53, y53, xy53, xxy53, xxxy53 = f
+    return (
+        -3.0 * xr5,
+        r3 - 3.0 * xxr5,
+        2.0 * xr3 - 3.0 * xxxr5,
+        -3.0 * (eta * xr5),
+        -xy53,
+        y32 - xxy53,
+        2.0 * xy32 - xxxy53,
+        -3.0 * r5,
+        -3.0 * (eta * r5),
+    )
+
+
+@scalar
+def part_c_jets(e, f, el, fl, eta, q, w, sz, p, sd, cd):
+    """Jets of r3, xr3, xxr3, er3, y32, xy32, xxy32, x32, ex32 on one edge."""
+    r, x11, y11, xy, r3, xr3, xxr3, x32, y32, xy32, xxy32 = e
+    r5, xr5, xxr5, xxxr5, x53, y53, xy53, xxy53, xxxy53 = f
+    x0, x1, x2, x3, x4, x5, x6, x7, x8 = xi_slopes_c(e, f, eta)
+    l0, l1, l2, l3, l4, l5, l6, l7, l8 = xi_slopes_c(el, fl, eta)
+    q3 = -3.0 * q
+    e3 = -3.0 * eta
+    ex53 = eta * x53
+    return (
+        directions(r3, x0, e3 * r5, q3 * r5, l0, w, sz, p, q, sd, cd),
+        directions(xr3, x1, e3 * xr5, q3 * xr5, l1, w, sz, p, q, sd, cd),
+        directions(xxr3, x2, e3 * xxr5, q3 * xxr5, l2, w, sz, p, q, sd, cd),
+        directions(eta * r3, x3, r3 + e3 * (eta * r5), q3 * (eta * r5), l3, w, sz, p, q, sd, cd),
+        directions(y32, x4, -3.0 * r5, -q * y53, l4, w, sz, p, q, sd, cd),
+        directions(xy32, x5, -3.0 * xr5, -q * xy53, l5, w, sz, p, q, sd, cd),
+        directions(xxy32, x6, -3.0 * xxr5, -q * xxy53, l6, w, sz, p, q, sd, cd),
+        directions(x32, x7, -ex53, -q * x53, l7, w, sz, p, q, sd, cd),
+        directions(eta * x32, x8, x32 - eta * ex53, -q * ex53, l8, w, sz, p, q, sd, cd),
+    )
+
+
+@scalar
+def weighted(a, b, wa, wb):
+    """wa a - wb b, element by element."""
+    return subtract(scale(a, wa), scale(b, wb))
+
+
+@scalar
+def edge(xi1, xi2, eta, q, sx, sy, l1, l2, w, sz, p, sd, cd, flat):
+    """Elementary jets of one edge, and what parts B and C and the logarithms need of its two corners."""
+    k1 = corner(xi1, eta, q, sx, sy)
+    k2 = corner(xi2, eta, q, sx, sy)
+    dist1, ix1, iy1, ie1, r1, r31, x111, y111, x321, y321 = k1
+    dist2, ix2, iy2, ie2, r2, r32, x112, y112, x322, y322 = k2
+    m1 = monomials(xi1, r1, r31, x111, y111, x321, y321)
+    m2 = monomials(xi2, r2, r32, x112, y112, x322, y322)
+    e = subtract(m1, m2)
+    el = weighted(m1, m2, l1, l2)
+    theta = theta_difference(xi1, xi2, eta, q, dist1, dist2, flat)
+    jets = elementary_jets(e, el, eta, q, w, sz, p, sd, cd, theta)
+    return jets, e, el, k1, k2
+
+
+@scalar
+def edge_c(xi1, xi2, eta, q, e, el, k1, k2, l1, l2, w, sz, p, sd, cd):
+    """Part C's jets of one edge."""
+    dist1, ix1, iy1, ie1, r1, r31, x111, y111, x321, y321 = k1
+    dist2, ix2, iy2, ie2, r2, r32, x112, y112, x322, y322 = k2
+    r5, x53, y53 = corner_fifth(r1, ix1, iy1, x111, y111)
+    f1 = monomials_fifth(xi1, r5, x53, y53)
+    r5, x53, y53 = corner_fifth(r2, ix2, iy2, x112, y112)
+    f2 = monomials_fifth(xi2, r5, x53, y53)
+    return part_c_jets(e, subtract(f1, f2), el, weighted(f1, f2, l1, l2), eta, q, w, sz, p, sd, cd)
+
+
+@scalar
+def edge_image(xi1, xi2, eta, q, p, yt, dt, aw, sd, cd, r_sum, r_l, xy, xy_l, l1, l2, w):
+    """Terms of part B with R + d~ on one edge.
+
+    Returns the differences of (xd, yd, a3, t3, f3, r4, angle), carrying the derivative with dip; 1/(R+d~)
+    of both corners; and the derivatives of (xd, yd, ld, I3, I4) with x, y, d, length and width.
+    """
+    eta_ = jet(eta, (-q,))
+    q_ = jet(q, (p,))
+    yt_ = jet(yt, (aw * sd,))
+    dt_ = jet(dt, (-aw * cd,))
+    sd_ = jet(sd, (cd,))
+    cd_ = jet(cd, (-sd,))
+    ide1, pieces1, v1, slopes1 = corner_image(xi1, eta_, q_, yt_, dt_, sd_, cd_)
+    ide2, pieces2, v2, slopes2 = corner_image(xi2, eta_, q_, yt_, dt_, sd_, cd_)
+    xd, yd, a3, t3, f3, r4 = subtract(pieces1, pieces2)
+    angle = atan2(cd_ * (v1 - v2), 1.0 + (cd_ * v1) * (cd_ * v2))
+    slopes = subtract(slopes1, slopes2)
+    tx, ty, td = part_b_slopes(slopes, r_sum, xy, sd, cd)
+    tl, _, _ = part_b_slopes(weighted(slopes1, slopes2, l1, l2), r_l, xy_l, sd, cd)
+    tw = add(scale(ty, w * cd), scale(td, w * sd))
+    return (xd, yd, a3, t3, f3, r4, angle), ide1, ide2, (tx, ty, td, tl, tw)
+
+
+@scalar
+def corner_image(xi, eta, q, yt, dt, sd, cd):
+    """`image_terms` with the derivative with dip and `image_slopes` of one corner."""
+    dist = sqrt(xi * xi + (eta * eta + q * q))
+    plus, minus = reciprocals(eta, xi * xi + q * q, dist)
+    ie = where(eta >= 0.0, plus, minus)
+    ide, xd, yd, a3, t3, f3, v4, r4 = image_terms(xi, eta, q, yt, dt, sd, cd, dist, ie)
+    dist = real(dist)
+    slopes = image_slopes(
+        xi, real(eta), real(q), real(yt), real(dt), real(sd), real(cd), dist, 1.0 / dist, real(ie), real(ide)
+    )
+    return ide, (xd, yd, a3, t3, f3, r4), v4, slopes
+
+
+@scalar
+def part_b_slopes(slopes, r, xy, sd, cd):
+    """Derivatives of xd, yd, ld, I3, I4 with xi, y~ and d~ (Okada 1992, Tables 7 to 9)."""
+    xd11, yd11, j2, j3, j5, j6, k1, k3 = slopes
+    return (
+        (-j5, -j2, xd11, sd * j3 - cd * j2 - xy, j6),
+        (-j2, j5 + r, yd11, cd * j5 - sd * j6, j3),
+        (-xd11, -yd11, r, k3, cd * xy - sd * k1),
+    )
+
+
+@scalar
+def log_ratio(a11, a12, a21, a22):
+    """Sum over the corners of -ln(a) with their signs."""
+    return log((a12 * a21) / (a11 * a22))
+
+
+@scalar
+def part_b_jets(sums, ld, le, slopes, sd, cd):
+    """Jets of xd, yd, ld, I3, I4 from the sums over the corners."""
+    xd, yd, a3, t3, f3, r4, angle = sums
+    tx, ty, td, tl, tw = slopes
+    sd_ = jet(sd, (cd,))
+    cd_ = jet(cd, (-sd,))
+    i3 = integral_i3(a3, ld, t3, f3, le, sd_, cd_)
+    i4 = integral_i4(r4, xd, angle, sd_, cd_)
+    return (
+        image_directions(xd, tx[0], ty[0], td[0], tl[0], tw[0]),
+        image_directions(yd, tx[1], ty[1], td[1], tl[1], tw[1]),
+        image_directions(ld, tx[2], ty[2], td[2], tl[2], tw[2]),
+        image_directions(i3, tx[3], ty[3], td[3], tl[3], tw[3]),
+        image_directions(i4, tx[4], ty[4], td[4], tl[4], tw[4]),
+    )
+
+
+@scalar
+def image_directions(v, tx, ty, td, tl, tw):
+    """Jet of a term of part B: `v` carries the derivative with dip, the rest are closed forms."""
+    return jet(real(v), (tx, ty, -td, td, first(v, 0), tl, tw))
+
+
+@scalar
+def side(offset, one):
+    """+1 or -1, the side on which the primitives are regular."""
+    return where(offset < 0.0, -one, one)
+
+
+@scalar
+def part_a_fields(x, y, d, depth, sz, sd, cd, edges, rates, eps):
+    """Jets of the elementary terms summed over the corners, and what the image's other parts need.
+
+    `edges` = (al1, al2, aw1, aw2), `rates` = (l1, l2, w1, w2), d = c + sz z, depth = c - z.
+    """
+    al1, al2, aw1, aw2 = edges
+    l1, l2, w1, w2 = rates
+    zero = 0.0 * sd
+    one = zero + 1.0
+    p = y * cd + d * sd
+    q = y * sd - d * cd
+    flat = absolute(q) <= eps * (absolute(y * sd) + depth * absolute(cd))
+    xi1 = x - al1
+    xi2 = x - al2
+    sx = side(xi1 + xi2, one)
+    sy = side((p - aw1) + (p - aw2), one)
+    jets1, e1, el1, k11, k21 = edge(xi1, xi2, p - aw1, q, sx, sy, l1, l2, w1, sz, p, sd, cd, flat)
+    jets2, e2, el2, k12, k22 = edge(xi1, xi2, p - aw2, q, sx, sy, l1, l2, w2, sz, p, sd, cd, flat)
+    theta, xy, ex, r, y11, x11, le, lx = subtract(jets1, jets2)
+    le = le + sy * log_ratio(k11[2], k12[2], k21[2], k22[2])
+    lx = lx + sx * log_ratio(k11[1], k12[1], k21[1], k22[1])
+    q_ = jet(q, (zero, sd, -sz * cd, -cd, p, zero, zero))
+    return (theta, xy, ex, r, y11, x11, le, lx, q_), p, (e1, el1, k11, k21), (e2, el2, k12, k22)
+
+
+@scalar
+def part_b_fields(x, y, z, c, p, sd, cd, edges, rates, part_a, edge1, edge2):
+    """Jets of xd, yd, ld, I3, I4 summed over the corners."""
+    al1, al2, aw1, aw2 = edges
+    l1, l2, w1, w2 = rates
+    r, y11, le = part_a[3], part_a[4], part_a[6]
+    q = real(part_a[8])
+    e1, el1, k11, k21 = edge1
+    e2, el2, k12, k22 = edge2
+    xi1 = x - al1
+    xi2 = x - al2
+    yt = y - aw1 * cd
+    dt = (c - aw1 * sd) - z
+    sums1, i11, i21, slopes1 = edge_image(
+        xi1, xi2, p - aw1, q, p, yt, dt, aw1, sd, cd, e1[0], el1[0], e1[3], el1[3], l1, l2, w1
+    )
+    yt = y - aw2 * cd
+    dt = (c - aw2 * sd) - z
+    sums2, i12, i22, slopes2 = edge_image(
+        xi1, xi2, p - aw2, q, p, yt, dt, aw2, sd, cd, e2[0], el2[0], e2[3], el2[3], l1, l2, w2
+    )
+    ld = log_ratio(i11, i12, i21, i22)
+    # the logarithm's derivative with dip, through eta and q
+    le_ = jet(real(le), (p * (q * real(y11)) - q * real(r),))
+    slopes = (
+        subtract(slopes1[0], slopes2[0]),
+        subtract(slopes1[1], slopes2[1]),
+        subtract(slopes1[2], slopes2[2]),
+        subtract(slopes1[3], slopes2[3]),
+        subtract(slopes1[4], slopes2[4]),
+    )
+    return part_b_jets(subtract(sums1, sums2), ld, le_, slopes, sd, cd)
+
+
+@scalar
+def part_c_fields(x, z, c, p, sd, cd, edges, rates, part_a, edge1, edge2, sz):
+    """Jets of part C's terms summed over the corners; r3c and so on carry the edge's depth c~."""
+    al1, al2, aw1, aw2 = edges
+    l1, l2, w1, w2 = rates
+    q = real(part_a[8])
+    e1, el1, k11, k21 = edge1
+    e2, el2, k12, k22 = edge2
+    xi1 = x - al1
+    xi2 = x - al2
+    jets1 = edge_c(xi1, xi2, p - aw1, q, e1, el1, k11, k21, l1, l2, w1, sz, p, sd, cd)
+    jets2 = edge_c(xi1, xi2, p - aw2, q, e2, el2, k12, k22, l1, l2, w2, sz, p, sd, cd)
+    x111 = edge_x11(e1, el1, p - aw1, q, w1, sz, p, sd, cd)
+    x112 = edge_x11(e2, el2, p - aw2, q, w2, sz, p, sd, cd)
+    c1 = edge_depth(c, aw1, w1, sd, cd)
+    c2 = edge_depth(c, aw2, w2, sd, cd)
+    r3, xr3, xxr3, _, y32, xy32, xxy32, _, _ = subtract(jets1, jets2)
+    return (
+        r3,
+        xr3,
+        xxr3,
+        y32,
+        xy32,
+        xxy32,
+        c1 * jets1[3] - c2 * jets2[3],
+        c1 * jets1[0] - c2 * jets2[0],
+        c1 * x111 - c2 * x112,
+        c1 * jets1[7] - c2 * jets2[7],
+        c1 * jets1[8] - c2 * jets2[8],
+    )
+
+
+@scalar
+def edge_x11(e, el, eta, q, w, sz, p, sd, cd):
+    """Jet of X11 on one edge."""
+    return directions(e[1], -e[4], -eta * e[7], -q * e[7], -el[4], w, sz, p, q, sd, cd)
+
+
+@scalar
+def edge_depth(c, aw, w, sd, cd):
+    """Jet of the depth c~ of an edge."""
+    zero = 0.0 * sd
+    return jet(c - aw * sd, (zero, zero, zero, zero + 1.0, -aw * cd, zero, w * sd))
+
+
+@scalar
+def angle_jets(sd, cd):
+    """Jets of sin(dip) and cos(dip)."""
+    zero = 0.0 * sd
+    return (
+        jet(sd, (zero, zero, zero, zero, cd, zero, zero)),
+        jet(cd, (zero, zero, zero, zero, -sd, zero, zero)),
+    )
+
+
+@scalar
+def rectangle_fields(x, y, z, c, sd, cd, edges, rates, eps):
+    """All corner sums of a rectangle, with value and seven first derivatives (see `directions`)."""
+    zero = 0.0 * sd
+    one = zero + 1.0
+    real_a, _, _, _ = part_a_fields(x, y, c + z, c - z, one, sd, cd, edges, rates, eps)
+    part_a, p, edge1, edge2 = part_a_fields(x, y, c - z, c - z, -one, sd, cd, edges, rates, eps)
+    part_b = part_b_fields(x, y, z, c, p, sd, cd, edges, rates, part_a, edge1, edge2)
+    part_c = part_c_fields(x, z, c, p, sd, cd, edges, rates, part_a, edge1, edge2, -one)
+    sd_, cd_ = angle_jets(sd, cd)
+    z_ = jet(z, (zero, zero, one, zero, zero, zero, zero))
+    return real_a, part_a, part_b, part_c, sd_, cd_, z_
+
+
+@scalar
+def rectangle_slip(fields, u1, u2, u3, m):
+    """Displacement (x, y, z) for slip (U1, U2, U3) from `rectangle_fields`; `m` from `elastic`."""
+    real_a, part_a, part_b, part_c, sd, cd, z = fields
+    k, a1, a2, b, c4, c5 = m
+    h = -0.5 * k
+    theta, xy, ex, r, y11, x11, le, lx, q = real_a
+    v = add(slip_a(theta, xy, ex, r, y11, x11, q, u1, u2, u3, h, -a2), slip_a_log(le, lx, u1, u2, u3, -a1))
+    real_x, real_y, real_z = turn(v[0], v[1], v[2], sd, cd)
+    theta, xy, ex, r, y11, x11, le, lx, q = part_a
+    xd, yd, ld, i3, i4 = part_b
+    r3, xr3, xxr3, y32, xy32, xxy32, er3c, r3c, x11c, x32c, ex32c = part_c
+    v = add(slip_a(theta, xy, ex, r, y11, x11, q, u1, u2, u3, h, a2 - k), slip_a_log(le, lx, u1, u2, u3, a1))
+    v = add(v, slip_b(xd, yd, ld, i3, i4, sd, cd, u1, u2, u3, b))
+    image_x, image_y, image_z = turn(v[0], v[1], v[2], sd, cd)
+    xz, xxz, z32 = slip_z(r3, xr3, xxr3, y32, xy32, xxy32, q, z, sd, cd)
+    v1, v2, v3 = slip_c(
+        xy, r, y11, x11, ex, er3c, r3c, x11c, x32c, ex32c, xz, xxz, z32, q, z, sd, cd, u1, u2, u3, k, c4, c5
+    )
+    return (
+        TURN * (real_x + image_x + z * v1),
+        TURN * (real_y + image_y + z * (cd * v2 - sd * v3)),
+        TURN * (real_z + image_z - z * (sd * v2 + cd * v3)),
+    )
+
+
+@scalar
+def surface_fields(x, y, c, sd, cd, edges, rates, eps):
+    """As `rectangle_fields` for z = 0, where parts A cancel and part C vanishes."""
+    zero = 0.0 * sd
+    part_a, p, edge1, edge2 = part_a_fields(x, y, c, c, zero - 1.0, sd, cd, edges, rates, eps)
+    part_b = part_b_fields(x, y, zero, c, p, sd, cd, edges, rates, part_a, edge1, edge2)
+    sd_, cd_ = angle_jets(sd, cd)
+    return part_a, part_b, sd_, cd_
+
+
+@scalar
+def surface_slip(fields, u1, u2, u3, m):
+    """Displacement at the surface from `surface_fields`; its z-derivatives make the surface traction-free."""
+    part_a, part_b, sd, cd = fields
+    k, _, _, b, _, _ = m
+    theta, xy, ex, r, y11, x11, _, _, q = part_a
+    xd, yd, ld, i3, i4 = part_b
+    v = slip_a(theta, xy, ex, r, y11, x11, q, u1, u2, u3, -k, -k)
+    v = add(v, slip_b(xd, yd, ld, i3, i4, sd, cd, u1, u2, u3, b))
+    ux, uy, uz = turn(v[0], v[1], v[2], sd, cd)
+    return TURN * ux, TURN * uy, TURN * uz
+
+
+@scalar
+def surface_z(ux, uy, uz, m):
+    """du/dz at the traction-free surface from the horizontal derivatives (partials 0 and 1)."""
+    _, _, _, b, _, _ = m
+    # nu/(1 - nu) with b = 1 - 2 nu
+    return -first(uz, 0), -first(uz, 1), -(1.0 - b) / (1.0 + b) * (first(ux, 0) + first(uy, 1))
+
+
+# ------------------------------------------------------------------------------------ point source
+
+
+@scalar
+def point_a(x, y, d, p, q, sd, cd, r3, r5, p1, p2, p3, p4, a1, a2):
+    """Table 2 of Okada (1992), part A, for the four potencies."""
+    s = p * sd + q * cd
+    t = p * cd - q * sd
+    # the double-couple and tensile terms 3 (..) q/R^5 share their direction (x, y, d)
+    g = (3.0 * a2) * r5 * q * (p1 * x + p2 * p - p3 * q)
+    b = a1 * r3
+    return (
+        g * x + b * (p1 * q + (p3 - p4) * x),
+        g * y + b * (p1 * (x * sd) + p2 * s + p3 * t - p4 * y),
+        g * d + b * (p3 * s - p1 * (x * cd) - p2 * t - p4 * d),
+    )
+
+
+@scalar
+def point_b(x, y, d, c, p, q, sd, cd, dist, r, r3, r5, p1, p2, p3, p4, k, b):
+    """Table 3, part B; its terms with q/R^5 are those of part A with alpha/2 = -1 and c for d."""
+    rd = 1.0 / (dist + d)
+    rd2 = rd * rd
+    g3 = r3 * (3.0 * dist + d) * (rd2 * rd)
+    g2 = r3 * (2.0 * dist + d) * rd2
+    i1 = y * (r * rd2 - x * x * g3)
+    i2 = x * (r * rd2 - y * y * g3)
+    i3 = x * r3 - i2
+    i4 = -x * y * g2
+    i5 = r * rd - x * x * g2
+    g = (-3.0 * k) * r5 * q * (p1 * x + p2 * p - p3 * q)
+    bs = b * sd
+    bp = b * p4 * r3
+    v = p2 * cd - p3 * sd
+    return (
+        g * x + bs * (v * i3 - p1 * i1) + bp * x,
+        g * y + bs * (v * i1 - p1 * i2) + bp * y,
+        g * c + bs * (v * i5 - p1 * i4) + bp * d,
+    )
+
+
+@scalar
+def point_c(x, y, d, c, z, p, q, sd, cd, r2, r3, r5, p1, p2, p3, p4, c4, c5):
+    """Table 4, part C, to be multiplied by z; r2 = 1/R^2."""
+    s = p * sd + q * cd
+    t = p * cd - q * sd
+    a3 = 1.0 - 3.0 * (x * x) * r2
+    # common factor of the terms 15 c (..) q/R^7, which share their direction (-x, -y, d)
+    g = (5.0 * r2) * q * (p1 * x + p2 * p - p3 * q)
+    f4 = c4 * r3
+    f5 = (3.0 * c5) * r5
+    e = 3.0 * r2
+    shear = p2 * t - p3 * s + p4 * d
+    return (
+        f4 * (e * x * shear - p1 * (a3 * cd)) + f5 * (c * (p1 * q - g * x) - (p3 * z) * x),
+        f4 * (e * y * (p1 * (x * cd) + shear) - p2 * (cd * cd - sd * sd) + p3 * (2.0 * sd * cd))
+        + f5 * (c * (p1 * (x * sd) + p2 * s + p3 * (t - y) - g * y) - (p3 * z) * y),
+        f4 * (p4 - (p1 * (e * x * y * sd) + p2 * (a3 * sd * cd) + p3 * (1.0 - a3 * (sd * sd)) + p4 * (e * d * d)))
+        + f5 * (c * (p1 * (x * cd) + p2 * t - p3 * (s - d) + g * d) + (p3 * z) * d),
+    )
+
+
+@scalar
+def point(x, y, z, c, sd, cd, p1, p2, p3, p4, m):
+    """Displacement (x, y, z) of a point source at depth c for potencies (strike, dip, tensile, inflation).
+
+    Okada (1992), Tables 2 to 4, u = -u_A(d = c + z) + u_A(d = c - z) + u_B + z u_C, times 1/(2 pi).
+    NaN at the source.
+    """
+    k, a1, a2, b, c4, c5 = m
+    horizontal = x * x + y * y
+    d = c + z
+    p = y * cd + d * sd
+    q = y * sd - d * cd
+    r = 1.0 / sqrt(horizontal + d * d)
+    r2 = r * r
+    r3 = r * r2
+    ax, ay, az = point_a(x, y, d, p, q, sd, cd, r3, r3 * r2, p1, p2, p3, p4, a1, a2)
+    d = c - z
+    p = y * cd + d * sd
+    q = y * sd - d * cd
+    dist = sqrt(horizontal + d * d)
+    r = 1.0 / dist
+    r2 = r * r
+    r3 = r * r2
+    r5 = r3 * r2
+    bx, by, bz = add(
+        point_a(x, y, d, p, q, sd, cd, r3, r5, p1, p2, p3, p4, a1, a2),
+        point_b(x, y, d, c, p, q, sd, cd, dist, r, r3, r5, p1, p2, p3, p4, k, b),
+    )
+    cx, cy, cz = point_c(x, y, d, c, z, p, q, sd, cd, r2, r3, r5, p1, p2, p3, p4, c4, c5)
+    return TURN * (bx - ax + z * cx), TURN * (by - ay + z * cy), TURN * (bz - az + z * cz)
+
+
+@scalar
+def point_surface(x, y, c, sd, cd, p1, p2, p3, p4, m):
+    """`point` for z = 0, where only part B is left."""
+    k, _, _, b, _, _ = m
+    p = y * cd + c * sd
+    q = y * sd - c * cd
+    dist = sqrt(x * x + y * y + c * c)
+    r = 1.0 / dist
+    r2 = r * r
+    r3 = r * r2
+    bx, by, bz = point_b(x, y, c, c, p, q, sd, cd, dist, r, r3, r3 * r2, p1, p2, p3, p4, k, b)
+    return TURN * bx, TURN * by, TURN * bz
