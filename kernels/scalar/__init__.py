@@ -1,7 +1,8 @@
-"""Numbers that formulas are written in: plain floats, first- and second-order jets, and their elementary functions.
+"""Numbers that formulas are written in: plain floats, first- and second-order jets, and their elementary
+functions.
 
-A formula is a function decorated with `scalar` that uses ``+ - * / **``, comparisons, Python literals and the names
-below, and never asks what its numbers are::
+A formula is a function decorated with `scalar` that uses ``+ - * / **``, comparisons, Python literals and the
+names below, and never asks what its numbers are::
 
     from dislok.kernels.scalar import first, number, scalar, seed, sqrt, value
 
@@ -52,6 +53,7 @@ from .functions import (
 from .jets import Jet
 from .lowering import register_cpu
 from .types import JetType
+from .unrolled import unrolled
 
 register_cpu()
 
@@ -87,6 +89,7 @@ __all__ = [
     "sin_degrees",
     "sqrt",
     "subtract",
+    "unrolled",
     "value",
     "where",
 ]

@@ -1,7 +1,8 @@
-"""Elementary functions on `Lane`: polynomials and selects only, so that LLVM vectorises every loop that calls them.
+"""Elementary functions on `Lane`: polynomials and selects only, so that LLVM vectorises every loop that calls
+them.
 
-No branch, no table, no call into a mathematical library. Measured errors are in tests/scalar; each function states its
-range. Special values (zeros, infinities, NaN, subnormals) follow C99.
+No branch, no table, no call into a mathematical library. Measured errors are in tests/scalar; each function
+states its range. Special values (zeros, infinities, NaN, subnormals) follow C99.
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ PI = Fraction("3.14159265358979323846264338327950288419716939937510582097494459"
 
 
 def split(number: Fraction, bits: Sequence[int]) -> list[float]:
-    """`number` as a sum of floats of `bits` significant bits each (the last one rounded, the others truncated)."""
+    """`number` as a sum of floats of `bits` significant bits each, all but the last one truncated."""
     parts = []
     for count in bits[:-1]:
         scale = Fraction(2) ** (count - 1 - _exponent(number))
@@ -161,7 +162,7 @@ def _eighths(result_of: Lane, turn: Lane, flip: Truth) -> Lane:
 
 
 def _octant(small: Lane, large: Lane) -> tuple[Lane, Truth]:
-    """atan(small / large) = (π/4 where the flag) + atan(q), abs(q) <= 1/2, for 0 <= small <= large, one division."""
+    """For 0 <= small <= large: atan(small / large) = (π/4 where the flag) + atan(q), abs(q) <= 1/2."""
     steep = small + small > large
     numerator = (small - large).select(steep, small)
     denominator = (small + large).select(steep, large)
@@ -199,7 +200,7 @@ def atan2(y: Lane, x: Lane) -> Lane:
 
 
 def _quadrant(shifted: Lane, sine: Lane, cosine: Lane, advance: int) -> Lane:
-    """sin (advance 0) or cos (advance 1) after a rotation by the quarter turns in the low bits of `shifted`."""
+    """sin (advance 0) or cos (advance 1) after the quarter turns in the low bits of `shifted`."""
     turns = shifted.bits() + advance
     chosen = cosine.select((turns & 1).nonzero(), sine)
     return sign_flip(chosen, (turns & 2).nonzero())
@@ -260,14 +261,14 @@ def _reduced_degrees(x: Lane) -> tuple[Lane, Lane, Lane]:
 
 
 def sin_degrees(x: Lane) -> Lane:
-    """Sine of degrees, exact at the multiples of 30 where the sine is rational; a zero has the sign of `x`."""
+    """Sine of degrees, exact at multiples of 30 where rational; a zero has the sign of `x`."""
     shifted, high, low = _reduced_degrees(x)
     result = _quadrant(shifted, *_sine_cosine(high, low), 0)
     return copysign(result.constant(0.0), x).select(result == 0.0, result)
 
 
 def cos_degrees(x: Lane) -> Lane:
-    """Cosine of degrees, exact at the multiples of 30 where the cosine is rational; a zero is positive."""
+    """Cosine of degrees, exact at multiples of 30 where rational; a zero is positive."""
     shifted, high, low = _reduced_degrees(x)
     result = _quadrant(shifted, *_sine_cosine(high, low), 1)
     return result.constant(0.0).select(result == 0.0, result)

@@ -26,14 +26,15 @@ _listeners: list[Callable[[Callable[..., Any]], None]] = []
 def scalar(function: F) -> F:
     """Make a formula on numbers callable from compiled code, for every number type, on every enabled target.
 
-    The function itself is returned unchanged: called from Python it runs as plain Python on whatever it is given.
-    Numba compiles it, always inlined, once for each combination of number types that compiled code calls it with.
+    The function itself is returned unchanged: called from Python it runs as plain Python on whatever it is
+    given. Numba compiles it, always inlined, once for each combination of number types that compiled code
+    calls it with.
 
     Parameters
     ----------
     function : callable
-        A module-level function of positional arguments that uses only operators, the names of `dislok.kernels.scalar`,
-        other formulas and module constants.
+        A module-level function of positional arguments that uses only operators, the names of
+        `dislok.kernels.scalar`, other formulas and module constants.
     """
     overload(function, jit_options=JIT_OPTIONS, strict=False)(_always(function))
     FORMULAS.append(function)

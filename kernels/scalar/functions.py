@@ -1,7 +1,8 @@
 """The words formulas are written in: constructors, selections and elementary functions on numbers.
 
-Each function takes whatever a formula may meet: Python and NumPy numbers and arrays, mpmath numbers, `Jet` over any of
-them, and, while the compiler asks for code, LLVM lanes. Inside compiled code the same names are bound to instructions.
+Each function takes whatever a formula may meet: Python and NumPy numbers and arrays, mpmath numbers, `Jet`
+over any of them, and, while the compiler asks for code, LLVM lanes. Inside compiled code the same names are
+bound to instructions.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from . import elementary
+from .device import DeviceLane, Libdevice
 from .jets import Jet, packed, pairs, value_of
 from .lane import Truth
 from .symbol import ZERO, Mark, Marks, Symbol
@@ -34,7 +36,7 @@ class _NumpyNamespace:
 
 
 def _degrees(x: Any, advance: int) -> Any:
-    """sin (advance 0) or cos (advance 1) of degrees for NumPy values, with an exact reduction to ±45 degrees."""
+    """sin (advance 0) or cos (advance 1) of NumPy degrees, with an exact reduction to ±45 degrees."""
     turns = np.round(x / 90.0)
     rest = x - 90.0 * turns
     turns = np.mod(turns + advance, 4.0)
@@ -58,14 +60,20 @@ class _MpmathNamespace:
         return special.get(name) or getattr(mpmath, name)
 
 
-_NUMPY, _MPMATH, _MARKS = _NumpyNamespace(), _MpmathNamespace(), Marks()
+_NUMPY, _MPMATH, _MARKS, _DEVICE = _NumpyNamespace(), _MpmathNamespace(), Marks(), Libdevice()
 
 
 def _namespace(*values: Any) -> Any:
     """Where to find the elementary functions for values of this kind."""
     for value in values:
         if isinstance(value, Symbol):
-            return _MARKS if isinstance(value, Mark) else elementary
+            return (
+                _MARKS
+                if isinstance(value, Mark)
+                else _DEVICE
+                if isinstance(value, DeviceLane)
+                else elementary
+            )
         if type(value).__module__.startswith("mpmath"):
             return _MPMATH
     return _NUMPY
@@ -102,7 +110,7 @@ def _promoted(x: Any, model: Jet) -> Jet:
 
 def number(x: Any) -> Any:
     """A native float as a plain number of the same dtype, the type formulas compute with."""
-    return np.float64(x) if isinstance(x, int | float) and not isinstance(x, np.floating) else x
+    return np.float64(x) if type(x) in (int, float) else x
 
 
 def constant(x: Any, n: int, order: int) -> Any:
@@ -117,7 +125,8 @@ def constant(x: Any, n: int, order: int) -> Any:
 
 
 def seed(x: Any, k: int, n: int, order: int) -> Any:
-    """`x` as variable `k` of `n`: its `k`-th first partial is 1, all others are 0; order 0 gives a plain number.
+    """`x` as variable `k` of `n`: its `k`-th first partial is 1, all others are 0; order 0 gives a plain
+    number.
 
     `k`, `n` and `order` must be known when the code is compiled.
     """
@@ -332,7 +341,7 @@ def atan2(y: Any, x: Any) -> Any:
 
 
 def power(x: Any, exponent: int) -> Any:
-    """`x` to an integer power known when the code is compiled, by repeated squaring; what ``x ** 3`` means."""
+    """`x` to an integer power known at compile time, by repeated squaring: ``x ** 3``."""
     if exponent < 0:
         return 1.0 / power(x, -exponent)
     if exponent == 0:
@@ -367,7 +376,8 @@ def chain(v: Any, gradients: Sequence[Any], variables: Sequence[Any]) -> Any:
     v : number
         The function's value; its own partials are ignored.
     gradients : tuple of numbers
-        Partial derivative of the function with respect to each of `variables`. A plain number counts as constant.
+        Partial derivative of the function with respect to each of `variables`. A plain number counts as
+        constant.
     variables : tuple of numbers
         The variables, jets of one kind; plain numbers contribute nothing.
 
@@ -395,9 +405,9 @@ def _chain_second(terms: Sequence[tuple[Any, Any]], i: int, j: int) -> list[Any]
 def jet(v: Any, partials: Sequence[Any]) -> Any:
     """The jet with value `v` and the given first partials, one for each variable.
 
-    Plain numbers make a jet of order 1. Jets of order 1 in the same variables (`v` and every partial that is not plain)
-    make one of order 2, whose second partials are the first partials of `partials`. The integer literal 0 stands for a
-    partial that is zero whatever the data.
+    Plain numbers make a jet of order 1. Jets of order 1 in the same variables (`v` and every partial that is
+    not plain) make one of order 2, whose second partials are the first partials of `partials`. The integer
+    literal 0 stands for a partial that is zero whatever the data.
     """
     n = len(partials)
     p = [ZERO if isinstance(g, int) and g == 0 else g for g in partials]
@@ -406,9 +416,9 @@ def jet(v: Any, partials: Sequence[Any]) -> Any:
         return Jet(v, [d if d is ZERO else _alike(v, d)[1] for d in p])
     if (model.n, model.order) != (n, 1):
         raise TypeError(f"{n} partials need jets of order 1 in {n} variables, got {model.order} in {model.n}")
-    base, *slopes = (x if x is ZERO else _promoted(x, model) for x in (v, *p))
+    slopes: list[Any] = [g if g is ZERO else _promoted(g, model) for g in p]
     h = [ZERO if slopes[i] is ZERO else slopes[i].p[j] for i, j in pairs(n)]
-    return Jet(base.v, [value_of(slope) for slope in slopes], h)
+    return Jet(_promoted(v, model).v, [value_of(slope) for slope in slopes], h)
 
 
 # --- tuples ---

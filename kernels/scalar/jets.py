@@ -1,7 +1,8 @@
 """Jets: a value with its first and second partial derivatives, and the rules that carry them along.
 
-The rules are written once, here. The values inside can be anything with arithmetic: NumPy arrays and mpmath numbers
-when a formula runs in plain Python, or LLVM values (`lane.Lane`) when the compiler asks for the code of an operation.
+The rules are written once, here. The values inside can be anything with arithmetic: NumPy arrays and mpmath
+numbers when a formula runs in plain Python, or LLVM values (`lane.Lane`) when the compiler asks for the code
+of an operation.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ def pairs(n: int) -> list[tuple[int, int]]:
 
 
 class Jet:
-    """A value with `n` first partials `p` and, at order 2, n (n + 1) / 2 second partials `h` (packed lower triangle)."""
+    """A value, its first partials `p` and, at order 2, its second partials `h` (packed lower triangle)."""
 
     __slots__ = ("h", "p", "v")
     __array_ufunc__ = None  # so that ``array * jet`` asks the jet
@@ -166,6 +167,5 @@ def value_of(x: Any) -> Any:
 
 def _check_alike(a: Jet, b: Jet) -> None:
     if (a.n, a.order) != (b.n, b.order):
-        raise TypeError(
-            f"jets of different kinds do not mix: {a.n} variables at order {a.order}, {b.n} at order {b.order}"
-        )
+        kinds = f"{a.n} variables at order {a.order}, {b.n} at order {b.order}"
+        raise TypeError(f"jets of different kinds do not mix: {kinds}")

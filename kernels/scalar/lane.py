@@ -1,7 +1,7 @@
 """LLVM values with Python operators: what the elementary functions and the jet rules emit code through.
 
-Every floating-point instruction carries `FLAGS`: contraction to fused multiply-add, division by reciprocals, and no
-care for the sign of a zero result. NaN and infinity keep their meaning, and nothing is reassociated.
+Every floating-point instruction carries `FLAGS`: contraction to fused multiply-add, division by reciprocals,
+and no care for the sign of a zero result. NaN and infinity keep their meaning, and nothing is reassociated.
 """
 
 from __future__ import annotations
@@ -56,9 +56,10 @@ class Truth:
 class Bits:
     """The bit pattern of a `Lane`, an unsigned integer of the same width."""
 
-    __slots__ = ("builder", "format", "value")
+    __slots__ = ("builder", "format", "kind", "value")
 
-    def __init__(self, builder: Any, format: Format, value: Any) -> None:
+    def __init__(self, kind: type[Lane], builder: Any, format: Format, value: Any) -> None:
+        self.kind = kind
         self.builder = builder
         self.format = format
         self.value = value
@@ -67,7 +68,7 @@ class Bits:
         return other.value if isinstance(other, Bits) else ir.Constant(self.format.integer, other)
 
     def _new(self, value: Any) -> Bits:
-        return Bits(self.builder, self.format, value)
+        return Bits(self.kind, self.builder, self.format, value)
 
     def __add__(self, other: Bits | int) -> Bits:
         return self._new(self.builder.add(self.value, self._other(other)))
@@ -100,11 +101,11 @@ class Bits:
 
     def floating(self) -> Lane:
         """The number with these bits."""
-        return Lane(self.builder, self.format, self.builder.bitcast(self.value, self.format.type))
+        return self.kind(self.builder, self.format, self.builder.bitcast(self.value, self.format.type))
 
 
 class Lane(Symbol):
-    """A float32 or float64 LLVM value; Python numbers on the other side of an operator become constants of its type."""
+    """A float32 or float64 LLVM value; Python numbers beside it become constants of its type."""
 
     __slots__ = ("builder", "format", "value")
 
@@ -115,7 +116,7 @@ class Lane(Symbol):
 
     def constant(self, number: float) -> Lane:
         """`number` rounded to this lane's type."""
-        return Lane(self.builder, self.format, ir.Constant(self.format.type, float(number)))
+        return self._new(ir.Constant(self.format.type, float(number)))
 
     def _other(self, other: Lane | float) -> Any:
         if isinstance(other, Lane):
@@ -124,8 +125,8 @@ class Lane(Symbol):
             return other.value
         return self.constant(other).value
 
-    def _new(self, value: Any) -> Lane:
-        return Lane(self.builder, self.format, value)
+    def _new(self, value: Any) -> Any:
+        return type(self)(self.builder, self.format, value)
 
     def _arithmetic(self, instruction: str, other: Any, swapped: bool = False) -> Any:
         if not isinstance(other, Lane | int | float):
@@ -192,7 +193,9 @@ class Lane(Symbol):
 
     def bits(self) -> Bits:
         """The bit pattern."""
-        return Bits(self.builder, self.format, self.builder.bitcast(self.value, self.format.integer))
+        return Bits(
+            type(self), self.builder, self.format, self.builder.bitcast(self.value, self.format.integer)
+        )
 
     def intrinsic(self, name: str, *others: Lane | float) -> Lane:
         """LLVM's intrinsic of this name (``sqrt``, ``fabs``, ``copysign``) on this and `others`."""

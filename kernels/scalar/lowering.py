@@ -1,8 +1,8 @@
 """What Numba must know to compile formulas: the result type of every operation on numbers, and its code.
 
-Both come from running the plain Python rules of `jets` and `functions`: on marks for the type, which finds the partials
-that are zero by structure, and on LLVM lanes for the code. `register` binds everything to the registries of one target,
-so that CPU and CUDA share this file.
+Both come from running the plain Python rules of `jets` and `functions`: on marks for the type, which finds
+the partials that are zero by structure, and on LLVM lanes for the code. `register` binds everything to the
+registries of one target, so that CPU and CUDA share this file.
 """
 
 from __future__ import annotations
@@ -16,17 +16,18 @@ from llvmlite import ir
 from numba.core import types
 
 from . import functions
+from .device import DeviceLane
 from .lane import FORMATS, Lane, Truth
 from .symbol import MARK
 from .types import JetType, machine_type
 
 Rule = Callable[..., Any]
 
-ARITHMETIC = (operator.add, operator.sub, operator.mul, operator.truediv)
-COMPARISONS = (operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne)
-UNARY = (operator.neg, operator.pos, abs)
+ARITHMETIC: tuple[Any, ...] = (operator.add, operator.sub, operator.mul, operator.truediv)
+COMPARISONS: tuple[Any, ...] = (operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne)
+UNARY: tuple[Any, ...] = (operator.neg, operator.pos, abs)
 # A number from anything.
-MAKERS = (
+MAKERS: tuple[Any, ...] = (
     functions.number,
     functions.constant,
     functions.seed,
@@ -35,7 +36,7 @@ MAKERS = (
     functions.second,
 )
 # A number where an argument is a number, a native float where all are native.
-ELEMENTARY = (
+ELEMENTARY: tuple[Any, ...] = (
     functions.where,
     functions.const,
     functions.power,
@@ -61,7 +62,7 @@ ELEMENTARY = (
     functions.maximum,
 )
 # These read small integers from the types of their arguments.
-LITERAL = (*MAKERS, functions.power, functions.jet)
+LITERAL: tuple[Any, ...] = (*MAKERS, functions.power, functions.jet)
 
 
 # --- result types ---
@@ -77,7 +78,7 @@ def _leaves(args: Any) -> Iterator[Any]:
 
 
 def _width(args: Any) -> int | None:
-    """Bits of the floats that these types are computed in: those of the numbers, else of the native floats."""
+    """Bits of the floats that these types are computed in: the numbers' bits, else the native floats'."""
     leaves = list(_leaves(args))
     numbers = {ty.bits for ty in leaves if isinstance(ty, JetType)}
     if len(numbers) > 1:
@@ -101,7 +102,7 @@ def _sketch(ty: Any, literal: bool) -> Any:
 
 @cache
 def result_type(rule: Rule, args: tuple[Any, ...], literal: bool) -> Any:
-    """Type of ``rule(*args)``, a number or tuple of numbers; None where the rule does not apply to these types."""
+    """Type of ``rule(*args)``, a number or tuple of numbers; None where the rule does not apply."""
     bits = _width(args)
     if bits is None:
         return None
@@ -112,9 +113,14 @@ def result_type(rule: Rule, args: tuple[Any, ...], literal: bool) -> Any:
 
 
 def _typed(bits: int, pattern: Any) -> Any:
-    if isinstance(pattern, tuple):
+    if isinstance(pattern, tuple | list):
         return types.BaseTuple.from_types([_typed(bits, part) for part in pattern])
     return JetType.like(bits, pattern)
+
+
+def unrolled_type(rule: Rule, args: tuple[Any, ...]) -> Any:
+    """Result of a formula that runs at compile time; its mistakes are raised, not hidden."""
+    return _typed(_width(args) or 64, rule(*(_sketch(ty, True) for ty in args)))
 
 
 def _has_number(args: Any) -> bool:
@@ -160,7 +166,7 @@ def value_type(rule: Rule, args: tuple[Any, ...]) -> Any:
 def unpacked(context: Any, builder: Any, ty: Any, value: Any, fmt: Any, literal: bool) -> Any:
     """The Python object that a rule computes with, for a machine value of Numba type `ty`."""
     if isinstance(ty, JetType):
-        return ty.filled(Lane(builder, fmt, part) for part in _machine_parts(builder, ty, value))
+        return ty.filled(_lane(context, builder, fmt, part) for part in _machine_parts(builder, ty, value))
     if literal and isinstance(ty, types.IntegerLiteral):
         return ty.literal_value
     if isinstance(ty, types.Boolean):
@@ -169,7 +175,11 @@ def unpacked(context: Any, builder: Any, ty: Any, value: Any, fmt: Any, literal:
         parts = [(t, builder.extract_value(value, i)) for i, t in enumerate(ty.types)]
         return tuple(unpacked(context, builder, t, part, fmt, literal) for t, part in parts)
     native = types.float64 if fmt.bits == 64 else types.float32
-    return Lane(builder, fmt, context.cast(builder, value, ty, native))
+    return _lane(context, builder, fmt, context.cast(builder, value, ty, native))
+
+
+def _lane(context: Any, builder: Any, fmt: Any, value: Any) -> Lane:
+    return (DeviceLane if context.target_name == "cuda" else Lane)(builder, fmt, value)
 
 
 def _machine_parts(builder: Any, ty: JetType, value: Any) -> list[Any]:
@@ -230,7 +240,7 @@ class Target:
         self.signature = signature
 
     def bind(self, key: Any, typer: Rule, rule: Rule, literal: bool, *patterns: tuple[Any, ...]) -> None:
-        """Bind the function or operator `key`: result types by `typer`, code by `rule`, for argument `patterns`."""
+        """Bind the function or operator `key`: types by `typer`, code by `rule`, for argument `patterns`."""
         signature = self.signature
 
         def generic(self: Any, args: Any, kws: Any) -> Any:
@@ -268,11 +278,19 @@ def _by_value(comparison: Rule) -> Rule:
     return lambda a, b: comparison(functions.value(a), functions.value(b))
 
 
-def register_cpu() -> None:
-    """Bind everything to Numba's CPU target."""
+def _cpu() -> Target:
     from numba.core import imputils
     from numba.core.typing import templates
 
     registries = templates.builtin_registry, imputils.builtin_registry
-    target = Target(*registries, templates.AbstractTemplate, templates.signature)
-    register(target, types.VarArg(types.Any))
+    return Target(*registries, templates.AbstractTemplate, templates.signature)
+
+
+def register_cpu() -> None:
+    """Bind everything to Numba's CPU target."""
+    register(_cpu(), types.VarArg(types.Any))
+
+
+def bind_unrolled(function: Rule) -> None:
+    """Bind a formula that runs at compile time."""
+    _cpu().bind(function, unrolled_type, function, True, (types.VarArg(types.Any),))

@@ -1,7 +1,9 @@
-"""Coefficients of the elementary functions, generated: ``python -m dislok.kernels.scalar.minimax`` prints coefficients.py.
+"""Coefficients of the elementary functions, generated: ``python -m dislok.kernels.scalar.minimax`` prints
+coefficients.py.
 
-Every function is a correction polynomial behind an exact leading term. The polynomial interpolates at Chebyshev nodes
-in 60-digit arithmetic and is then polished by Remez exchanges, so no coefficient comes from another library. Needs mpmath.
+Every function is a correction polynomial behind an exact leading term. The polynomial interpolates at
+Chebyshev nodes in 60-digit arithmetic and is then polished by Remez exchanges, so no coefficient comes from
+another library. Needs mpmath.
 """
 
 from collections.abc import Callable
@@ -41,7 +43,7 @@ def _levelled(function: Any, weight: Any, nodes: list[Any], degree: int) -> list
 def _extrema(
     function: Any, weight: Any, coefficients: list[Any], low: Any, high: Any, count: int, nodes: list[Any]
 ) -> list[Any]:
-    """Places of the alternating extreme errors, found on a fine Chebyshev grid; the old nodes where there are too few."""
+    """Places of the alternating extreme errors on a fine Chebyshev grid; the old nodes where too few."""
     size = 40 * count
     grid = [(low + high) / 2 - (high - low) / 2 * mp.cos(mp.pi * k / size) for k in range(size + 1)]
     error = [weight(x) * (function(x) - mp.polyval(coefficients[::-1], x)) for x in grid]

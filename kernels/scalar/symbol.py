@@ -1,7 +1,8 @@
-"""Stand-ins for values while code is made: a partial that is zero whatever the data, and a value of unknown size.
+"""Stand-ins for values while code is made: a partial that is zero whatever the data, and a value of unknown
+size.
 
-Formulas depend on few of their variables at each step. A partial that is zero by structure is never stored or computed:
-it is the singleton `ZERO`, and the rules of `jets` need not know.
+Formulas depend on few of their variables at each step. A partial that is zero by structure is never stored or
+computed: it is the singleton `ZERO`, and the rules of `jets` need not know.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ class Mark(Symbol):
         return self if isinstance(other, Mark | int | float) else NotImplemented
 
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _binary
-    __lt__ = __le__ = __gt__ = __ge__ = __eq__ = __ne__ = _binary  # type: ignore[assignment]
+    __lt__ = __le__ = __gt__ = __ge__ = __eq__ = __ne__ = _binary
     __hash__ = None  # type: ignore[assignment]
 
     def __neg__(self) -> Mark:
