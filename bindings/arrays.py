@@ -20,10 +20,11 @@ Devices
 
 from __future__ import annotations
 
+import functools
 import math
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, ParamSpec, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -32,6 +33,9 @@ Array: TypeAlias = Any
 
 ArrayLike: TypeAlias = Any
 """An `Array`, a number, a sequence of numbers, or an object with ``__array__`` or DLPack on the CPU."""
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 TITLES = {"numpy": "NumPy", "torch": "torch", "cupy": "CuPy"}
 _CPU_DEVICE = 1  # kDLCPU of the DLPack specification
@@ -47,7 +51,7 @@ class NumpySpace:
         self.dtype = dtype
         self.xp: Any = np
 
-    def asarray(self, name: str, value: ArrayLike) -> Array:
+    def asarray(self, value: ArrayLike) -> Array:
         """`value` as a C-contiguous array of this space; copied if it is read-only or laid out otherwise."""
         return np.require(value, self.dtype, ["C", "A", "W", "E"])
 
@@ -72,8 +76,8 @@ class NumpySpace:
         """The values as a NumPy array, or None where they cannot be looked at without waiting."""
         return array
 
-    def fetch(self, array: Array) -> np.ndarray:
-        """The values as a NumPy array, waiting for the device if need be."""
+    def fetch(self, array: Array) -> np.ndarray | None:
+        """The values as a NumPy array, waiting for the device; None inside a transform of `torch.func`."""
         return array
 
 
@@ -87,14 +91,20 @@ class CupySpace(NumpySpace):
         super().__init__(dtype)
         self.xp = sys.modules["cupy"]
 
-    def asarray(self, name: str, value: ArrayLike) -> Array:
+    def asarray(self, value: ArrayLike) -> Array:
+        if not _is_cupy(value) and not value.ndim:
+            return np.asarray(value, self.dtype)
         # ascontiguousarray makes vectors of scalars; asarray with order="C" does not.
         return self.xp.asarray(value, dtype=self.dtype, order="C")
+
+    def columns(self, fields: Sequence[Array], rows: int) -> Array:
+        # Numbers stay on the host until here: to fill with one needs no copy to the device.
+        return super().columns([field if _is_cupy(field) else field.item() for field in fields], rows)
 
     def peek(self, array: Array) -> np.ndarray | None:
         return None
 
-    def fetch(self, array: Array) -> np.ndarray:
+    def fetch(self, array: Array) -> np.ndarray | None:
         return self.xp.asnumpy(array)
 
 
@@ -109,11 +119,14 @@ class TorchSpace:
         self.device = device
         self.on_cuda = device.type == "cuda"
 
-    def asarray(self, name: str, value: ArrayLike) -> Array:
-        dtype = getattr(self.torch, self.dtype)
+    def asarray(self, value: ArrayLike) -> Array:
+        kind = {"dtype": getattr(self.torch, self.dtype), "device": self.device}
         if _is_torch(value):
-            return value.to(dtype=dtype, device=self.device).contiguous()
-        return self.torch.tensor(np.asarray(value, self.dtype), dtype=dtype, device=self.device)
+            return value.to(**kind).contiguous()
+        if not value.ndim:
+            # To fill with a number does not make the stream wait, as a copy to the device would.
+            return self.torch.full((), float(value), **kind)
+        return self.torch.tensor(np.ascontiguousarray(value, self.dtype), **kind)
 
     def empty(self, shape: Sequence[int]) -> Array:
         return self.torch.empty(tuple(shape), dtype=getattr(self.torch, self.dtype), device=self.device)
@@ -125,13 +138,13 @@ class TorchSpace:
         return self.torch.stack([field.expand(rows) for field in fields], dim=1)
 
     def peek(self, array: Array) -> np.ndarray | None:
-        # Inside torch.func a tensor stands for a batch, or for a value with its tangent.
-        if self.on_cuda or self.torch._C._functorch.is_functorch_wrapped_tensor(array):
-            return None
-        return array.detach().numpy()
+        return None if self.on_cuda else self.fetch(array)
 
-    def fetch(self, array: Array) -> np.ndarray:
-        return array.detach().cpu().numpy()
+    def fetch(self, array: Array) -> np.ndarray | None:
+        # Inside torch.func a tensor stands for a batch, or for a value with its tangent.
+        if self.torch._C._functorch.is_functorch_wrapped_tensor(array):
+            return None
+        return array.detach().resolve_neg().cpu().numpy()
 
 
 Space: TypeAlias = NumpySpace | TorchSpace
@@ -168,7 +181,7 @@ def guard(inputs: Mapping[str, ArrayLike]) -> Guarded:
     values = {name: _readable(name, value) for name, value in inputs.items()}
     dtype = _common_dtype(inputs, values)
     space = _space(framework, dtype, values)
-    return Guarded(space, {name: space.asarray(name, value) for name, value in values.items()})
+    return Guarded(space, {name: space.asarray(value) for name, value in values.items()})
 
 
 def checked_out(out: Array, shape: Sequence[int], space: Space, inputs: Iterable[Array] = ()) -> Array:
@@ -204,6 +217,23 @@ def checked_out(out: Array, shape: Sequence[int], space: Space, inputs: Iterable
     if any(space.xp.may_share_memory(out, array) for array in inputs):  # type: ignore[union-attr]
         raise ValueError("out shares memory with an input")
     return out
+
+
+def eager(function: Callable[P, R]) -> Callable[P, R]:
+    """Let `torch.compile` break its graph at a function, and run it as it is.
+
+    What the function does to tensors cannot be traced, and half of it traced would be slower, not faster. A
+    program that does not use torch is not made to import it.
+    """
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        torch = sys.modules.get("torch")
+        if torch is not None and torch.compiler.is_compiling():
+            return torch.compiler.disable(function)(*args, **kwargs)
+        return function(*args, **kwargs)
+
+    return call
 
 
 def finite_number(name: str, value: Any) -> float:
@@ -382,19 +412,30 @@ def _space(framework: str, dtype: str, values: Mapping[str, Array]) -> Space:
 def _common_device(framework: str, values: Mapping[str, Array]) -> Any:
     """The one device of all arrays; zero-dimensional tensors on the CPU may follow, as torch has it."""
     mine = _is_torch if framework == "torch" else _is_cupy
+    arrays = {name: value for name, value in values.items() if mine(value)}
+    leading = {name: value for name, value in arrays.items() if value.ndim or framework == "cupy"}
     owner: dict[Any, str] = {}
-    for name, value in values.items():
-        if mine(value) and (value.ndim or framework == "cupy"):
-            owner.setdefault(value.device, name)
-    if not owner:
-        owner = {value.device: name for name, value in values.items() if mine(value)}
+    for name, value in (leading or arrays).items():
+        owner.setdefault(value.device if framework == "torch" else f"CUDA device {value.device.id}", name)
     if len(owner) > 1:
         (first, a), (second, b) = list(owner.items())[:2]
         raise ValueError(f"{a} is on {first} but {b} is on {second}; use one device in a call")
     device = next(iter(owner))
     if framework == "torch" and device.type not in ("cpu", "cuda"):
         raise TypeError(f"{owner[device]} is on {device}; torch tensors on cpu and cuda are supported")
+    if framework == "cupy":
+        _check_current(owner[device], values[owner[device]])
     return device
+
+
+def _check_current(name: str, array: Array) -> None:
+    """Kernels are launched, and results made, on the current device."""
+    current = sys.modules["cupy"].cuda.runtime.getDevice()
+    if array.device.id != current:
+        raise ValueError(
+            f"{name} is on CUDA device {array.device.id} but the current device is {current}; "
+            f"call within `with cupy.cuda.Device({array.device.id}):`"
+        )
 
 
 def _check_kind_of_out(out: Any, space: Space) -> None:

@@ -13,9 +13,8 @@ Arrays
     arrays. See :mod:`dislok.arrays` for dtypes, layouts and what may be mixed.
 Checks
     Inputs are checked before any work, and an error names the first offender and its value. Shapes and dtypes
-    are always checked. Values are checked on the CPU; on a CUDA device that would make the stream wait, and
-    within a `torch.func` transform or a compiled graph there is nothing to look at. :func:`check` looks at
-    the values wherever they are.
+    are always checked. Values are checked on the CPU; on a CUDA device that would make the stream wait.
+    :func:`check` looks at the values wherever they are.
 Singular points
     On the edges and corners of a rectangle, and at a point source, every result is NaN. Exactly on a
     rectangle it is the mean of both sides.
@@ -38,12 +37,23 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from dislok import backends
-from dislok.arrays import Array, ArrayLike, Space, check_finite, checked_out, finite_number, guard, reject
+from dislok.arrays import (
+    Array,
+    ArrayLike,
+    Space,
+    check_finite,
+    checked_out,
+    eager,
+    finite_number,
+    guard,
+    reject,
+)
 from dislok.sources import (
     ORIGINS,
     UNIT_SOURCES,
@@ -78,6 +88,7 @@ _COMPONENTS = {"displacement": (3,), "gradient": (3, 3)}
 _BLOCK = 1 << 18  # observers; a block of displacement and gradient takes 25 MB in float64
 
 
+@eager
 def displacement(
     obs: ArrayLike,
     source: Source,
@@ -136,6 +147,7 @@ def displacement(
     return _field(call, "displacement", out)
 
 
+@eager
 def gradient(
     obs: ArrayLike,
     source: Source,
@@ -170,6 +182,7 @@ def gradient(
     return _field(call, "gradient", out)
 
 
+@eager
 def fields(
     obs: ArrayLike,
     source: Source,
@@ -215,6 +228,7 @@ def fields(
     return u, g
 
 
+@eager
 def strain(
     obs: ArrayLike,
     source: Source,
@@ -249,6 +263,7 @@ def strain(
     return _from_gradient(call, _strain_components, out)
 
 
+@eager
 def stress(
     obs: ArrayLike,
     source: Source,
@@ -296,6 +311,7 @@ def stress(
     return _from_gradient(call, components, out)
 
 
+@eager
 def greens(
     obs: ArrayLike,
     source: Source,
@@ -336,6 +352,7 @@ def greens(
     return _matrix(call, "greens", of, (UNIT_SOURCES[call.kind],), out)
 
 
+@eager
 def apply(
     obs: ArrayLike,
     source: Source,
@@ -385,6 +402,7 @@ def apply(
     return result
 
 
+@eager
 def apply_adjoint(
     obs: ArrayLike,
     source: Source,
@@ -430,6 +448,7 @@ def apply_adjoint(
     return result
 
 
+@eager
 def jacobian(
     obs: ArrayLike,
     source: Source,
@@ -468,6 +487,7 @@ def jacobian(
     return _matrix(call, "jacobian", of, (call.p,), out)
 
 
+@eager
 def hessian(
     obs: ArrayLike,
     source: Source,
@@ -508,6 +528,7 @@ def hessian(
     return _matrix(call, "hessian", of, (call.p, call.p), out)
 
 
+@eager
 def check(
     obs: ArrayLike,
     source: Source,
@@ -528,8 +549,7 @@ def check(
     TypeError, ValueError
         As :func:`displacement` does.
     """
-    call = _shapes(obs, source, nu, origin, pairs)
-    _check(call, call.space.fetch)
+    _check(_shapes(obs, source, nu, origin, pairs), wait=True)
 
 
 class _Call(NamedTuple):
@@ -580,7 +600,7 @@ def _prepare(
     call = _shapes(obs, source, nu, origin, pairs, **factors)
     name = backends.select(call.space.framework, call.space.on_cuda, backend)
     backends.check_threads(threads, call.space.on_cuda)
-    _check(call, call.space.peek)
+    _check(call)
     return call._replace(backend=name, threads=threads)
 
 
@@ -613,25 +633,31 @@ def _poisson(given: Any, array: Array, space: Space) -> Any:
     return finite_number("nu", given)
 
 
-def _check(call: _Call, look: Callable[[Array], np.ndarray | None]) -> None:
-    """Check every value that `look` can see."""
+def _check(call: _Call, wait: bool = False) -> None:
+    """Check every value that can be seen; those on a device only if `wait`."""
+    look = call.space.fetch if wait else call.space.peek
     nu = call.nu if isinstance(call.nu, float) else look(call.nu)
     if nu is not None and not 0.0 <= float(nu) < 0.5:
         raise ValueError(f"nu is {float(nu)!r}; Poisson's ratio must be in [0, 0.5)")
-    obs = look(call.obs)
-    if obs is not None and obs.size:
-        check_finite("obs", obs)
-        if obs[:, 2].max() > 0:
-            above = obs > 0
-            above[:, :2] = False
-            reject("obs", obs, above, "observers must not be above the surface (z <= 0)")
-    src = look(call.src)
-    if src is not None and src.size:
-        check_values(call.kind, src, call.origin)
     for name, array in call.factors.items():
         values = look(array)
-        if values is not None and values.size:
+        if values is not None:
             check_finite(name, values)
+    check_tables = partial(_check_tables, call.kind, call.origin)
+    obs, src = look(call.obs), look(call.src)
+    if obs is not None and src is not None:
+        check_tables(obs, src)
+    elif wait or not call.space.on_cuda:
+        _autograd().inspect(check_tables, call.obs, call.src)
+
+
+def _check_tables(kind: str, origin: tuple[float, float], obs: np.ndarray, src: np.ndarray) -> None:
+    check_finite("obs", obs)
+    if obs.size and obs[:, 2].max() > 0:
+        above = obs > 0
+        above[:, :2] = False
+        reject("obs", obs, above, "observers must not be above the surface (z <= 0)")
+    check_values(kind, src, origin)
 
 
 def _components(of: str) -> tuple[int, ...]:
