@@ -1,0 +1,284 @@
+"""Okada's kernels on CuPy arrays: the CUDA C++ of `kernels.cu`, compiled at first use and launched on the current stream.
+
+The functions have the signatures of every backend of this folder (`numba_cpu`, `numba_cuda`): no checks, C-contiguous arrays of one
+dtype (float32 or float64) on the current device, angles in degrees. ``threads`` belongs to the common signature; a GPU has no use for it.
+Nothing here waits for the device: the derivative by Poisson's ratio that `vjp` returns is an array without axes.
+
+`Operations` is what the functions do on any `Engine`, which makes arrays and launches entries of `kernels.cu`; CuPy is one engine.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+FOLDER = Path(__file__).resolve().parent
+SOURCES = (FOLDER / "kernels.cu", FOLDER / "pair.cuh", FOLDER / "formula.cuh", FOLDER.parent / "scalar" / "scalar.cuh")
+
+#: Parameters and slip components of each kind of source.
+PARAMETERS = {"rectangle": 10, "point": 9}
+SLIPS = {"rectangle": 3, "point": 4}
+WIDTH = {"displacement": 3, "gradient": 9, "both": 12}
+
+#: Operations by the part of `kernels.cu` that holds them: each part is compiled when it is first needed.
+GROUPS = {
+    "VALUES": ("field", "greens", "adjoint"),
+    "FIRST": ("jacobian", "vjp_source", "vjp_observer", "jvp"),
+    "SECOND": ("hessian", "vjp2_source", "vjp2_observer", "jvp2"),
+}
+GROUP_OF = {operation: group for group, operations in GROUPS.items() for operation in operations}
+
+#: Threads worth starting: sums over fewer observers (or sources) are cut into chunks that run side by side.
+PARALLEL = 1 << 16
+BLOCK = 128
+MOST_BLOCKS = 1 << 20
+
+Array = Any
+
+
+class Engine(Protocol):
+    """Makes arrays and runs entries of `kernels.cu`."""
+
+    def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+        """A new C-contiguous array."""
+
+    def launch(self, name: str, kind: str, group: str, dtype: np.dtype[Any], tasks: int, arguments: tuple[Any, ...]) -> None:
+        """Run the entry `name` of one kind, group and dtype with enough threads for `tasks`; arrays may be None."""
+
+
+def suffix(dtype: np.dtype[Any]) -> str:
+    """Suffix of the entries of a dtype."""
+    return {4: "f32", 8: "f64"}[np.dtype(dtype).itemsize]
+
+
+def entry(operation: str, kind: str, of: str, dtype: np.dtype[Any]) -> str:
+    """Name of an entry of `kernels.cu`."""
+    return f"okada_{operation}_{kind}_{of}_{suffix(dtype)}"
+
+
+def options(kind: str, group: str, dtype: np.dtype[Any]) -> tuple[str, ...]:
+    """Compiler options that select one part of `kernels.cu`; full IEEE arithmetic, never fast-math."""
+    parts = (suffix(dtype).upper(), kind.upper(), group)
+    # CuPy's cache of binaries knows the source but not what it includes: the digest stands for that.
+    return ("-std=c++17", f"-I{FOLDER}", *(f"-DOKADA_{part}" for part in parts), f"-DOKADA_DIGEST={digest()}")
+
+
+@functools.cache
+def digest() -> str:
+    """Hash of the CUDA sources, as a C identifier."""
+    return "x" + hashlib.sha256(b"".join(path.read_bytes() for path in SOURCES)).hexdigest()[:16]
+
+
+def chunks_of(tasks: int, terms: int) -> int:
+    """Into how many parts to cut a sum of `terms` at each of `tasks` places; depends on the shapes alone."""
+    return max(1, min(terms, PARALLEL // max(tasks, 1)))
+
+
+class Operations:
+    """The backend functions on one engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def field(self, kind, obs, src, nu, origin, of, pairs, out=None, threads=None):
+        """See `field`."""
+        return self._sum("field", kind, obs, src, nu, origin, of, pairs, over="sources", width=WIDTH[of], out=out)
+
+    def field_both(self, kind, obs, src, nu, origin, pairs, out=None, threads=None):
+        """See `field_both`."""
+        return self._sum("field", kind, obs, src, nu, origin, "both", pairs, over="sources", width=WIDTH["both"], out=out)
+
+    def greens(self, kind, obs, src, nu, origin, of, pairs, out=None, threads=None):
+        """See `greens`."""
+        return self._each("greens", kind, obs, src, nu, origin, of, pairs, (SLIPS[kind],), out)
+
+    def jacobian(self, kind, obs, src, nu, origin, of, pairs, out=None, threads=None):
+        """See `jacobian`."""
+        return self._each("jacobian", kind, obs, src, nu, origin, of, pairs, (PARAMETERS[kind],), out)
+
+    def hessian(self, kind, obs, src, nu, origin, of, pairs, out=None, threads=None):
+        """See `hessian`."""
+        return self._each("hessian", kind, obs, src, nu, origin, of, pairs, (PARAMETERS[kind],) * 2, out)
+
+    def vjp(self, kind, obs, src, nu, origin, of, pairs, cot, threads=None):
+        """See `vjp`."""
+        shared = (kind, obs, src, nu, origin, of, pairs)
+        p = PARAMETERS[kind]
+        by_obs = self._sum("vjp_observer", *shared, over="sources", width=3, cot=cot)
+        by_src = self._sum("vjp_source", *shared, over="observers", width=p + 1, cot=cot)
+        return by_obs, by_src[:, :p].copy(), by_src[:, p].sum()
+
+    def jvp(self, kind, obs, src, nu, origin, of, pairs, t_obs, t_src, t_nu, threads=None):
+        """See `jvp`."""
+        shared = (kind, obs, src, nu, origin, of, pairs)
+        return self._sum("jvp", *shared, over="sources", width=WIDTH[of], obs_t=t_obs, src_t=t_src, nu_dot=t_nu)
+
+    def vjp2(self, kind, obs, src, nu, origin, of, pairs, cot, t_obs, t_src, threads=None):
+        """See `vjp2`."""
+        shared = (kind, obs, src, nu, origin, of, pairs)
+        given = {"cot": cot, "obs_t": t_obs, "src_t": t_src}
+        by_obs = self._sum("vjp2_observer", *shared, over="sources", width=3, **given)
+        return by_obs, self._sum("vjp2_source", *shared, over="observers", width=PARAMETERS[kind], **given)
+
+    def jvp2(self, kind, obs, src, nu, origin, of, pairs, t_obs, t_src, s_obs, s_src, threads=None):
+        """See `jvp2`."""
+        shared = (kind, obs, src, nu, origin, of, pairs)
+        given = {"obs_t": t_obs, "src_t": t_src, "obs_s": s_obs, "src_s": s_src}
+        return self._sum("jvp2", *shared, over="sources", width=WIDTH[of], **given)
+
+    def apply(self, kind, obs, src, nu, origin, of, s, threads=None):
+        """See `apply`."""
+        return self._sum("field", kind, obs, src, nu, origin, of, False, over="sources", width=WIDTH[of], slip=s)
+
+    def apply_adjoint(self, kind, obs, src, nu, origin, of, r, threads=None):
+        """See `apply_adjoint`."""
+        return self._sum("adjoint", kind, obs, src, nu, origin, of, False, over="observers", width=SLIPS[kind], cot=r)
+
+    def _each(self, operation, kind, obs, src, nu, origin, of, pairs, tail, out):
+        """Run an operation that writes `tail` for every pair; (n, c, m, *tail), pairs: (n, c, *tail)."""
+        n, m = len(obs), len(src)
+        if out is None:
+            out = self.engine.empty((n, WIDTH[of], *(() if pairs else (m,)), *tail), obs.dtype)
+        self._launch(operation, kind, obs, src, nu, origin, of, pairs, n if pairs else n * m, out)
+        return out
+
+    def _sum(self, operation, kind, obs, src, nu, origin, of, pairs, *, over, width, out=None, **given):
+        """Run an operation that sums over sources (or observers); (n, width) (or (m, width))."""
+        places, terms = (len(obs), len(src)) if over == "sources" else (len(src), len(obs))
+        chunks = 1 if pairs else chunks_of(places, terms)
+        if out is None:
+            out = self.engine.empty((places, width), obs.dtype)
+        parts = out if chunks == 1 else self.engine.empty((chunks, places, width), obs.dtype)
+        self._launch(operation, kind, obs, src, nu, origin, of, pairs, places * chunks, parts, chunks, **given)
+        if chunks > 1:
+            count = places * width
+            name, group = f"okada_sum_{suffix(obs.dtype)}", GROUP_OF[operation]
+            arguments = (np.int64(count), np.int64(chunks), parts, out)
+            self.engine.launch(name, kind, group, obs.dtype, count, arguments)
+        return out
+
+    def _launch(
+        self, operation, kind, obs, src, nu, origin, of, pairs, tasks, out, chunks=1, *,
+        slip=None, cot=None, obs_t=None, src_t=None, obs_s=None, src_s=None, nu_dot=0.0,
+    ):  # fmt: skip
+        """Run one entry with the arguments of `Arguments` in `kernels.cu`."""
+        real = np.dtype(obs.dtype).type
+        sizes = [np.int64(k) for k in (len(obs), len(src), chunks, bool(pairs))]
+        reals = [real(x) for x in (nu, *origin, nu_dot)]
+        arguments = (*sizes, *reals, obs, src, slip, cot, obs_t, src_t, obs_s, src_s, out)
+        name = entry(operation, kind, of, obs.dtype)
+        self.engine.launch(name, kind, GROUP_OF[operation], obs.dtype, tasks, arguments)
+
+
+class CupyEngine:
+    """CuPy arrays; modules compiled once per device, dtype, kind and group."""
+
+    def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+        """A new C-contiguous array on the current device."""
+        import cupy
+
+        return cupy.empty(shape, dtype)
+
+    def launch(self, name: str, kind: str, group: str, dtype: np.dtype[Any], tasks: int, arguments: tuple[Any, ...]) -> None:
+        """Run an entry on the current stream."""
+        if tasks == 0:
+            return
+        function = module(kind, group, suffix(dtype)).get_function(name)
+        blocks = min(-(-tasks // BLOCK), MOST_BLOCKS)
+        function((blocks,), (BLOCK,), tuple(np.uint64(0) if a is None else a for a in arguments))
+
+
+@functools.cache
+def module(kind: str, group: str, real: str) -> Any:
+    """The `cupy.RawModule` of one part of `kernels.cu`; CuPy compiles it for each device at first use."""
+    import cupy
+
+    dtype = np.dtype({"f32": np.float32, "f64": np.float64}[real])
+    return cupy.RawModule(code=SOURCES[0].read_text(), options=options(kind, group, dtype))
+
+
+_CUPY = Operations(CupyEngine())
+
+
+def field(kind, obs, src, nu, origin, of, pairs, out=None, threads=None):
+    """Displacement or gradient, summed over sources.
+
+    Parameters
+    ----------
+    kind : {"rectangle", "point"}
+    obs : cupy.ndarray, shape (n, 3)
+        East, north, up.
+    src : cupy.ndarray, shape (m, 10) or (m, 9)
+        Rectangles: x, y, depth, length, width, strike, dip, rake, slip, opening. Points: x, y, depth, strike, dip, rake,
+        potency, opening, inflation. Degrees.
+    nu : float
+        Poisson's ratio.
+    origin : (float, float)
+        Fractions of the length along strike and of the width down dip at which (x, y, depth) sits.
+    of : {"displacement", "gradient"}
+        c = 3 components, or c = 9, row-major [i, j] = du_i / dx_j.
+    pairs : bool
+        Source i with observer i instead of every source with every observer.
+    out : cupy.ndarray, optional
+        Where to write.
+
+    Returns
+    -------
+    cupy.ndarray, shape (n, c)
+        NaN at observers on a rectangle's edge or at a point source.
+    """
+    return _CUPY.field(kind, obs, src, nu, origin, of, pairs, out)
+
+
+def field_both(kind, obs, src, nu, origin, pairs, out=None, threads=None):
+    """Displacement and gradient in one pass, (n, 12); arguments as in `field`."""
+    return _CUPY.field_both(kind, obs, src, nu, origin, pairs, out)
+
+
+def greens(kind, obs, src, nu, origin, of, pairs, out=None, threads=None):
+    """Field of unit strike slip, dip slip, opening (points: and inflation), (n, c, m, 3 or 4); pairs: (n, c, 3 or 4)."""
+    return _CUPY.greens(kind, obs, src, nu, origin, of, pairs, out)
+
+
+def jacobian(kind, obs, src, nu, origin, of, pairs, out=None, threads=None):
+    """Derivatives of the field by the source's parameters, (n, c, m, P); pairs: (n, c, P)."""
+    return _CUPY.jacobian(kind, obs, src, nu, origin, of, pairs, out)
+
+
+def hessian(kind, obs, src, nu, origin, of, pairs, out=None, threads=None):
+    """Second derivatives by the source's parameters, (n, c, m, P, P); pairs: (n, c, P, P)."""
+    return _CUPY.hessian(kind, obs, src, nu, origin, of, pairs, out)
+
+
+def vjp(kind, obs, src, nu, origin, of, pairs, cot, threads=None):
+    """Gradient of sum(cot * field) by obs (n, 3), src (m, P) and nu (an array without axes); cot (n, c)."""
+    return _CUPY.vjp(kind, obs, src, nu, origin, of, pairs, cot)
+
+
+def jvp(kind, obs, src, nu, origin, of, pairs, t_obs, t_src, t_nu, threads=None):
+    """Derivative of the field along (t_obs, t_src, t_nu), (n, c)."""
+    return _CUPY.jvp(kind, obs, src, nu, origin, of, pairs, t_obs, t_src, t_nu)
+
+
+def vjp2(kind, obs, src, nu, origin, of, pairs, cot, t_obs, t_src, threads=None):
+    """Gradient of sum(cot * jvp(t)) by obs (n, 3) and src (m, P), t held fixed."""
+    return _CUPY.vjp2(kind, obs, src, nu, origin, of, pairs, cot, t_obs, t_src)
+
+
+def jvp2(kind, obs, src, nu, origin, of, pairs, t_obs, t_src, s_obs, s_src, threads=None):
+    """Second derivative of the field along t and s, (n, c)."""
+    return _CUPY.jvp2(kind, obs, src, nu, origin, of, pairs, t_obs, t_src, s_obs, s_src)
+
+
+def apply(kind, obs, src, nu, origin, of, s, threads=None):
+    """Green's matrix times s (m, 3 or 4), matrix-free, (n, c)."""
+    return _CUPY.apply(kind, obs, src, nu, origin, of, s)
+
+
+def apply_adjoint(kind, obs, src, nu, origin, of, r, threads=None):
+    """Transposed Green's matrix times r (n, c), matrix-free, (m, 3 or 4)."""
+    return _CUPY.apply_adjoint(kind, obs, src, nu, origin, of, r)
