@@ -53,7 +53,6 @@ from .functions import (
 from .jets import Jet
 from .lowering import register_cpu
 from .types import JetType
-from .unrolled import unrolled
 
 register_cpu()
 
@@ -89,7 +88,6 @@ __all__ = [
     "sin_degrees",
     "sqrt",
     "subtract",
-    "unrolled",
     "value",
     "where",
 ]

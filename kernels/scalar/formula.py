@@ -5,55 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from numba.extending import overload
+from .lowering import bind_formula
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# Every formula in the order of definition, for targets that are enabled later.
-FORMULAS: list[Callable[..., Any]] = []
-
-JIT_OPTIONS: dict[str, Any] = {
-    "forceinline": True,
-    "error_model": "numpy",
-    "fastmath": {"contract", "nsz", "arcp"},
-    "no_cpython_wrapper": True,
-    "nopython": True,
-}
-
-_listeners: list[Callable[[Callable[..., Any]], None]] = []
-
 
 def scalar(function: F) -> F:
-    """Make a formula on numbers callable from compiled code, for every number type, on every enabled target.
+    """Make a formula on numbers callable from compiled code, for every number type, on CPU and CUDA.
 
-    The function itself is returned unchanged: called from Python it runs as plain Python on whatever it is
-    given. Numba compiles it, always inlined, once for each combination of number types that compiled code
-    calls it with.
+    The function is returned unchanged: called from Python it runs as it stands, on whatever it is given.
+    Where compiled code calls it, its body runs once, at compile time, on symbolic numbers, and only the
+    arithmetic becomes code: a straight line without calls. So the body is ordinary Python: it may loop,
+    index, build lists, call other formulas and use integers and literals that are known when the code is
+    compiled. It cannot branch on the value of a number; that is what `where` is for.
 
     Parameters
     ----------
     function : callable
-        A module-level function of positional arguments that uses only operators, the names of
-        `dislok.kernels.scalar`, other formulas and module constants.
+        A function of positional arguments: numbers, booleans, tuples of them, integers known at compile time.
+        It returns a number or boolean or a (nested) sequence of them, which compiled code receives as a
+        tuple.
     """
-    overload(function, jit_options=JIT_OPTIONS, strict=False)(_always(function))
-    FORMULAS.append(function)
-    for listener in _listeners:
-        listener(function)
+    bind_formula(function)
     return function
 
 
-def on_each_formula(listener: Callable[[Callable[..., Any]], None]) -> None:
-    """Call `listener` with every formula defined so far and every one to come."""
-    for function in FORMULAS:
-        listener(function)
-    _listeners.append(listener)
-
-
-def _always(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Overload rule that answers with the formula for any argument types."""
-
-    def choose(*args: Any) -> Callable[..., Any]:
-        return function
-
-    return choose
+unrolled = scalar

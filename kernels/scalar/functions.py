@@ -16,8 +16,7 @@ import numpy as np
 from . import elementary
 from .device import DeviceLane, Libdevice
 from .jets import Jet, packed, pairs, value_of
-from .lane import Truth
-from .symbol import ZERO, Mark, Marks, Symbol
+from .symbol import ZERO, Mark, Marks, Symbol, Undecided
 
 
 class _NumpyNamespace:
@@ -190,7 +189,7 @@ def _where(condition: Any, a: Any, b: Any) -> Any:
         if a is b:
             return ZERO
         a, b = (_literal(0.0, b), b) if a is ZERO else (a, _literal(0.0, a))
-    if isinstance(condition, Truth | Mark):
+    if isinstance(condition, Undecided):
         a, b = _alike(a, b)
         return a.select(condition, b)
     if np.ndim(condition) == 0:

@@ -10,7 +10,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from .symbol import Symbol
+from .symbol import Symbol, Undecided
 
 FLAGS = ("contract", "nsz", "arcp")
 
@@ -34,7 +34,7 @@ class Format:
 FORMATS = {64: Format(64), 32: Format(32)}
 
 
-class Truth:
+class Truth(Undecided):
     """A boolean (i1)."""
 
     __slots__ = ("builder", "value")
@@ -51,6 +51,9 @@ class Truth:
 
     def __xor__(self, other: Truth) -> Truth:
         return Truth(self.builder, self.builder.xor(self.value, other.value))
+
+    def __invert__(self) -> Truth:
+        return Truth(self.builder, self.builder.not_(self.value))
 
 
 class Bits:

@@ -18,7 +18,7 @@ from numba.core import types
 from . import functions
 from .device import DeviceLane
 from .lane import FORMATS, Lane, Truth
-from .symbol import MARK
+from .symbol import MARK, TRUTH_MARK, TruthMark
 from .types import JetType, machine_type
 
 Rule = Callable[..., Any]
@@ -95,7 +95,9 @@ def _sketch(ty: Any, literal: bool) -> Any:
         return ty.literal_value
     if isinstance(ty, types.BaseTuple):
         return tuple(_sketch(t, literal) for t in ty.types)
-    if isinstance(ty, types.Integer | types.Float | types.Boolean):
+    if isinstance(ty, types.Boolean):
+        return TRUTH_MARK
+    if isinstance(ty, types.Integer | types.Float):
         return MARK
     raise TypeError(f"{ty} is not a number")
 
@@ -115,10 +117,11 @@ def result_type(rule: Rule, args: tuple[Any, ...], literal: bool) -> Any:
 def _typed(bits: int, pattern: Any) -> Any:
     if isinstance(pattern, tuple | list):
         return types.BaseTuple.from_types([_typed(bits, part) for part in pattern])
-    return JetType.like(bits, pattern)
+    return types.boolean if isinstance(pattern, TruthMark) else JetType.like(bits, pattern)
 
 
-def unrolled_type(rule: Rule, args: tuple[Any, ...]) -> Any:
+@cache
+def formula_type(rule: Rule, args: tuple[Any, ...]) -> Any:
     """Result of a formula that runs at compile time; its mistakes are raised, not hidden."""
     return _typed(_width(args) or 64, rule(*(_sketch(ty, True) for ty in args)))
 
@@ -291,6 +294,6 @@ def register_cpu() -> None:
     register(_cpu(), types.VarArg(types.Any))
 
 
-def bind_unrolled(function: Rule) -> None:
-    """Bind a formula that runs at compile time."""
-    _cpu().bind(function, unrolled_type, function, True, (types.VarArg(types.Any),))
+def bind_formula(function: Rule) -> None:
+    """Bind a formula, which runs at compile time."""
+    _cpu().bind(function, formula_type, function, True, (types.VarArg(types.Any),))

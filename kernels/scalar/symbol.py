@@ -53,6 +53,32 @@ class Zero:
 ZERO = Zero()
 
 
+class Undecided:
+    """The truth of a comparison of numbers, which is not known when code is made."""
+
+    __slots__ = ()
+
+    def __bool__(self) -> bool:
+        raise TypeError("a formula cannot branch on the value of a number: use where(...), & and |")
+
+
+class TruthMark(Undecided):
+    """Some boolean."""
+
+    __slots__ = ()
+
+    def _binary(self, other: Any) -> TruthMark:
+        return self
+
+    __and__ = __or__ = __xor__ = _binary
+
+    def __invert__(self) -> TruthMark:
+        return self
+
+
+TRUTH_MARK = TruthMark()
+
+
 class Mark(Symbol):
     """Some number, all that matters when only the structure of a result is asked for."""
 
@@ -68,8 +94,11 @@ class Mark(Symbol):
     def _binary(self, other: Any) -> Any:
         return self if isinstance(other, Mark | int | float) else NotImplemented
 
+    def _compare(self, other: Any) -> Any:
+        return TRUTH_MARK if isinstance(other, Mark | int | float) else NotImplemented
+
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _binary
-    __lt__ = __le__ = __gt__ = __ge__ = __eq__ = __ne__ = _binary
+    __lt__ = __le__ = __gt__ = __ge__ = __eq__ = __ne__ = _compare
     __hash__ = None  # type: ignore[assignment]
 
     def __neg__(self) -> Mark:
