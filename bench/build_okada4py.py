@@ -1,7 +1,7 @@
 """Compiles okada4py from a checkout of it: `python -m bench.build_okada4py FOLDER`.
 
-Its own build file does not find the headers of NumPy 2; this compiles the same three files, with more optimisation, into the folder
-where the benchmarks look for codes that are not installed.
+Its own build file does not find the headers of NumPy 2; this compiles the same three files, with more
+optimisation, into the folder where the benchmarks look for codes that are not installed.
 """
 
 import argparse

@@ -1,4 +1,6 @@
-"""What is compared: one `Case` a row of the table, with the goal that the project set itself where it set one."""
+"""What is compared: one `Case` a row of the table, with the goal that the project set itself where it set
+one.
+"""
 
 from typing import NamedTuple
 
@@ -89,7 +91,11 @@ THREADED = tuple(
         ("value + VJP of displacement, inside", "vjp", False, 200_000),
     )
 )
-DTYPES = ("displacement, inside", "displacement + gradient, inside, 2 slips", "Jacobian of displacement, inside")
+DTYPES = (
+    "displacement, inside",
+    "displacement + gradient, inside, 2 slips",
+    "Jacobian of displacement, inside",
+)
 
 
 def chosen(cases: tuple[Case, ...], words: list[str]) -> list[Case]:

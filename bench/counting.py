@@ -1,8 +1,10 @@
-"""Operations of a formula, counted by running the formula itself on numbers that write down what is done to them.
+"""Operations of a formula, counted by running the formula itself on numbers that write down what is done to
+them.
 
-The numbers are the kernels' own LLVM lanes over a builder that emits nothing: it gives every distinct operation a name, as a compiler's
-elimination of common subexpressions does, so that what is counted is what remains, inside of logarithms and arc tangents included. Only
-operations that reach the result count, and only those that change from pair to pair.
+The numbers are the kernels' own LLVM lanes over a builder that emits nothing: it gives every distinct
+operation a name, as a compiler's elimination of common subexpressions does, so that what is counted is what
+remains, inside of logarithms and arc tangents included. Only operations that reach the result count, and only
+those that change from pair to pair.
 """
 
 from collections import Counter
@@ -119,5 +121,7 @@ def _summed(counts: Counter) -> Operations:
     counts.pop("input", None)
     add, multiply = counts.pop("fadd", 0) + counts.pop("fsub", 0), counts.pop("fmul", 0)
     divide, root = counts.pop("fdiv", 0), counts.pop("sqrt", 0)
-    select = sum(counts.pop(k, 0) for k in ("select", "fcmp_ordered", "fcmp_unordered", "icmp_signed", "icmp_unsigned"))
+    select = sum(
+        counts.pop(k, 0) for k in ("select", "fcmp_ordered", "fcmp_unordered", "icmp_signed", "icmp_unsigned")
+    )
     return Operations(add, multiply, divide, root, select, sum(counts.values()))

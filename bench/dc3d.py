@@ -1,7 +1,9 @@
-"""Builds Okada's Fortran (as okada-wrapper distributes it) at run time, behind a loop that costs no Python per call.
+"""Builds Okada's Fortran (as okada-wrapper distributes it) at run time, behind a loop that costs no Python
+per call.
 
-The source is downloaded or already lies in the cache folder; nothing of it is kept in this repository. Its arguments are
-single precision around a double precision body: for a like comparison they are made double precision in the temporary copy.
+The source is downloaded or already lies in the cache folder; nothing of it is kept in this repository. Its
+arguments are single precision around a double precision body: for a like comparison they are made double
+precision in the temporary copy.
 """
 
 import ctypes
@@ -22,7 +24,7 @@ from numpy.typing import NDArray
 PACKAGE = "okada-wrapper==24.6.15"
 FLAGS = ("-O3", "-march=native", "-fPIC", "-shared")
 
-# Both loops take observers in the frame of the fault (x along strike), so that the peer is not charged for rotations.
+# The loops take observers in the fault's frame (x along strike): rotations are not charged to the Fortran.
 DRIVER = """
 subroutine loop_rectangle(n, m, alpha, obs, src, out, failed) bind(c)
   use iso_c_binding
@@ -127,10 +129,19 @@ def library() -> ctypes.CDLL:
         (folder / "dc3d.f").write_text(double_precision(source().read_text()))
         (folder / "driver.f90").write_text(DRIVER)
         target = folder / "dc3d.so"
-        _run([compiler, *FLAGS, "-std=legacy", "-w", "-J", name, "dc3d.f", "driver.f90", "-o", str(target)], folder)
+        _run(
+            [compiler, *FLAGS, "-std=legacy", "-w", "-J", name, "dc3d.f", "driver.f90", "-o", str(target)],
+            folder,
+        )
         loaded = ctypes.CDLL(str(target))
     for loop in (loaded.loop_rectangle, loaded.loop_greens, loaded.loop_point):
-        loop.argtypes = [ctypes.c_int64, ctypes.c_int64, ctypes.c_double, *[ndpointer(np.float64)] * 3, ctypes.c_void_p]
+        loop.argtypes = [
+            ctypes.c_int64,
+            ctypes.c_int64,
+            ctypes.c_double,
+            *[ndpointer(np.float64)] * 3,
+            ctypes.c_void_p,
+        ]
         loop.restype = None
     return loaded
 
@@ -144,7 +155,9 @@ def double_precision(text: str) -> str:
 
 
 def source() -> Path:
-    """DC3D.f in the cache folder, downloaded there with the package's source distribution when it is missing."""
+    """DC3D.f in the cache folder, downloaded there with the package's source distribution when it is
+    missing.
+    """
     path = cache_folder() / "DC3D.f"
     if path.is_file():
         return path

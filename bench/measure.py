@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-
 # Seconds below which a call is repeated, and the most rounds of one comparison.
 SHORTEST = 2e-3
 MOST_ROUNDS = 25
@@ -48,7 +47,9 @@ def spread(values: Any) -> Spread:
 
 @contextmanager
 def pinned(cores: set[int]) -> Iterator[None]:
-    """Keep every thread of this process on `cores` while the block runs; Linux only, elsewhere nothing is pinned."""
+    """Keep every thread of this process on `cores` while the block runs; Linux only, elsewhere nothing is
+    pinned.
+    """
     before = _move(cores)
     try:
         yield
@@ -72,7 +73,11 @@ def _move(cores: set[int]) -> set[int] | None:
 
 def usable_cores() -> list[int]:
     """The cores that this process may use."""
-    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+    return (
+        sorted(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else list(range(os.cpu_count() or 1))
+    )
 
 
 def once(call: Callable[[], Any]) -> tuple[float, float]:
@@ -90,7 +95,8 @@ class Duel(NamedTuple):
     ours, theirs : Times
         Of the same rounds.
     pieces : int
-        In how many pieces the other code's work was timed: its seconds are those of one piece times this number.
+        In how many pieces the other code's work was timed: its seconds are those of one piece times this
+        number.
     """
 
     ours: Times
@@ -144,7 +150,9 @@ def duels(ours: Callable[[], Any], others: dict[str, Work], budget: float, least
         while count < needed or (time.perf_counter() - begin < budget and count < MOST_ROUNDS):
             for name, work in others.items():
                 if len(work.pieces) == 1 or count < len(work.pieces):
-                    samples[name].append((timed(ours), timed(work.pieces[count % len(work.pieces)], work.share)))
+                    samples[name].append(
+                        (timed(ours), timed(work.pieces[count % len(work.pieces)], work.share))
+                    )
             count += 1
     return {name: Duel(*map(_times, zip(*s, strict=True)), others[name].share) for name, s in samples.items()}
 
@@ -181,6 +189,12 @@ def processor() -> str:
     except OSError:
         return platform.processor() or platform.machine()
     fields = {k.strip(): v.strip() for k, _, v in (line.partition(":") for line in reversed(lines))}
-    wide = "AVX-512" if "avx512f" in fields.get("flags", "") else "AVX2" if "avx2" in fields.get("flags", "") else "SSE"
+    wide = (
+        "AVX-512"
+        if "avx512f" in fields.get("flags", "")
+        else "AVX2"
+        if "avx2" in fields.get("flags", "")
+        else "SSE"
+    )
     name = fields.get("model name", platform.machine())
     return f"{name} (family {fields.get('cpu family', '?')}, model {fields.get('model', '?')}, {wide})"

@@ -1,4 +1,6 @@
-"""dislok's side of the clock: the public functions, checks included, with `out=` where the others fill a given array too."""
+"""dislok's side of the clock: the public functions, checks included, with `out=` where the others fill a
+given array too.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -68,7 +70,9 @@ def _fields(problem: Problem, threads: int) -> Run:
 
 
 def _vjp(operation: str, problem: Problem, threads: int) -> Run:
-    """Value and gradient through torch: half the sum of squares, with respect to the parameters that OkadaTorch has."""
+    """Value and gradient through torch: half the sum of squares, with respect to the parameters that
+    OkadaTorch has.
+    """
     import torch
 
     obs = torch.from_numpy(problem.obs)
@@ -89,7 +93,9 @@ def _vjp(operation: str, problem: Problem, threads: int) -> Run:
 
 
 def kernel(operation: str, problem: Problem, threads: int) -> Callable[[], Any]:
-    """The same work one floor down, without the checks of the public functions: (obs, src) go straight to the kernel."""
+    """The same work one floor down, without the checks of the public functions: (obs, src) go straight to the
+    kernel.
+    """
     from dislok.kernels.okada import numba_cpu
 
     geometry = (problem.kind, problem.obs, problem.src, NU, (0.0, 0.0))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LENGTH = 512  # numbers: they stay in the first-level cache
-CHAIN = 32
+CHAIN = 16
 REPEATS = 4000
 
 
@@ -68,5 +68,7 @@ def _best(kernel: Callable, dtype: type = np.float64, rounds: int = 7) -> float:
 
 
 def measure() -> Peak:
-    """Rates of the core that this runs on; the best of several rounds, since the rest is the machine's noise."""
+    """Rates of the core that this runs on; the best of several rounds, since the rest is the machine's
+    noise.
+    """
     return Peak(2 * CHAIN / _best(_multiply_add) / 1e9, _best(_divide) * 1e9, _best(_root) * 1e9)

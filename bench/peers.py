@@ -1,7 +1,8 @@
 """The other codes: what imports here is wrapped so that only its own work lies inside the clock.
 
-A wrapper turns a problem into a `Run`: `call` is timed, `result` (outside the clock) turns what came out into dislok's layout, so that
-every timed result is also compared with ours. Where a code does less or more than was asked, `NOTES` says so.
+A wrapper turns a problem into a `Run`: `call` is timed, `result` (outside the clock) turns what came out into
+dislok's layout, so that every timed result is also compared with ours. Where a code does less or more than
+was asked, `NOTES` says so.
 """
 
 import importlib
@@ -20,12 +21,12 @@ from . import dc3d
 from .problems import NU, Problem
 
 NOTES = {
-    "DC3D": "always computes displacement and gradient; rotations into and out of the fault's frame are not timed; "
-    "float64 arguments; the Green's matrix takes one call per slip component",
+    "DC3D": "always computes displacement and gradient; rotations into and out of the fault's frame are not "
+    "timed; float64 arguments; the Green's matrix takes one call per slip component",
     "okada4py": "always computes displacement, gradient and stress",
     "pyrocko": "always computes displacement and gradient",
     "torchdeform": "displacement and its backward only",
-    "OkadaTorch": "nine parameters (no opening), one gradient() call for each, one hessian() call for each of 45 pairs",
+    "OkadaTorch": "nine parameters (no opening): a gradient() call for each, a hessian() call for each of 45 pairs",
 }
 HESSIAN_PIECES = 9
 PARAMETERS = ("x_fault", "y_fault", "depth", "length", "width", "strike", "dip", "rake", "slip")
@@ -41,7 +42,8 @@ class Run(NamedTuple):
     result : callable
         Turns what `call` returned into an array in dislok's layout.
     parts : tuple of callables
-        The same work in equal pieces, where all of it takes minutes: each round times one of them.
+        The same work in equal pieces, where all of it takes minutes; `result` also takes what one of them
+        returned, and leaves NaN where it says nothing.
     """
 
     call: Callable[[], Any]
@@ -71,7 +73,11 @@ class Dc3d:
         self.version = f"{dc3d.PACKAGE}, {dc3d.compiler_version()} {' '.join(dc3d.FLAGS)}"
 
     def run(self, operation: str, problem: Problem, threads: int) -> Run | None:
-        if operation not in ("displacement", "fields", "greens") or problem.obs.dtype != np.float64 or threads != 1:
+        if (
+            operation not in ("displacement", "fields", "greens")
+            or problem.obs.dtype != np.float64
+            or threads != 1
+        ):
             return None
         strike = problem.src[0, 3 if problem.kind == "point" else 5]
         obs = problem.obs.copy()
@@ -81,7 +87,9 @@ class Dc3d:
         turn[:2, :2] = dc3d.frame(np.eye(2), strike).T
         if operation == "greens":
             out = np.empty((len(obs), 3, len(src), 3))
-            return Run(lambda: dc3d.call("greens", obs, src, NU, out), lambda g: np.einsum("ai,namb->nimb", turn, g))
+            return Run(
+                lambda: dc3d.call("greens", obs, src, NU, out), lambda g: np.einsum("ai,namb->nimb", turn, g)
+            )
         out = np.empty((len(obs), 12))
         name = "point" if problem.kind == "point" else "rectangle"
         return Run(lambda: dc3d.call(name, obs, src, NU, out), lambda u: self._layout(u, turn, operation))
@@ -92,7 +100,9 @@ class Dc3d:
         place = dc3d.frame(np.stack([x, y], axis=1), strike[0]).T
         shear = slip * np.cos(np.deg2rad(rake)), slip * np.sin(np.deg2rad(rake))
         zero = np.zeros_like(x)
-        return np.ascontiguousarray(np.stack([*place, depth, dip, zero, length, -width, zero, *shear, opening], axis=1))
+        return np.ascontiguousarray(
+            np.stack([*place, depth, dip, zero, length, -width, zero, *shear, opening], axis=1)
+        )
 
     @staticmethod
     def _point(src: NDArray) -> NDArray:
@@ -153,18 +163,26 @@ class Pyrocko:
         self.version = version("pyrocko")
 
     def run(self, operation: str, problem: Problem, threads: int) -> Run | None:
-        if operation not in ("displacement", "fields") or problem.kind == "point" or problem.obs.dtype != np.float64:
+        if (
+            operation not in ("displacement", "fields")
+            or problem.kind == "point"
+            or problem.obs.dtype != np.float64
+        ):
             return None
         x, y, depth, length, width, strike, dip, rake, slip, opening = problem.src.T
         zero = np.zeros_like(x)
-        geometry = np.ascontiguousarray(np.stack([y, x, depth, strike, dip, zero, length, -width, zero], axis=1))
+        geometry = np.ascontiguousarray(
+            np.stack([y, x, depth, strike, dip, zero, length, -width, zero], axis=1)
+        )
         shear = slip * np.cos(np.deg2rad(rake)), slip * np.sin(np.deg2rad(rake))
         amount = np.ascontiguousarray(np.stack([*shear, opening], axis=1))
         obs = np.ascontiguousarray(problem.obs[:, [1, 0, 2]] * [1.0, 1.0, -1.0])
         columns = 3 if operation == "displacement" else 12
         # lambda = mu is nu = 0.25.
         return Run(
-            lambda: self.okada(geometry, amount, obs, 30e9, 30e9, nthreads=threads, rotate_sdn=0, stack_sources=1),
+            lambda: self.okada(
+                geometry, amount, obs, 30e9, 30e9, nthreads=threads, rotate_sdn=0, stack_sources=1
+            ),
             lambda out: self._layout(out.reshape(-1, 12))[:, :columns],
         )
 
@@ -202,7 +220,8 @@ class Torchdeform:
             value.requires_grad_(True)
         # Its parameters are others than ours, so only the loss can be compared.
         return Run(
-            lambda: backward(torch, self._enu(model(*obs, *source)), source), lambda out: loss_and_gradient(out)[:, :1]
+            lambda: backward(torch, self._enu(model(*obs, *source)), source),
+            lambda out: loss_and_gradient(out)[:, :1],
         )
 
     @staticmethod
@@ -229,9 +248,18 @@ class OkadaTorch:
     """The reference for derivatives: Okada's formulas in torch operations, differentiated by torch.func."""
 
     name = "OkadaTorch"
-    operations = ("displacement", "fields", "jacobian", "jacobian of gradient", "hessian", "vjp", "vjp of fields")
+    operations = (
+        "displacement",
+        "fields",
+        "jacobian",
+        "jacobian of gradient",
+        "hessian",
+        "vjp",
+        "vjp of fields",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, device: str = "cpu") -> None:
+        self.device = device
         self.torch = importlib.import_module("torch")
         self.wrapper = importlib.import_module("OkadaTorch").OkadaWrapper()
         self.version = version("OkadaTorch")
@@ -255,7 +283,9 @@ class OkadaTorch:
 
     def _coords(self, problem: Problem) -> dict:
         names = ("x", "y") if problem.surface else ("x", "y", "z")
-        return {k: self.torch.from_numpy(problem.obs[:, i].copy()) for i, k in enumerate(names)}
+        return {
+            k: self.torch.from_numpy(problem.obs[:, i].copy()).to(self.device) for i, k in enumerate(names)
+        }
 
     def _params(self, problem: Problem) -> dict:
         if problem.kind == "point":
@@ -263,7 +293,10 @@ class OkadaTorch:
         else:
             names = PARAMETERS
         dtype = self.torch.from_numpy(problem.src[:0].copy()).dtype
-        return {k: self.torch.tensor(float(v), dtype=dtype) for k, v in zip(names, problem.src[0], strict=False)}
+        return {
+            k: self.torch.tensor(float(v), dtype=dtype, device=self.device)
+            for k, v in zip(names, problem.src[0], strict=False)
+        }
 
     def _compute(self, operation: str, coords: dict, params: dict) -> Run:
         strain = operation == "fields"
@@ -285,12 +318,12 @@ class OkadaTorch:
         pairs = list(itertools.combinations_with_replacement(params, 2))
 
         def some(chosen: list) -> list:
-            return [self.wrapper.hessian(coords, params, a, b, compute_strain=False, nu=NU) for a, b in chosen]
+            return [(a, b, self.wrapper.hessian(coords, params, a, b, False, nu=NU)) for a, b in chosen]
 
         def result(out: list) -> NDArray:
             index = {k: i for i, k in enumerate(params)}
-            full = np.empty((len(coords["x"]), 3, len(params), len(params)))
-            for (a, b), one in zip(pairs, out, strict=True):
+            full = np.full((len(coords["x"]), 3, len(params), len(params)), np.nan)
+            for a, b, one in out:
                 full[:, :, index[a], index[b]] = full[:, :, index[b], index[a]] = rows(one)
             return full
 
@@ -323,8 +356,10 @@ def loss_and_gradient(out: tuple) -> NDArray:
 
 
 def rows(out: list) -> NDArray:
-    """A list of 3 or 12 tensors (n,), x-derivatives of all components first, as (n, 3) or (n, 12) with [i, j] row-major."""
-    columns = [np.asarray(c.detach()) for c in out]
+    """A list of 3 or 12 tensors (n,), x-derivatives of all components first, as (n, 3) or (n, 12) with [i, j]
+    row-major.
+    """
+    columns = [np.asarray(c.detach().cpu()) for c in out]
     if len(columns) == 3:
         return np.stack(columns, axis=1)
     order = [0, 1, 2, 3, 6, 9, 4, 7, 10, 5, 8, 11]
@@ -336,7 +371,10 @@ def centre(src: NDArray) -> NDArray:
     x, y, depth, length, width, strike, dip = src.T[:7]
     s, d = np.deg2rad(strike), np.deg2rad(dip)
     a, b = length / 2, width / 2 * np.cos(d)
-    return np.stack([x + a * np.sin(s) + b * np.cos(s), y + a * np.cos(s) - b * np.sin(s), depth + width / 2 * np.sin(d)], axis=1)
+    return np.stack(
+        [x + a * np.sin(s) + b * np.cos(s), y + a * np.cos(s) - b * np.sin(s), depth + width / 2 * np.sin(d)],
+        axis=1,
+    )
 
 
 def version(package: str) -> str:
@@ -354,8 +392,8 @@ KNOWN: tuple[type[Peer], ...] = (Dc3d, Okada4py, Pyrocko, Torchdeform, OkadaTorc
 def find() -> tuple[list[Peer], list[Absent]]:
     """The codes that can be measured here, and those that cannot, with the reason.
 
-    Every folder in `dc3d.cache_folder()` is put at the end of the import path, so that a code that is not on a package index can
-    be cloned or built there.
+    Every folder in `dc3d.cache_folder()` is put at the end of the import path, so that a code that is not on
+    a package index can be cloned or built there.
     """
     _extend_path()
     present: list[Peer] = []
