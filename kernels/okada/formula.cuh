@@ -41,6 +41,7 @@ template <class T> struct View {
     T eta, q;     // coordinates in the fault's plane and normal to it
     T sx, se;     // side of the fault's middle on which the observer lies: +1 or -1, along strike and along dip
     bool plane;   // the observer is on the fault's plane
+    bool turned;  // Theta is measured from +-pi / 2, a constant that drops out of the sum over corners
 };
 
 /// The same as numbers that carry derivatives.
@@ -96,7 +97,8 @@ template <class J> struct Primitives {
         f.lnx = v.sx * log(rx);
         f.lny = v.se * log(ry);
         // On the plane the two one-sided limits +-pi / 2 are replaced by their mean.
-        const T angle = v.plane ? T(0) : atan(value(k.xi) * value(k.eta) / (value(k.q) * value(f.r)));
+        const T above = value(k.xi) * value(k.eta), below = value(k.q) * value(f.r);
+        const T angle = v.plane ? T(0) : v.turned ? -atan(below / above) : atan(above / below);
         f.theta = potential(angle, -k.q * f.y11, -k.q * f.x11, k.xi * f.y11 + k.eta * f.x11, k.xi, k.eta, k.q);
         return f;
     }

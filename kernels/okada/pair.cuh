@@ -129,29 +129,40 @@ template <class T> struct Scene {
     DISLOK_FN Place<T> place(T a, T b) const {
         return {x - a * length, y - b * width * c, z, depth - b * width * s, s, c};
     }
-    DISLOK_FN View<T> real_view(T b, T sx, T middle) const {
-        return {real_p - b * width, real_q, sx, real_p < middle ? T(-1) : T(1), real_plane};
+    /// How the corner (a, b) sees the observer at coordinates p in and q normal to the plane, of the source or its image.
+    template <class Kind> DISLOK_FN View<T> view(const Source<Kind, T>& f, T a, T b, T p, T q, bool plane) const {
+        const T middle_x = (f.along0 + f.along1) / 2 * length, middle_p = (f.up0 + f.up1) / 2 * width;
+        const T xi = x - a * length, eta = p - b * width;
+        const T other_xi = x - (f.along0 + f.along1 - a) * length, other_eta = p - (f.up0 + f.up1 - b) * width;
+        const bool turned = eta * other_eta > 0 ? flat(xi, smaller(fabs(eta), fabs(other_eta)), q)
+                                                : xi * other_xi > 0 && flat(smaller(fabs(xi), fabs(other_xi)), eta, q);
+        return {eta, q, x < middle_x ? T(-1) : T(1), p < middle_p ? T(-1) : T(1), plane, turned};
     }
-    DISLOK_FN View<T> image_view(T b, T sx, T middle) const {
-        return {image_p - b * width, image_q, sx, image_p < middle ? T(-1) : T(1), image_plane};
+    /// Theta beyond 45 degrees: there the corners at the two ends of an edge cancel to a small difference from 90.
+    DISLOK_FN static bool flat(T xi, T eta, T q) {
+        const T x2 = xi * xi, e2 = eta * eta, q2 = q * q;
+        return x2 * e2 > q2 * (x2 + e2 + q2);
     }
 };
 
-/// Where the quadrature is good to rounding and the closed form, which loses R^2 / (L W) ulp, is not.
+/// Where the quadrature is good to rounding and the closed form, whose corners cancel, is not: they lose R^2 / (L W) ulp
+/// by their number, and R / depth more where a shallow source and its image cancel.
 template <class T> struct Quadrature {
+    static constexpr bool wide = sizeof(T) == 8;
     int along, up;  // nodes; 0: use the closed form
 
     template <class Kind> DISLOK_FN static Quadrature choose(const Scene<T>& g, const Source<Kind, T>& f) {
-        constexpr bool wide = sizeof(T) == 8;
         const T dx = g.x - (f.along0 + f.along1) / 2 * g.length, dp = g.real_p - (f.up0 + f.up1) / 2 * g.width;
         const T r2 = dx * dx + dp * dp + g.real_q * g.real_q, size = larger(g.length, g.width);
-        if (!(r2 >= T(2.25) * size * size && r2 >= T(wide ? 64 : 6) * g.length * g.width)) return {0, 0};
+        const T area = g.length * g.width, deep = g.depth + g.width * g.s - g.z;
+        const bool lossy = r2 >= T(wide ? 64 : 6) * area || r2 * sqrt(r2) >= T(wide ? 1000 : 30) * area * deep;
+        if (!(lossy && r2 >= T(2.25) * size * size)) return {0, 0};
         return {nodes(g.length * g.length / (16 * r2)), nodes(g.width * g.width / (16 * r2))};
     }
     /// Nodes for an error below rounding: it falls by `ratio` = (length / (4 R))^2 per node.
     DISLOK_FN static int nodes(T ratio) {
         int n = 1;
-        for (T error = ratio; error > T(sizeof(T) == 8 ? 1e-18 : 1e-9) && n < Gauss<T>::most; error *= ratio) ++n;
+        for (T error = ratio; error > T(wide ? 1e-18 : 1e-9) && n < Gauss<T>::most; error *= ratio) ++n;
         return n;
     }
 };
@@ -169,10 +180,11 @@ DISLOK_FN bool visit(const Scene<T>& g, const Source<Rectangle, T>& source, cons
             sink.add(f, a, b, Gauss<T>::weight(rule.along, i) * Gauss<T>::weight(rule.up, j));
         }
     if (rule.along) return true;
-    const T sx = g.x < a0 * g.length ? T(-1) : T(1), middle = b0 * g.width;
     for (int corner = 0; corner < 4; ++corner) {
         const T a = corner & 1 ? source.along1 : source.along0, b = corner & 2 ? source.up1 : source.up0;
-        rectangle_corner(g.place(a, b), g.real_view(b, sx, middle), g.image_view(b, sx, middle), m, ground, f);
+        const View<T> real = g.view(source, a, b, g.real_p, g.real_q, g.real_plane);
+        const View<T> image = g.view(source, a, b, g.image_p, g.image_q, g.image_plane);
+        rectangle_corner(g.place(a, b), real, image, m, ground, f);
         sink.add(f, a, b, corner == 0 || corner == 3 ? T(1) : T(-1));
     }
     return false;

@@ -33,6 +33,7 @@ template <class T> DISLOK_FN T quiet_nan() { return T(__builtin_nanf("")); }
 template <class T> DISLOK_FN T pi() { return T(3.14159265358979323846); }
 template <class T> DISLOK_FN T degree() { return T(0.0174532925199432957692); }
 template <class T> DISLOK_FN T larger(T a, T b) { return a > b ? a : b; }
+template <class T> DISLOK_FN T smaller(T a, T b) { return a < b ? a : b; }
 
 /// Sine and cosine of an angle in degrees; exact at multiples of 90, so that a vertical fault is vertical.
 template <class T> DISLOK_FN void sincos_degrees(T angle, T& s, T& c) {
