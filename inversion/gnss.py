@@ -20,6 +20,7 @@ Array = NDArray[np.float64]
 MAD_TO_SIGMA = 1.4826022185056018
 """Standard deviation of a normal distribution over its median absolute deviation."""
 
+_DECILES_TO_SIGMA = 2.5631031310892007
 _CORRELATION_TIMES = 24
 _LAGS = 18
 
@@ -32,9 +33,12 @@ class StaticOffsets(NamedTuple):
     offset : (n_stations, n_components) offsets, in the unit of the records; NaN where not measurable.
     sigma : (n_stations, n_components) standard deviation of `offset`.
     n_before, n_after : (n_stations, n_components) samples in the window before the step and after it.
-    drift : (n_stations, n_components) how far the two halves of the later window lie apart, in standard
-        deviations
-        of that difference under the noise model: large where the record has not come to rest.
+    drift : (n_stations, n_components) how far the two halves of a window lie apart, in standard deviations of
+        that
+        difference under the noise model, for the worse window: large where the record does not rest.
+    spread : (n_stations, n_components) distance of the outer deciles of a window over what the noise model
+        has, for
+        the worse window: large where the record jumps between levels.
     noise : (n_stations, n_components, 3) white and correlated standard deviation (unit of the records) and
         correlation time (unit of time).
     """
@@ -44,13 +48,17 @@ class StaticOffsets(NamedTuple):
     n_before: NDArray[np.int64]
     n_after: NDArray[np.int64]
     drift: Array
+    spread: Array
     noise: Array
 
-    def settled(self, limit: float = 4.0) -> NDArray[np.bool_]:
-        """Stations, shape (n_stations,), whose offset is measured and whose drift is below `limit` in every
-        component.
+    def usable(self, drift: float = 4.0, spread: float = 3.0, noise: float = 5.0) -> NDArray[np.bool_]:
+        """Stations, (n_stations,), whose offset is measured and can be trusted in every component.
+
+        Drift and spread must lie below their limits, and sigma below `noise` times the median of all
+        stations.
         """
-        return np.asarray((np.isfinite(self.sigma) & (np.abs(self.drift) < limit)).all(axis=-1))
+        calm = np.isfinite(self.sigma) & (np.abs(self.drift) < drift) & (self.spread < spread)
+        return np.asarray((calm & (self.sigma < noise * np.nanmedian(self.sigma, axis=0))).all(axis=-1))
 
 
 class OffsetTable(NamedTuple):
@@ -131,11 +139,12 @@ def static_offsets(
     sigma = _sigma_of_difference(early, late, variogram)
     n_early, n_late = early.sum(axis=-1), late.sum(axis=-1)
     missing = np.minimum(n_early, n_late) < min_samples
-    drift = np.where(missing, np.nan, _drift(records, late, variogram))
+    windows = [np.where(window, records, np.nan) for window in (early, late)]
+    drift = _larger(*(_drift(window, variogram) for window in windows))
+    spread = _larger(*(_spread(window, variogram) for window in windows))
     noise = np.stack([np.sqrt(variogram.white), np.sqrt(variogram.correlated), variogram.time], axis=-1)
-    return StaticOffsets(
-        np.where(missing, np.nan, offset), np.where(missing, np.nan, sigma), n_early, n_late, drift, noise
-    )
+    offset, sigma, drift, spread = (np.where(missing, np.nan, v) for v in (offset, sigma, drift, spread))
+    return StaticOffsets(offset, sigma, n_early, n_late, drift, spread, noise)
 
 
 def read_offsets(path: str | Path) -> OffsetTable:
@@ -296,14 +305,28 @@ def _sigma_of_difference(first: NDArray[np.bool_], second: NDArray[np.bool_], mo
     return np.sqrt(np.maximum(variance, 0.0))
 
 
-def _drift(records: Array, late: NDArray[np.bool_], model: _Variogram) -> Array:
-    """Difference of the two halves of the later window over its standard deviation."""
-    rank = np.cumsum(late, axis=-1)
-    first = late & (2 * rank <= rank[..., -1:])
-    second = late & ~first
-    sigma = _sigma_of_difference(first, second, model)
-    change = _level(records, second) - _level(records, first)
-    return np.divide(change, sigma, out=np.full_like(change, np.nan), where=sigma > 0)
+def _drift(window: Array, model: _Variogram) -> Array:
+    """Difference of the two halves of a window (NaN outside) over its standard deviation."""
+    present = np.isfinite(window)
+    rank = np.cumsum(present, axis=-1)
+    first = present & (2 * rank <= rank[..., -1:])
+    second = present & ~first
+    return _ratio(_level(window, second) - _level(window, first), _sigma_of_difference(first, second, model))
+
+
+def _spread(window: Array, model: _Variogram) -> Array:
+    """Distance of the outer deciles of a window (NaN outside) over that of the noise model."""
+    ordered, count = np.sort(window, axis=-1), np.isfinite(window).sum(axis=-1, keepdims=True)
+    low, high = (np.take_along_axis(ordered, np.maximum(count - 1, 0) * k // 10, -1)[..., 0] for k in (1, 9))
+    return _ratio(high - low, _DECILES_TO_SIGMA * np.sqrt(model.white + model.correlated))
+
+
+def _ratio(value: Array, scale: Array) -> Array:
+    return np.divide(value, scale, out=np.full_like(value, np.nan), where=scale > 0)
+
+
+def _larger(a: Array, b: Array) -> Array:
+    return np.where(np.abs(a) > np.abs(b), a, b)
 
 
 def _numbers(fields: Sequence[str], where: str) -> list[float]:

@@ -20,6 +20,11 @@ class Quadratic(NamedTuple):
     normal: Array
 
 
+def undefined(size: int) -> Quadratic:
+    """The model at a point where the objective has no value: infinite, and flat."""
+    return Quadratic(np.inf, np.zeros(size), np.eye(size))
+
+
 class Minimum(NamedTuple):
     """Where the search ended: point (p,), model there, iterations, whether it converged, objective per
     iteration.
@@ -62,6 +67,8 @@ def minimise(
     """
     point = np.clip(start, lower, upper)
     model = objective(point)
+    if not np.isfinite(model.value):
+        return Minimum(point, model, 0, False, [model.value])
     damping, growth, scale = 1e-3, 2.0, np.diag(model.normal).copy()
     history = [model.value]
     for iteration in range(1, max_iterations + 1):

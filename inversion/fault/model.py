@@ -27,8 +27,8 @@ class FaultModel:
     Parameters
     ----------
     initial : Rectangle
-        Ten numbers: where the search begins, and the value of what is held fixed. Lengths in the problem's
-        length unit, angles in degrees.
+        Ten numbers: where the search begins, and the value of what is held fixed. A rake or slip outside its
+        bounds begins at the nearer one. Lengths in the problem's length unit, angles in degrees.
     bounds : mapping of name to (lower, upper)
         Limits of parameters. Without an entry, ``depth >= 0``, ``0 <= dip <= 90``, ``slip >= 0``, length and
         width at least a thousandth of their initial value, and position, strike and rake are free. A strike
@@ -65,7 +65,7 @@ class FaultModel:
         self.bounds = {name: _limits(name, values[name], bounds) for name in self.free}
         self.prior = {name: _gaussian(name, pair) for name, pair in prior.items() if name in self.free}
         for name in self.free:
-            _check_inside(name, values[name], self.bounds[name])
+            self.initial[PARAMETERS.index(name)] = _begin(name, values[name], self.bounds[name])
 
     def __repr__(self) -> str:
         values = ", ".join(f"{name}={value:g}" for name, value in zip(PARAMETERS, self.initial, strict=True))
@@ -110,10 +110,18 @@ def _limits(name: str, value: float, bounds: Mapping[str, tuple[float, float]]) 
     return lower, upper
 
 
-def _check_inside(name: str, value: float, limits: tuple[float, float]) -> None:
+def _begin(name: str, value: float, limits: tuple[float, float]) -> float:
+    """Where the search begins inside the bounds. The slip is found linearly: its own initial value hardly
+    matters.
+    """
     lower, upper = limits
+    if name in _ANGLES:
+        value = wrap(value, lower, upper) if np.isfinite(limits).all() else value
+    if name not in GEOMETRY:
+        return min(max(value, lower), upper)
     if not lower <= value <= upper:
         raise ValueError(f"initial: {name} = {value:g} lies outside its bounds ({lower:g}, {upper:g})")
+    return value
 
 
 def _gaussian(name: str, pair: tuple[float, float]) -> tuple[float, float]:

@@ -12,7 +12,7 @@ from dislok import okada
 from dislok.okada import Rectangle
 
 from .data import Dataset, check_names
-from .levenberg import Quadratic
+from .levenberg import Quadratic, undefined
 from .linear import Loss, Profile, profile, project_out
 from .model import PARAMETERS, FaultModel
 
@@ -28,7 +28,7 @@ _CHUNK = 4096
 
 
 class _State(NamedTuple):
-    """Posterior at a point: profile over the nuisance terms, whitened Jacobian (k, p), value, gradient (p,)."""
+    """Posterior at a point: profile over nuisance terms, whitened Jacobian (k, p), value, gradient (p,)."""
 
     fit: Profile
     jacobian: Array
@@ -113,16 +113,18 @@ class Problem:
         return Rectangle(*self.parameters(point).T)
 
     def log_posterior(self, point: ArrayLike) -> tuple[float, Array]:
-        """Log posterior density up to a constant, with its gradient (p,); minus infinity outside bounds."""
+        """Log posterior density up to a constant, and its gradient (p,); minus infinity out of bounds."""
         q = np.asarray(point, dtype=float)
         if not ((q >= self.lower) & (q <= self.upper)).all():
             return -np.inf, np.zeros(q.size)
         state = self._state(q)
-        return -state.value, -state.gradient
+        return (-state.value, -state.gradient) if state is not None else (-np.inf, np.zeros(q.size))
 
     def quadratic(self, point: Array) -> Quadratic:
         """Misfit, gradient and Gauss-Newton matrix in the unknowns, nuisance terms eliminated."""
         state = self._state(point)
+        if state is None:
+            return undefined(point.size)
         columns = project_out(state.jacobian, self.design, state.fit.weight)
         return Quadratic(state.value, state.gradient, columns.T @ columns + np.diag(self._prior_precision))
 
@@ -131,7 +133,7 @@ class Problem:
         derivatives.
         """
         q = np.asarray(point, dtype=float)
-        fit, jacobian = self._state(q)[:2]
+        fit, jacobian = self._defined(q)[:2]
         weighted = fit.curvature[:, None] * jacobian
         matrix = jacobian.T @ weighted - self._second_order(q, fit.weight * fit.residual)
         if self.design.shape[1]:
@@ -142,7 +144,7 @@ class Problem:
 
     def fit(self, point: ArrayLike) -> Profile:
         """Whitened residuals, nuisance coefficients and weights at a point (p,)."""
-        return self._state(np.asarray(point, dtype=float)).fit
+        return self._defined(np.asarray(point, dtype=float)).fit
 
     def predict(self, point: ArrayLike, nuisance: ArrayLike | None = None) -> list[Array]:
         """Predicted data, one table (n, c) for each data set, with the nuisance terms `nuisance` (q,) if
@@ -230,9 +232,20 @@ class Problem:
                 f"{self.data.size} data cannot determine {unknowns} unknowns; fix some or add priors"
             )
 
-    def _state(self, q: Array) -> _State:
+    def _defined(self, q: Array) -> _State:
+        state = self._state(q)
+        if state is None:
+            raise ValueError("a data point lies on the edge of a fault, where the displacement has no value")
+        return state
+
+    def _state(self, q: Array) -> _State | None:
+        """Posterior at a point, None where a data point lies on a fault's edge and the displacement has no
+        value.
+        """
         table = self.parameters(q)
         jacobian = self.points_jacobian(table)
+        if not np.isfinite(jacobian).all():
+            return None
         predicted = self.whitened(_displacement(jacobian, table))
         free = self.whitened(jacobian[:, :, self._where[0], self._where[1]])
         unbounded = np.full(self.design.shape[1], np.inf)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
+from dislok.convert import magnitude_from_moment, moment_from_slip
 from dislok.okada import Rectangle
 
 from .levenberg import Minimum
@@ -183,12 +184,12 @@ def load(path: str | Path) -> Result:
 def seismic_moment(parameters: Array, length_unit: float, shear_modulus: float) -> Array:
     """Moment (N m) of faults (..., 10): shear modulus times area times slip."""
     length, width, slip = (parameters[..., PARAMETERS.index(name)] for name in ("length", "width", "slip"))
-    return np.asarray(shear_modulus * length * width * np.abs(slip) * length_unit**2)
+    return np.asarray(moment_from_slip(np.abs(slip), length * width * length_unit**2, shear_modulus))
 
 
 def moment_magnitude(moment: float) -> float:
-    """Moment magnitude of a moment (N m), IASPEI standard: (log10 M0 - 9.1) / 1.5."""
-    return float((np.log10(moment) - 9.1) / 1.5) if moment > 0 else float("-inf")
+    """Moment magnitude of a moment (N m); minus infinity without slip."""
+    return float(magnitude_from_moment(moment)) if moment > 0 else float("-inf")
 
 
 def unit_of(name: str, length_unit: float) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import qmc
 
-from .levenberg import Minimum, Quadratic, minimise
+from .levenberg import Minimum, Quadratic, minimise, undefined
 from .linear import Profile, profile, project_out
 from .model import GEOMETRY, PARAMETERS, FaultModel, wrap
 from .result import Result, make_result
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from .problem import Problem
 
 Array = NDArray[np.float64]
+
+_COARSE = 1e-7
+"""Relative tolerance of a search; the refinement that follows goes to the end."""
 
 RAKE, SLIP, OPENING = (PARAMETERS.index(name) for name in ("rake", "slip", "opening"))
 
@@ -73,7 +76,7 @@ def solve(
     floor = 1e-26 * float(problem.data @ problem.data)
     ends: list[Minimum] = []
     for number, point in enumerate(points, start=1):
-        coarse = minimise(search.quadratic, point, search.lower, search.upper, max_iterations, floor=floor)
+        coarse = minimise(search.quadratic, point, search.lower, search.upper, max_iterations, _COARSE, floor)
         begin = search.unknowns(coarse.point)
         fine = minimise(problem.quadratic, begin, problem.lower, problem.upper, max_iterations, floor=floor)
         ends.append(
@@ -83,10 +86,8 @@ def solve(
         )
         if progress is not None:
             best = min(end.model.value for end in ends)
-            count = ends[-1].iterations
-            progress(
-                f"start {number}/{len(points)}: misfit {ends[-1].model.value:.6g}, {count} iterations; best {best:.6g}"
-            )
+            end = f"misfit {ends[-1].model.value:.6g} after {ends[-1].iterations} iterations"
+            progress(f"start {number}/{len(points)}: {end}; best {best:.6g}")
     return make_result(problem, ends)
 
 
@@ -122,7 +123,10 @@ class _SlipInside:
         self.owner = [problem.owners[i] for i in keep]
 
     def quadratic(self, point: Array) -> Quadratic:
-        fit, design, table, slopes = self._solve(point)
+        solution = self._solve(point)
+        if solution is None:
+            return undefined(point.size)
+        fit, design, _, slopes = solution
         columns = self._geometry_columns(slopes, fit.coefficients)
         tangent = project_out(columns, design[:, fit.active], fit.weight)
         deviation = self.problem.prior_deviation(self._full(point))[self.keep]
@@ -132,7 +136,10 @@ class _SlipInside:
 
     def unknowns(self, point: Array) -> Array:
         """All unknowns (p,), slip included, at a point of the geometry, put inside the bounds."""
-        fit = self._solve(point)[0]
+        solution = self._solve(point)
+        if solution is None:
+            return self._full(point)
+        fit = solution[0]
         table, first = self.problem.parameters(self._full(point)), 0
         for m, (fault, basis) in enumerate(zip(self.problem.faults, self.bases, strict=True)):
             own = fit.coefficients[first : first + len(basis.lower)]
@@ -146,11 +153,14 @@ class _SlipInside:
         q[self.keep] = point
         return q
 
-    def _solve(self, point: Array) -> tuple[Profile, Array, Array, Array]:
+    def _solve(self, point: Array) -> tuple[Profile, Array, Array, Array] | None:
         """Best slip at a geometry: (profile, design, parameter table, whitened derivatives of unit slip)."""
         problem = self.problem
         table = problem.parameters(self._full(point))
-        jacobian = problem.whitened(problem.points_jacobian(_unit_sources(table)))
+        at_points = problem.points_jacobian(_unit_sources(table))
+        if not np.isfinite(at_points).all():
+            return None
+        jacobian = problem.whitened(at_points)
         units = jacobian.reshape(len(jacobian), len(table), 3, 10)
         green = np.stack([units[:, :, 0, SLIP], units[:, :, 1, SLIP], units[:, :, 2, OPENING]], axis=-1)
         columns = [green[:, m] @ basis.components.T for m, basis in enumerate(self.bases)]
