@@ -104,8 +104,8 @@ class Recorder:
         return _summed(Counter(self.operations[k][0] for k in changing))
 
 
-def _lanes(values: Iterable[Any]) -> list[Lane]:
-    found: list[Lane] = []
+def _lanes(values: Iterable[Any]) -> list[Lane | Truth]:
+    found: list[Lane | Truth] = []
     for value in values:
         if isinstance(value, Lane | Truth):
             found.append(value)

@@ -21,17 +21,16 @@ def rectangle(partials: range, surface: bool = False) -> Operations:
     record = Recorder()
     x, y, z = (record.variable(name) for name in "xyz")
     c, sd, cd, al1, al2, aw1, aw2, eps = (record.variable(f"source{i}", False) for i in range(8))
-    slip = [record.variable(f"slip{i}", False) for i in range(3)]
+    u1, u2, u3 = (record.variable(f"slip{i}", False) for i in range(3))
     medium = tuple(record.variable(f"medium{i}", False) for i in range(6))
     # The reference point lies top left: lengthening moves the far end, widening the lower edge.
     edges, rates = (al1, al2, aw1, aw2), (c.constant(0.0), c.constant(1.0), c.constant(-1.0), c.constant(0.0))
     if surface:
         fields = formula.surface_fields(x, y, c, sd, cd, edges, rates, eps)
-        u = formula.surface_slip(fields, *slip, medium)
+        u = formula.surface_slip(fields, u1, u2, u3, medium)
     else:
-        u = formula.rectangle_slip(
-            formula.rectangle_fields(x, y, z, c, sd, cd, edges, rates, eps), *slip, medium
-        )
+        fields = formula.rectangle_fields(x, y, z, c, sd, cd, edges, rates, eps)
+        u = formula.rectangle_slip(fields, u1, u2, u3, medium)
     return record.count(
         [real(component) for component in u] + [first(component, k) for component in u for k in partials]
     )

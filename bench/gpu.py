@@ -61,11 +61,11 @@ def rows(settings: Settings, say: Callable[[str], Any]) -> list[dict]:
 
 
 def _case(case: Case, ready: list[str], settings: Settings) -> list[dict]:
-    calls = {name: (_call(case, name, settings.size(case)), settings.size(case)) for name in ready}
-    calls = {name: (call, n) for name, (call, n) in calls.items() if call is not None}
-    other = _other(case, min(OTHER, settings.size(case)))
-    if other is not None:
-        calls["OkadaTorch"] = (other, min(OTHER, settings.size(case)))
+    size, least = settings.size(case), min(OTHER, settings.size(case))
+    offered = {name: (_call(case, name, size), size) for name in ready} | {
+        "OkadaTorch": (_other(case, least), least)
+    }
+    calls = {name: (call, n) for name, (call, n) in offered.items() if call is not None}
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for round_number in range(-1, 2 if settings.quick else ROUNDS):
         for name, (call, _) in calls.items():

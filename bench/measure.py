@@ -154,7 +154,12 @@ def duels(ours: Callable[[], Any], others: dict[str, Work], budget: float, least
                         (timed(ours), timed(work.pieces[count % len(work.pieces)], work.share))
                     )
             count += 1
-    return {name: Duel(*map(_times, zip(*s, strict=True)), others[name].share) for name, s in samples.items()}
+    return {name: _duel(sample, others[name].share) for name, sample in samples.items()}
+
+
+def _duel(sample: list, share: int) -> Duel:
+    ours, theirs = zip(*sample, strict=True)
+    return Duel(_times(ours), _times(theirs), share)
 
 
 @contextmanager

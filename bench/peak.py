@@ -56,7 +56,7 @@ def _root(x: NDArray, a: float, b: float, repeats: int) -> None:
 
 def _best(kernel: Callable, dtype: type = np.float64, rounds: int = 7) -> float:
     """Seconds for one element of one pass, the best of some rounds."""
-    x = np.full(LENGTH, 1.5, dtype)
+    x: NDArray = np.full(LENGTH, 1.5, dtype)
     a, b = dtype(0.75), dtype(0.25)
     kernel(x, a, b, 1)
     seconds = []

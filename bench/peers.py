@@ -26,7 +26,7 @@ NOTES = {
     "okada4py": "always computes displacement, gradient and stress",
     "pyrocko": "always computes displacement and gradient",
     "torchdeform": "displacement and its backward only",
-    "OkadaTorch": "nine parameters (no opening): a gradient() call for each, a hessian() call for each of 45 pairs",
+    "OkadaTorch": "nine parameters (no opening): gradient() is called for each, hessian() for each pair",
 }
 HESSIAN_PIECES = 9
 PARAMETERS = ("x_fault", "y_fault", "depth", "length", "width", "strike", "dip", "rake", "slip")

@@ -16,7 +16,7 @@ from .peers import Absent, Peer, Run
 
 # Observers of the comparison of results, and how far the medians may lie apart before a time means nothing.
 COMPARED = 1000
-TOLERANCE = {np.float64: 1e-4, np.float32: 5e-2}
+TOLERANCE = {8: 1e-4, 4: 5e-2}  # by the bytes of a number
 QUICK = 5000
 
 
@@ -111,7 +111,7 @@ def _row(case: Case, name: str, duel: Duel, pairs: int, apart: float) -> dict:
         "goal": goal,
         "met": None if goal is None else bool(faster.median >= goal),
         "difference": apart,
-        "agrees": bool(apart <= TOLERANCE[case.dtype]),
+        "agrees": bool(apart <= TOLERANCE[np.dtype(case.dtype).itemsize]),
         "rounds": len(duel.ours.seconds),
         "pieces": duel.pieces,
         "processor_share": min(duel.ours.share, duel.theirs.share),
@@ -209,10 +209,9 @@ def dtypes(settings: Settings, say: Callable[[str], Any]) -> list[dict]:
         for case in (c for c in map(named, DTYPES) if chosen((c,), settings.only)):
             say(f"float32: {case.name}")
             narrow = case._replace(dtype=np.float32)
-            calls = [ours.run(c.operation, c.problem(settings.size(c)), 1).call for c in (narrow, case)]
-            rows.append(
-                {"case": case.name, **_against(*calls, settings.size(case), settings, ("float32", "float64"))}
-            )
+            n = settings.size(case)
+            first, second = (ours.run(c.operation, c.problem(n), 1).call for c in (narrow, case))
+            rows.append({"case": case.name, **_against(first, second, n, settings, ("float32", "float64"))})
     return rows
 
 

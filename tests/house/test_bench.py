@@ -175,6 +175,36 @@ def test_fortran_that_has_changed_is_refused():
         dc3d.double_precision("REAL*4 A")
 
 
+@pytest.mark.slow
+def test_fortran_that_is_timed_gives_the_reference_values(shared):
+    dc3d, reference = load("dc3d"), np.load(shared / "refs" / "okada_tde.npz")
+    try:
+        dc3d.library()
+    except dc3d.Unavailable as error:
+        pytest.skip(str(error))
+    generic = reference["rect_cat"] == list(reference["rect_catnames"]).index("generic")
+    for row, truth in zip(reference["rect_in"][generic], reference["rect_f77"][generic], strict=True):
+        alpha, x, y, z, *source = row
+        at, out = np.array([[x, y, z]]), np.empty((1, 12))
+        dc3d.call("rectangle", at, np.array([[0.0, 0.0, *source]]), 1 - 0.5 / alpha, out)
+        assert np.allclose(out[0], truth, rtol=1e-9, atol=1e-12 * np.abs(truth).max())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("surface", (False, True))
+@pytest.mark.parametrize("operation", ("displacement", "fields"))
+def test_other_codes_are_asked_the_same_question(operation, surface):
+    peers, problems, suite = load("peers"), load("problems"), load("suite")
+    present, absent = peers.find()
+    problem = problems.problem("rectangle", "near", surface, 2, 200, np.float64)
+    runs = {p.name: p.run(operation, problem, 1) for p in present}
+    results = {name: suite.result(run) for name, run in runs.items() if run is not None}
+    if len(results) < 2:
+        pytest.skip("; ".join(f"{a.name}: {a.reason}" for a in absent))
+    first, *others = results.values()
+    assert all(suite.difference(other, first) < 1e-10 for other in others)
+
+
 def test_every_case_has_a_name_of_its_own_and_can_be_chosen():
     cases = load("cases")
     names = [c.name for c in cases.CASES]
