@@ -24,7 +24,7 @@ help:
 	@echo "make wheel-test  build the wheel and run the tests against it in an environment of its own"
 	@echo "make clean       remove what these commands built, save $(VENV)"
 
-demo: $(VENV)/.with-plot
+demo: $(VENV)/.with-plot,sample
 	$(bin)/dislok demo --out $(OUT)
 
 test: $(VENV)/.with-test
