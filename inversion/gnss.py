@@ -251,14 +251,16 @@ def _scale(measured: Array, network: Array, lags: NDArray[np.int64]) -> Array:
     weight = known / np.sqrt(lags)
     total = weight.sum(axis=-1)
     mean = np.where(known, ratio * weight, 0.0).sum(axis=-1) / np.maximum(total, np.finfo(float).tiny)
-    return np.where(total > 0, np.exp(mean), np.nan)
+    return np.where(total > 0, np.exp(mean), 1.0)
 
 
 def _fit_model(measured: Array, lags: NDArray[np.int64], dt: float) -> _Variogram:
     # A difference over lag h repeats itself about every h samples: that many fewer are independent.
-    weight = 1 / (np.maximum(measured, np.finfo(float).tiny) ** 2 * lags)
-    weight = np.where(np.isfinite(measured), weight, 0.0)
-    measured = np.where(np.isfinite(measured), measured, 0.0)
+    present = np.isfinite(measured)
+    measured = np.where(present, measured, 0.0)
+    size = measured.max(axis=-1, keepdims=True)
+    floor = np.where(size > 0, 1e-9 * size, 1.0)
+    weight = present / (np.maximum(measured, floor) ** 2 * lags)
     times = np.geomspace(dt, 4 * lags[-1] * dt, _CORRELATION_TIMES)
     fits = [_nonnegative_fit(measured, weight, 1 - np.exp(-lags * dt / time)) for time in times]
     best = np.argmin([fit[2] for fit in fits], axis=0)
