@@ -44,11 +44,17 @@ class DeviceLane(Lane):
 
 
 class Libdevice:
-    """Elementary functions on `DeviceLane`; those that libdevice lacks are `elementary`'s own."""
+    """Elementary functions on `DeviceLane`.
+
+    Those that libdevice lacks are `elementary`'s own, and sin and cos too: libdevice reduces large angles in a
+    branch that computes in float64.
+    """
 
     sqrt = staticmethod(elementary.sqrt)
     absolute = staticmethod(elementary.absolute)
     copysign = staticmethod(elementary.copysign)
+    sin = staticmethod(elementary.sin)
+    cos = staticmethod(elementary.cos)
     sin_degrees = staticmethod(elementary.sin_degrees)
     cos_degrees = staticmethod(elementary.cos_degrees)
 

@@ -341,6 +341,8 @@ def atan2(y: Any, x: Any) -> Any:
 
 def power(x: Any, exponent: int) -> Any:
     """`x` to an integer power known at compile time, by repeated squaring: ``x ** 3``."""
+    if not isinstance(exponent, int):
+        raise TypeError(f"only integer powers known at compile time, got {exponent!r}")
     if exponent < 0:
         return 1.0 / power(x, -exponent)
     if exponent == 0:

@@ -19,6 +19,19 @@ class Symbol:
         """The literal `number` as a symbol of the same kind."""
         raise NotImplementedError
 
+    def __pos__(self) -> Any:
+        return self
+
+    def __abs__(self) -> Any:
+        from .functions import absolute
+
+        return absolute(self)
+
+    def __pow__(self, exponent: int) -> Any:
+        from .functions import power
+
+        return power(self, exponent)
+
 
 class Zero:
     """Exactly zero: swallows factors, vanishes from sums."""
