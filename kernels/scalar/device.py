@@ -46,8 +46,8 @@ class DeviceLane(Lane):
 class Libdevice:
     """Elementary functions on `DeviceLane`.
 
-    Those that libdevice lacks are `elementary`'s own, and sin and cos too: libdevice reduces large angles in a
-    branch that computes in float64.
+    Those that libdevice lacks are `elementary`'s own, and sin and cos too: libdevice reduces large angles in
+    a branch that computes in float64.
     """
 
     sqrt = staticmethod(elementary.sqrt)

@@ -125,7 +125,7 @@ def test_atan2_error_against_mpmath(dtype, compiled, rng):
 
 
 def float32_error(got, truth):
-    """Errors in ulps of float32 results beside float64 truths; exact agreement is asked of non-finite results."""
+    """Errors in ulps of float32 results beside float64 truths; results that are not finite must agree."""
     with np.errstate(all="ignore"):
         rounded = truth.astype(np.float32)
         special = ~np.isfinite(rounded)
