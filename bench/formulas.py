@@ -1,49 +1,62 @@
 """Which formulas the roofline counts, and the measured case that each belongs to."""
 
 from collections.abc import Callable
+from functools import partial
 
-from dislok.kernels.okada import formula
-from dislok.kernels.scalar import first, real
+from dislok.kernels.okada import pair as pairs
 
 from .cases import Case, named
 from .counting import Operations, Recorder
 
-# Partial derivatives of a jet of the rectangle: x, y, z, c, dip, length, width.
-SPACE, ALL = range(3), range(7)
+CORNERS = 4
 
 
-def rectangle(partials: range, surface: bool = False) -> Operations:
-    """Displacement of a rectangle in its own frame and some of its partial derivatives, for one pair.
+def closed_form(level: str, surface: bool = False) -> Operations:
+    """Operations of one pair of a rectangle and an observer near it, in the two steps that a kernel takes.
 
-    What depends on the source alone is not counted: it is computed once for all observers. Nor are the few
-    operations that turn the observer into the fault's frame and the result back.
+    The first step is in the fault's frame, the second turns the result to the caller's axes and parameters.
     """
     record = Recorder()
-    x, y, z = (record.variable(name) for name in "xyz")
-    c, sd, cd, al1, al2, aw1, aw2, eps = (record.variable(f"source{i}", False) for i in range(8))
-    u1, u2, u3 = (record.variable(f"slip{i}", False) for i in range(3))
-    medium = tuple(record.variable(f"medium{i}", False) for i in range(6))
-    # The reference point lies top left: lengthening moves the far end, widening the lower edge.
-    edges, rates = (al1, al2, aw1, aw2), (c.constant(0.0), c.constant(1.0), c.constant(-1.0), c.constant(0.0))
-    if surface:
-        fields = formula.surface_fields(x, y, c, sd, cd, edges, rates, eps)
-        u = formula.surface_slip(fields, u1, u2, u3, medium)
-    else:
-        fields = formula.rectangle_fields(x, y, z, c, sd, cd, edges, rates, eps)
-        u = formula.rectangle_slip(fields, u1, u2, u3, medium)
-    return record.count(
-        [real(component) for component in u] + [first(component, k) for component in u for k in partials]
-    )
+    nu, eps = (record.variable(name, per_pair=False) for name in ("nu", "eps"))
+    pair = tuple(record.variable(name) for name in pairs.PAIR)
+    near = pairs.near_surface if surface else pairs.near
+    return plus(record.count(near(level, pair, nu, eps)), finish(level))
 
 
-def _of(name: str, *arguments: object, **options: object) -> tuple[Case, Callable[[], Operations]]:
-    return named(name), lambda: rectangle(*arguments, **options)  # type: ignore[arg-type]
+def corners() -> Operations:
+    """The same with second derivatives, which are summed over the rectangle's corners."""
+    record = Recorder()
+    nu, eps = (record.variable(name, per_pair=False) for name in ("nu", "eps"))
+    pair = tuple(record.variable(name) for name in pairs.PAIR)
+    edges = [record.variable(name) for name in ("al", "aw", "rate_l", "rate_w")]
+    totals = [record.variable(f"total{i}") for i in range(pairs.FRAME_ROWS["second"])]
+    rows = pairs.near_corner(pair, nu, eps, *edges)
+    one = record.count([total + row for total, row in zip(totals, rows, strict=True)])
+    return plus(Operations(*(CORNERS * k for k in one)), finish("second"))
+
+
+def finish(level: str) -> Operations:
+    """From the fault's frame to the caller's axes and parameters."""
+    record = Recorder()
+    pair = tuple(record.variable(name) for name in pairs.PAIR)
+    frame = [record.variable(f"frame{i}") for i in range(pairs.FRAME_ROWS[level])]
+    return record.count(getattr(pairs, f"finish_{level}")(pair, frame))
+
+
+def plus(a: Operations, b: Operations) -> Operations:
+    """Sum of two counts."""
+    return Operations(*(x + y for x, y in zip(a, b, strict=True)))
+
+
+def _of(name: str, level: str, surface: bool = False) -> tuple[Case, Callable[[], Operations]]:
+    return named(name), corners if level == "second" else partial(closed_form, level, surface)
 
 
 COUNTED: dict[str, tuple[Case, Callable[[], Operations]]] = {
-    "displacement, surface": _of("displacement, surface", range(0), surface=True),
-    "displacement, inside": _of("displacement, inside", range(0)),
-    "displacement + gradient, inside, 2 slips": _of("displacement + gradient, inside, 2 slips", SPACE),
-    "Jacobian of displacement, surface": _of("Jacobian of displacement, surface", ALL, surface=True),
-    "Jacobian of displacement, inside": _of("Jacobian of displacement, inside", ALL),
+    "displacement, surface": _of("displacement, surface", "value", surface=True),
+    "displacement, inside": _of("displacement, inside", "value"),
+    "displacement + gradient, inside, 2 slips": _of("displacement + gradient, inside, 2 slips", "gradient"),
+    "Jacobian of displacement, surface": _of("Jacobian of displacement, surface", "first", surface=True),
+    "Jacobian of displacement, inside": _of("Jacobian of displacement, inside", "first"),
+    "Hessian of displacement, inside": _of("Hessian of displacement, inside", "second"),
 }

@@ -125,13 +125,11 @@ def test_elementary_functions_are_counted_inside():
 
 def test_derivatives_add_operations():
     formulas = load("formulas")
-    value, space = formulas.rectangle(range(0)), formulas.rectangle(formulas.SPACE)
-    everything = formulas.rectangle(formulas.ALL)
-    assert (
-        500 < formulas.rectangle(range(0), surface=True).flops < value.flops < space.flops < everything.flops
-    )
-    # The closed forms share roots and arc tangents among all derivatives.
-    assert value.root == everything.root
+    value, gradient, first = (formulas.closed_form(level) for level in ("value", "gradient", "first"))
+    surface = formulas.closed_form("value", surface=True)
+    assert 500 < surface.flops < value.flops < gradient.flops < first.flops < formulas.corners().flops
+    # The closed forms share roots and arc tangents among all first derivatives.
+    assert value.root == first.root
 
 
 # --- comparison ---
