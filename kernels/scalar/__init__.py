@@ -52,11 +52,13 @@ from .functions import (
 )
 from .jets import Jet
 from .lowering import register_cpu
+from .symbol import ZERO
 from .types import JetType
 
 register_cpu()
 
 __all__ = [
+    "ZERO",
     "Jet",
     "JetType",
     "absolute",

@@ -18,7 +18,7 @@ from numba.core import types
 from . import functions
 from .device import DeviceLane
 from .lane import FORMATS, Lane, Truth
-from .symbol import MARK, TRUTH_MARK, TruthMark
+from .symbol import MARK, TRUTH_MARK, ZERO, TruthMark
 from .types import JetType, machine_type
 
 Rule = Callable[..., Any]
@@ -196,13 +196,22 @@ def packed_up(context: Any, builder: Any, ty: Any, result: Any) -> Any:
     if isinstance(ty, types.BaseTuple):
         parts = zip(ty.types, result, strict=True)
         return context.make_tuple(builder, ty, [packed_up(context, builder, t, part) for t, part in parts])
-    if not isinstance(ty, JetType) or ty.order == 0:
-        return functions.value(result).value
-    zero = ir.Constant(ty.format.type, 0.0)
+    if not isinstance(ty, JetType):
+        return result.value if isinstance(result, Truth) else _machine(ty, result)
+    if ty.order == 0:
+        return _machine(ty, functions.value(result))
     aggregate = ir.Constant(machine_type(ty), ir.Undefined)
     for place, part in enumerate(ty.parts(result)):
-        aggregate = builder.insert_value(aggregate, zero if part is None else part.value, place)
+        aggregate = builder.insert_value(aggregate, _machine(ty, part), place)
     return aggregate
+
+
+def _machine(ty: Any, part: Any) -> Any:
+    """The machine value of a lane, or of a literal or structural zero among the results of a formula."""
+    if isinstance(part, Lane):
+        return part.value
+    fmt = ty.format if isinstance(ty, JetType) else FORMATS[ty.bitwidth]
+    return ir.Constant(fmt.type, 0.0 if part is ZERO else float(part))
 
 
 def implementation(rule: Rule, literal: bool) -> Rule:

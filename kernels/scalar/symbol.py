@@ -14,6 +14,7 @@ class Symbol:
     """Anything that stands for a number of a compiled formula."""
 
     __slots__ = ()
+    __array_ufunc__ = None  # so that ``numpy_float * symbol`` asks the symbol
 
     def constant(self, number: float) -> Any:
         """The literal `number` as a symbol of the same kind."""

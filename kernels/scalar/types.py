@@ -73,12 +73,11 @@ class JetType(types.Type):
         return Jet(parts[0], p, h)
 
     def parts(self, number: Any) -> list[Any]:
-        """The parts of a number that this type carries, in order; None for a zero."""
+        """The parts of a number that this type carries, in order."""
         if not isinstance(number, Jet):
-            return [number] + [None] * (self.size - 1)
+            return [number] + [ZERO] * (self.size - 1)
         second = number.h or ()
-        found = [number.v, *(number.p[k] for k in self.p), *(second[k] for k in self.h)]
-        return [None if part is ZERO else part for part in found]
+        return [number.v, *(number.p[k] for k in self.p), *(second[k] for k in self.h)]
 
     def pattern(self) -> Any:
         """A number of this type with marks for parts."""

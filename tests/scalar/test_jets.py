@@ -288,6 +288,20 @@ def test_a_formula_may_loop_and_return_nested_results():
     assert run(3.0) == (3.0, 9.0, 27.0, True)
 
 
+@scalar
+def with_literals(x):
+    return 2, x * number(0.5), sqrt(4.0) * x, jet(x, (0, 3.0))
+
+
+def test_a_formula_may_return_literals():
+    @numba.njit
+    def run(x):
+        two, half, double, bent = with_literals(number(x))
+        return value(two), value(half), value(double), value(first(bent, 0)), value(first(bent, 1))
+
+    assert run(3.0) == (2.0, 1.5, 6.0, 0.0, 3.0)
+
+
 def test_chain_of_plain_numbers_is_the_value():
     assert chain(2.0, (1.0,), (3.0,)) == 2.0
 
