@@ -164,7 +164,7 @@ def test_float32_random_bit_patterns(function, compiled, rng):
 @pytest.mark.slow
 @pytest.mark.parametrize("function", UNARY, ids=names)
 def test_float32_every_number(function, compiled):
-    step = 1 << 25
+    step = 1 << 23
     for start in range(0, 1 << 32, step):
         check_float32(function, float32_arguments(function, start, start + step), compiled)
 
