@@ -1,18 +1,19 @@
 """What makes a torch tensor that goes through the Okada kernels differentiable.
 
-The kernels give exact derivatives up to the second order, each contracted in one pass. The functions below hand
-them to torch as a ladder: the derivative of one rung is the next.
+The kernels give exact derivatives up to the second order, each contracted in one pass. The functions below
+hand them to torch as a ladder: the derivative of one rung is the next.
 
     Field → Vjp (reverse), Jvp (forward) → Vjp2, Jvp2 → RuntimeError
 
 Every rung saves its inputs and recomputes, and has a rule for `backward`, `jvp` and `vmap`, so that all
 transforms of `torch.func` compose. `torch.compile` breaks its graph here: the rungs run as they are.
 
-Poisson's ratio needs no rung: a field is exactly a + b / (1 - nu) + c (1 - nu), so a tensor `nu` becomes a sum of
-three fields at fixed ratios whose weights are differentiable to any order.
+Poisson's ratio needs no rung: a field is exactly a + b / (1 - nu) + c (1 - nu), so a tensor `nu` becomes a
+sum of three fields at fixed ratios whose weights are differentiable to any order.
 
-Shapes are those of the kernels: obs (n, 3), src (m, P), field (n, c) with c = 3 for `of="displacement"`, 9 for
-"gradient" (row-major ∂uᵢ/∂xⱼ) and 12 for "both". All tensors share one dtype, float64 or float32, and one device.
+Shapes are those of the kernels: obs (n, 3), src (m, P), field (n, c); c is 3 for `of="displacement"`, 9 for
+"gradient" (row-major ∂uᵢ/∂xⱼ) and 12 for "both". All tensors share one dtype, float64 or float32, and one
+device.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class Call:
         return COMPONENTS[self.of]
 
 
-# --- kernels -------------------------------------------------------------------------------------------------
+# --- kernels
 
 
 def _array(tensor: Tensor) -> Any:
@@ -116,8 +117,8 @@ def _call_kernel(name: str, call: Call, tensors: Sequence[Tensor], *last: Any) -
 def _older_vmap_level() -> int:
     """How deep in torch's older vmap we are.
 
-    `torch.autograd.grad(is_grads_batched=True)`, `functional.jacobian(vectorize=True)` and `gradcheck` still use
-    it; it does not know the vmap rule of a Function and hands its batched tensors to `forward`.
+    `torch.autograd.grad(is_grads_batched=True)`, `functional.jacobian(vectorize=True)` and `gradcheck` still
+    use it; it does not know the vmap rule of a Function and hands its batched tensors to `forward`.
     """
     torch._C._vmapmode_increment_nesting()
     return torch._C._vmapmode_decrement_nesting()
@@ -160,7 +161,7 @@ def _compute(name: str, call: Call, tensors: Sequence[Tensor], *last: Any) -> tu
 
 
 def _summed(name: str, call: Call, tensors: Sequence[Tensor], *last: Any) -> tuple[Tensor, ...]:
-    """A sum over sources (rows per observer) or over observers (rows per source); zeros where none is there."""
+    """A sum over sources (rows per observer) or over observers (rows per source); zeros of nothing."""
     obs, src = tensors[:2]
     if len(obs) and len(src):
         return _compute(name, call, tensors, *last)
@@ -171,11 +172,11 @@ def _summed(name: str, call: Call, tensors: Sequence[Tensor], *last: Any) -> tup
 
 @torch.compiler.disable
 def _run(function: Any, *args: Any) -> tuple[Tensor, ...]:
-    """`function.apply`, which torch.compile must not look into: traced, its forward mode is silently wrong."""
+    """`function.apply`, hidden from torch.compile: traced, its forward mode is silently wrong."""
     return function.apply(*args)
 
 
-# --- vmap ----------------------------------------------------------------------------------------------------
+# --- vmap
 
 
 def _fronted(tensors: Sequence[Tensor], dims: Sequence[int | None]) -> list[Tensor]:
@@ -254,11 +255,11 @@ def _batched(
     return tuple(found), (0,) * len(gives)
 
 
-# --- the ladder ----------------------------------------------------------------------------------------------
+# --- the ladder
 
 
 class _Rung(Function):
-    """Keeps what every rung keeps: its tensors, for both modes, and `None` for derivatives that are not there."""
+    """Keeps its tensors for both modes, and `None` for derivatives that are not there."""
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
@@ -385,7 +386,7 @@ class Jvp(_Rung):
 
 
 class Vjp2(_Rung):
-    """(obs, src, cot, t_obs, t_src) → gradients of sum(cot · Jvp(t)) at a fixed direction t: (n, 3), (m, P)."""
+    """(obs, src, cot, t_obs, t_src) → gradients of sum(cot · Jvp) at fixed t: (n, 3), (m, P)."""
 
     @staticmethod
     def forward(
@@ -466,7 +467,7 @@ class Jvp2(_Rung):
         return _batched(Jvp2, "ososos", "o", info, in_dims, args)
 
 
-# --- matrices ------------------------------------------------------------------------------------------------
+# --- matrices
 
 
 def _grid(call: Call, tensor: Tensor, side: str, n: int, m: int, k: int) -> Tensor:
@@ -521,7 +522,7 @@ def _matrix(name: str, call: Call, obs: Tensor, src: Tensor, tail: tuple[int, ..
 
 
 def _batched_matrix(function: Any, info: Any, in_dims: Sequence[int | None], args: Sequence[Any]) -> Any:
-    """The vmap rule of matrices (n, c, m, ...): a batch of observers or of sources is a longer list of them."""
+    """The vmap rule of matrices (n, c, m, ...): a batch of rows is a longer list of them."""
     call, *tensors = args
     size = info.batch_size
     obs, src = _fronted(tensors, in_dims[1:])
@@ -641,14 +642,14 @@ class Hessian(_Rung):
         return (found,), (dim,)
 
 
-# --- products with the matrix of Green's functions ------------------------------------------------------------
+# --- products with the matrix of Green's functions
 
 
 def _stack(call: Call, src: Tensor, slip: Tensor, rake: float = 90.0) -> Tensor:
     """(2m, P): m sources at rake 0 with strike-slip, opening and inflation, m at `rake` with dip-slip.
 
-    Their field is the product of the Green's functions with `slip` (m, B), exact and differentiable where a pair
-    of rake and size of slip is not: at slip zero.
+    Their field is the product of the Green's functions with `slip` (m, B), exact and differentiable where a
+    pair of rake and size of slip is not: at slip zero.
     """
     first = SLIP_COLUMN[call.kind]
     zero = torch.zeros_like(slip[:, :1])
@@ -750,7 +751,7 @@ def _one_by_one(function: Any, info: Any, in_dims: Sequence[int | None], args: S
     return tuple(torch.stack(outs) for outs in zip(*found, strict=True)), (0,) * len(found[0])
 
 
-# --- checks --------------------------------------------------------------------------------------------------
+# --- checks
 
 
 class Inspect(Function):
@@ -780,14 +781,14 @@ class Inspect(Function):
         return _run(Inspect, check, obs, src), None
 
 
-# --- public --------------------------------------------------------------------------------------------------
+# --- public
 
 
 def over_nu(nu: float | Tensor, like: Tensor, function: Callable[[float], Tensor]) -> Tensor:
     """`function` of Poisson's ratio; where that is a tensor, of three fixed ratios, weighted.
 
-    Exact for what is a combination of 1, 1 / (1 - nu) and 1 - nu, as every field and derivative of Okada is. A `nu`
-    of shape (n,) goes with the rows of the result.
+    Exact for what is a combination of 1, 1 / (1 - nu) and 1 - nu, as every field and derivative of Okada is.
+    A `nu` of shape (n,) goes with the rows of the result.
     """
     if not isinstance(nu, Tensor):
         return function(float(nu))
@@ -846,7 +847,7 @@ def derivative(
     pairs: bool = False,
     threads: int | None = None,
 ) -> Tensor:
-    """First or second derivative of the field (n, c) along one or two directions (t_obs (n, 3), t_src (m, P))."""
+    """Derivative of the field (n, c) along one or two directions (t_obs (n, 3), t_src (m, P))."""
     function = {1: Jvp, 2: Jvp2}[len(directions)]
     along = [tensor for direction in directions for tensor in direction]
     return _of_call(function, kind, nu, origin, of, pairs, threads, obs, src, *along)
@@ -876,7 +877,7 @@ def jacobian(
     pairs: bool = False,
     threads: int | None = None,
 ) -> Tensor:
-    """Derivatives with respect to the source's parameters (n, c, m, P); (n, c, P) with `pairs`. Differentiable."""
+    """Derivatives by the source's parameters (n, c, m, P); (n, c, P) with `pairs`. Differentiable."""
     return _of_call(Jacobian, kind, nu, origin, of, pairs, threads, obs, src)
 
 
@@ -890,7 +891,7 @@ def hessian(
     pairs: bool = False,
     threads: int | None = None,
 ) -> Tensor:
-    """Second derivatives with respect to the source's parameters (n, c, m, P, P); (n, c, P, P) with `pairs`."""
+    """Second derivatives by the source's parameters (n, c, m, P, P); (n, c, P, P) with `pairs`."""
     return _of_call(Hessian, kind, nu, origin, of, pairs, threads, obs, src)
 
 

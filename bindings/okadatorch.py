@@ -1,0 +1,619 @@
+"""Drop-in for the public names of OkadaTorch: change the import line, keep the calls.
+
+`SPOINT` and `SRECTF` (surface), `DC3D0` and `DC3D` (surface and below) and `OkadaWrapper` take the same
+arguments with the same names, order and defaults, and return the same lists of tensors. Tensors that come out
+are differentiable with respect to every tensor that went in, twice.
+
+What differs
+    Derivatives are exact everywhere that the field is smooth: also at dip 90°, rake 0, slip 0, and in line
+    with an edge. `hessian` takes every pair, also one coordinate and one parameter. A lone "length" or
+    "width", a length or width that is not positive, an observer above the surface, Poisson's ratio outside
+    (-1, 0.5] and values that are not finite raise `ValueError`; wrong types raise `TypeError`. `DC3D` and
+    `DC3D0` keep their return code instead: where it is not 0, the values are NaN. A rectangle that sticks out
+    of the ground warns; its numbers are those of the formulas and mean nothing. Sine and cosine of dip count
+    as one angle: they need not be normalised, and derivatives run along the circle. Values are checked on the
+    CPU only; on a CUDA device that would make the stream wait.
+
+References
+----------
+Okada, Y. (1985). Bull. Seism. Soc. Am. 75, 1135-1154. Okada, Y. (1992). Bull. Seism. Soc. Am. 82, 1018-1040.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from functools import partial, reduce
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dislok import autograd
+from dislok.arrays import check_finite, reject
+
+__all__ = ["DC3D", "DC3D0", "SPOINT", "SRECTF", "OkadaWrapper"]
+
+Number: TypeAlias = float | Tensor
+
+# Columns of (displacement, row-major gradient) in the order of OkadaTorch's lists.
+_INSIDE = (0, 1, 2, 3, 6, 9, 4, 7, 10, 5, 8, 11)
+_SURFACE = (0, 1, 2, 3, 4, 6, 7, 9, 10)
+
+_ORIGINS = {"topleft": (0.0, 0.0), "center": (0.5, 0.5)}
+_BOTTOM_LEFT = (0.0, 1.0)
+_COORDINATES = ("x", "y", "z")
+_ANGLES = ("strike", "dip", "rake")
+_PARAMETERS = {
+    "rectangle": ("x_fault", "y_fault", "depth", "length", "width", "strike", "dip", "rake", "slip"),
+    "point": ("x_fault", "y_fault", "depth", "strike", "dip", "rake", "slip"),
+}
+# Strike of the x axis.
+_EAST = 90.0
+_EDGES = ("x", "y", "DEPTH", "AL1", "AL2", "AW1", "AW2", "strike", "DIP", "rake", "DISL", "DISL3")
+_RECTANGLE = ("x", "y", "DEP", "AL", "AW", "strike", "dip", "rake", "DISL", "DISL3")
+_POINT = ("x", "y", "DEPTH", "strike", "DIP", "rake", "POT", "POT3", "POT4")
+
+
+def SPOINT(
+    ALP: Number,
+    X: Tensor,
+    Y: Tensor,
+    D: Number,
+    SD: Number,
+    CD: Number,
+    DISL1: Number,
+    DISL2: Number,
+    DISL3: Number,
+    compute_strain: bool = True,
+) -> list[Tensor]:
+    """Displacement, strain and tilt at the surface due to a point source.
+
+    Parameters
+    ----------
+    ALP : float or Tensor
+        Medium constant μ / (λ + μ) = 1 - 2ν.
+    X, Y : Tensor
+        Observers: along strike, and across it on the side up dip. They broadcast against everything else.
+    D : float or Tensor
+        Depth of the source, positive.
+    SD, CD : float or Tensor
+        Sine and cosine of dip.
+    DISL1, DISL2, DISL3 : float or Tensor
+        Strike-slip, dip-slip and tensile potency (length² times the unit of displacement).
+    compute_strain : bool
+        Whether to return the derivatives too.
+
+    Returns
+    -------
+    list of Tensor
+        ``[U1, U2, U3, U11, U12, U21, U22, U31, U32]``, with ``Uij`` = ∂Ui/∂xj, or the first three.
+
+    Raises
+    ------
+    ValueError
+        If a source is not finite or above the surface, or if Poisson's ratio is out of range.
+    """
+    to = _converter((X, Y), ALP, D, SD, CD, DISL1, DISL2, DISL3)
+    geometry = [to(v) for v in (0.0, 0.0, D, _EAST)] + [_dip(to(SD), to(CD))]
+    slips = _slips(to, DISL1, DISL2, DISL3, 0.0)
+    nu = _ratio((1 - to(ALP)) / 2 if isinstance(ALP, Tensor) else (1 - ALP) / 2)
+    out, shape = _field("point", (to(X), to(Y), to(0.0)), geometry, slips, nu, compute_strain, _POINT)
+    return _list(out, shape, _SURFACE)
+
+
+def SRECTF(
+    ALP: Number,
+    X: Tensor,
+    Y: Tensor,
+    DEP: Number,
+    AL: Number,
+    AW: Number,
+    SD: Number,
+    CD: Number,
+    DISL1: Number,
+    DISL2: Number,
+    DISL3: Number,
+    compute_strain: bool = True,
+) -> list[Tensor]:
+    """Displacement, strain and tilt at the surface due to a rectangular fault.
+
+    Parameters
+    ----------
+    ALP : float or Tensor
+        Medium constant μ / (λ + μ) = 1 - 2ν.
+    X, Y : Tensor
+        Observers: along strike from the left end of the fault, and across it from above its lower edge, on
+        the side up dip. They broadcast against everything else.
+    DEP : float or Tensor
+        Depth of the lower edge, positive.
+    AL, AW : float or Tensor
+        Length and width.
+    SD, CD : float or Tensor
+        Sine and cosine of dip.
+    DISL1, DISL2, DISL3 : float or Tensor
+        Strike-slip, dip-slip and tensile dislocation.
+    compute_strain : bool
+        Whether to return the derivatives too.
+
+    Returns
+    -------
+    list of Tensor
+        ``[U1, U2, U3, U11, U12, U21, U22, U31, U32]``, with ``Uij`` = ∂Ui/∂xj, or the first three.
+
+    Raises
+    ------
+    ValueError
+        If a source is not finite, a length or width not positive, or Poisson's ratio out of range.
+    """
+    to = _converter((X, Y), ALP, DEP, AL, AW, SD, CD, DISL1, DISL2, DISL3)
+    geometry = [to(v) for v in (0.0, 0.0, DEP, AL, AW, _EAST)] + [_dip(to(SD), to(CD))]
+    slips = _slips(to, DISL1, DISL2, DISL3)
+    nu = _ratio((1 - to(ALP)) / 2 if isinstance(ALP, Tensor) else (1 - ALP) / 2)
+    coordinates = to(X), to(Y), to(0.0)
+    out, shape = _field("rectangle", coordinates, geometry, slips, nu, compute_strain, _RECTANGLE)
+    return _list(out, shape, _SURFACE)
+
+
+def DC3D0(
+    ALPHA: Number,
+    X: Tensor,
+    Y: Tensor,
+    Z: Tensor,
+    DEPTH: Number,
+    DIP: Number,
+    POT1: Number,
+    POT2: Number,
+    POT3: Number,
+    POT4: Number,
+    compute_strain: bool = True,
+    is_degree: bool = True,
+) -> tuple[list[Tensor], Tensor]:
+    """Displacement and its gradient inside the half-space due to a point source.
+
+    Parameters
+    ----------
+    ALPHA : float or Tensor
+        Medium constant (λ + μ) / (λ + 2μ) = 1 / (2 (1 - ν)).
+    X, Y, Z : Tensor
+        Observers: along strike, across it on the side up dip, and up (Z ≤ 0). They broadcast against
+        everything else.
+    DEPTH : float or Tensor
+        Depth of the source, positive.
+    DIP : float or Tensor
+        Dip, in degrees unless `is_degree` is false.
+    POT1, POT2, POT3, POT4 : float or Tensor
+        Strike-slip, dip-slip, tensile and inflation potency (length² times the unit of displacement).
+    compute_strain : bool
+        Whether to return the derivatives too.
+    is_degree : bool
+        Whether `DIP` is in degrees; else in radians.
+
+    Returns
+    -------
+    U : list of Tensor
+        ``[UX, UY, UZ, UXX, UYX, UZX, UXY, UYY, UZY, UXZ, UYZ, UZZ]``, with ``Uij`` = ∂Ui/∂j, or the first
+        three.
+    IRET : Tensor of int32
+        0 where all is well, 1 at the source, 2 above the surface; where it is not 0, the values are NaN.
+
+    Raises
+    ------
+    ValueError
+        If a source is not finite or above the surface, or if Poisson's ratio is out of range.
+    """
+    to = _converter((X, Y, Z), ALPHA, DEPTH, DIP, POT1, POT2, POT3, POT4)
+    geometry = [to(v) for v in (0.0, 0.0, DEPTH, _EAST)] + [_degrees(to(DIP), is_degree)]
+    slips = _slips(to, POT1, POT2, POT3, POT4)
+    coordinates = to(X), to(Y), to(Z)
+    return _inside("point", coordinates, geometry, slips, _from_alpha(to, ALPHA), compute_strain, _POINT)
+
+
+def DC3D(
+    ALPHA: Number,
+    X: Tensor,
+    Y: Tensor,
+    Z: Tensor,
+    DEPTH: Number,
+    DIP: Number,
+    AL1: Number,
+    AL2: Number,
+    AW1: Number,
+    AW2: Number,
+    DISL1: Number,
+    DISL2: Number,
+    DISL3: Number,
+    compute_strain: bool = True,
+    is_degree: bool = True,
+) -> tuple[list[Tensor], Tensor]:
+    """Displacement and its gradient inside the half-space due to a rectangular fault.
+
+    Parameters
+    ----------
+    ALPHA : float or Tensor
+        Medium constant (λ + μ) / (λ + 2μ) = 1 / (2 (1 - ν)).
+    X, Y, Z : Tensor
+        Observers: along strike, across it on the side up dip, and up (Z ≤ 0). They broadcast against
+        everything else.
+    DEPTH : float or Tensor
+        Depth of the reference point, positive.
+    DIP : float or Tensor
+        Dip, in degrees unless `is_degree` is false.
+    AL1, AL2 : float or Tensor
+        Range of the fault along strike, from the reference point.
+    AW1, AW2 : float or Tensor
+        Range of the fault up dip, from the reference point.
+    DISL1, DISL2, DISL3 : float or Tensor
+        Strike-slip, dip-slip and tensile dislocation.
+    compute_strain : bool
+        Whether to return the derivatives too.
+    is_degree : bool
+        Whether `DIP` is in degrees; else in radians.
+
+    Returns
+    -------
+    U : list of Tensor
+        ``[UX, UY, UZ, UXX, UYX, UZX, UXY, UYY, UZY, UXZ, UYZ, UZZ]``, with ``Uij`` = ∂Ui/∂j, or the first
+        three.
+    IRET : Tensor of int32
+        0 where all is well, 1 on an edge, 2 above the surface; where it is not 0, the values are NaN.
+
+    Raises
+    ------
+    ValueError
+        If a source is not finite, a range is empty, or Poisson's ratio is out of range.
+    """
+    to = _converter((X, Y, Z), ALPHA, DEPTH, DIP, AL1, AL2, AW1, AW2, DISL1, DISL2, DISL3)
+    geometry = [to(v) for v in (0.0, 0.0, DEPTH, AL1, AL2, AW1, AW2, _EAST)] + [_degrees(to(DIP), is_degree)]
+    slips = _slips(to, DISL1, DISL2, DISL3)
+    coordinates = to(X), to(Y), to(Z)
+    return _inside("edges", coordinates, geometry, slips, _from_alpha(to, ALPHA), compute_strain, _EDGES)
+
+
+class OkadaWrapper:
+    """One fault, many observers: field, first and second derivatives in east, north, up.
+
+    The methods share their arguments.
+
+    Parameters
+    ----------
+    coords : mapping of str to Tensor
+        "x" (east) and "y" (north), and "z" (up, ≤ 0) where the observers are not all at the surface; tensors
+        of one shape. Other keys are ignored.
+    params : mapping of str to Tensor or float
+        "x_fault", "y_fault", "depth", "strike", "dip", "rake" and "slip", and "length" and "width" for a
+        rectangle; without them the source is a point and "slip" its potency. Other keys are ignored.
+    compute_strain : bool
+        Whether to return the gradient of the displacement too.
+    is_degree : bool
+        Whether "strike", "dip" and "rake" are in degrees; else in radians.
+    fault_origin : {"topleft", "center"}
+        Which point of a rectangle the position and the depth are of.
+    nu : float or Tensor
+        Poisson's ratio.
+
+    Every method returns a list of tensors of the shape of the coordinates, ``[ux, uy, uz, uxx, uyx, uzx, uxy,
+    uyy, uzy, uxz, uyz, uzz]`` with ``uij`` = ∂ui/∂j, or the first three; and raises `ValueError` for a key
+    that is missing or unknown, shapes that differ, an observer above the surface, or a value out of range,
+    `TypeError` for coordinates that are no tensors.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from dislok.okadatorch import OkadaWrapper
+    >>> coords = {"x": torch.tensor([0.0, 5.0]), "y": torch.tensor([5.0, 0.0])}
+    >>> params = dict(x_fault=0.0, y_fault=0.0, depth=1.0, length=10.0, width=5.0)
+    >>> params |= dict(strike=30.0, dip=60.0, rake=90.0, slip=2.0)
+    >>> ux, uy, uz = OkadaWrapper().compute(coords, params, compute_strain=False)
+    """
+
+    def compute(
+        self,
+        coords: Mapping[str, Tensor],
+        params: Mapping[str, Number],
+        compute_strain: bool = True,
+        is_degree: bool = True,
+        fault_origin: str = "topleft",
+        nu: Number = 0.25,
+    ) -> list[Tensor]:
+        """Displacement and, with `compute_strain`, its gradient."""
+        return _wrapped(coords, params, (), compute_strain, is_degree, fault_origin, nu)
+
+    def gradient(
+        self,
+        coords: Mapping[str, Tensor],
+        params: Mapping[str, Number],
+        arg: str,
+        compute_strain: bool = True,
+        is_degree: bool = True,
+        fault_origin: str = "topleft",
+        nu: Number = 0.25,
+    ) -> list[Tensor]:
+        """The same list, differentiated with respect to `arg`, a key of `coords` or `params`."""
+        return _wrapped(coords, params, (arg,), compute_strain, is_degree, fault_origin, nu)
+
+    def hessian(
+        self,
+        coords: Mapping[str, Tensor],
+        params: Mapping[str, Number],
+        arg1: str,
+        arg2: str,
+        compute_strain: bool = True,
+        is_degree: bool = True,
+        fault_origin: str = "topleft",
+        nu: Number = 0.25,
+    ) -> list[Tensor]:
+        """The same list, differentiated by `arg1` and `arg2`, any keys of `coords` or `params`."""
+        return _wrapped(coords, params, (arg1, arg2), compute_strain, is_degree, fault_origin, nu)
+
+
+class _Converter:
+    """Gives every number the dtype and device of a call."""
+
+    def __init__(self, dtype: torch.dtype, device: torch.device) -> None:
+        self.dtype = dtype
+        self.device = device
+
+    def __call__(self, value: Number) -> Tensor:
+        if not isinstance(value, Tensor):
+            return torch.tensor(float(value), dtype=self.dtype, device=self.device)
+        # A scalar follows the coordinates to their device; a whole array must be there already.
+        return value.to(self.dtype) if value.ndim else value.to(self.device, self.dtype)
+
+
+def _converter(coordinates: Sequence[Tensor], *others: Number) -> _Converter:
+    """The dtype that torch's own arithmetic would give: that of arrays, else that of scalar tensors."""
+    for coordinate in coordinates:
+        if not isinstance(coordinate, Tensor):
+            raise TypeError(f"coordinates must be torch tensors, got {type(coordinate).__name__}")
+    tensors = [v for v in (*coordinates, *others) if isinstance(v, Tensor)]
+    device = next((t.device for t in coordinates if t.ndim), coordinates[0].device)
+    for group in ([t for t in tensors if t.ndim], [t for t in tensors if not t.ndim]):
+        dtypes = [t.dtype for t in group if t.is_floating_point()]
+        if dtypes:
+            return _Converter(reduce(torch.promote_types, dtypes), device)
+    return _Converter(torch.get_default_dtype(), device)
+
+
+def _degrees(angle: Tensor, is_degree: bool) -> Tensor:
+    return angle if is_degree else torch.rad2deg(angle)
+
+
+def _dip(sine: Tensor, cosine: Tensor) -> Tensor:
+    return torch.rad2deg(torch.atan2(sine, cosine))
+
+
+def _from_alpha(to: _Converter, alpha: Number) -> Number:
+    return _ratio(1 - 1 / (2 * (to(alpha) if isinstance(alpha, Tensor) else alpha)))
+
+
+def _ratio(nu: Number) -> Number:
+    """Poisson's ratio, if it is one."""
+
+    def check(values: np.ndarray, _: np.ndarray) -> None:
+        bad = ~((values > -1) & (values <= 0.5))
+        if bad.any():
+            reject("nu", values.ravel(), bad.ravel(), "Poisson's ratio must be in (-1, 0.5]")
+
+    if not isinstance(nu, Tensor):
+        if not -1 < nu <= 0.5:
+            raise ValueError(f"nu is {float(nu)!r}; Poisson's ratio must be in (-1, 0.5]")
+        return float(nu)
+    if not nu.is_cuda:
+        autograd.inspect(check, nu.reshape(-1, 1), nu.reshape(-1, 1))
+    return nu
+
+
+def _slips(to: _Converter, along: Number, down: Number, *rest: Number) -> list[list[Tensor]]:
+    """Slip columns of one or two sources that together slip (along, down, rest).
+
+    Two of them, at rake 0 and at rake 90, because derivatives by size and rake are blind at slip zero.
+    """
+    tail = [to(v) for v in rest]
+    if not isinstance(down, Tensor) and down == 0:
+        return [[to(0.0), to(along), *tail]]
+    if not isinstance(along, Tensor) and along == 0:
+        return [[to(90.0), to(down), *tail]]
+    return [[to(0.0), to(along), *tail], [to(90.0), to(down), *(to(0.0) for _ in tail)]]
+
+
+def _field(
+    kind: str,
+    coordinates: Sequence[Tensor],
+    geometry: Sequence[Tensor],
+    slips: Sequence[Sequence[Tensor]],
+    nu: Number,
+    compute_strain: bool,
+    labels: Sequence[str],
+) -> tuple[Tensor, torch.Size]:
+    """Field (N, 3 or 12) and the shape that everything broadcasts to."""
+    sources = [*geometry, *(v for slip in slips for v in slip)]
+    ratio = [nu] if isinstance(nu, Tensor) else []
+    shape = torch.broadcast_shapes(*(v.shape for v in (*coordinates, *sources, *ratio)))
+    by_row = any(v.numel() != 1 for v in (*sources, *ratio))
+
+    def column(value: Tensor) -> Tensor:
+        return value.expand(shape).reshape(-1) if by_row else value.reshape(1)
+
+    obs = torch.stack([c.expand(shape).reshape(-1) for c in coordinates], -1)
+    tables = [torch.stack([column(v) for v in (*geometry, *slip)], -1) for slip in slips]
+    for table in tables:
+        _check(partial(_check_sources, kind, labels, _BOTTOM_LEFT), obs, table)
+    of = "both" if compute_strain else "displacement"
+    if isinstance(nu, Tensor):
+        nu = column(nu) if by_row else nu.reshape(())
+    if not by_row:
+        return autograd.field(kind, obs, torch.cat(tables), nu, _BOTTOM_LEFT, of), shape
+    parts = [autograd.field(kind, obs, table, nu, _BOTTOM_LEFT, of, pairs=True) for table in tables]
+    return reduce(torch.add, parts), shape
+
+
+def _inside(
+    kind: str,
+    coordinates: tuple[Tensor, Tensor, Tensor],
+    geometry: Sequence[Tensor],
+    slips: Sequence[Sequence[Tensor]],
+    nu: Number,
+    compute_strain: bool,
+    labels: Sequence[str],
+) -> tuple[list[Tensor], Tensor]:
+    """List and return code of DC3D and DC3D0."""
+    x, y, z = coordinates
+    # Above the surface the kernel is asked about the surface: derivatives of what is masked stay finite.
+    out, shape = _field(kind, (x, y, z.clamp(max=0)), geometry, slips, nu, compute_strain, labels)
+    above = (z > 0).expand(shape).reshape(-1)
+    code = torch.where(above, 2, out.isnan().any(-1).int()).to(torch.int32)
+    out = torch.where(above[:, None], math.nan, out)
+    return _list(out, shape, _INSIDE), code.reshape(shape)
+
+
+def _list(out: Tensor, shape: torch.Size, order: Sequence[int]) -> list[Tensor]:
+    """Columns of (N, 3 or 12), each a tensor of its own that callers may change in place."""
+    columns = order[: len(order) if out.shape[-1] == 12 else 3]
+    return [out.select(-1, k).clone(memory_format=torch.contiguous_format).reshape(shape) for k in columns]
+
+
+def _wrapped(
+    coords: Mapping[str, Tensor],
+    params: Mapping[str, Number],
+    args: Sequence[str],
+    compute_strain: bool,
+    is_degree: bool,
+    fault_origin: str,
+    nu: Number,
+) -> list[Tensor]:
+    """What the three methods of `OkadaWrapper` do, by the number of names in `args`."""
+    kind, names = _kind(params)
+    origin = _origin(kind, fault_origin)
+    axes = _axes(coords)
+    shape = coords["x"].shape
+    to = _converter([coords[axis] for axis in axes], *(params[name] for name in names))
+    zero = [] if "z" in axes else [torch.zeros_like(to(coords["x"]))]
+    obs = torch.stack([v.reshape(-1) for v in (*(to(coords[axis]) for axis in axes), *zero)], -1)
+    src = _source(kind, names, params, to, is_degree)
+    labels = [*names, *("opening", "inflation")[: src.shape[1] - len(names)]]
+    _check(partial(_check_sources, kind, labels, origin), obs, src, at_most_zero=True)
+    directions = [_direction(arg, axes, names, obs, src, is_degree) for arg in args]
+    of = "both" if compute_strain else "displacement"
+    if directions:
+        out = autograd.derivative(kind, obs, src, _ratio(nu), origin, of, *directions)
+    else:
+        out = autograd.field(kind, obs, src, _ratio(nu), origin, of)
+    return _list(out, shape, _INSIDE)
+
+
+def _kind(params: Mapping[str, Number]) -> tuple[str, Sequence[str]]:
+    alone = {"length", "width"} & set(params)
+    if len(alone) == 1:
+        raise ValueError(
+            f"params has {alone.pop()!r} alone; a rectangle needs 'length' and 'width', a point neither"
+        )
+    kind = "rectangle" if alone else "point"
+    names = _PARAMETERS[kind]
+    _require("params", params, names)
+    for name in names:
+        value = params[name]
+        if isinstance(value, Tensor) and value.numel() != 1:
+            raise ValueError(f"params[{name!r}] must be a scalar, got shape {tuple(value.shape)}")
+    return kind, names
+
+
+def _origin(kind: str, fault_origin: str) -> tuple[float, float]:
+    if kind == "point":
+        return _ORIGINS["topleft"]
+    if fault_origin not in _ORIGINS:
+        raise ValueError(f"fault_origin must be 'topleft' or 'center', got {fault_origin!r}")
+    return _ORIGINS[fault_origin]
+
+
+def _axes(coords: Mapping[str, Tensor]) -> Sequence[str]:
+    axes = _COORDINATES if "z" in coords else _COORDINATES[:2]
+    _require("coords", coords, axes)
+    for axis in axes:
+        value = coords[axis]
+        if not isinstance(value, Tensor):
+            raise TypeError(f"coords[{axis!r}] must be a torch tensor, got {type(value).__name__}")
+        if value.shape != coords["x"].shape:
+            raise ValueError(
+                f"coords[{axis!r}] has shape {tuple(value.shape)}, coords['x'] {tuple(coords['x'].shape)}"
+            )
+    return axes
+
+
+def _require(name: str, given: Mapping[str, object], keys: Sequence[str]) -> None:
+    missing = [key for key in keys if key not in given]
+    if missing:
+        raise ValueError(f"{name} lacks {', '.join(map(repr, missing))}")
+
+
+def _source(
+    kind: str, names: Sequence[str], params: Mapping[str, Number], to: _Converter, is_degree: bool
+) -> Tensor:
+    """One row of a source that only slips."""
+    values = [to(params[name]).reshape(()) for name in names]
+    turned = [_degrees(v, is_degree) if name in _ANGLES else v for name, v in zip(names, values, strict=True)]
+    still = [torch.zeros_like(values[0])] * (1 if kind == "rectangle" else 2)
+    return torch.stack([*turned, *still])[None]
+
+
+def _direction(
+    arg: str, axes: Sequence[str], names: Sequence[str], obs: Tensor, src: Tensor, is_degree: bool
+) -> tuple[Tensor, Tensor]:
+    """Unit change of one coordinate of all observers, or of one parameter."""
+    t_obs, t_src = torch.zeros_like(obs), torch.zeros_like(src)
+    if arg in axes:
+        t_obs[:, axes.index(arg)] = 1
+    elif arg in names:
+        t_src[:, names.index(arg)] = 1 if is_degree or arg not in _ANGLES else 180 / math.pi
+    else:
+        raise ValueError(f"Invalid arg is specified: {arg!r}; choose from {', '.join((*axes, *names))}")
+    return t_obs, t_src
+
+
+def _check(check: partial[None], obs: Tensor, src: Tensor, at_most_zero: bool = False) -> None:
+    """Look at the values of a call where that does not make a device wait."""
+
+    def look(observers: np.ndarray, sources: np.ndarray) -> None:
+        if at_most_zero:
+            check_finite("coords", observers, _COORDINATES)
+            above = observers > 0
+            above[:, :2] = False
+            if above.any():
+                reject("coords", observers, above, "observers must not be above the surface", _COORDINATES)
+        check(sources)
+
+    if not obs.is_cuda:
+        autograd.inspect(look, obs, src)
+
+
+def _check_sources(kind: str, labels: Sequence[str], origin: tuple[float, float], src: np.ndarray) -> None:
+    check_finite("params", src, labels)
+    depth = src[:, 2].astype(np.float64)
+    if kind == "point":
+        if (depth < 0).any():
+            reject(f"params.{labels[2]}", src[:, 2], depth < 0, "depth must not be negative")
+        return
+    columns = src.astype(np.float64)
+    if kind == "edges":
+        along, across = columns[:, 4] - columns[:, 3], columns[:, 6] - columns[:, 5]
+        up_dip, dip = columns[:, 5:7], columns[:, 8]
+    else:
+        along, across = columns[:, 3], columns[:, 4]
+        up_dip, dip = across[:, None] * np.array([origin[1] - 1.0, origin[1]]), columns[:, 6]
+    for name, size in (("length", along), ("width", across)):
+        if (size <= 0).any():
+            reject(f"params.{name}", size, size <= 0, "it must be positive")
+    _warn_outcrop((up_dip * np.sin(np.deg2rad(dip))[:, None]).max(1) - depth, across)
+
+
+def _warn_outcrop(height: np.ndarray, width: np.ndarray) -> None:
+    out = height > 1e-6 * width
+    if out.any():
+        warnings.warn(
+            f"the fault sticks out of the ground by {height[out][0]:.6g}; the numbers are those of the "
+            "formulas and have no physical meaning",
+            RuntimeWarning,
+            stacklevel=2,
+        )
