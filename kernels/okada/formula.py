@@ -24,7 +24,6 @@ from dislok.kernels.scalar import (
     atan,
     atan2,
     chain,
-    copysign,
     first,
     jet,
     log,
@@ -117,8 +116,14 @@ def slip_b(xd, yd, ld, i3, i4, sd, cd, u1, u2, u3, b):
 
 
 @scalar
-def slip_c(xy, r, y11, x11, ex, er3c, r3c, x11c, x32c, ex32c, xz, xxz, z32, q, z, sd, cd, u1, u2, u3, k, c4, c5):
+def slip_c(part_a, part_c, q, z, sd, cd, u1, u2, u3, k, c4, c5):
     """Part C of Table 6 for slip (U1, U2, U3); names ending in c carry the factor c~, z32 is Z32."""
+    _, xy, ex, r, y11, x11, _, _ = part_a
+    r3, xr3, xxr3, y32, xy32, xxy32, er3c, r3c, x11c, x32c, ex32c = part_c
+    h = q * cd - z
+    xz = sd * xr3 - h * xy32
+    xxz = sd * xxr3 - h * xxy32
+    z32 = sd * r3 - h * y32
     yx = cd * ex + (q * sd) * x11
     dx = x11c - z * x11
     qx32c = x11c - (q * q) * x32c
@@ -139,13 +144,6 @@ def slip_c(xy, r, y11, x11, ex, er3c, r3c, x11c, x32c, ex32c, xz, xxz, z32, q, z
         - (k * u2) * (dx + sd * xy)
     )
     return v1, v2, v3
-
-
-@scalar
-def slip_z(r3, xr3, xxr3, y32, xy32, xxy32, q, z, sd, cd):
-    """xi Z32, xi^2 Z32 and Z32, with Z32 = sin(dip)/R^3 - h Y32 and h = q cos(dip) - z."""
-    h = q * cd - z
-    return sd * xr3 - h * xy32, sd * xxr3 - h * xxy32, sd * r3 - h * y32
 
 
 @scalar
@@ -243,7 +241,7 @@ def image_terms(xi, eta, q, yt, dt, sd, cd, dist, ie):
 
 @scalar
 def image_slopes(xi, eta, q, yt, dt, sd, cd, dist, r, ie, ide):
-    """xi D11, y~ D11, J2, J3, J5, J6, K1, K3 of one corner, in forms without 1/cos(dip)."""
+    """xi D11, y~ D11, J2, J3, J5, J6, K3, K4 of one corner, in forms without 1/cos(dip)."""
     one_s = 1.0 + sd
     c1 = cd / one_s
     d11 = r * ide
@@ -256,7 +254,8 @@ def image_slopes(xi, eta, q, yt, dt, sd, cd, dist, r, ie, ide):
     g = q - c1 * dist * (1.0 + sd + sd * sd) - cd * sd * eta
     f = sd * eta * (eta * cd + 2.0 * sd * q) + q * q * ie * g
     j6 = d11 * (q * dist * ie / one_s - yt + f * ide)
-    return xi * d11, yt * d11, j2, j3, j5, j6, k1, k3
+    # K4 with Y11 as it is: a reflected one would differ by a constant along eta only
+    return xi * d11, yt * d11, j2, j3, j5, j6, k3, cd * xi * rie - sd * k1
 
 
 @scalar
@@ -450,11 +449,11 @@ def corner_image(xi, eta, q, yt, dt, sd, cd):
 @scalar
 def part_b_slopes(slopes, r, xy, sd, cd):
     """Derivatives of xd, yd, ld, I3, I4 with xi, y~ and d~ (Okada 1992, Tables 7 to 9)."""
-    xd11, yd11, j2, j3, j5, j6, k1, k3 = slopes
+    xd11, yd11, j2, j3, j5, j6, k3, k4 = slopes
     return (
         (-j5, -j2, xd11, sd * j3 - cd * j2 - xy, j6),
         (-j2, j5 + r, yd11, cd * j5 - sd * j6, j3),
-        (-xd11, -yd11, r, k3, cd * xy - sd * k1),
+        (-xd11, -yd11, r, k3, k4),
     )
 
 
@@ -516,7 +515,7 @@ def part_a_fields(x, y, d, depth, sz, sd, cd, edges, rates, eps):
     theta, xy, ex, r, y11, x11, le, lx = subtract(jets1, jets2)
     le = le + sy * log_ratio(k11[2], k12[2], k21[2], k22[2])
     lx = lx + sx * log_ratio(k11[1], k12[1], k21[1], k22[1])
-    q_ = jet(q, (zero, sd, -sz * cd, -cd, p, zero, zero))
+    q_ = jet(q, (0, sd, -sz * cd, -cd, p, 0, 0))
     return (theta, xy, ex, r, y11, x11, le, lx, q_), p, (e1, el1, k11, k21), (e2, el2, k12, k22)
 
 
@@ -595,31 +594,24 @@ def edge_x11(e, el, eta, q, w, sz, p, sd, cd):
 @scalar
 def edge_depth(c, aw, w, sd, cd):
     """Jet of the depth c~ of an edge."""
-    zero = 0.0 * sd
-    return jet(c - aw * sd, (zero, zero, zero, zero + 1.0, -aw * cd, zero, w * sd))
+    return jet(c - aw * sd, (0, 0, 0, 1.0, -aw * cd, 0, w * sd))
 
 
 @scalar
 def angle_jets(sd, cd):
     """Jets of sin(dip) and cos(dip)."""
-    zero = 0.0 * sd
-    return (
-        jet(sd, (zero, zero, zero, zero, cd, zero, zero)),
-        jet(cd, (zero, zero, zero, zero, -sd, zero, zero)),
-    )
+    return jet(sd, (0, 0, 0, 0, cd, 0, 0)), jet(cd, (0, 0, 0, 0, -sd, 0, 0))
 
 
 @scalar
 def rectangle_fields(x, y, z, c, sd, cd, edges, rates, eps):
     """All corner sums of a rectangle, with value and seven first derivatives (see `directions`)."""
-    zero = 0.0 * sd
-    one = zero + 1.0
-    real_a, _, _, _ = part_a_fields(x, y, c + z, c - z, one, sd, cd, edges, rates, eps)
-    part_a, p, edge1, edge2 = part_a_fields(x, y, c - z, c - z, -one, sd, cd, edges, rates, eps)
+    real_a, _, _, _ = part_a_fields(x, y, c + z, c - z, 1.0, sd, cd, edges, rates, eps)
+    part_a, p, edge1, edge2 = part_a_fields(x, y, c - z, c - z, -1.0, sd, cd, edges, rates, eps)
     part_b = part_b_fields(x, y, z, c, p, sd, cd, edges, rates, part_a, edge1, edge2)
-    part_c = part_c_fields(x, z, c, p, sd, cd, edges, rates, part_a, edge1, edge2, -one)
+    part_c = part_c_fields(x, z, c, p, sd, cd, edges, rates, part_a, edge1, edge2, -1.0)
     sd_, cd_ = angle_jets(sd, cd)
-    z_ = jet(z, (zero, zero, one, zero, zero, zero, zero))
+    z_ = jet(z, (0, 0, 1.0, 0, 0, 0, 0))
     return real_a, part_a, part_b, part_c, sd_, cd_, z_
 
 
@@ -634,14 +626,10 @@ def rectangle_slip(fields, u1, u2, u3, m):
     real_x, real_y, real_z = turn(v[0], v[1], v[2], sd, cd)
     theta, xy, ex, r, y11, x11, le, lx, q = part_a
     xd, yd, ld, i3, i4 = part_b
-    r3, xr3, xxr3, y32, xy32, xxy32, er3c, r3c, x11c, x32c, ex32c = part_c
     v = add(slip_a(theta, xy, ex, r, y11, x11, q, u1, u2, u3, h, a2 - k), slip_a_log(le, lx, u1, u2, u3, a1))
     v = add(v, slip_b(xd, yd, ld, i3, i4, sd, cd, u1, u2, u3, b))
     image_x, image_y, image_z = turn(v[0], v[1], v[2], sd, cd)
-    xz, xxz, z32 = slip_z(r3, xr3, xxr3, y32, xy32, xxy32, q, z, sd, cd)
-    v1, v2, v3 = slip_c(
-        xy, r, y11, x11, ex, er3c, r3c, x11c, x32c, ex32c, xz, xxz, z32, q, z, sd, cd, u1, u2, u3, k, c4, c5
-    )
+    v1, v2, v3 = slip_c(part_a[:8], part_c, q, z, sd, cd, u1, u2, u3, k, c4, c5)
     return (
         TURN * (real_x + image_x + z * v1),
         TURN * (real_y + image_y + z * (cd * v2 - sd * v3)),
@@ -653,7 +641,7 @@ def rectangle_slip(fields, u1, u2, u3, m):
 def surface_fields(x, y, c, sd, cd, edges, rates, eps):
     """As `rectangle_fields` for z = 0, where parts A cancel and part C vanishes."""
     zero = 0.0 * sd
-    part_a, p, edge1, edge2 = part_a_fields(x, y, c, c, zero - 1.0, sd, cd, edges, rates, eps)
+    part_a, p, edge1, edge2 = part_a_fields(x, y, c, c, -1.0, sd, cd, edges, rates, eps)
     part_b = part_b_fields(x, y, zero, c, p, sd, cd, edges, rates, part_a, edge1, edge2)
     sd_, cd_ = angle_jets(sd, cd)
     return part_a, part_b, sd_, cd_
@@ -678,6 +666,103 @@ def surface_z(ux, uy, uz, m):
     _, _, _, b, _, _ = m
     # nu/(1 - nu) with b = 1 - 2 nu
     return -first(uz, 0), -first(uz, 1), -(1.0 - b) / (1.0 + b) * (first(ux, 0) + first(uy, 1))
+
+
+# ------------------------------------------------------- rectangle: derivatives by number type alone
+
+
+@scalar
+def corner_a(xi, eta, q, flat, sx, sy):
+    """Elementary terms of one corner, in the order of `elementary_jets`, and what the other parts need."""
+    k = corner(xi, eta, q, sx, sy)
+    dist, ix, iy, ie, r, r3, x11, y11, x32, y32 = k
+    xy = xi * y11
+    ex = eta * x11
+    angle = where(flat, 0.0, atan(real(xi) * real(eta) / (real(q) * real(dist))))
+    theta = chain(angle, (-q * y11, -q * x11, xy + ex), (xi, eta, q))
+    return (theta, xy, ex, r, y11, x11, -sy * log(iy), -sx * log(ix)), k
+
+
+@scalar
+def corner_b(xi, eta, q, yt, dt, sd, cd, le, dist, ie):
+    """Terms of part B with R + d~ of one corner."""
+    ide, xd, yd, a3, t3, f3, v4, r4 = image_terms(xi, eta, q, yt, dt, sd, cd, dist, ie)
+    ld = -log(ide)
+    i3 = integral_i3(a3, ld, t3, f3, le, sd, cd)
+    return xd, yd, ld, i3, integral_i4(r4, xd, atan(cd * v4), sd, cd)
+
+
+@scalar
+def corner_c(xi, eta, ct, r3, x11, x32, y32):
+    """Terms of part C of one corner, in the order of `part_c_fields`."""
+    xr3 = xi * r3
+    xy32 = xi * y32
+    cr3 = ct * r3
+    cx32 = ct * x32
+    return r3, xr3, xi * xr3, y32, xy32, xi * xy32, eta * cr3, cr3, ct * x11, cx32, eta * cx32
+
+
+@scalar
+def sides(x, p, edges):
+    """The sides (sx, sy) on which the primitives of all four corners are regular."""
+    al1, al2, aw1, aw2 = edges
+    x = real(x)
+    p = real(p)
+    one = 0.0 * x + 1.0
+    return (
+        side((x - real(al1)) + (x - real(al2)), one),
+        side((p - real(aw1)) + (p - real(aw2)), one),
+    )
+
+
+@scalar
+def real_corner(x, p, q, al, aw, flat, sx, sy):
+    """Part A of one corner of the real source."""
+    terms, _ = corner_a(x - al, p - aw, q, flat, sx, sy)
+    return terms
+
+
+@scalar
+def image_corner(x, y, z, c, p, q, sd, cd, al, aw, flat, sx, sy):
+    """Parts A, B and C of one corner of the image."""
+    xi = x - al
+    eta = p - aw
+    ct = c - aw * sd
+    terms_a, k = corner_a(xi, eta, q, flat, sx, sy)
+    dist, ix, iy, ie, r, r3, x11, y11, x32, y32 = k
+    terms_b = corner_b(xi, eta, q, y - aw * cd, ct - z, sd, cd, terms_a[6], dist, ie)
+    return terms_a, terms_b, corner_c(xi, eta, ct, r3, x11, x32, y32)
+
+
+@scalar
+def is_flat(y, q, depth, sd, cd, eps):
+    """Whether the observer is on the fault's plane to rounding."""
+    y, q, sd, cd = real(y), real(q), real(sd), real(cd)
+    return absolute(q) <= eps * (absolute(y * sd) + real(depth) * absolute(cd))
+
+
+@scalar
+def rectangle_corner(x, y, z, c, sd, cd, al, aw, edges, eps):
+    """Fields of one corner, as `rectangle_fields` but for numbers that carry their derivatives themselves.
+
+    `al` and `aw` are the corner's, `edges` all four for the choice of reflections. Sum over the corners with
+    the signs of Chinnery's notation, after `rectangle_slip`.
+    """
+    d = c + z
+    p = y * cd + d * sd
+    q = y * sd - d * cd
+    flat = is_flat(y, q, c - z, sd, cd, eps)
+    sx, sy = sides(x, p, edges)
+    theta, xy, ex, r, y11, x11, le, lx = real_corner(x, p, q, al, aw, flat, sx, sy)
+    real_a = (theta, xy, ex, r, y11, x11, le, lx, q)
+    d = c - z
+    p = y * cd + d * sd
+    q = y * sd - d * cd
+    flat = is_flat(y, q, d, sd, cd, eps)
+    sx, sy = sides(x, p, edges)
+    part_a, part_b, part_c = image_corner(x, y, z, c, p, q, sd, cd, al, aw, flat, sx, sy)
+    theta, xy, ex, r, y11, x11, le, lx = part_a
+    return real_a, (theta, xy, ex, r, y11, x11, le, lx, q), part_b, part_c, sd, cd, z
 
 
 # ------------------------------------------------------------------------------------ point source
@@ -737,7 +822,8 @@ def point_c(x, y, d, c, z, p, q, sd, cd, r2, r3, r5, p1, p2, p3, p4, c4, c5):
         f4 * (e * x * shear - p1 * (a3 * cd)) + f5 * (c * (p1 * q - g * x) - (p3 * z) * x),
         f4 * (e * y * (p1 * (x * cd) + shear) - p2 * (cd * cd - sd * sd) + p3 * (2.0 * sd * cd))
         + f5 * (c * (p1 * (x * sd) + p2 * s + p3 * (t - y) - g * y) - (p3 * z) * y),
-        f4 * (p4 - (p1 * (e * x * y * sd) + p2 * (a3 * sd * cd) + p3 * (1.0 - a3 * (sd * sd)) + p4 * (e * d * d)))
+        f4
+        * (p4 * (1.0 - e * d * d) - p1 * (e * x * y * sd) - p2 * (a3 * sd * cd) - p3 * (1.0 - a3 * (sd * sd)))
         + f5 * (c * (p1 * (x * cd) + p2 * t - p3 * (s - d) + g * d) + (p3 * z) * d),
     )
 

@@ -1,0 +1,433 @@
+"""One source and one observer: from the geometry of a pair to the caller's axes and parameters.
+
+`formula` works in the source's frame (x along strike, y up dip and horizontal) and gives jets in seven
+variables of that frame. Here the jets become rows of numbers (`frame_*`), and those rows the displacement,
+its gradient and the derivatives with the source's parameters in east, north, up (`finish_*`), once for every
+backend. Between the two a backend may add up rows: over the nodes of a quadrature, or over the corners.
+
+A `pair` is a tuple of the numbers named in `PAIR`. Its lengths are in a unit that keeps them near 1; `unit`
+is the reciprocal of that unit, with which every derivative with a length is multiplied.
+"""
+
+from dislok.kernels.scalar import Jet
+from dislok.kernels.scalar.symbol import ZERO
+
+from .formula import (
+    elastic,
+    elastic_derivative,
+    point,
+    rectangle_corner,
+    rectangle_fields,
+    rectangle_slip,
+    surface_fields,
+    surface_slip,
+    surface_z,
+)
+
+PAIR = (
+    "east", "north", "z", "depth", "sin_strike", "cos_strike", "sin_dip", "cos_dip",
+    "al1", "al2", "aw1", "aw2", "l1", "l2", "w1", "w2",
+    "u1", "u2", "u3", "u4", "slip", "turn", "sin_rake", "cos_rake", "unit",
+)  # fmt: skip
+# What is differentiated with. Hessians leave out the last.
+VARIABLES = (
+    "x", "y", "depth", "length", "width", "strike", "dip", "rake", "slip", "opening", "inflation", "z", "nu",
+)  # fmt: skip
+X, Y, DEPTH, LENGTH, WIDTH, STRIKE, DIP, RAKE, SLIP, OPENING, INFLATION, Z, NU = range(13)
+# Place among the frame's variables x, y, z, depth, dip, length, width.
+FRAME = {DEPTH: 3, LENGTH: 5, WIDTH: 6, DIP: 4, Z: 2}
+GEOMETRY = (X, Y, DEPTH, LENGTH, WIDTH, STRIKE, DIP, Z)
+SLIPS = (SLIP, RAKE, OPENING, INFLATION, NU)
+OBSERVER = (X, Y, Z)
+LENGTHS = (X, Y, DEPTH, LENGTH, WIDTH, Z)
+ANGLES = (STRIKE, DIP, RAKE)
+DEGREE = 0.017453292519943295
+
+# Numbers that frame_* and finish_* return.
+FRAME_ROWS = {"value": 3, "gradient": 12, "greens": 12, "greens_gradient": 48, "first": 39, "second": 228}
+HESSIAN = 78  # packed second derivatives in the first twelve variables
+
+
+def packed(i, j):
+    """Place of the pair (i, j) in a packed lower triangle."""
+    return i * (i + 1) // 2 + j if i >= j else j * (j + 1) // 2 + i
+
+
+def named(pair, *names):
+    """Members of a pair."""
+    return [pair[PAIR.index(name)] for name in names]
+
+
+def rows(jets, count, like):
+    """The first `count` parts (value, partials, second partials) of jets as plain numbers."""
+    out = []
+    for x in jets:
+        parts = [x.v, *x.p, *(x.h or ())] if isinstance(x, Jet) else [x]
+        parts += [0.0] * (count - len(parts))
+        out += [part + 0.0 * like for part in parts[:count]]
+    return out
+
+
+def truncated(x):
+    """A jet, or tuples of jets, without second partials."""
+    if isinstance(x, tuple | list):
+        return tuple(truncated(each) for each in x)
+    return Jet(x.v, x.p) if isinstance(x, Jet) else x
+
+
+def source_slips(pair):
+    """The source's slip vector, and its derivatives in the order of `SLIPS`, with rake per unit slip."""
+    u1, u2, u3, u4, turn, sin_rake, cos_rake = named(
+        pair, "u1", "u2", "u3", "u4", "turn", "sin_rake", "cos_rake"
+    )
+    zero = 0.0 * turn
+    one = zero + 1.0
+    own = (u1, u2, u3, u4)
+    return own, (
+        (turn * cos_rake, sin_rake, zero, zero),
+        (-turn * sin_rake, cos_rake, zero, zero),
+        (zero, zero, one, zero),
+        (zero, zero, zero, one),
+        own,
+    )
+
+
+def unit_slips(pair):
+    """Unit strike slip, dip slip, opening and inflation."""
+    (turn,) = named(pair, "turn")
+    zero = 0.0 * turn
+    one = zero + 1.0
+    return (turn, zero, zero, zero), (zero, one, zero, zero), (zero, zero, one, zero), (zero, zero, zero, one)
+
+
+def observer_in_frame(pair):
+    """x and y of the observer in the source's frame."""
+    east, north, ss, cs = named(pair, "east", "north", "sin_strike", "cos_strike")
+    return east * ss + north * cs, north * ss - east * cs
+
+
+def edges_and_rates(pair):
+    """Edges, and the rates of xi and eta there with length and width."""
+    return named(pair, "al1", "al2", "aw1", "aw2"), named(pair, "l1", "l2", "w1", "w2")
+
+
+# ------------------------------------------------------------------------------ rows in the frame
+
+
+def frame_rows(level, pair, nu, displacement):
+    """Rows of a level from ``displacement(slip, elastic constants, order)``, which returns three jets."""
+    (z,) = named(pair, "z")
+    m = elastic(nu)
+    if level.startswith("greens"):
+        count = 1 if level == "greens" else 4
+        return [row for slip in unit_slips(pair) for row in rows(displacement(slip, m, 1), count, z)]
+    own, others = source_slips(pair)
+    count = {"value": 1, "gradient": 4, "first": 8, "second": 36}[level]
+    out = rows(displacement(own, m, 2 if level == "second" else 1), count, z)
+    if level in ("first", "second"):
+        for variable, slip in zip(SLIPS, others, strict=True):
+            moduli = elastic_derivative(nu) if variable == NU else m
+            out += rows(displacement(slip, moduli, 1), 1 if level == "first" else 8, z)
+    return out
+
+
+def near(level, pair, nu, eps):
+    """Rows of a rectangle by its closed form; any level but "second"."""
+    z, c, sd, cd = named(pair, "z", "depth", "sin_dip", "cos_dip")
+    x, y = observer_in_frame(pair)
+    fields = rectangle_fields(x, y, z, c, sd, cd, *edges_and_rates(pair), eps)
+    return frame_rows(level, pair, nu, lambda u, m, order: rectangle_slip(fields, *u[:3], m))
+
+
+def near_surface(level, pair, nu, eps):
+    """`near` for an observer at the surface."""
+    c, sd, cd = named(pair, "depth", "sin_dip", "cos_dip")
+    x, y = observer_in_frame(pair)
+    fields = surface_fields(x, y, c, sd, cd, *edges_and_rates(pair), eps)
+
+    def displacement(u, m, order):
+        jets = surface_slip(fields, *u[:3], m)
+        slopes = surface_z(*jets, m)
+        return [Jet(ui.v, [*ui.p[:2], dz, *ui.p[3:]]) for ui, dz in zip(jets, slopes, strict=True)]
+
+    return frame_rows(level, pair, nu, displacement)
+
+
+def near_corner(pair, nu, eps, al, aw, rate_l, rate_w):
+    """Rows of level "second" of one corner; their signed sum over the corners is the rectangle's."""
+    edges, _ = edges_and_rates(pair)
+    variables = frame_jets(pair, 2)
+    fields = rectangle_corner(
+        *variables, variable(al, 5, -rate_l, 2), variable(aw, 6, -rate_w, 2), edges, eps
+    )
+    lower = truncated(fields)
+    return frame_rows(
+        "second", pair, nu, lambda u, m, order: rectangle_slip(fields if order == 2 else lower, *u[:3], m)
+    )
+
+
+def far(level, pair, nu, g, h, weight):
+    """Rows of one node of a quadrature of point sources over a rectangle.
+
+    The node lies at the fraction `g` of the way from al1 to al2 and `h` from aw1 to aw2; `weight` is its
+    share of the area. A point source is a rectangle of unit area with one node in its middle.
+    """
+    (al1, al2, aw1, aw2), (l1, l2, w1, w2) = edges_and_rates(pair)
+    order = 2 if level == "second" else 1
+    x, y, z, c, sd, cd = frame_jets(pair, order)
+    al = variable(al1 + g * (al2 - al1), 5, -(l1 + g * (l2 - l1)), order)
+    aw = variable(aw1 + h * (aw2 - aw1), 6, -(w1 + h * (w2 - w1)), order)
+    length = variable(weight * (al2 - al1), 5, weight * (l1 - l2), order)
+    area = length * variable(aw2 - aw1, 6, w1 - w2, order)
+    node = (x - al, y - aw * cd, z, c - aw * sd, sd, cd, area)
+    lower = truncated(node)
+
+    def displacement(u, m, order):
+        *place, size = node if order == 2 else lower
+        return [size * ui for ui in point(*place, *u, m)]
+
+    return frame_rows(level, pair, nu, displacement)
+
+
+def variable(v, k, slope, order):
+    """A number linear in the frame's variable `k`, as a jet in all seven."""
+    p = [slope + 0.0 * v if i == k else ZERO for i in range(7)]
+    return Jet(v + 0.0 * slope, p, [ZERO] * 28 if order == 2 else None)
+
+
+def frame_jets(pair, order):
+    """x, y, z, depth, sin(dip), cos(dip) as jets in the frame's variables."""
+    z, c, sd, cd = named(pair, "z", "depth", "sin_dip", "cos_dip")
+    x, y = observer_in_frame(pair)
+    one = 0.0 * z + 1.0
+    places = [variable(v, k, one, order) for k, v in enumerate((x, y, z, c))]
+    dip_dip = packed(4, 4)
+    angles = []
+    for v, slope in ((sd, cd), (cd, -sd)):
+        p = [slope if i == 4 else ZERO for i in range(7)]
+        angles.append(Jet(v, p, [-v if i == dip_dip else ZERO for i in range(28)] if order == 2 else None))
+    return (*places, *angles)
+
+
+# ------------------------------------------------------------------- from the frame to the caller
+
+
+def to_caller(pair, v):
+    """A vector in the frame turned to east, north, up."""
+    ss, cs = named(pair, "sin_strike", "cos_strike")
+    return [v[0] * ss - v[1] * cs, v[0] * cs + v[1] * ss, v[2]]
+
+
+def finish_value(pair, frame):
+    """Displacement from the rows of level "value"."""
+    return to_caller(pair, frame)
+
+
+def finish_gradient(pair, frame):
+    """Displacement, then its gradient row by row, from the rows of level "gradient"."""
+    ss, cs, unit = named(pair, "sin_strike", "cos_strike", "unit")
+    parts = [frame[4 * i : 4 * i + 4] for i in range(3)]
+    value = to_caller(pair, [part[0] for part in parts])
+    by_x, by_y, by_z = (to_caller(pair, [unit * part[k] for part in parts]) for k in (1, 2, 3))
+    out = list(value)
+    for i in range(3):
+        out += [by_x[i] * ss - by_y[i] * cs, by_x[i] * cs + by_y[i] * ss, by_z[i]]
+    return out
+
+
+def finish_greens(pair, frame):
+    """Displacement (3) for each of four unit slips."""
+    return [x for k in range(4) for x in to_caller(pair, frame[3 * k : 3 * k + 3])]
+
+
+def finish_greens_gradient(pair, frame):
+    """Gradient (9) for each of four unit slips."""
+    return [x for k in range(4) for x in finish_gradient(pair, frame[12 * k : 12 * k + 12])[3:]]
+
+
+class Field:
+    """Displacement in the frame: a vector, its seven first and, if known, 28 second derivatives."""
+
+    def __init__(self, v, p, h=None):
+        self.v = v
+        self.p = p
+        self.h = h
+
+    @classmethod
+    def of_rows(cls, frame, count):
+        """The field of three runs of `count` rows: value, first and second partials of each component."""
+        parts = [frame[count * i : count * (i + 1)] for i in range(3)]
+        column = list(zip(*parts, strict=True))
+        return cls(column[0], column[1:8], column[8:36] if count > 8 else None)
+
+    def along(self, place, a):
+        """Derivative with the geometric variable `a`, a vector in the frame."""
+        x, y, ss, cs = place
+        dx, dy = self.p[0], self.p[1]
+        if a == X:
+            return [cs * dy[i] - ss * dx[i] for i in range(3)]
+        if a == Y:
+            return [-(cs * dx[i]) - ss * dy[i] for i in range(3)]
+        if a == STRIKE:
+            turned = [x * dy[i] - y * dx[i] for i in range(3)]
+            return [turned[0] + self.v[1], turned[1] - self.v[0], turned[2]]
+        return list(self.p[FRAME[a]])
+
+    def slope(self, place, a):
+        """The field's derivative with `a` as a field with first derivatives of its own."""
+        x, y, _, _ = place
+        if a != STRIKE:
+            k = FRAME[a]
+            return Field(self.p[k], [self.h[packed(k, j)] for j in range(7)])
+        slopes = []
+        for j in range(7):
+            dx, dy = self.h[packed(0, j)], self.h[packed(1, j)]
+            # the frame's axes turn too: (u_y, -u_x, 0)
+            slope = [x * dy[i] - y * dx[i] for i in range(3)]
+            slope = [slope[0] + self.p[j][1], slope[1] - self.p[j][0], slope[2]]
+            if j == 0:
+                slope = [slope[i] + self.p[1][i] for i in range(3)]
+            if j == 1:
+                slope = [slope[i] - self.p[0][i] for i in range(3)]
+            slopes.append(slope)
+        return Field(self.along(place, STRIKE), slopes)
+
+    def along_both(self, place, a, b):
+        """Second derivative with the geometric variables `a` and `b`."""
+        inner, outer = sorted((a, b), key=(STRIKE, DEPTH, LENGTH, WIDTH, DIP, Z, X, Y).index)
+        if inner in (X, Y):
+            return self._horizontal(place, a, b)
+        return self.slope(place, inner).along(place, outer)
+
+    def _horizontal(self, place, a, b):
+        """Second derivative with two of x and y."""
+        _, _, ss, cs = place
+        weights = {X: (-ss, cs), Y: (-cs, -ss)}
+        (ax, ay), (bx, by) = weights[a], weights[b]
+        xx, xy, yy = self.h[packed(0, 0)], self.h[packed(0, 1)], self.h[packed(1, 1)]
+        mixed = ax * by + ay * bx
+        return [ax * bx * xx[i] + mixed * xy[i] + ay * by * yy[i] for i in range(3)]
+
+
+def factor(a, unit):
+    """What a derivative in the frame is multiplied with to be one with the caller's variable `a`."""
+    return unit if a in LENGTHS else DEGREE if a in ANGLES else 1.0
+
+
+def place_of(pair):
+    """x, y in the frame, and the strike's sine and cosine."""
+    ss, cs = named(pair, "sin_strike", "cos_strike")
+    return (*observer_in_frame(pair), ss, cs)
+
+
+def slip_factor(pair, a):
+    """What the field of a unit of `SLIPS` is multiplied with: the rake turns the whole slip."""
+    (slip,) = named(pair, "slip")
+    return slip if a == RAKE else 1.0
+
+
+def finish_first(pair, frame):
+    """Displacement (3), then its derivatives with `VARIABLES` (3 x 13), from the rows of level "first"."""
+    (unit,) = named(pair, "unit")
+    own = Field.of_rows(frame, 8)
+    place = place_of(pair)
+    columns = {a: own.along(place, a) for a in GEOMETRY}
+    for k, a in enumerate(SLIPS):
+        columns[a] = [slip_factor(pair, a) * x for x in frame[24 + 3 * k : 27 + 3 * k]]
+    return first_rows(pair, own, columns, unit)
+
+
+def first_rows(pair, own, columns, unit):
+    """Displacement and its first derivatives, turned and scaled."""
+    turned = [to_caller(pair, [factor(a, unit) * x for x in columns[a]]) for a in range(len(VARIABLES))]
+    return [*to_caller(pair, own.v), *(turned[a][i] for i in range(3) for a in range(len(VARIABLES)))]
+
+
+def finish_second(pair, frame):
+    """What `finish_first` returns (42), second derivatives (3 x 78, packed), those with nu and x, y, z (3 x 3)."""
+    (unit,) = named(pair, "unit")
+    own = Field.of_rows(frame, 36)
+    place = place_of(pair)
+    fields = {a: Field.of_rows(frame[108 + 24 * k : 132 + 24 * k], 8) for k, a in enumerate(SLIPS)}
+    columns = {a: own.along(place, a) for a in GEOMETRY}
+    columns |= {a: [slip_factor(pair, a) * x for x in fields[a].v] for a in SLIPS}
+    out = first_rows(pair, own, columns, unit)
+    seconds = []
+    for a in range(NU):
+        for b in range(a + 1):
+            column = second(pair, own, fields, place, a, b)
+            scaled = [factor(a, unit) * (factor(b, unit) * x) for x in column]
+            seconds.append(to_caller(pair, scaled))
+    out += [column[i] for i in range(3) for column in seconds]
+    mixed = [to_caller(pair, [factor(a, unit) * x for x in fields[NU].along(place, a)]) for a in OBSERVER]
+    return out + [column[i] for i in range(3) for column in mixed]
+
+
+def second(pair, own, fields, place, a, b):
+    """Second derivative with two of the variables, a vector in the frame."""
+    slips = [v for v in (a, b) if v in SLIPS]
+    if not slips:
+        return own.along_both(place, a, b)
+    if len(slips) == 1:
+        (v,) = slips
+        other = b if v == a else a
+        return [slip_factor(pair, v) * x for x in fields[v].along(place, other)]
+    if {a, b} == {RAKE, SLIP}:
+        return list(fields[RAKE].v)
+    if a == b == RAKE:
+        (slip,) = named(pair, "slip")
+        return [-slip * x for x in fields[SLIP].v]
+    return [0.0 * x for x in own.v]
+
+
+# -------------------------------------------------------------- products that need no stored matrix
+
+
+def jacobian_row(out, c, of_gradient):
+    """Derivatives with `VARIABLES` of component `c` of the displacement or of its gradient, row by row."""
+    if not of_gradient:
+        return out[3 + 13 * c : 16 + 13 * c]
+    i, j = divmod(c, 3)
+    a = OBSERVER[j]
+    sign = 1.0 if a == Z else -1.0
+    start = 42 + HESSIAN * i
+    return [sign * out[start + packed(a, b)] for b in range(NU)] + [sign * out[42 + 3 * HESSIAN + 3 * i + j]]
+
+
+def transposed_product(out, cotangent, of_gradient):
+    """sum_c cotangent_c d(component c)/d(variable): 13 numbers."""
+    total = [0.0 * cotangent[0]] * len(VARIABLES)
+    for c, weight in enumerate(cotangent):
+        row = jacobian_row(out, c, of_gradient)
+        total = [t + weight * x for t, x in zip(total, row, strict=True)]
+    return total
+
+
+def product(out, tangent, count, of_gradient):
+    """sum_v d(component c)/d(v) tangent_v for `count` components."""
+    return [dot(jacobian_row(out, c, of_gradient), tangent) for c in range(count)]
+
+
+def dot(a, b):
+    """Sum of products."""
+    total = a[0] * b[0]
+    for x, y in zip(a[1:], b[1:], strict=True):
+        total = total + x * y
+    return total
+
+
+def hessian_product(out, tangent, i):
+    """Second derivatives of displacement component `i` times a tangent in the first twelve variables."""
+    start = 42 + HESSIAN * i
+    return [dot([out[start + packed(a, b)] for b in range(NU)], tangent[:NU]) for a in range(NU)]
+
+
+def transposed_second(out, cotangent, tangent):
+    """sum_ib cotangent_i d2u_i/d(a)d(b) tangent_b for twelve variables a."""
+    columns = [[w * x for x in hessian_product(out, tangent, i)] for i, w in enumerate(cotangent)]
+    return [columns[0][a] + columns[1][a] + columns[2][a] for a in range(NU)]
+
+
+def second_product(out, tangent, other):
+    """sum_ab d2u_i/d(a)d(b) tangent_a other_b."""
+    return [dot(hessian_product(out, tangent, i), other[:NU]) for i in range(3)]
