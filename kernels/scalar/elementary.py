@@ -39,7 +39,7 @@ def _exponent(number: Fraction) -> int:
 # A few bits fewer than the mantissa leaves room for an exact product with the reduction's integer.
 LN2_PARTS = {64: split(LN2, (41, 53)), 32: split(LN2, (15, 24))}
 QUARTER_PI_PARTS = {64: split(PI / 4, (50, 53)), 32: split(PI / 4, (21, 24))}
-HALF_PI_PARTS = {64: split(PI / 2, (33, 33, 33, 53)), 32: split(PI / 2, (12, 12, 12, 24))}
+HALF_PI_PARTS = {64: split(PI / 2, (33, 33, 33, 53)), 32: split(PI / 2, (8, 8, 8, 8, 8, 24))}
 DEGREE_PARTS = {64: split(PI / 180, (26, 53)), 32: split(PI / 180, (12, 24))}
 
 
@@ -220,21 +220,31 @@ def _sine_cosine(high: Lane, low: Lane) -> tuple[Lane, Lane]:
 
 
 def _reduced(x: Lane) -> tuple[Lane, Lane, Lane]:
-    """Quarter turns (in the low bits) and the remaining angle in two parts, from radians."""
+    """Quarter turns (in the low bits) and the remaining angle in two parts, from radians.
+
+    The products of the quarter turns with all parts of π/2 but the last are exact up to the angles that `sin`
+    promises, and the rounding of every difference is kept.
+    """
     fmt = x.format
-    first, second, third, fourth = HALF_PI_PARTS[fmt.bits]
+    *exact, last = HALF_PI_PARTS[fmt.bits]
     shifted = x * float(2 / PI) + fmt.round_magic
     n = shifted - fmt.round_magic
-    a = x - n * first
-    b = a - n * second
-    lost = (a - b) - n * second
-    c = b - n * third
-    lost = lost + ((b - c) - n * third)
-    return shifted, c, lost - n * fourth
+    high, low = x, n * -last
+    for part in exact:
+        high, error = _difference(high, n * part)
+        low = low + error
+    return shifted, high, low
+
+
+def _difference(a: Lane, b: Lane) -> tuple[Lane, Lane]:
+    """a - b rounded, and the rounding error."""
+    total = a - b
+    back = total - a
+    return total, (a - (total - back)) - (b + back)
 
 
 def sin(x: Lane) -> Lane:
-    """Sine of radians, accurate for abs(x) up to 1e5 (float64: 1e6); NaN at infinity."""
+    """Sine of radians, to 1 ulp for abs(x) <= 1e6 (float32: 1e5), less beyond; NaN at infinity."""
     shifted, high, low = _reduced(x)
     return _quadrant(shifted, *_sine_cosine(high, low), 0)
 

@@ -23,8 +23,8 @@ def scalar(function: F) -> F:
     ----------
     function : callable
         A function of positional arguments: numbers, booleans, tuples of them, integers known at compile time.
-        Native floats become plain numbers. It returns a number or boolean or a (nested) sequence of them, which
-        compiled code receives as a tuple.
+        Native floats become plain numbers. It returns a number or boolean or a (nested) sequence of them,
+        which compiled code receives as a tuple.
     """
     bind_formula(function)
     return function

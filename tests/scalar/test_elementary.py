@@ -60,7 +60,7 @@ NUMPY = {
     cos_degrees: lambda x: np.cos(np.deg2rad(x)),
 }
 # Angles beyond which the reduction is not claimed to be accurate.
-REACH = {(sin, 64): 1e6, (cos, 64): 1e6, (sin, 32): 1e3, (cos, 32): 1e3}
+REACH = {(sin, 64): 1e6, (cos, 64): 1e6, (sin, 32): 1e5, (cos, 32): 1e5}
 
 
 def names(function):
