@@ -51,11 +51,11 @@ from .functions import (
     where,
 )
 from .jets import Jet
-from .lowering import register_cpu
+from .lowering import register
 from .symbol import ZERO
 from .types import JetType
 
-register_cpu()
+register()
 
 __all__ = [
     "ZERO",

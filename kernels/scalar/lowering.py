@@ -1,8 +1,9 @@
 """What Numba must know to compile formulas: the result type of every operation on numbers, and its code.
 
 Both come from running the plain Python rules of `jets` and `functions`: on marks for the type, which finds
-the partials that are zero by structure, and on LLVM lanes for the code. `register` binds everything to the
-registries of one target, so that CPU and CUDA share this file.
+the partials that are zero by structure, and on LLVM lanes for the code. Everything is bound to Numba's common
+registries, from which numba-cuda takes over what other packages than Numba define; which kind of lane makes
+the code depends on the target that compiles.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from functools import cache
 from typing import Any
 
 from llvmlite import ir
-from numba.core import types
+from numba.core import imputils, types
+from numba.core.typing import templates
 
 from . import functions
 from .device import DeviceLane
@@ -22,6 +24,8 @@ from .symbol import MARK, TRUTH_MARK, ZERO, TruthMark
 from .types import JetType, machine_type
 
 Rule = Callable[..., Any]
+# Argument pattern: any number of arguments of any type.
+ANYTHING = (types.VarArg(types.Any),)
 
 ARITHMETIC: tuple[Any, ...] = (operator.add, operator.sub, operator.mul, operator.truediv)
 COMPARISONS: tuple[Any, ...] = (operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne)
@@ -123,7 +127,10 @@ def _typed(bits: int, pattern: Any) -> Any:
 @cache
 def formula_type(rule: Rule, args: tuple[Any, ...]) -> Any:
     """Result of a formula that runs at compile time; its mistakes are raised, not hidden."""
-    return _typed(_width(args) or 64, rule(*(_sketch(ty, True) for ty in args)))
+    bits = _width(args)
+    if bits is None:
+        raise TypeError(f"{rule.__name__}: float32 and float64 numbers do not mix")
+    return _typed(bits, rule(*(_sketch(ty, True) for ty in args)))
 
 
 def _has_number(args: Any) -> bool:
@@ -234,75 +241,57 @@ def convert(context: Any, builder: Any, fromty: Any, toty: JetType, value: Any) 
 # --- registration ---
 
 
-class Target:
-    """The registries and base classes of one Numba target.
+def bind(key: Any, typer: Rule, rule: Rule, literal: bool, *patterns: tuple[Any, ...]) -> None:
+    """Bind a function or operator to Numba.
 
     Parameters
     ----------
-    typing, lowering : registry
-        Where the target keeps typing templates and implementations.
-    template, signature : class, callable
-        The target's AbstractTemplate and signature maker.
+    key : callable
+        What compiled code calls.
+    typer : callable
+        Gives the result type from `key` and the argument types, or None.
+    rule : callable
+        Gives the code, run on lanes.
+    literal : bool
+        Whether integer literals among the arguments arrive as Python integers.
+    *patterns : tuple
+        Argument types for which the code holds.
     """
 
-    def __init__(self, typing: Any, lowering: Any, template: Any, signature: Any) -> None:
-        self.typing = typing
-        self.lowering = lowering
-        self.template = template
-        self.signature = signature
+    def generic(self: Any, args: Any, kws: Any) -> Any:
+        result = None if kws else typer(key, tuple(args))
+        return None if result is None else templates.signature(result, *args)
 
-    def bind(self, key: Any, typer: Rule, rule: Rule, literal: bool, *patterns: tuple[Any, ...]) -> None:
-        """Bind the function or operator `key`: types by `typer`, code by `rule`, for argument `patterns`."""
-        signature = self.signature
-
-        def generic(self: Any, args: Any, kws: Any) -> Any:
-            result = None if kws else typer(key, tuple(args))
-            return None if result is None else signature(result, *args)
-
-        name = f"Number_{key.__name__}"
-        members = {"key": key, "generic": generic, "prefer_literal": literal}
-        made = type(name, (self.template,), members)
-        self.typing.register_global(key, types.Function(made))
-        for pattern in patterns:
-            self.lowering.lower(key, *pattern)(implementation(rule, literal))
-
-
-def register(target: Target, anything: Any) -> None:
-    """Bind all operations on numbers to `target`; `anything` is its wildcard for any number of arguments."""
-    mixed = ((JetType, JetType), (JetType, types.Number), (types.Number, JetType))
-    for key in ARITHMETIC:
-        target.bind(key, operator_type, key, False, *mixed)
-    for key in COMPARISONS:
-        target.bind(key, comparison_type, _by_value(key), False, *mixed)
-    for key in UNARY:
-        target.bind(key, operator_type, functions.absolute if key is abs else key, False, (JetType,))
-    target.bind(operator.pow, power_type, functions.power, True, (JetType, types.IntegerLiteral))
-    for function in MAKERS:
-        target.bind(function, maker_type, function, True, (anything,))
-    for function in ELEMENTARY:
-        target.bind(function, elementary_type, function, function in LITERAL, (anything,))
-    target.bind(functions.value, value_type, functions.value, False, (JetType,))
-    for source in (JetType, types.Integer, types.Float):
-        target.lowering.lower_cast(source, JetType)(convert)
-
-
-def _by_value(comparison: Rule) -> Rule:
-    return lambda a, b: comparison(functions.value(a), functions.value(b))
-
-
-def _cpu() -> Target:
-    from numba.core import imputils
-    from numba.core.typing import templates
-
-    registries = templates.builtin_registry, imputils.builtin_registry
-    return Target(*registries, templates.AbstractTemplate, templates.signature)
-
-
-def register_cpu() -> None:
-    """Bind everything to Numba's CPU target."""
-    register(_cpu(), types.VarArg(types.Any))
+    members = {"key": key, "generic": generic, "prefer_literal": literal}
+    template = type(f"Number_{key.__name__}", (templates.AbstractTemplate,), members)
+    templates.builtin_registry.register_global(key, types.Function(template))
+    for pattern in patterns:
+        imputils.builtin_registry.lower(key, *pattern)(implementation(rule, literal))
 
 
 def bind_formula(function: Rule) -> None:
     """Bind a formula, which runs at compile time."""
-    _cpu().bind(function, formula_type, function, True, (types.VarArg(types.Any),))
+    bind(function, formula_type, function, True, ANYTHING)
+
+
+def register() -> None:
+    """Bind all operations on numbers."""
+    mixed = ((JetType, JetType), (JetType, types.Number), (types.Number, JetType))
+    for key in ARITHMETIC:
+        bind(key, operator_type, key, False, *mixed)
+    for key in COMPARISONS:
+        bind(key, comparison_type, _by_value(key), False, *mixed)
+    for key in UNARY:
+        bind(key, operator_type, functions.absolute if key is abs else key, False, (JetType,))
+    bind(operator.pow, power_type, functions.power, True, (JetType, types.IntegerLiteral))
+    for function in MAKERS:
+        bind(function, maker_type, function, True, ANYTHING)
+    for function in ELEMENTARY:
+        bind(function, elementary_type, function, function in LITERAL, ANYTHING)
+    bind(functions.value, value_type, functions.value, False, (JetType,))
+    for source in (JetType, types.Integer, types.Float):
+        imputils.builtin_registry.lower_cast(source, JetType)(convert)
+
+
+def _by_value(comparison: Rule) -> Rule:
+    return lambda a, b: comparison(functions.value(a), functions.value(b))

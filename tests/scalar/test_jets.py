@@ -246,11 +246,20 @@ def test_comparisons_look_at_values():
         lambda: seed(1.0, 0, 2, 1) + seed(1.0, 0, 3, 1),
         lambda: seed(1.0, 0, 2, 1) * seed(1.0, 0, 2, 2),
         lambda: number(np.float32(1.0)) + number(1.0),
+        lambda: unrolled(number(np.float32(1.0)), number(2.0)),
         lambda: first(seed(1.0, 0, 2, 1), 2),
         lambda: first(number(1.0), 0),
         lambda: seed(1.0, 3, 3, 1),
     ],
-    ids=["variables", "orders", "dtypes", "no such partial", "no partials", "no such variable"],
+    ids=[
+        "variables",
+        "orders",
+        "dtypes",
+        "dtypes in a formula",
+        "no such partial",
+        "no partials",
+        "no such variable",
+    ],
 )
 def test_what_does_not_mix_is_a_typing_error(mix):
     with pytest.raises((TypingError, TypeError)):
