@@ -157,9 +157,12 @@ def turn(v1, v2, v3, sd, cd):
 
 @scalar
 def reciprocals(a, rho2, dist):
-    """1/(R + |a|) and 1/(R - |a|) without cancellation; rho2 = R^2 - a^2."""
-    big = dist + absolute(a)
-    return 1.0 / big, big / rho2
+    """1/(R + a) and 1/(R - a) without cancellation; rho2 = R^2 - a^2."""
+    positive = a >= 0.0
+    big = dist + where(positive, a, -a)
+    small = 1.0 / big
+    large = big / rho2
+    return where(positive, small, large), where(positive, large, small)
 
 
 @scalar
@@ -174,10 +177,9 @@ def corner(xi, eta, q, sx, sy):
     dist = sqrt(xi2 + eta2 + q2)
     r = 1.0 / dist
     plus, minus = reciprocals(xi, eta2 + q2, dist)
-    ix = where(sx * xi >= 0.0, plus, minus)
-    plus, minus = reciprocals(eta, xi2 + q2, dist)
-    iy = where(sy * eta >= 0.0, plus, minus)
-    ie = where(eta >= 0.0, plus, minus)
+    ix = where(sx > 0.0, plus, minus)
+    ie, minus = reciprocals(eta, xi2 + q2, dist)
+    iy = where(sy > 0.0, ie, minus)
     rx = r * ix
     ry = r * iy
     x11 = sx * rx
@@ -436,8 +438,7 @@ def edge_image(xi1, xi2, eta, q, p, yt, dt, aw, sd, cd, r_sum, r_l, xy, xy_l, l1
 def corner_image(xi, eta, q, yt, dt, sd, cd):
     """`image_terms` with the derivative with dip and `image_slopes` of one corner."""
     dist = sqrt(xi * xi + (eta * eta + q * q))
-    plus, minus = reciprocals(eta, xi * xi + q * q, dist)
-    ie = where(eta >= 0.0, plus, minus)
+    ie, _ = reciprocals(eta, xi * xi + q * q, dist)
     ide, xd, yd, a3, t3, f3, v4, r4 = image_terms(xi, eta, q, yt, dt, sd, cd, dist, ie)
     dist = real(dist)
     slopes = image_slopes(

@@ -20,6 +20,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from dislok.kernels.cpu import kernel
 from dislok.kernels.scalar import JetType, cos_degrees, number, scalar, sin_degrees
 
 from . import pair as _pair
@@ -30,12 +31,6 @@ LANES = 64
 PAIR_ROWS = len(PAIR)
 EXTRA = PAIR_ROWS
 FRAME = 64
-OPTIONS: dict[str, Any] = {
-    "error_model": "numpy",
-    "fastmath": {"contract", "nsz", "arcp"},
-    "nogil": True,
-    "cache": True,
-}
 # A block is this many numbers apart from the next, per level.
 RESULT_ROWS = {"value": 3, "gradient": 12, "greens": 12, "greens_gradient": 36, "first": 42, "second": 285}
 # Pairs handled at once by one thread, so that the rows stay in the second-level cache.
@@ -49,9 +44,9 @@ CHUNK = {
 }
 
 # Gauss-Legendre nodes and weights on [0, 1]; row n holds the rule with n points.
-ORDERS = (1, 2, 3, 4, 5, 6, 8)
-NODES = np.zeros((9, 8))
-WEIGHTS = np.zeros((9, 8))
+ORDERS = (1, 2, 3, 4, 5, 6, 8, 12)
+NODES = np.zeros((13, 12))
+WEIGHTS = np.zeros((13, 12))
 for _n in ORDERS:
     _x, _w = np.polynomial.legendre.leggauss(_n)
     NODES[_n, :_n], WEIGHTS[_n, :_n] = 0.5 * (_x + 1.0), 0.5 * _w
@@ -288,7 +283,7 @@ def _jacobian_gradient(out):
 # ------------------------------------------------------------------------------------------ kernels
 
 
-@numba.njit(**OPTIONS)
+@kernel
 def near_value(rows, stride, begin, end, nu, eps):
     for block in range(begin, end):
         base = np.uint64(block * stride)
@@ -297,7 +292,7 @@ def near_value(rows, stride, begin, end, nu, eps):
             store(rows, base + np.uint64(FRAME * LANES) + i, _near_value(pair, number(nu), number(eps)))
 
 
-@numba.njit(**OPTIONS)
+@kernel
 def near_gradient(rows, stride, begin, end, nu, eps):
     for block in range(begin, end):
         base = np.uint64(block * stride)
@@ -306,7 +301,7 @@ def near_gradient(rows, stride, begin, end, nu, eps):
             store(rows, base + np.uint64(FRAME * LANES) + i, _near_gradient(pair, number(nu), number(eps)))
 
 
-@numba.njit(**OPTIONS)
+@kernel
 def near_greens(rows, stride, begin, end, nu, eps):
     for block in range(begin, end):
         base = np.uint64(block * stride)
@@ -315,7 +310,7 @@ def near_greens(rows, stride, begin, end, nu, eps):
             store(rows, base + np.uint64(FRAME * LANES) + i, _near_greens(pair, number(nu), number(eps)))
 
 
-@numba.njit(**OPTIONS)
+@kernel
 def near_greens_gradient(rows, stride, begin, end, nu, eps):
     for block in range(begin, end):
         base = np.uint64(block * stride)
@@ -328,7 +323,7 @@ def near_greens_gradient(rows, stride, begin, end, nu, eps):
             )
 
 
-@numba.njit(**OPTIONS)
+@kernel
 def near_first(rows, stride, begin, end, nu, eps):
     for block in range(begin, end):
         base = np.uint64(block * stride)
@@ -337,7 +332,7 @@ def near_first(rows, stride, begin, end, nu, eps):
             store(rows, base + np.uint64(FRAME * LANES) + i, _near_first(pair, number(nu), number(eps)))
 
 
-@numba.njit(**OPTIONS)
+@kernel
 def near_surface_value(rows, stride, begin, end, nu, eps):
     for block in range(begin, end):
         base = np.uint64(block * stride)
@@ -348,7 +343,7 @@ def near_surface_value(rows, stride, begin, end, nu, eps):
             )
 
 
-@numba.njit(**OPTIONS)
+@kernel
 def near_surface_gradient(rows, stride, begin, end, nu, eps):
     for block in range(begin, end):
         base = np.uint64(block * stride)
@@ -361,7 +356,7 @@ def near_surface_gradient(rows, stride, begin, end, nu, eps):
             )
 
 
-@numba.njit(**OPTIONS)
+@kernel
 def near_surface_greens(rows, stride, begin, end, nu, eps):
     for block in range(begin, end):
         base = np.uint64(block * stride)
@@ -372,7 +367,7 @@ def near_surface_greens(rows, stride, begin, end, nu, eps):
             )
 
 
-@numba.njit(**OPTIONS)
+@kernel
 def near_surface_greens_gradient(rows, stride, begin, end, nu, eps):
     for block in range(begin, end):
         base = np.uint64(block * stride)
@@ -385,7 +380,7 @@ def near_surface_greens_gradient(rows, stride, begin, end, nu, eps):
             )
 
 
-@numba.njit(**OPTIONS)
+@kernel
 def near_surface_first(rows, stride, begin, end, nu, eps):
     for block in range(begin, end):
         base = np.uint64(block * stride)
@@ -396,7 +391,7 @@ def near_surface_first(rows, stride, begin, end, nu, eps):
             )
 
 
-@numba.njit(**OPTIONS)
+@kernel
 def near_second(rows, stride, begin, end, nu, eps):
     for block in range(begin, end):
         base = np.uint64(block * stride)
@@ -418,7 +413,7 @@ def near_second(rows, stride, begin, end, nu, eps):
                 accumulate(rows, frame + i, terms, sign)
 
 
-@numba.njit(**OPTIONS)
+@kernel
 def far_value(rows, stride, begin, end, nu, along, across):
     one = rows.dtype.type(1.0)
     for block in range(begin, end):
@@ -436,7 +431,7 @@ def far_value(rows, stride, begin, end, nu, along, across):
                     accumulate(rows, frame + i, terms, one)
 
 
-@numba.njit(**OPTIONS)
+@kernel
 def far_gradient(rows, stride, begin, end, nu, along, across):
     one = rows.dtype.type(1.0)
     for block in range(begin, end):
@@ -454,7 +449,7 @@ def far_gradient(rows, stride, begin, end, nu, along, across):
                     accumulate(rows, frame + i, terms, one)
 
 
-@numba.njit(**OPTIONS)
+@kernel
 def far_greens(rows, stride, begin, end, nu, along, across):
     one = rows.dtype.type(1.0)
     for block in range(begin, end):
@@ -472,7 +467,7 @@ def far_greens(rows, stride, begin, end, nu, along, across):
                     accumulate(rows, frame + i, terms, one)
 
 
-@numba.njit(**OPTIONS)
+@kernel
 def far_greens_gradient(rows, stride, begin, end, nu, along, across):
     one = rows.dtype.type(1.0)
     for block in range(begin, end):
@@ -490,7 +485,7 @@ def far_greens_gradient(rows, stride, begin, end, nu, along, across):
                     accumulate(rows, frame + i, terms, one)
 
 
-@numba.njit(**OPTIONS)
+@kernel
 def far_first(rows, stride, begin, end, nu, along, across):
     one = rows.dtype.type(1.0)
     for block in range(begin, end):
@@ -508,7 +503,7 @@ def far_first(rows, stride, begin, end, nu, along, across):
                     accumulate(rows, frame + i, terms, one)
 
 
-@numba.njit(**OPTIONS)
+@kernel
 def far_second(rows, stride, begin, end, nu, along, across):
     one = rows.dtype.type(1.0)
     for block in range(begin, end):
@@ -526,7 +521,7 @@ def far_second(rows, stride, begin, end, nu, along, across):
                     accumulate(rows, frame + i, terms, one)
 
 
-@numba.njit(**OPTIONS)
+@kernel
 def finish_value(rows, stride, begin, end):
     for block in range(begin, end):
         base = np.uint64(block * stride)
@@ -537,7 +532,7 @@ def finish_value(rows, stride, begin, end):
             store(rows, base + np.uint64(67 * LANES) + i, _finish_value(pair, extra, frame))
 
 
-@numba.njit(**OPTIONS)
+@kernel
 def finish_gradient(rows, stride, begin, end):
     for block in range(begin, end):
         base = np.uint64(block * stride)
@@ -548,7 +543,7 @@ def finish_gradient(rows, stride, begin, end):
             store(rows, base + np.uint64(76 * LANES) + i, _finish_gradient(pair, extra, frame))
 
 
-@numba.njit(**OPTIONS)
+@kernel
 def finish_greens(rows, stride, begin, end):
     for block in range(begin, end):
         base = np.uint64(block * stride)
@@ -559,7 +554,7 @@ def finish_greens(rows, stride, begin, end):
             store(rows, base + np.uint64(76 * LANES) + i, _finish_greens(pair, extra, frame))
 
 
-@numba.njit(**OPTIONS)
+@kernel
 def finish_greens_gradient(rows, stride, begin, end):
     for block in range(begin, end):
         base = np.uint64(block * stride)
@@ -570,7 +565,7 @@ def finish_greens_gradient(rows, stride, begin, end):
             store(rows, base + np.uint64(112 * LANES) + i, _finish_greens_gradient(pair, extra, frame))
 
 
-@numba.njit(**OPTIONS)
+@kernel
 def finish_adjoint(rows, stride, begin, end):
     for block in range(begin, end):
         base = np.uint64(block * stride)
@@ -581,7 +576,7 @@ def finish_adjoint(rows, stride, begin, end):
             store(rows, base + np.uint64(76 * LANES) + i, _finish_adjoint(pair, extra, frame))
 
 
-@numba.njit(**OPTIONS)
+@kernel
 def finish_adjoint_gradient(rows, stride, begin, end):
     for block in range(begin, end):
         base = np.uint64(block * stride)
@@ -592,7 +587,7 @@ def finish_adjoint_gradient(rows, stride, begin, end):
             store(rows, base + np.uint64(112 * LANES) + i, _finish_adjoint_gradient(pair, extra, frame))
 
 
-@numba.njit(**OPTIONS)
+@kernel
 def finish_first(rows, stride, begin, end):
     for block in range(begin, end):
         base = np.uint64(block * stride)
@@ -603,7 +598,7 @@ def finish_first(rows, stride, begin, end):
             store(rows, base + np.uint64(103 * LANES) + i, _finish_first(pair, extra, frame))
 
 
-@numba.njit(**OPTIONS)
+@kernel
 def finish_vjp(rows, stride, begin, end):
     for block in range(begin, end):
         base = np.uint64(block * stride)
@@ -614,7 +609,7 @@ def finish_vjp(rows, stride, begin, end):
             store(rows, base + np.uint64(103 * LANES) + i, _finish_vjp(pair, extra, frame))
 
 
-@numba.njit(**OPTIONS)
+@kernel
 def finish_jvp(rows, stride, begin, end):
     for block in range(begin, end):
         base = np.uint64(block * stride)
@@ -625,7 +620,7 @@ def finish_jvp(rows, stride, begin, end):
             store(rows, base + np.uint64(103 * LANES) + i, _finish_jvp(pair, extra, frame))
 
 
-@numba.njit(**OPTIONS)
+@kernel
 def finish_second(rows, stride, begin, end):
     for block in range(begin, end):
         base = np.uint64(block * stride)
@@ -636,7 +631,7 @@ def finish_second(rows, stride, begin, end):
             store(rows, base + np.uint64(292 * LANES) + i, _finish_second(pair, extra, frame))
 
 
-@numba.njit(**OPTIONS)
+@kernel
 def finish_jacobian_gradient(rows, stride, begin, end):
     for block in range(begin, end):
         base = np.uint64(block * stride)
@@ -647,7 +642,7 @@ def finish_jacobian_gradient(rows, stride, begin, end):
             store(rows, base + np.uint64(292 * LANES) + i, _finish_jacobian_gradient(pair, extra, frame))
 
 
-@numba.njit(**OPTIONS)
+@kernel
 def finish_vjp_gradient(rows, stride, begin, end):
     for block in range(begin, end):
         base = np.uint64(block * stride)
@@ -658,7 +653,7 @@ def finish_vjp_gradient(rows, stride, begin, end):
             store(rows, base + np.uint64(292 * LANES) + i, _finish_vjp_gradient(pair, extra, frame))
 
 
-@numba.njit(**OPTIONS)
+@kernel
 def finish_jvp_gradient(rows, stride, begin, end):
     for block in range(begin, end):
         base = np.uint64(block * stride)
@@ -669,7 +664,7 @@ def finish_jvp_gradient(rows, stride, begin, end):
             store(rows, base + np.uint64(292 * LANES) + i, _finish_jvp_gradient(pair, extra, frame))
 
 
-@numba.njit(**OPTIONS)
+@kernel
 def finish_vjp2(rows, stride, begin, end):
     for block in range(begin, end):
         base = np.uint64(block * stride)
@@ -680,7 +675,7 @@ def finish_vjp2(rows, stride, begin, end):
             store(rows, base + np.uint64(292 * LANES) + i, _finish_vjp2(pair, extra, frame))
 
 
-@numba.njit(**OPTIONS)
+@kernel
 def finish_jvp2(rows, stride, begin, end):
     for block in range(begin, end):
         base = np.uint64(block * stride)
@@ -705,15 +700,15 @@ LENGTH_ROWS = np.array([PAIR.index(n) for n in ("east", "north", "z", "depth", "
 
 # Least distance, in half-lengths, at which a rule with so many points (`ORDERS`) is as good as the dtype.
 REACH = {
-    np.dtype(np.float64): np.array([1.6e6, 890.0, 73.0, 21.0, 10.0, 6.0, 3.3]),
-    np.dtype(np.float32): np.array([1600.0, 28.0, 7.4, 3.8, 2.6, 2.0, 1.4]),
+    np.dtype(np.float64): np.array([4e6, 1600.0, 110.0, 28.0, 13.0, 8.0, 4.5, 2.6]),
+    np.dtype(np.float32): np.array([3000.0, 40.0, 10.0, 5.0, 3.4, 2.6, 1.8, 1.4]),
 }
 # Distance in half-lengths beyond which the quadrature is used, and amplification of rounding in the closed form
 # beyond which it is used already at the reach of the largest rule.
 SWITCH = {np.dtype(np.float64): (20.0, 2e6), np.dtype(np.float32): (6.0, 3e3)}
 
 
-@numba.njit(**OPTIONS)
+@kernel
 def rule(ratio, reach):
     """Number of quadrature points for a distance of so many half-lengths."""
     if ratio >= reach[0]:
@@ -728,10 +723,12 @@ def rule(ratio, reach):
         return 5
     if ratio >= reach[5]:
         return 6
-    return 8
+    if ratio >= reach[6]:
+        return 8
+    return 12
 
 
-@numba.njit(**OPTIONS)
+@kernel
 def classify(x, y, z, source, reach, switch, amplification):
     """0 for the closed form, else the numbers of points along length and width as 16 n + m."""
     if source[CENTRE + 5] != 0.0:
@@ -742,7 +739,7 @@ def classify(x, y, z, source, reach, switch, amplification):
     a, b = source[CENTRE + 3], source[CENTRE + 4]
     largest = max(a, b)
     r2 = east * east + north * north + (z + depth) * (z + depth)
-    near = reach[6] * largest
+    near = reach[7] * largest
     if r2 < near * near:
         return 0
     far = switch * largest
@@ -755,7 +752,7 @@ def classify(x, y, z, source, reach, switch, amplification):
     return 16 * rule(r / a, reach) + rule(r / b, reach)
 
 
-@numba.njit(**OPTIONS)
+@kernel
 def schedule(obs, table, paired, part, start, room, reach, switch, amplification, lanes, blocks):
     """Sort the next pairs of a part of the work into blocks.
 
@@ -767,7 +764,7 @@ def schedule(obs, table, paired, part, start, room, reach, switch, amplification
     count = i1 - i0 if paired else (i1 - i0) * (j1 - j0)
     n = min(count - start, (room - len(ORDERS) - 1) * LANES)
     codes = np.empty(n, np.int32)
-    heads = np.zeros(9, np.int64)
+    heads = np.zeros(13, np.int64)
     i, j = (i0 + start, i0 + start) if paired else (i0 + start % (i1 - i0), j0 + start // (i1 - i0))
     first_i, first_j = i, j
     for k in range(n):
@@ -782,7 +779,7 @@ def schedule(obs, table, paired, part, start, room, reach, switch, amplification
             j += 1
     total = 0
     near = 0
-    for key in range(9):
+    for key in range(13):
         used = heads[key]
         heads[key] = total * LANES
         total += (used + LANES - 1) // LANES
@@ -816,7 +813,7 @@ def schedule(obs, table, paired, part, start, room, reach, switch, amplification
     return start + n, total, near
 
 
-@numba.njit(**OPTIONS)
+@kernel
 def fill(rows, stride, obs, table, lanes, blocks, total):
     """Write the rows of `PAIR`; lengths in the source's unit for the closed form, in the distance's far away."""
     for block in range(total):
@@ -846,7 +843,7 @@ def fill(rows, stride, obs, table, lanes, blocks, total):
                 rows[base + r * LANES + k] *= rows[base + UNIT * LANES + k]
 
 
-@numba.njit(**OPTIONS)
+@kernel
 def spread(rows, stride, at, values, column, lanes, total):
     """Copy the rows of `values` that the lanes' observers (column 0) or sources (1) own into the blocks."""
     for block in range(total):
@@ -856,7 +853,7 @@ def spread(rows, stride, at, values, column, lanes, total):
                 rows[place + k] = values[lanes[block * LANES + k, column], c]
 
 
-@numba.njit(**OPTIONS)
+@kernel
 def tangents(rows, stride, at, of_obs, of_src, of_nu, lanes, total):
     """Tangents of the pair's `VARIABLES` from those of observers, sources (eleven columns) and nu."""
     for block in range(total):
@@ -874,7 +871,7 @@ def tangents(rows, stride, at, of_obs, of_src, of_nu, lanes, total):
 # ------------------------------------------------------------------------------- what becomes of rows
 
 
-@numba.njit(**OPTIONS)
+@kernel
 def add_up(rows, stride, at, count, column, lanes, blocks, total, out):
     """Add result rows to the observers (column 0) or sources (1) of the lanes."""
     for block in range(total):
@@ -884,7 +881,7 @@ def add_up(rows, stride, at, count, column, lanes, blocks, total, out):
                 out[lanes[block * LANES + k, column], c] += rows[place + k]
 
 
-@numba.njit(**OPTIONS)
+@kernel
 def add_gradients(rows, stride, at, lanes, blocks, total, of_obs, of_src, of_nu):
     """Add a gradient with `VARIABLES` (the last may be missing) to observers, sources and nu."""
     for block in range(total):
@@ -900,7 +897,7 @@ def add_gradients(rows, stride, at, lanes, blocks, total, of_obs, of_src, of_nu)
                 of_nu[0] += rows[place + 12 * LANES + k]
 
 
-@numba.njit(**OPTIONS)
+@kernel
 def keep(rows, stride, at, index, paired, lanes, blocks, total, out):
     """Store result rows ``index[c, v]`` as ``out[observer, c, source, v]`` (source 0 for pairs)."""
     for block in range(total):
