@@ -17,18 +17,24 @@ MOST_ROUNDS = 25
 
 
 class Times(NamedTuple):
-    """Seconds of one call, round by round, and how much of that time this process really ran.
+    """Seconds of one call, round by round.
 
     Attributes
     ----------
     seconds : list of float
         Wall time.
-    share : float
-        Processor time over wall time, all rounds together; clearly below 1 (per thread) the machine was busy.
+    processor : list of float
+        Processor time of the whole process: the same for one thread on a quiet machine, and nearly the same
+        on a busy one.
     """
 
     seconds: list[float]
-    share: float
+    processor: list[float]
+
+    @property
+    def share(self) -> float:
+        """Processor time over wall time; clearly below 1 (per thread) the machine was busy."""
+        return sum(self.processor) / sum(self.seconds)
 
 
 class Spread(NamedTuple):
@@ -108,6 +114,11 @@ class Duel(NamedTuple):
         """How many times faster dislok is."""
         return spread(np.array(self.theirs.seconds) / np.array(self.ours.seconds))
 
+    @property
+    def faster_by_processor(self) -> Spread:
+        """The same by processor time."""
+        return spread(np.array(self.theirs.processor) / np.array(self.ours.processor))
+
 
 class Work(NamedTuple):
     """A call, or some of the equal pieces that it falls into.
@@ -184,7 +195,7 @@ def timed(call: Callable[[], Any], factor: int = 1) -> tuple[float, float]:
 
 def _times(sample: Any) -> Times:
     wall, cpu = zip(*sample, strict=True)
-    return Times(list(wall), sum(cpu) / sum(wall))
+    return Times(list(wall), list(cpu))
 
 
 def processor() -> str:

@@ -108,6 +108,7 @@ def _row(case: Case, name: str, duel: Duel, pairs: int, apart: float) -> dict:
         "ours_ns": nanoseconds(duel.ours.seconds, pairs),
         "other_ns": nanoseconds(duel.theirs.seconds, pairs) if name else None,
         "times_faster": spread_row(faster) if name else None,
+        "times_faster_by_processor": spread_row(duel.faster_by_processor) if name else None,
         "goal": goal,
         "met": None if goal is None else bool(faster.median >= goal),
         "difference": apart,

@@ -222,9 +222,7 @@ def quick(tmp_path_factory):
         patch.syspath_prepend(str(ROOT))
         patch.setattr(load("peers"), "KNOWN", ())
         sections = ["--section=comparisons", "--section=roofline"]
-        status = load("__main__").main(
-            ["--quick", "--only", "displacement, surface", *sections, "--json", str(file)]
-        )
+        status = load("__main__").main(["--quick", "--only", "slip", *sections, "--json", str(file)])
     return status, json.loads(file.read_text())
 
 
@@ -234,13 +232,13 @@ def test_run_writes_machine_versions_commit_and_figures(quick):
     assert found["facts"]["processor"] and found["facts"]["versions"]["numpy"] == np.__version__
     assert "commit" in found["facts"] and found["facts"]["date"].endswith("+00:00")
     rows = {row["case"]: row for row in found["comparisons"]}
-    assert rows["displacement, surface"]["ours_ns"] > 0
+    assert rows["displacement + gradient, inside, 1 slip"]["ours_ns"] > 0
     assert all(0 < row["share_of_peak"] < 1 for row in found["roofline"])
 
 
 def test_report_is_a_table_of_what_was_measured(quick):
     text = load("report").render(quick[1])
-    assert "| displacement, surface" in text and "(no other code)" in text
+    assert "| displacement + gradient, inside, 1 slip" in text and "(no other code)" in text
 
 
 def test_disagreement_is_a_failure():
