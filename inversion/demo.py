@@ -76,12 +76,10 @@ def run(out: Path) -> int:
     """
     began = time.perf_counter()
     problem = kumamoto_problem()
-    print(
-        "The 2016-04-15 (UTC) Kumamoto earthquake, Japan: static offsets of "
-        f"{len(problem.datasets[0].xy)} GNSS stations,\nmeasured by dislok in real 1 Hz records (GSI GEONET). "
-        "Which fault made them?\n\nCompiling, then searching from several places:",
-        flush=True,
-    )
+    count = len(problem.datasets[0].xy)
+    print(f"The 2016-04-15 (UTC) Kumamoto earthquake, Japan: static offsets of {count} GNSS stations,")
+    print("measured by dislok in real 1 Hz records (GSI GEONET). Which fault made them?\n")
+    print("Compiling, then searching from several places:", flush=True)
     result = problem.solve(starts=6, seed=3, progress=_say)
     print(f"\n{result.summary()}\n\n{_comparison(result)}\n", flush=True)
     samples = _draw(problem, result)

@@ -47,19 +47,17 @@ def fit_map(
     centre, radius = _frame(result, radius)
     near = (np.abs(fit.xy - centre) < radius).all(axis=1)
     observed, predicted = (_enu(fit, values)[near] for values in (fit.observed, fit.predicted))
-    figure, axes = _subplots(1, 2, (11.0, 5.8))
-    for panel, parts, what in zip(axes, ((0, 1), (None, 2)), ("horizontal", "vertical"), strict=True):
+    panels = {"horizontal": [0, 1], "vertical": [2]}
+    shown = {what: parts for what, parts in panels.items() if observed[:, parts].any()}
+    figure, axes = _subplots(1, len(shown), (5.5 * len(shown), 5.8), squeeze=False)
+    for panel, (what, parts) in zip(axes[0], shown.items(), strict=True):
         _draw_faults(panel, result)
         for values, colour in ((observed, OBSERVED), (predicted, PREDICTED)):
-            arrows = np.stack(
-                [values[:, i] if i is not None else np.zeros(len(values)) for i in parts], axis=-1
-            )
-            _draw_arrows(panel, fit.xy[near], arrows, colour, observed, radius)
+            _draw_arrows(panel, fit.xy[near], values[:, parts], colour, observed[:, parts], radius)
         panel.scatter(*fit.xy[near].T, s=6, color=OBSERVED, zorder=3, linewidths=0)
         panel.set_title(what, fontsize=11)
         _dress_map(panel, result, centre, radius)
-    _arrow_legend(axes[0])
-    axes[1].set_ylabel("")
+    _arrow_legend(axes[0, 0])
     return _titled(figure, title)
 
 
@@ -73,7 +71,7 @@ def residuals(result: Result, *, name: str | None = None, title: str = "") -> Fi
     centre = _outline(result).reshape(-1, 3)[:, :2].mean(axis=0)
     reach = 1.08 * float(np.abs(fit.xy - centre).max())
     _draw_faults(left, result)
-    _draw_arrows(left, fit.xy, residual[:, :2], OBSERVED, residual, 0.6 * reach)
+    _draw_arrows(left, fit.xy, residual[:, :2], OBSERVED, residual[:, :2], 0.6 * reach)
     left.scatter(*fit.xy.T, s=5, color=OBSERVED, zorder=3, linewidths=0)
     _dress_map(left, result, centre, reach)
     left.set_title("horizontal, measured less predicted", fontsize=11)
@@ -210,19 +208,19 @@ def _draw_faults(panel: Axes, result: Result) -> None:
         panel.plot(*quad[:2].T, color=FAULT, lw=2.4, solid_capstyle="round", zorder=2)
 
 
-def _draw_arrows(
-    panel: Axes, xy: Array, arrows: Array, colour: str, all_values: Array, radius: float
-) -> None:
-    """Arrows whose scale suits the large ones; the key shows a round length."""
-    size = np.linalg.norm(all_values[:, :2] if arrows[:, 0].any() else all_values[:, 2:], axis=-1)
-    scale = 0.30 * radius / max(float(np.quantile(size, 0.98)), np.finfo(float).tiny)
+def _draw_arrows(panel: Axes, xy: Array, arrows: Array, colour: str, measured: Array, radius: float) -> None:
+    """Horizontal arrows (n, 2) or upright ones (n, 1), to a scale that suits the largest measured ones."""
+    size = np.linalg.norm(measured, axis=-1)
+    large = max(float(np.quantile(size, 0.98)), np.finfo(float).tiny)
+    scale = 0.30 * radius / large
+    east = arrows[:, 0] if arrows.shape[1] == 2 else np.zeros(len(arrows))
     width = 0.0042 if colour == OBSERVED else 0.0024
     quiver = panel.quiver(
-        *xy.T, *(scale * arrows).T, angles="xy", scale_units="xy", scale=1, color=colour, width=width,
-        headwidth=4, headlength=5, headaxislength=4.5, zorder=4,
+        *xy.T, scale * east, scale * arrows[:, -1], angles="xy", scale_units="xy", scale=1, color=colour,
+        width=width, headwidth=4, headlength=5, headaxislength=4.5, zorder=4,
     )  # fmt: skip
     if colour == OBSERVED:
-        key = _round_below(float(np.quantile(size, 0.98)))
+        key = _round_below(large)
         panel.quiverkey(quiver, 0.86, 0.06, scale * key, _length_label(key), labelpos="N", coordinates="axes")
 
 

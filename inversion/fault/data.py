@@ -108,18 +108,18 @@ class Dataset:
         return table
 
     def _set_blocks(self, blocks: Array) -> None:
-        self.sigma = np.sqrt(np.diagonal(blocks, axis1=1, axis2=2))
         whiteners = []
         for i, (block, use) in enumerate(zip(blocks, self._present, strict=True)):
             if use.any():
                 factor = _cholesky(block[np.ix_(use, use)], f"{self.name}: covariance of point {i}")
                 whiteners.append(linalg.solve_triangular(factor, np.eye(len(factor)), lower=True))
         self._whitener = sparse.csr_array(sparse.block_diag(whiteners, format="csr"))
+        self.sigma = np.sqrt(np.abs(np.diagonal(blocks, axis1=1, axis2=2)))
 
     def _set_full(self, matrix: Array) -> None:
-        self.sigma = np.sqrt(np.diagonal(matrix)).reshape(self.observed.shape)
         use = self._present.ravel()
         self._factor = _cholesky(matrix[np.ix_(use, use)], f"{self.name}: covariance")
+        self.sigma = np.sqrt(np.abs(np.diagonal(matrix))).reshape(self.observed.shape)
 
     def _set_nuisance(self, nuisance: Nuisance) -> None:
         if nuisance not in (None, "offset", "ramp"):

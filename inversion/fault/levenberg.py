@@ -43,7 +43,7 @@ def minimise(
     lower: Array,
     upper: Array,
     max_iterations: int = 100,
-    tolerance: float = 1e-12,
+    tolerance: float = 1e-14,
     floor: float = 0.0,
 ) -> Minimum:
     """Minimise an objective with a Gauss-Newton model inside a box.
@@ -78,6 +78,7 @@ def minimise(
         if not expected > max(tolerance * model.value, floor):
             # A heavily damped step promises little anywhere; only an almost free one tells convergence.
             if damping <= 1e-2 or not expected > 0:
+                point, model = _last_step(objective, point, step, model)
                 return Minimum(point, model, iteration - 1, True, history)
             damping, growth = damping / 10, 2.0
             continue
@@ -93,6 +94,14 @@ def minimise(
                 return Minimum(point, model, iteration, True, history)
         history.append(model.value)
     return Minimum(point, model, max_iterations, False, history)
+
+
+def _last_step(
+    objective: Callable[[Array], Quadratic], point: Array, step: Array, model: Quadratic
+) -> tuple[Array, Quadratic]:
+    """Take the step that is too small to matter for the objective, unless it harms: it squares the error."""
+    trial = objective(point + step)
+    return (point + step, trial) if trial.value <= model.value else (point, model)
 
 
 def _floor(scale: Array) -> Array:

@@ -223,12 +223,14 @@ class _Box:
 
     def log_volume(self, t: Array) -> Array:
         """Logarithm of the volume change, summed over the last axis."""
-        return np.log(np.abs(self.slopes(t)[0])).sum(axis=-1)
+        both, one = self.both, self.below | self.above
+        logistic = special.log_expit(t[..., both]) + special.log_expit(-t[..., both])
+        constant = np.log(self.width[both]).sum()
+        return np.asarray(constant + logistic.sum(axis=-1) + t[..., one].sum(axis=-1))
 
     def log_volume_slope(self, t: Array) -> Array:
         """Derivative of `log_volume`."""
-        first, second = self.slopes(t)
-        return second / first
+        return np.where(self.both, 1 - 2 * special.expit(t), np.where(self.below | self.above, 1.0, 0.0))
 
 
 class _Density:
@@ -241,7 +243,10 @@ class _Density:
 
     def gradient(self, z: Array) -> tuple[Array, float]:
         t = self.centre + self.factor @ z
-        value, slope = self.problem.log_posterior(self.box.inside(t))
+        q = self.box.inside(t)
+        if not np.isfinite(q).all():
+            return np.zeros_like(z), np.inf
+        value, slope = self.problem.log_posterior(q)
         first = self.box.slopes(t)[0]
         energy = -value - float(self.box.log_volume(t))
         return -self.factor.T @ (slope * first + self.box.log_volume_slope(t)), energy
@@ -255,14 +260,16 @@ def _run_chain(mici, system, place, rng, warmup, draws, target, depth):
     integrator = mici.integrators.LeapfrogIntegrator(system)
     sampler = mici.samplers.DynamicMultinomialHMC(system, integrator, rng, max_tree_depth=depth)
     adapters = [mici.adapters.DualAveragingStepSizeAdapter(target)]
-    _, traces, statistics = sampler.sample_chains(
-        warmup,
-        draws,
-        [place],
-        adapters=adapters,
-        trace_funcs=[lambda state: {"pos": state.pos, "energy": system.neg_log_dens(state)}],
-        display_progress=False,
-    )
+    # The search for a first step size goes far out, where exponentials overflow and steps are refused.
+    with np.errstate(over="ignore", invalid="ignore"):
+        _, traces, statistics = sampler.sample_chains(
+            warmup,
+            draws,
+            [place],
+            adapters=adapters,
+            trace_funcs=[lambda state: {"pos": state.pos, "energy": system.neg_log_dens(state)}],
+            display_progress=False,
+        )
     acceptance = float(np.mean(statistics["accept_stat"][0]))
     return traces["pos"][0], traces["energy"][0], acceptance, int(np.sum(statistics["diverging"][0]))
 

@@ -1,0 +1,148 @@
+"""The sampler draws from the posterior that the search maximises; its diagnostics tell bad chains."""
+
+import sys
+
+import numpy as np
+import pytest
+from cases import BOUNDS, NAMES, TRUTH, fault, gnss
+from scipy import stats
+
+from dislok.inversion.fault import FaultModel, Problem, Samples
+from dislok.inversion.fault.sample import _Box, ess, rhat
+
+GEOMETRY = {name: getattr(TRUTH, name) for name in NAMES[:7]}
+
+
+@pytest.fixture(scope="module")
+def nine():
+    """A well-determined fault with all nine unknowns, its result and its draws."""
+    problem = Problem(gnss(0.003, 4), FaultModel(TRUTH, bounds=BOUNDS), length_unit=1000)
+    result = problem.solve()
+    return problem, result, problem.sample(result, chains=2, draws=400, warmup=100, seed=1)
+
+
+def test_draws_follow_laplace_where_the_posterior_is_normal(nine):
+    _, result, samples = nine
+    sigma = result.sigma
+    assert np.abs(samples.mean - result.values).max() < 0.35 * sigma.max()
+    assert np.abs((samples.mean - result.values) / sigma).max() < 0.35
+    np.testing.assert_allclose(samples.flat.std(axis=0), sigma, rtol=0.15)
+    got, expected = (c / np.outer(sigma, sigma) for c in (samples.covariance, result.covariance))
+    np.testing.assert_allclose(got, expected, atol=0.25)
+
+
+def test_chains_have_converged(nine):
+    samples = nine[2]
+    assert rhat(samples.values).max() < 1.03
+    assert ess(samples.values).min() > 200
+    assert samples.divergent.sum() == 0
+    assert (np.abs(samples.acceptance - 0.8) < 0.15).all()
+
+
+def test_log_density_is_the_log_posterior(nine):
+    problem, _, samples = nine
+    expected = [problem.log_posterior(q)[0] for q in samples.values[0, :5]]
+    np.testing.assert_allclose(samples.log_density[0, :5], expected, rtol=1e-9)
+
+
+def test_same_seed_same_draws_and_chains_go_on(nine):
+    problem, _, samples = nine
+    twice = [problem.sample(samples, chains=1, draws=10, warmup=10, seed=5).values for _ in range(2)]
+    np.testing.assert_array_equal(*twice)
+
+
+def test_summary_and_archive(nine, tmp_path):
+    samples = nine[2]
+    samples.save(tmp_path / "draws.npz")
+    again = Samples.load(tmp_path / "draws.npz")
+    assert again.summary() == samples.summary()
+    assert "R-hat" in samples.summary() and "2 chains of 400, 0 divergent" in samples.summary()
+    np.testing.assert_array_equal(again.values, samples.values)
+
+
+@pytest.mark.parametrize("upper", [1.51, np.inf])
+def test_bounds_cut_the_posterior(upper):
+    """With geometry and rake known the posterior of the slip is a normal distribution cut at its bounds."""
+    held = GEOMETRY | {"rake": TRUTH.rake}
+    free = Problem(gnss(0.05, 1), FaultModel(TRUTH, fixed=held)).solve()
+    mean, sigma = free.values[0], free.sigma[0]
+    lower = mean - 0.3 * sigma
+    upper = upper if np.isinf(upper) else mean + 0.8 * sigma
+    problem = Problem(gnss(0.05, 1), FaultModel(TRUTH, fixed=held, bounds={"slip": (lower, upper)}))
+    samples = problem.sample(problem.solve(), chains=2, draws=1500, warmup=200, seed=2)
+    cut = stats.truncnorm((lower - mean) / sigma, (upper - mean) / sigma, mean, sigma)
+    assert samples.flat.min() >= lower and samples.flat.max() <= upper
+    error = cut.std() / np.sqrt(ess(samples.values)[0])
+    assert samples.mean[0] == pytest.approx(cut.mean(), abs=4.5 * error)
+    assert samples.flat.std() == pytest.approx(cut.std(), rel=0.1)
+
+
+def test_a_fault_at_its_bound_can_be_sampled():
+    shallow = TRUTH._replace(depth=0.0)
+    problem = Problem(gnss(0.01, 3), FaultModel(shallow, bounds=BOUNDS | {"depth": (0, 1.0)}))
+    result = problem.solve()
+    assert result.at_bound[2]
+    samples = problem.sample(result, chains=2, draws=100, warmup=100)
+    assert ((samples.flat >= problem.lower) & (samples.flat <= problem.upper)).all()
+
+
+def test_box_maps_back_and_forth(rng):
+    lower, upper = np.array([-1.0, 0.0, -np.inf, -np.inf]), np.array([3.0, np.inf, 5.0, np.inf])
+    box = _Box(lower, upper)
+    t = rng.normal(size=(50, 4))
+    q = box.inside(t)
+    assert ((q > lower) & (q < upper)).all()
+    np.testing.assert_allclose(box.outside(q), t, rtol=1e-9, atol=1e-12)
+    h = 1e-5
+    first, second = box.slopes(t)
+    np.testing.assert_allclose(first, (box.inside(t + h) - box.inside(t - h)) / (2 * h), rtol=1e-7)
+    slopes = (box.slopes(t + h)[0] - box.slopes(t - h)[0]) / (2 * h)
+    np.testing.assert_allclose(second, slopes, rtol=1e-6, atol=1e-8)
+
+
+def test_effective_size_of_correlated_chains(rng):
+    """An autoregressive chain of coefficient a is worth (1 - a) / (1 + a) of its draws."""
+    chains = rng.standard_normal((4, 4000, 2))
+    chains[:, 1:, 1] *= np.sqrt(1 - 0.8**2)
+    for k in range(1, 4000):
+        chains[:, k, 1] += 0.8 * chains[:, k - 1, 1]
+    size = ess(chains)
+    assert size[0] == pytest.approx(16000, rel=0.1)
+    assert size[1] == pytest.approx(16000 / 9, rel=0.2)
+    np.testing.assert_allclose(rhat(chains), 1.0, atol=0.01)
+
+
+def test_chains_that_disagree_are_told(rng):
+    chains = rng.standard_normal((4, 500, 1))
+    chains[0] += 2
+    assert rhat(chains)[0] > 1.2
+    drifting = rng.standard_normal((4, 500, 1)) + np.linspace(0, 3, 500)[:, None]
+    assert rhat(drifting)[0] > 1.2
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"chains": 0}, "chains must be at least 1"),
+        ({"draws": 0}, "draws must be"),
+        ({"warmup": 0}, "warmup must be"),
+    ],
+)
+def test_counts_are_checked(nine, options, message):
+    problem, result, _ = nine
+    with pytest.raises(ValueError, match=message):
+        problem.sample(result, **options)
+
+
+def test_samples_of_other_unknowns_are_refused(nine):
+    other = Problem(gnss(), fault(fixed=["dip"]))
+    with pytest.raises(ValueError, match="do not fit"):
+        other.sample(nine[2])
+    with pytest.raises(ValueError, match="at least 4 draws"):
+        rhat(np.zeros((2, 3, 1)))
+
+
+def test_missing_sampler_names_the_extra(nine, monkeypatch):
+    monkeypatch.setitem(sys.modules, "mici", None)
+    with pytest.raises(ImportError, match=r"pip install \"dislok\[sample\]\""):
+        nine[0].sample(nine[1])
