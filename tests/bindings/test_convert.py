@@ -256,7 +256,8 @@ def test_angles_are_kept(lon):
     at = np.array(
         convert.to_local([lon - step, lon + step, lon, lon], [lat, lat, lat - step, lat + step], 0, 30)
     )
-    along_east, along_north = (at[:, 1] - at[:, 0]) / (2 * east), (at[:, 3] - at[:, 2]) / (2 * north)
+    along_east = (at[:, 1] - at[:, 0]) / (2 * east)
+    along_north = (at[:, 3] - at[:, 2]) / (2 * north)
     np.testing.assert_allclose(along_east, [along_north[1], -along_north[0]], atol=1e-8)
     x = convert.to_local(lon, lat, 0.0, 30.0)[0]
     if abs(lon) < 9:
