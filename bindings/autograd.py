@@ -24,6 +24,7 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd import Function
@@ -33,8 +34,9 @@ from . import backends
 NU_NODES = (0.0, 0.2, 0.4)
 COMPONENTS = {"displacement": 3, "gradient": 9, "both": 12}
 # First slip column (rake) of a source's row, and the number of its slip components.
-SLIP_COLUMN = {"rectangle": 7, "edges": 9, "point": 5}
-SLIPS = {"rectangle": 3, "edges": 3, "point": 4}
+SLIP_COLUMN = {"rectangle": 7, "point": 5}
+SLIPS = {"rectangle": 3, "point": 4}
+RECTANGLE = 10
 # A vmapped call is folded into rows of at most this many source-observer pairs.
 ROWS = 1 << 15
 
@@ -102,16 +104,56 @@ def _module(tensors: Sequence[Tensor]) -> Any:
 def _call_kernel(name: str, call: Call, tensors: Sequence[Tensor], *last: Any) -> tuple[Tensor, ...]:
     module = _module(tensors)
     device = tensors[0].device
+    with _stream(device):
+        arrays = [_array(tensor) for tensor in tensors]
+        launch = _launch_dc3d if call.kind == "dc3d" else _launch
+        found = launch(module, name, call, arrays, last)
+        return tuple(_tensor(array, device) for array in found)
+
+
+def _launch(module: Any, name: str, call: Call, arrays: Sequence[Any], last: Sequence[Any]) -> Sequence[Any]:
+    obs, src, *rest = arrays
     static: tuple[Any, ...] = (call.nu, call.origin, call.of, call.pairs)
     if name in ("apply", "apply_adjoint"):
         static = static[:3]
     elif name == "field" and call.of == "both":
         name, static = "field_both", (call.nu, call.origin, call.pairs)
-    with _stream(device):
-        obs, src, *rest = map(_array, tensors)
-        found = getattr(module, name)(call.kind, obs, src, *static, *rest, *last, threads=call.threads)
-        found = found if isinstance(found, tuple) else (found,)
-        return tuple(_tensor(array, device) for array in found if not isinstance(array, float))
+    found = getattr(module, name)(call.kind, obs, src, *static, *rest, *last, threads=call.threads)
+    # The derivative with respect to nu, a float, comes through `over_nu` instead.
+    return [array for array in found if not isinstance(array, float)] if isinstance(found, tuple) else [found]
+
+
+def _launch_dc3d(
+    module: Any, name: str, call: Call, arrays: Sequence[Any], last: Sequence[Any]
+) -> Sequence[Any]:
+    """Rectangles that hold their edges in columns of their own, in their own frame (CPU).
+
+    Values come from the edges as they are, derivatives from a reference point that differs between sources.
+    """
+    obs, src, *rest = arrays
+    if name == "field":
+        return [_dc3d_values(module, call, obs, src)]
+    al1, _, _, aw2 = src[:, RECTANGLE:].T
+    length, width = src[:, 3:5].T
+    part = replace(call, kind="rectangle", origin=(-al1 / length, aw2 / width))
+    cut = [np.ascontiguousarray(a[:, :RECTANGLE]) if a.shape[1] == src.shape[1] else a for a in (src, *rest)]
+    found = _launch(module, name, part, [obs, *cut], last)
+    padding = ((0, 0), (0, src.shape[1] - RECTANGLE))
+    return [np.pad(a, padding) if a.shape[1] == RECTANGLE else a for a in found]
+
+
+def _dc3d_values(module: Any, call: Call, obs: Any, src: Any) -> Any:
+    """Sum over sources of a kernel that works row by row; slip is along strike or down dip."""
+    columns = {"displacement": slice(3), "gradient": slice(3, 12), "both": slice(12)}[call.of]
+    rows = [src] if call.pairs else [np.broadcast_to(row, (len(obs), len(row))) for row in src]
+    out = np.zeros((len(obs), call.components), obs.dtype)
+    for row in rows:
+        depth, dip, rake, slip, opening = (row[:, k] for k in (2, 6, 7, 8, 9))
+        slips = np.stack([np.where(rake == 0, slip, 0), np.where(rake == 0, 0, slip), opening], 1)
+        edges = row[:, RECTANGLE:].T
+        found = module.dc3d(*obs.T, depth, dip, *edges, slips, call.nu, threads=call.threads)
+        out += found[:, columns]
+    return out
 
 
 def _older_vmap_level() -> int:

@@ -25,7 +25,7 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from functools import partial, reduce
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -42,8 +42,8 @@ Number: TypeAlias = float | Tensor
 _INSIDE = (0, 1, 2, 3, 6, 9, 4, 7, 10, 5, 8, 11)
 _SURFACE = (0, 1, 2, 3, 4, 6, 7, 9, 10)
 
-_ORIGINS = {"topleft": (0.0, 0.0), "center": (0.5, 0.5)}
-_BOTTOM_LEFT = (0.0, 1.0)
+_TOP_LEFT, _BOTTOM_LEFT = (0.0, 0.0), (0.0, 1.0)
+_ORIGINS = {"topleft": _TOP_LEFT, "center": (0.5, 0.5)}
 _COORDINATES = ("x", "y", "z")
 _ANGLES = ("strike", "dip", "rake")
 _PARAMETERS = {
@@ -52,7 +52,8 @@ _PARAMETERS = {
 }
 # Strike of the x axis.
 _EAST = 90.0
-_EDGES = ("x", "y", "DEPTH", "AL1", "AL2", "AW1", "AW2", "strike", "DIP", "rake", "DISL", "DISL3")
+_RANGES = ("x", "y", "DEPTH", "AL2 - AL1", "AW2 - AW1", "strike", "DIP", "rake", "DISL", "DISL3")
+_EDGES = (*_RANGES, "AL1", "AL2", "AW1", "AW2")
 _RECTANGLE = ("x", "y", "DEP", "AL", "AW", "strike", "dip", "rake", "DISL", "DISL3")
 _POINT = ("x", "y", "DEPTH", "strike", "DIP", "rake", "POT", "POT3", "POT4")
 
@@ -100,7 +101,8 @@ def SPOINT(
     geometry = [to(v) for v in (0.0, 0.0, D, _EAST)] + [_dip(to(SD), to(CD))]
     slips = _slips(to, DISL1, DISL2, DISL3, 0.0)
     nu = _ratio((1 - to(ALP)) / 2 if isinstance(ALP, Tensor) else (1 - ALP) / 2)
-    out, shape = _field("point", (to(X), to(Y), to(0.0)), geometry, slips, nu, compute_strain, _POINT)
+    source = _Local("point", _TOP_LEFT, _POINT, geometry, slips)
+    out, shape = _field((to(X), to(Y), to(0.0)), source, nu, compute_strain)
     return _list(out, shape, _SURFACE)
 
 
@@ -152,8 +154,8 @@ def SRECTF(
     geometry = [to(v) for v in (0.0, 0.0, DEP, AL, AW, _EAST)] + [_dip(to(SD), to(CD))]
     slips = _slips(to, DISL1, DISL2, DISL3)
     nu = _ratio((1 - to(ALP)) / 2 if isinstance(ALP, Tensor) else (1 - ALP) / 2)
-    coordinates = to(X), to(Y), to(0.0)
-    out, shape = _field("rectangle", coordinates, geometry, slips, nu, compute_strain, _RECTANGLE)
+    source = _Local("rectangle", _BOTTOM_LEFT, _RECTANGLE, geometry, slips)
+    out, shape = _field((to(X), to(Y), to(0.0)), source, nu, compute_strain)
     return _list(out, shape, _SURFACE)
 
 
@@ -207,8 +209,8 @@ def DC3D0(
     to = _converter((X, Y, Z), ALPHA, DEPTH, DIP, POT1, POT2, POT3, POT4)
     geometry = [to(v) for v in (0.0, 0.0, DEPTH, _EAST)] + [_degrees(to(DIP), is_degree)]
     slips = _slips(to, POT1, POT2, POT3, POT4)
-    coordinates = to(X), to(Y), to(Z)
-    return _inside("point", coordinates, geometry, slips, _from_alpha(to, ALPHA), compute_strain, _POINT)
+    source = _Local("point", _TOP_LEFT, _POINT, geometry, slips)
+    return _inside((to(X), to(Y), to(Z)), source, _from_alpha(to, ALPHA), compute_strain)
 
 
 def DC3D(
@@ -266,10 +268,12 @@ def DC3D(
         If a source is not finite, a range is empty, or Poisson's ratio is out of range.
     """
     to = _converter((X, Y, Z), ALPHA, DEPTH, DIP, AL1, AL2, AW1, AW2, DISL1, DISL2, DISL3)
-    geometry = [to(v) for v in (0.0, 0.0, DEPTH, AL1, AL2, AW1, AW2, _EAST)] + [_degrees(to(DIP), is_degree)]
-    slips = _slips(to, DISL1, DISL2, DISL3)
-    coordinates = to(X), to(Y), to(Z)
-    return _inside("edges", coordinates, geometry, slips, _from_alpha(to, ALPHA), compute_strain, _EDGES)
+    kind = "rectangle" if X.is_cuda else "dc3d"
+    dip = _degrees(to(DIP), is_degree)
+    geometry, edges = _anchored(kind, to(DEPTH), dip, [to(v) for v in (AL1, AL2, AW1, AW2)])
+    slips = [[*slip, *edges] for slip in _slips(to, DISL1, DISL2, DISL3)]
+    source = _Local(kind, _TOP_LEFT, _EDGES, geometry, slips)
+    return _inside((to(X), to(Y), to(Z)), source, _from_alpha(to, ALPHA), compute_strain)
 
 
 class OkadaWrapper:
@@ -349,6 +353,16 @@ class OkadaWrapper:
         return _wrapped(coords, params, (arg1, arg2), compute_strain, is_degree, fault_origin, nu)
 
 
+class _Local(NamedTuple):
+    """A source in the frame of its strike; a column is a scalar or has one value per observer."""
+
+    kind: str
+    origin: tuple[float, float]
+    labels: Sequence[str]
+    geometry: Sequence[Tensor]
+    slips: Sequence[Sequence[Tensor]]
+
+
 class _Converter:
     """Gives every number the dtype and device of a call."""
 
@@ -375,6 +389,28 @@ def _converter(coordinates: Sequence[Tensor], *others: Number) -> _Converter:
         if dtypes:
             return _Converter(reduce(torch.promote_types, dtypes), device)
     return _Converter(torch.get_default_dtype(), device)
+
+
+def _anchored(
+    kind: str, depth: Tensor, dip: Tensor, edges: Sequence[Tensor]
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Geometry of a rectangle and, for kind "dc3d", its edges, from DC3D's ranges.
+
+    The rectangle is held at a point that moves with the edges. Kind "dc3d" holds it at DC3D's own reference
+    point, by fractions of length and width that count as constants: nothing is rounded, and the shift is zero
+    but its derivatives are not. Elsewhere it is held at the upper left corner.
+    """
+    al1, al2, aw1, aw2 = edges
+    length, width = al2 - al1, aw2 - aw1
+    along, up_dip = al1, aw2
+    if kind == "dc3d":
+        along = al1 - (al1 / length).detach() * length
+        up_dip = aw2 - (aw2 / width).detach() * width
+        along, up_dip = along - along.detach(), up_dip - up_dip.detach()
+    angle = torch.deg2rad(dip)
+    held = [along, up_dip * torch.cos(angle), depth - up_dip * torch.sin(angle)]
+    constants = [edge.detach() for edge in edges] if kind == "dc3d" else []
+    return [*held, length, width, torch.full_like(depth, _EAST), dip], constants
 
 
 def _degrees(angle: Tensor, is_degree: bool) -> Tensor:
@@ -420,49 +456,37 @@ def _slips(to: _Converter, along: Number, down: Number, *rest: Number) -> list[l
 
 
 def _field(
-    kind: str,
-    coordinates: Sequence[Tensor],
-    geometry: Sequence[Tensor],
-    slips: Sequence[Sequence[Tensor]],
-    nu: Number,
-    compute_strain: bool,
-    labels: Sequence[str],
+    coordinates: Sequence[Tensor], source: _Local, nu: Number, compute_strain: bool
 ) -> tuple[Tensor, torch.Size]:
     """Field (N, 3 or 12) and the shape that everything broadcasts to."""
-    sources = [*geometry, *(v for slip in slips for v in slip)]
-    ratio = [nu] if isinstance(nu, Tensor) else []
-    shape = torch.broadcast_shapes(*(v.shape for v in (*coordinates, *sources, *ratio)))
-    by_row = any(v.numel() != 1 for v in (*sources, *ratio))
+    values = [*source.geometry, *(v for slip in source.slips for v in slip)]
+    values += [nu] if isinstance(nu, Tensor) else []
+    shape = torch.broadcast_shapes(*(v.shape for v in (*coordinates, *values)))
+    by_row = any(v.numel() != 1 for v in values)
 
     def column(value: Tensor) -> Tensor:
         return value.expand(shape).reshape(-1) if by_row else value.reshape(1)
 
     obs = torch.stack([c.expand(shape).reshape(-1) for c in coordinates], -1)
-    tables = [torch.stack([column(v) for v in (*geometry, *slip)], -1) for slip in slips]
+    tables = [torch.stack([column(v) for v in (*source.geometry, *slip)], -1) for slip in source.slips]
     for table in tables:
-        _check(partial(_check_sources, kind, labels, _BOTTOM_LEFT), obs, table)
-    of = "both" if compute_strain else "displacement"
+        _check(partial(_check_sources, source.kind, source.labels, source.origin), obs, table)
     if isinstance(nu, Tensor):
         nu = column(nu) if by_row else nu.reshape(())
+    of = "both" if compute_strain else "displacement"
     if not by_row:
-        return autograd.field(kind, obs, torch.cat(tables), nu, _BOTTOM_LEFT, of), shape
-    parts = [autograd.field(kind, obs, table, nu, _BOTTOM_LEFT, of, pairs=True) for table in tables]
+        return autograd.field(source.kind, obs, torch.cat(tables), nu, source.origin, of), shape
+    parts = [autograd.field(source.kind, obs, table, nu, source.origin, of, pairs=True) for table in tables]
     return reduce(torch.add, parts), shape
 
 
 def _inside(
-    kind: str,
-    coordinates: tuple[Tensor, Tensor, Tensor],
-    geometry: Sequence[Tensor],
-    slips: Sequence[Sequence[Tensor]],
-    nu: Number,
-    compute_strain: bool,
-    labels: Sequence[str],
+    coordinates: tuple[Tensor, Tensor, Tensor], source: _Local, nu: Number, compute_strain: bool
 ) -> tuple[list[Tensor], Tensor]:
     """List and return code of DC3D and DC3D0."""
     x, y, z = coordinates
     # Above the surface the kernel is asked about the surface: derivatives of what is masked stay finite.
-    out, shape = _field(kind, (x, y, z.clamp(max=0)), geometry, slips, nu, compute_strain, labels)
+    out, shape = _field((x, y, z.clamp(max=0)), source, nu, compute_strain)
     above = (z > 0).expand(shape).reshape(-1)
     code = torch.where(above, 2, out.isnan().any(-1).int()).to(torch.int32)
     out = torch.where(above[:, None], math.nan, out)
@@ -522,7 +546,7 @@ def _kind(params: Mapping[str, Number]) -> tuple[str, Sequence[str]]:
 
 def _origin(kind: str, fault_origin: str) -> tuple[float, float]:
     if kind == "point":
-        return _ORIGINS["topleft"]
+        return _TOP_LEFT
     if fault_origin not in _ORIGINS:
         raise ValueError(f"fault_origin must be 'topleft' or 'center', got {fault_origin!r}")
     return _ORIGINS[fault_origin]
@@ -596,13 +620,11 @@ def _check_sources(kind: str, labels: Sequence[str], origin: tuple[float, float]
             reject(f"params.{labels[2]}", src[:, 2], depth < 0, "depth must not be negative")
         return
     columns = src.astype(np.float64)
-    if kind == "edges":
-        along, across = columns[:, 4] - columns[:, 3], columns[:, 6] - columns[:, 5]
-        up_dip, dip = columns[:, 5:7], columns[:, 8]
-    else:
-        along, across = columns[:, 3], columns[:, 4]
-        up_dip, dip = across[:, None] * np.array([origin[1] - 1.0, origin[1]]), columns[:, 6]
-    for name, size in (("length", along), ("width", across)):
+    along, across, dip = columns[:, 3], columns[:, 4], columns[:, 6]
+    up_dip = across[:, None] * np.array([origin[1] - 1.0, origin[1]])
+    if kind == "dc3d":
+        up_dip = columns[:, 12:14]
+    for name, size in ((labels[3], along), (labels[4], across)):
         if (size <= 0).any():
             reject(f"params.{name}", size, size <= 0, "it must be positive")
     _warn_outcrop((up_dip * np.sin(np.deg2rad(dip))[:, None]).max(1) - depth, across)
