@@ -212,7 +212,7 @@ class DoubleCouple(NamedTuple):
     moment : ndarray, shape (...)
         Scalar moment: half the difference of the greatest and the least eigenvalue.
     clvd : ndarray, shape (...)
-        -λ₂ / max(|λ₁|, |λ₃|) of the deviatoric eigenvalues λ₁ >= λ₂ >= λ₃, in [-0.5, 0.5]; 0 for a double
+        ``-λ₂ / max(|λ₁|, |λ₃|)`` of the deviatoric eigenvalues λ₁ >= λ₂ >= λ₃, in [-0.5, 0.5]; 0 for a double
         couple.
     isotropic : ndarray, shape (...)
         Mean of the eigenvalues, in the unit of the tensor.

@@ -59,10 +59,10 @@ plt.show()
 # A profile, and depth
 # --------------------
 # The fields of a source broadcast, and ``pairs=True`` pairs observer *i* with source *i* instead of
-# summing. Below, one profile meets four faults: 401 observers times 4 depths are 1604 pairs, computed in
+# summing. Below, one profile meets four faults: 351 observers times 4 depths are 1404 pairs, computed in
 # one call.
 
-along_profile = np.linspace(-30.0, 40.0, 401)
+along_profile = np.linspace(-30.0, 40.0, 351)
 depths = np.array([0.0, 1.5, 5.0, 10.0])
 across = np.array([np.cos(np.radians(40.0)), -np.sin(np.radians(40.0))])
 observers = np.repeat(along_profile[:, None] * across, len(depths), axis=0)

@@ -55,8 +55,8 @@ old_by_dip = torch.stack([dx_ddip, dy_ddip, dz_ddip], dim=-1).reshape(-1, 3)
 print("largest difference of the derivatives:  ", float((by_dip - old_by_dip).abs().max()))
 
 # %%
-# This fault is vertical and its rake is zero. The derivative with respect to dip is not zero there: tilting
-# a strike-slip fault lifts one side.
+# This fault is vertical and its rake is zero. The derivative with respect to dip is not zero there: tilting a
+# strike-slip fault lifts the ground at one of its ends and lowers it at the other.
 
 figure, axes = plt.subplots(1, 2, figsize=(10, 4.3), sharey=True, layout="constrained")
 for ax, values, title, unit in [
