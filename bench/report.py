@@ -105,6 +105,8 @@ def _head(report: dict) -> str:
     )
     lines += [f"{k}: {v}" for k, v in report["codes"]["present"].items()]
     lines += [f"absent: {k} ({v})" for k, v in report["codes"]["absent"].items()]
+    if report["quick"]:
+        lines.append("QUICK RUN: shows that everything runs; too few observers and rounds for figures")
     share = min((row["processor_share"] for row in report.get("comparisons", [])), default=1.0)
     if share < QUIET:
         lines.append(f"THE MACHINE WAS BUSY: {share:.0%} of a core at the worst; look at the processor time")
