@@ -82,7 +82,9 @@ def _compare_one(case: Case, peers: list[Peer], settings: Settings) -> list[dict
     apart = {p.name: difference(_of(p, case, small), reference) for p in peers if p.name in others}
     mine.call()
     work = {name: settings.work(run) for name, run in others.items()}
-    met = duels(mine.call, work or {"": Work((mine.call,))}, settings.budget, settings.least)
+    met = duels(
+        mine.call, work or {"": Work((mine.call,))}, settings.budget, min(case.rounds, settings.least)
+    )
     return [_row(case, name, duel, problem.pairs, apart.get(name, 0.0)) for name, duel in met.items()]
 
 
