@@ -222,7 +222,7 @@ def fields(
         return _deliver(call, both[:, :3], first), _deliver(call, both[:, 3:].reshape(-1, 3, 3), second)
     u = _target(call, (call.n, 3), first)
     g = _target(call, (call.n, 3, 3), second)
-    for rows, both in _blocks(call, 12, "field_both"):
+    for rows, both in _blocks(call, 12, "field_both", call.pairs):
         u[rows] = both[:, :3]
         g[rows] = both[:, 3:].reshape(-1, 3, 3)
     return u, g
@@ -377,7 +377,7 @@ def apply(
     obs, source, nu, origin, backend, threads
         As of :func:`displacement`.
     out : array, shape (n, 3) or (n, 3, 3), optional
-        As of :func:`displacement`.
+        As of :func:`displacement`; receives a copy.
 
     Returns
     -------
@@ -395,11 +395,7 @@ def apply(
     if call.space.framework == "torch":
         product = _autograd().apply(*call.geometry, of, values, call.threads)
         return _deliver(call, product.reshape(shape), out)
-    result = _target(call, shape, out, values)
-    if not _nothing_to_do(call, result):
-        flat = _flat(call, of, result)
-        call.kernels().apply(*call.geometry, of, values, out=flat, threads=call.threads)
-    return result
+    return _product(call, "apply", of, values, shape, out)
 
 
 @eager
@@ -442,10 +438,7 @@ def apply_adjoint(
     values = _flat(call, of, _factor(call, "r", (call.n, *_components(of))))
     if call.space.framework == "torch":
         return _deliver(call, _autograd().apply_adjoint(*call.geometry, of, values, call.threads), out)
-    result = _target(call, (call.m, UNIT_SOURCES[call.kind]), out, values)
-    if not _nothing_to_do(call, result):
-        result[...] = call.kernels().apply_adjoint(*call.geometry, of, values, threads=call.threads)
-    return result
+    return _product(call, "apply_adjoint", of, values, (call.m, UNIT_SOURCES[call.kind]), out)
 
 
 @eager
@@ -706,12 +699,11 @@ def _deliver(call: _Call, result: Array, out: Array | None) -> Array:
     return out.copy_(result)
 
 
-def _nothing_to_do(call: _Call, out: Array) -> bool:
-    """Fill `out` with the sum over nothing, if there are no observers or no sources."""
-    if call.n and call.m:
-        return False
-    out.fill(0)
-    return True
+def _zeros(call: _Call, shape: Sequence[int], out: Array | None) -> Array:
+    """The sum over nothing, where there are no observers or no sources."""
+    result = call.space.empty(shape) if out is None else out
+    result.fill(0)
+    return result
 
 
 def _field(call: _Call, of: str, out: Array | None) -> Array:
@@ -729,11 +721,27 @@ def _launch(call: _Call, operation: str, of: str, tail: tuple[int, ...], out: Ar
         function = getattr(_autograd(), operation)
         tensor = function(*call.geometry, of, call.pairs, call.threads)
         return _deliver(call, tensor.reshape(shape), out)
-    result = _target(call, shape, out)
-    if not _nothing_to_do(call, result):
-        kernel = getattr(call.kernels(), operation)
-        kernel(*call.geometry, of, call.pairs, out=_flat(call, of, result), threads=call.threads)
-    return result
+    target = None if out is None else _flat(call, of, _target(call, shape, out))
+    if not (call.n and call.m):
+        return _zeros(call, shape, out)
+    kernel = getattr(call.kernels(), operation)
+    result = kernel(*call.geometry, of, call.pairs, out=target, threads=call.threads)
+    return result.reshape(shape) if out is None else out
+
+
+def _product(
+    call: _Call, operation: str, of: str, factor: Array, shape: tuple[int, ...], out: Array | None
+) -> Array:
+    """The Green's matrix or its transpose times a factor."""
+    target = None if out is None else _target(call, shape, out, factor)
+    if not (call.n and call.m):
+        return _zeros(call, shape, out)
+    kernel = getattr(call.kernels(), operation)
+    result = kernel(*call.geometry, of, factor, threads=call.threads).reshape(shape)
+    if target is None:
+        return result
+    target[...] = result
+    return target
 
 
 def _strain_components(g: Array) -> list[Array]:
@@ -748,20 +756,19 @@ def _from_gradient(call: _Call, components: Callable[[Array], list[Array]], out:
         g = _field(call, "gradient", None).reshape(call.n, 9)
         return _deliver(call, call.space.columns(components(g), call.n), out)
     result = _target(call, (call.n, 6), out)
-    for rows, g in _blocks(call, 9, "field", "gradient"):
+    for rows, g in _blocks(call, 9, "field", "gradient", call.pairs):
         for k, component in enumerate(components(g)):
             result[rows, k] = component
     return result
 
 
-def _blocks(call: _Call, width: int, operation: str, *of: str) -> Iterator[tuple[slice, Array]]:
-    """Results (rows, width) for one block of observers after the other, in one array that is used again."""
-    room = call.space.empty((min(call.n, _BLOCK), width))
+def _blocks(call: _Call, width: int, operation: str, *how: Any) -> Iterator[tuple[slice, Array]]:
+    """Results (rows, width) for one block of observers after the other."""
     for start in range(0, call.n, _BLOCK):
         rows = slice(start, min(start + _BLOCK, call.n))
         part = call._replace(obs=call.obs[rows], src=call.src[rows] if call.pairs else call.src)
-        block = room[: part.n]
-        if not _nothing_to_do(part, block):
+        if part.m:
             kernel = getattr(part.kernels(), operation)
-            kernel(*part.geometry, *of, part.pairs, out=block, threads=part.threads)
-        yield rows, block
+            yield rows, kernel(*part.geometry, *how, threads=part.threads)
+        else:
+            yield rows, _zeros(part, (part.n, width), None)

@@ -164,7 +164,7 @@ def stack(fields: Mapping[str, Array], space: Space, rows: int | None = None) ->
         length = field.shape[0] if field.ndim else 1
         if length != 1 and size != 1 and length != size:
             raise ValueError(f"{name} has length {length} but {owner} has length {size}")
-        if length != 1:
+        if length != 1 and size == 1:
             size, owner = length, name
     if rows is not None and size not in (1, rows):
         raise ValueError(

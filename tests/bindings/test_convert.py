@@ -226,7 +226,7 @@ def test_tensors_are_refused():
 
 
 def test_a_known_point_of_utm():
-    # The CN Tower in Toronto: 43 deg 38 min 33.24 s N, 79 deg 23 min 13.7 s W is 630084 m E, 4833438 m N in zone
+    # The CN Tower in Toronto, 43:38:33.24 N 79:23:13.7 W, is at 630084 m E, 4833438 m N in zone
     # 17T (worked example of the article "Universal Transverse Mercator coordinate system" of Wikipedia).
     x, y = convert.to_local(-(79 + 23 / 60 + 13.7 / 3600), 43 + 38 / 60 + 33.24 / 3600, -81.0, 0.0)
     np.testing.assert_allclose([500000.0 + 0.9996 * x, 0.9996 * y], [630084.0, 4833438.0], atol=1.0)

@@ -156,7 +156,7 @@ def test_pairs_do_not_sum(name):
     found = getattr(okada, name)(OBS[:3], FAULTS, pairs=True)
     for i in range(3):
         alone = getattr(okada, name)(OBS[i : i + 1], one(FAULTS, i))
-        np.testing.assert_allclose(found[i], alone[0], rtol=1e-12)
+        np.testing.assert_allclose(found[i], alone[0], rtol=1e-12, atol=1e-12 * np.abs(alone).max())
 
 
 def test_pairs_of_one_source_are_no_sum_either():
@@ -621,20 +621,22 @@ def test_a_compiled_loss_has_the_same_gradient(torch):
 
 
 @pytest.fixture
-def recorder(monkeypatch):
-    """Kernels that note what they are called with and fill results with ones."""
+def recorder(cupy, monkeypatch):
+    """Kernels that note what they are called with, and return ones for four observers and two sources."""
+    shapes = {"greens": (4, 3, 2, 3), "jacobian": (4, 3, 2, 10), "hessian": (4, 3, 2, 10, 10)}
     calls = []
 
     def kernel(name):
         def run(*args, out=None, threads=None):
             calls.append((name, args, threads))
-            out[...] = 1.0
+            width = 9 if args[5] == "gradient" else 3
+            return np.ones(shapes.get(name, (4, width))).view(cupy.ndarray)
 
         return run
 
     def load(name):
         calls.append(name)
-        return SimpleNamespace(**{k: kernel(k) for k in ("field", "field_both", *MATRICES, "apply")})
+        return SimpleNamespace(**{k: kernel(k) for k in ("field", *MATRICES)})
 
     monkeypatch.setattr(backends, "load", load)
     return calls
@@ -647,7 +649,7 @@ def test_cupy_arrays_go_to_the_kernels_of_cupy(cupy, recorder):
         assert isinstance(found, cupy.ndarray)
         backend, (_, args, _) = recorder[-2:]
         assert backend == "cupy"
-        assert args[1] is obs or args[1].base is obs
+        assert np.may_share_memory(args[1], obs)
         assert isinstance(args[2], cupy.ndarray) and args[2].shape == (2, 10)
     okada.displacement(obs, FAULT, backend="numba-cuda")
     assert recorder[-2] == "numba-cuda"
