@@ -7,11 +7,7 @@ import time
 import warnings
 from pathlib import Path
 
-from . import caches
-
-caches.separate()  # before anything imports numba
-
-from . import gpu, memory, peers, report, roofline, suite  # noqa: E402
+from . import gpu, memory, peers, report, roofline, suite
 
 SECTIONS = ("comparisons", "scaling", "dtypes", "overhead", "memory", "roofline")
 

@@ -56,6 +56,7 @@ class Case(NamedTuple):
 
 
 FAST = ("DC3D", 8.0)
+FEW = 30
 CASES = (
     Case("displacement, surface", "displacement", surface=True),
     Case("displacement, inside", "displacement"),
@@ -79,6 +80,9 @@ CASES = (
     Case("value + VJP of displacement, surface", "vjp", surface=True, goal=("OkadaTorch", 10.0)),
     Case("value + VJP of displacement, inside", "vjp", goal=("OkadaTorch", 10.0)),
     Case("value + VJP of displacement and gradient, inside", "vjp of fields"),
+    # A call with a few stations spends its time outside of the formulas.
+    Case("few stations: displacement, surface", "displacement", surface=True, n=FEW),
+    Case("few stations: Jacobian of displacement, surface", "jacobian", surface=True, n=FEW),
     Case("float32 displacement, inside", "displacement", dtype=np.float32),
     Case("float32 displacement + gradient, inside", "fields", dtype=np.float32),
     Case("float32 Jacobian of displacement, inside", "jacobian", dtype=np.float32),
