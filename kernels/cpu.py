@@ -34,8 +34,8 @@ def fingerprint() -> str:
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile a module-level function for the CPU when it is first called.
 
-    Machine code is kept on disk between processes where a folder for it can be written, and made anew when any
-    source of the kernels has changed.
+    Machine code is kept on disk between processes where a folder for it can be written, and made anew when
+    any source of the kernels has changed.
     """
     try:
         dispatcher = numba.njit(cache=True, **OPTIONS)(function)

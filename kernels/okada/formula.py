@@ -502,15 +502,9 @@ def part_a_fields(x, y, d, depth, sz, sd, cd, edges, rates, eps):
     """
     al1, al2, aw1, aw2 = edges
     l1, l2, w1, w2 = rates
-    zero = 0.0 * sd
-    one = zero + 1.0
-    p = y * cd + d * sd
-    q = y * sd - d * cd
-    flat = absolute(q) <= eps * (absolute(y * sd) + depth * absolute(cd))
+    p, q, flat, sx, sy = plane(x, y, d, depth, sd, cd, edges, eps)
     xi1 = x - al1
     xi2 = x - al2
-    sx = side(xi1 + xi2, one)
-    sy = side((p - aw1) + (p - aw2), one)
     jets1, e1, el1, k11, k21 = edge(xi1, xi2, p - aw1, q, sx, sy, l1, l2, w1, sz, p, sd, cd, flat)
     jets2, e2, el2, k12, k22 = edge(xi1, xi2, p - aw2, q, sx, sy, l1, l2, w2, sz, p, sd, cd, flat)
     theta, xy, ex, r, y11, x11, le, lx = subtract(jets1, jets2)
@@ -617,25 +611,38 @@ def rectangle_fields(x, y, z, c, sd, cd, edges, rates, eps):
 
 
 @scalar
+def real_slip(real_a, sd, cd, u1, u2, u3, m):
+    """2 pi times the displacement (x, y, z) of the real source for slip (U1, U2, U3)."""
+    k, a1, a2, _, _, _ = m
+    theta, xy, ex, r, y11, x11, le, lx, q = real_a
+    v = slip_a(theta, xy, ex, r, y11, x11, q, u1, u2, u3, -0.5 * k, -a2)
+    v1, v2, v3 = add(v, slip_a_log(le, lx, u1, u2, u3, -a1))
+    return turn(v1, v2, v3, sd, cd)
+
+
+@scalar
+def image_slip(part_a, part_b, part_c, sd, cd, z, u1, u2, u3, m):
+    """2 pi times the displacement (x, y, z) of the image, parts A, B and C."""
+    k, a1, a2, b, c4, c5 = m
+    theta, xy, ex, r, y11, x11, le, lx, q = part_a
+    xd, yd, ld, i3, i4 = part_b
+    v = slip_a(theta, xy, ex, r, y11, x11, q, u1, u2, u3, -0.5 * k, a2 - k)
+    v = add(v, slip_a_log(le, lx, u1, u2, u3, a1))
+    v1, v2, v3 = add(v, slip_b(xd, yd, ld, i3, i4, sd, cd, u1, u2, u3, b))
+    ux, uy, uz = turn(v1, v2, v3, sd, cd)
+    v1, v2, v3 = slip_c(part_a[:8], part_c, q, z, sd, cd, u1, u2, u3, k, c4, c5)
+    return ux + z * v1, uy + z * (cd * v2 - sd * v3), uz - z * (sd * v2 + cd * v3)
+
+
+@scalar
 def rectangle_slip(fields, u1, u2, u3, m):
     """Displacement (x, y, z) for slip (U1, U2, U3) from `rectangle_fields`; `m` from `elastic`."""
     real_a, part_a, part_b, part_c, sd, cd, z = fields
-    k, a1, a2, b, c4, c5 = m
-    h = -0.5 * k
-    theta, xy, ex, r, y11, x11, le, lx, q = real_a
-    v = add(slip_a(theta, xy, ex, r, y11, x11, q, u1, u2, u3, h, -a2), slip_a_log(le, lx, u1, u2, u3, -a1))
-    real_x, real_y, real_z = turn(v[0], v[1], v[2], sd, cd)
-    theta, xy, ex, r, y11, x11, le, lx, q = part_a
-    xd, yd, ld, i3, i4 = part_b
-    v = add(slip_a(theta, xy, ex, r, y11, x11, q, u1, u2, u3, h, a2 - k), slip_a_log(le, lx, u1, u2, u3, a1))
-    v = add(v, slip_b(xd, yd, ld, i3, i4, sd, cd, u1, u2, u3, b))
-    image_x, image_y, image_z = turn(v[0], v[1], v[2], sd, cd)
-    v1, v2, v3 = slip_c(part_a[:8], part_c, q, z, sd, cd, u1, u2, u3, k, c4, c5)
-    return (
-        TURN * (real_x + image_x + z * v1),
-        TURN * (real_y + image_y + z * (cd * v2 - sd * v3)),
-        TURN * (real_z + image_z - z * (sd * v2 + cd * v3)),
+    total = add(
+        real_slip(real_a, sd, cd, u1, u2, u3, m),
+        image_slip(part_a, part_b, part_c, sd, cd, z, u1, u2, u3, m),
     )
+    return scale(total, TURN)
 
 
 @scalar
@@ -704,66 +711,30 @@ def corner_c(xi, eta, ct, r3, x11, x32, y32):
 
 
 @scalar
-def sides(x, p, edges):
-    """The sides (sx, sy) on which the primitives of all four corners are regular."""
-    al1, al2, aw1, aw2 = edges
-    x = real(x)
-    p = real(p)
-    one = 0.0 * x + 1.0
-    return (
-        side((x - real(al1)) + (x - real(al2)), one),
-        side((p - real(aw1)) + (p - real(aw2)), one),
-    )
-
-
-@scalar
-def real_corner(x, p, q, al, aw, flat, sx, sy):
+def real_corner(xi, eta, q, flat, sx, sy):
     """Part A of one corner of the real source."""
-    terms, _ = corner_a(x - al, p - aw, q, flat, sx, sy)
-    return terms
+    terms, _ = corner_a(xi, eta, q, flat, sx, sy)
+    return (*terms, q)
 
 
 @scalar
-def image_corner(x, y, z, c, p, q, sd, cd, al, aw, flat, sx, sy):
+def image_corner(xi, eta, q, yt, dt, ct, sd, cd, flat, sx, sy):
     """Parts A, B and C of one corner of the image."""
-    xi = x - al
-    eta = p - aw
-    ct = c - aw * sd
     terms_a, k = corner_a(xi, eta, q, flat, sx, sy)
     dist, ix, iy, ie, r, r3, x11, y11, x32, y32 = k
-    terms_b = corner_b(xi, eta, q, y - aw * cd, ct - z, sd, cd, terms_a[6], dist, ie)
-    return terms_a, terms_b, corner_c(xi, eta, ct, r3, x11, x32, y32)
+    terms_b = corner_b(xi, eta, q, yt, dt, sd, cd, terms_a[6], dist, ie)
+    return (*terms_a, q), terms_b, corner_c(xi, eta, ct, r3, x11, x32, y32)
 
 
 @scalar
-def is_flat(y, q, depth, sd, cd, eps):
-    """Whether the observer is on the fault's plane to rounding."""
-    y, q, sd, cd = real(y), real(q), real(sd), real(cd)
-    return absolute(q) <= eps * (absolute(y * sd) + real(depth) * absolute(cd))
-
-
-@scalar
-def rectangle_corner(x, y, z, c, sd, cd, al, aw, edges, eps):
-    """Fields of one corner, as `rectangle_fields` but for numbers that carry their derivatives themselves.
-
-    `al` and `aw` are the corner's, `edges` all four for the choice of reflections. Sum over the corners with
-    the signs of Chinnery's notation, after `rectangle_slip`.
-    """
-    d = c + z
+def plane(x, y, d, depth, sd, cd, edges, eps):
+    """p, q of plain numbers, whether the observer is on the fault's plane, and the regular sides (sx, sy)."""
+    al1, al2, aw1, aw2 = edges
     p = y * cd + d * sd
     q = y * sd - d * cd
-    flat = is_flat(y, q, c - z, sd, cd, eps)
-    sx, sy = sides(x, p, edges)
-    theta, xy, ex, r, y11, x11, le, lx = real_corner(x, p, q, al, aw, flat, sx, sy)
-    real_a = (theta, xy, ex, r, y11, x11, le, lx, q)
-    d = c - z
-    p = y * cd + d * sd
-    q = y * sd - d * cd
-    flat = is_flat(y, q, d, sd, cd, eps)
-    sx, sy = sides(x, p, edges)
-    part_a, part_b, part_c = image_corner(x, y, z, c, p, q, sd, cd, al, aw, flat, sx, sy)
-    theta, xy, ex, r, y11, x11, le, lx = part_a
-    return real_a, (theta, xy, ex, r, y11, x11, le, lx, q), part_b, part_c, sd, cd, z
+    flat = absolute(q) <= eps * (absolute(y * sd) + depth * absolute(cd))
+    one = 0.0 * x + 1.0
+    return p, q, flat, side((x - al1) + (x - al2), one), side((p - aw1) + (p - aw2), one)
 
 
 # ------------------------------------------------------------------------------------ point source

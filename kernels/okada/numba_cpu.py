@@ -1,4 +1,4 @@
-"""Okada's dislocations on the CPU: vectorised Numba kernels over blocks of pairs, threads over parts of the work.
+"""Okada's dislocations on the CPU: vector kernels over blocks of pairs, threads over parts of the work.
 
 Every (observer, source) pair becomes a lane. Lanes are sorted into blocks of `LANES` that are evaluated alike
 (closed form, or quadrature of so many points), the numbers of a block lie in rows of `LANES`, and each kernel
@@ -21,15 +21,57 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from dislok.kernels.cpu import kernel
-from dislok.kernels.scalar import JetType, cos_degrees, number, scalar, sin_degrees
+from dislok.kernels.scalar import JetType, number
 
-from . import pair as _pair
-from .pair import FRAME_ROWS, HESSIAN, PAIR, VARIABLES, packed
+from .pair import (
+    FRAME_ROWS,
+    HESSIAN,
+    LEVELS,
+    PAIR,
+    VARIABLES,
+    far_node,
+    near,
+    near_corner,
+    near_surface,
+    packed,
+    pair_adjoint,
+    pair_adjoint_gradient,
+    pair_first,
+    pair_gradient,
+    pair_greens,
+    pair_greens_gradient,
+    pair_jacobian_gradient,
+    pair_jvp,
+    pair_jvp2,
+    pair_jvp_gradient,
+    pair_second,
+    pair_value,
+    pair_vjp,
+    pair_vjp2,
+    pair_vjp_gradient,
+)
+from .sources import (
+    CENTRE,
+    COMPONENTS,
+    LENGTH_ROWS,
+    NODES,
+    ORDERS,
+    PARAMETERS,
+    REACH,
+    RULES,
+    SLIP_COMPONENTS,
+    SWITCH,
+    TABLE,
+    WEIGHTS,
+    edge_table,
+    source_table,
+)
 
 LANES = 64
 # Rows of a block: the pair, what is contracted with (cotangents and tangents), the frame's rows, the result.
 PAIR_ROWS = len(PAIR)
 EXTRA = PAIR_ROWS
+UNIT = PAIR.index("unit")
 FRAME = 64
 # A block is this many numbers apart from the next, per level.
 RESULT_ROWS = {"value": 3, "gradient": 12, "greens": 12, "greens_gradient": 36, "first": 42, "second": 285}
@@ -42,15 +84,6 @@ CHUNK = {
     "first": 1024,
     "second": 256,
 }
-
-# Gauss-Legendre nodes and weights on [0, 1]; row n holds the rule with n points.
-ORDERS = (1, 2, 3, 4, 5, 6, 8, 12)
-NODES = np.zeros((13, 12))
-WEIGHTS = np.zeros((13, 12))
-for _n in ORDERS:
-    _x, _w = np.polynomial.legendre.leggauss(_n)
-    NODES[_n, :_n], WEIGHTS[_n, :_n] = 0.5 * (_x + 1.0), 0.5 * _w
-
 
 # ------------------------------------------------------------------------------ rows and registers
 
@@ -108,648 +141,150 @@ def _row(builder: Any, pointer: Any, k: int) -> Any:
     return builder.gep(pointer, [ir.Constant(ir.IntType(64), k * LANES)], inbounds=True)
 
 
-# ------------------------------------------------------------------- formulas, one name for each level
-
-
-@scalar
-def _near_value(pair, nu, eps):
-    return _pair.near("value", pair, nu, eps)
-
-
-@scalar
-def _near_gradient(pair, nu, eps):
-    return _pair.near("gradient", pair, nu, eps)
-
-
-@scalar
-def _near_greens(pair, nu, eps):
-    return _pair.near("greens", pair, nu, eps)
-
-
-@scalar
-def _near_greens_gradient(pair, nu, eps):
-    return _pair.near("greens_gradient", pair, nu, eps)
-
-
-@scalar
-def _near_first(pair, nu, eps):
-    return _pair.near("first", pair, nu, eps)
-
-
-@scalar
-def _near_surface_value(pair, nu, eps):
-    return _pair.near_surface("value", pair, nu, eps)
-
-
-@scalar
-def _near_surface_gradient(pair, nu, eps):
-    return _pair.near_surface("gradient", pair, nu, eps)
-
-
-@scalar
-def _near_surface_greens(pair, nu, eps):
-    return _pair.near_surface("greens", pair, nu, eps)
-
-
-@scalar
-def _near_surface_greens_gradient(pair, nu, eps):
-    return _pair.near_surface("greens_gradient", pair, nu, eps)
-
-
-@scalar
-def _near_surface_first(pair, nu, eps):
-    return _pair.near_surface("first", pair, nu, eps)
-
-
-@scalar
-def _near_corner(pair, nu, eps, al, aw, rate_l, rate_w):
-    return _pair.near_corner(pair, nu, eps, al, aw, rate_l, rate_w)
-
-
-@scalar
-def _far_value(pair, nu, g, h, weight):
-    return _pair.far("value", pair, nu, g, h, weight)
-
-
-@scalar
-def _far_gradient(pair, nu, g, h, weight):
-    return _pair.far("gradient", pair, nu, g, h, weight)
-
-
-@scalar
-def _far_greens(pair, nu, g, h, weight):
-    return _pair.far("greens", pair, nu, g, h, weight)
-
-
-@scalar
-def _far_greens_gradient(pair, nu, g, h, weight):
-    return _pair.far("greens_gradient", pair, nu, g, h, weight)
-
-
-@scalar
-def _far_first(pair, nu, g, h, weight):
-    return _pair.far("first", pair, nu, g, h, weight)
-
-
-@scalar
-def _far_second(pair, nu, g, h, weight):
-    return _pair.far("second", pair, nu, g, h, weight)
-
-
-@scalar
-def _finish_value(pair, extra, frame):
-    return _pair.finish_value(pair, frame)
-
-
-@scalar
-def _finish_gradient(pair, extra, frame):
-    return _pair.finish_gradient(pair, frame)
-
-
-@scalar
-def _finish_greens(pair, extra, frame):
-    return _pair.finish_greens(pair, frame)
-
-
-@scalar
-def _finish_greens_gradient(pair, extra, frame):
-    return _pair.finish_greens_gradient(pair, frame)
-
-
-@scalar
-def _finish_adjoint(pair, extra, frame):
-    return _adjoint(_pair.finish_greens(pair, frame), extra[:3])
-
-
-@scalar
-def _finish_adjoint_gradient(pair, extra, frame):
-    return _adjoint(_pair.finish_greens_gradient(pair, frame), extra[:9])
-
-
-@scalar
-def _finish_first(pair, extra, frame):
-    return _pair.finish_first(pair, frame)
-
-
-@scalar
-def _finish_vjp(pair, extra, frame):
-    return _pair.transposed_product(_pair.finish_first(pair, frame), extra[:3], False)
-
-
-@scalar
-def _finish_jvp(pair, extra, frame):
-    return _pair.product(_pair.finish_first(pair, frame), extra[:13], 3, False)
-
-
-@scalar
-def _finish_second(pair, extra, frame):
-    return _pair.finish_second(pair, frame)
-
-
-@scalar
-def _finish_jacobian_gradient(pair, extra, frame):
-    return _jacobian_gradient(_pair.finish_second(pair, frame))
-
-
-@scalar
-def _finish_vjp_gradient(pair, extra, frame):
-    return _pair.transposed_product(_pair.finish_second(pair, frame), extra[:9], True)
-
-
-@scalar
-def _finish_jvp_gradient(pair, extra, frame):
-    return _pair.product(_pair.finish_second(pair, frame), extra[:13], 9, True)
-
-
-@scalar
-def _finish_vjp2(pair, extra, frame):
-    return _pair.transposed_second(_pair.finish_second(pair, frame), extra[:3], extra[3:16])
-
-
-@scalar
-def _finish_jvp2(pair, extra, frame):
-    return _pair.second_product(_pair.finish_second(pair, frame), extra[:13], extra[13:26])
-
-
-def _adjoint(greens, weights):
-    count = len(weights)
-    return [_pair.dot(greens[count * k : count * (k + 1)], weights) for k in range(4)]
-
-
-def _jacobian_gradient(out):
-    return [x for c in range(9) for x in _pair.jacobian_row(out, c, True)]
-
-
 # ------------------------------------------------------------------------------------------ kernels
+#
+# Made by functions, because they differ only in the formula they call and in how many rows they move.
+
+_FRAME_AT = np.uint64(FRAME * LANES)
+_EXTRA_AT = np.uint64(EXTRA * LANES)
 
 
-@kernel
-def near_value(rows, stride, begin, end, nu, eps):
-    for block in range(begin, end):
-        base = np.uint64(block * stride)
-        for i in range(np.uint64(LANES)):
-            pair = load(rows, base + i, PAIR_ROWS)
-            store(rows, base + np.uint64(FRAME * LANES) + i, _near_value(pair, number(nu), number(eps)))
+def _near(formula: Callable[..., Any], level: str) -> Any:
+    """Frame rows of blocks by a closed form."""
+    index = LEVELS.index(level)
 
+    def near(rows, stride, begin, end, nu, eps):
+        for block in range(begin, end):
+            base = np.uint64(block * stride)
+            for i in range(np.uint64(LANES)):
+                pair = load(rows, base + i, PAIR_ROWS)
+                store(rows, base + _FRAME_AT + i, formula(index, pair, number(nu), number(eps)))
 
-@kernel
-def near_gradient(rows, stride, begin, end, nu, eps):
-    for block in range(begin, end):
-        base = np.uint64(block * stride)
-        for i in range(np.uint64(LANES)):
-            pair = load(rows, base + i, PAIR_ROWS)
-            store(rows, base + np.uint64(FRAME * LANES) + i, _near_gradient(pair, number(nu), number(eps)))
-
-
-@kernel
-def near_greens(rows, stride, begin, end, nu, eps):
-    for block in range(begin, end):
-        base = np.uint64(block * stride)
-        for i in range(np.uint64(LANES)):
-            pair = load(rows, base + i, PAIR_ROWS)
-            store(rows, base + np.uint64(FRAME * LANES) + i, _near_greens(pair, number(nu), number(eps)))
-
-
-@kernel
-def near_greens_gradient(rows, stride, begin, end, nu, eps):
-    for block in range(begin, end):
-        base = np.uint64(block * stride)
-        for i in range(np.uint64(LANES)):
-            pair = load(rows, base + i, PAIR_ROWS)
-            store(
-                rows,
-                base + np.uint64(FRAME * LANES) + i,
-                _near_greens_gradient(pair, number(nu), number(eps)),
-            )
-
-
-@kernel
-def near_first(rows, stride, begin, end, nu, eps):
-    for block in range(begin, end):
-        base = np.uint64(block * stride)
-        for i in range(np.uint64(LANES)):
-            pair = load(rows, base + i, PAIR_ROWS)
-            store(rows, base + np.uint64(FRAME * LANES) + i, _near_first(pair, number(nu), number(eps)))
-
-
-@kernel
-def near_surface_value(rows, stride, begin, end, nu, eps):
-    for block in range(begin, end):
-        base = np.uint64(block * stride)
-        for i in range(np.uint64(LANES)):
-            pair = load(rows, base + i, PAIR_ROWS)
-            store(
-                rows, base + np.uint64(FRAME * LANES) + i, _near_surface_value(pair, number(nu), number(eps))
-            )
-
-
-@kernel
-def near_surface_gradient(rows, stride, begin, end, nu, eps):
-    for block in range(begin, end):
-        base = np.uint64(block * stride)
-        for i in range(np.uint64(LANES)):
-            pair = load(rows, base + i, PAIR_ROWS)
-            store(
-                rows,
-                base + np.uint64(FRAME * LANES) + i,
-                _near_surface_gradient(pair, number(nu), number(eps)),
-            )
-
-
-@kernel
-def near_surface_greens(rows, stride, begin, end, nu, eps):
-    for block in range(begin, end):
-        base = np.uint64(block * stride)
-        for i in range(np.uint64(LANES)):
-            pair = load(rows, base + i, PAIR_ROWS)
-            store(
-                rows, base + np.uint64(FRAME * LANES) + i, _near_surface_greens(pair, number(nu), number(eps))
-            )
-
-
-@kernel
-def near_surface_greens_gradient(rows, stride, begin, end, nu, eps):
-    for block in range(begin, end):
-        base = np.uint64(block * stride)
-        for i in range(np.uint64(LANES)):
-            pair = load(rows, base + i, PAIR_ROWS)
-            store(
-                rows,
-                base + np.uint64(FRAME * LANES) + i,
-                _near_surface_greens_gradient(pair, number(nu), number(eps)),
-            )
-
-
-@kernel
-def near_surface_first(rows, stride, begin, end, nu, eps):
-    for block in range(begin, end):
-        base = np.uint64(block * stride)
-        for i in range(np.uint64(LANES)):
-            pair = load(rows, base + i, PAIR_ROWS)
-            store(
-                rows, base + np.uint64(FRAME * LANES) + i, _near_surface_first(pair, number(nu), number(eps))
-            )
+    return kernel(near)
 
 
 @kernel
 def near_second(rows, stride, begin, end, nu, eps):
+    """Frame rows of level "second", corner by corner so that the code stays small."""
     for block in range(begin, end):
         base = np.uint64(block * stride)
-        frame = base + np.uint64(FRAME * LANES)
-        rows[frame : frame + np.uint64(228 * LANES)] = 0.0
+        frame = base + _FRAME_AT
+        for i in range(np.uint64(SECOND_ROWS * LANES)):
+            rows[frame + i] = 0.0
         for corner in range(4):
             right, upper = np.uint64(corner // 2), np.uint64(corner % 2)
             sign = rows.dtype.type(1.0 if right == upper else -1.0)
-            al = base + (np.uint64(8) + right) * np.uint64(LANES)
-            aw = base + (np.uint64(10) + upper) * np.uint64(LANES)
-            four = np.uint64(4 * LANES)
+            al = base + (_AL + right) * np.uint64(LANES)
+            aw = base + (_AW + upper) * np.uint64(LANES)
             for i in range(np.uint64(LANES)):
                 pair = load(rows, base + i, PAIR_ROWS)
                 (edge_l,) = load(rows, al + i, 1)
                 (edge_w,) = load(rows, aw + i, 1)
-                (rate_l,) = load(rows, al + four + i, 1)
-                (rate_w,) = load(rows, aw + four + i, 1)
-                terms = _near_corner(pair, number(nu), number(eps), edge_l, edge_w, rate_l, rate_w)
+                (rate_l,) = load(rows, al + _RATE + i, 1)
+                (rate_w,) = load(rows, aw + _RATE + i, 1)
+                terms = near_corner(pair, number(nu), number(eps), edge_l, edge_w, rate_l, rate_w)
                 accumulate(rows, frame + i, terms, sign)
 
 
-@kernel
-def far_value(rows, stride, begin, end, nu, along, across):
-    one = rows.dtype.type(1.0)
-    for block in range(begin, end):
-        base = np.uint64(block * stride)
-        frame = base + np.uint64(FRAME * LANES)
-        rows[frame : frame + np.uint64(3 * LANES)] = 0.0
-        for j in range(along[block]):
-            g = rows.dtype.type(NODES[along[block], j])
-            for k in range(across[block]):
-                h = rows.dtype.type(NODES[across[block], k])
-                weight = rows.dtype.type(WEIGHTS[along[block], j] * WEIGHTS[across[block], k])
-                for i in range(np.uint64(LANES)):
-                    pair = load(rows, base + i, PAIR_ROWS)
-                    terms = _far_value(pair, number(nu), number(g), number(h), number(weight))
-                    accumulate(rows, frame + i, terms, one)
+def _far(level: str) -> Any:
+    """Frame rows of blocks by quadrature, with a rule of its own for each block."""
+    index, count = LEVELS.index(level), FRAME_ROWS[level]
+
+    def far(rows, stride, begin, end, nu, along, across):
+        one = rows.dtype.type(1.0)
+        for block in range(begin, end):
+            base = np.uint64(block * stride)
+            frame = base + _FRAME_AT
+            for i in range(np.uint64(count * LANES)):
+                rows[frame + i] = 0.0
+            for j in range(along[block]):
+                g = rows.dtype.type(NODES[along[block], j])
+                for k in range(across[block]):
+                    h = rows.dtype.type(NODES[across[block], k])
+                    weight = rows.dtype.type(WEIGHTS[along[block], j] * WEIGHTS[across[block], k])
+                    for i in range(np.uint64(LANES)):
+                        pair = load(rows, base + i, PAIR_ROWS)
+                        terms = far_node(index, pair, number(nu), number(g), number(h), number(weight))
+                        accumulate(rows, frame + i, terms, one)
+
+    return kernel(far)
 
 
-@kernel
-def far_gradient(rows, stride, begin, end, nu, along, across):
-    one = rows.dtype.type(1.0)
-    for block in range(begin, end):
-        base = np.uint64(block * stride)
-        frame = base + np.uint64(FRAME * LANES)
-        rows[frame : frame + np.uint64(12 * LANES)] = 0.0
-        for j in range(along[block]):
-            g = rows.dtype.type(NODES[along[block], j])
-            for k in range(across[block]):
-                h = rows.dtype.type(NODES[across[block], k])
-                weight = rows.dtype.type(WEIGHTS[along[block], j] * WEIGHTS[across[block], k])
-                for i in range(np.uint64(LANES)):
-                    pair = load(rows, base + i, PAIR_ROWS)
-                    terms = _far_gradient(pair, number(nu), number(g), number(h), number(weight))
-                    accumulate(rows, frame + i, terms, one)
+def _finish(formula: Callable[..., Any], level: str, extra_rows: int = 0) -> Any:
+    """Result rows of blocks from the frame's, and from `extra_rows` that they are contracted with."""
+    count = FRAME_ROWS[level]
+    result_at = np.uint64((FRAME + count) * LANES)
+    extra_count = max(extra_rows, 1)
+
+    def finish(rows, stride, begin, end):
+        for block in range(begin, end):
+            base = np.uint64(block * stride)
+            for i in range(np.uint64(LANES)):
+                pair = load(rows, base + i, PAIR_ROWS)
+                extra = load(rows, base + _EXTRA_AT + i, extra_count)
+                frame = load(rows, base + _FRAME_AT + i, count)
+                store(rows, base + result_at + i, formula(pair, extra, frame))
+
+    return kernel(finish)
 
 
-@kernel
-def far_greens(rows, stride, begin, end, nu, along, across):
-    one = rows.dtype.type(1.0)
-    for block in range(begin, end):
-        base = np.uint64(block * stride)
-        frame = base + np.uint64(FRAME * LANES)
-        rows[frame : frame + np.uint64(12 * LANES)] = 0.0
-        for j in range(along[block]):
-            g = rows.dtype.type(NODES[along[block], j])
-            for k in range(across[block]):
-                h = rows.dtype.type(NODES[across[block], k])
-                weight = rows.dtype.type(WEIGHTS[along[block], j] * WEIGHTS[across[block], k])
-                for i in range(np.uint64(LANES)):
-                    pair = load(rows, base + i, PAIR_ROWS)
-                    terms = _far_greens(pair, number(nu), number(g), number(h), number(weight))
-                    accumulate(rows, frame + i, terms, one)
+SECOND_ROWS = FRAME_ROWS["second"]
+_AL, _AW = np.uint64(PAIR.index("al1")), np.uint64(PAIR.index("aw1"))
+_RATE = np.uint64((PAIR.index("l1") - PAIR.index("al1")) * LANES)
 
+NEAR = {level: _near(near, level) for level in LEVELS[:-1]} | {"second": near_second}
+# an observer at the surface needs fewer terms, but not for second derivatives, which include those with z
+NEAR_SURFACE = {level: _near(near_surface, level) for level in LEVELS[:-1]} | {"second": near_second}
+FAR = {level: _far(level) for level in LEVELS}
 
-@kernel
-def far_greens_gradient(rows, stride, begin, end, nu, along, across):
-    one = rows.dtype.type(1.0)
-    for block in range(begin, end):
-        base = np.uint64(block * stride)
-        frame = base + np.uint64(FRAME * LANES)
-        rows[frame : frame + np.uint64(48 * LANES)] = 0.0
-        for j in range(along[block]):
-            g = rows.dtype.type(NODES[along[block], j])
-            for k in range(across[block]):
-                h = rows.dtype.type(NODES[across[block], k])
-                weight = rows.dtype.type(WEIGHTS[along[block], j] * WEIGHTS[across[block], k])
-                for i in range(np.uint64(LANES)):
-                    pair = load(rows, base + i, PAIR_ROWS)
-                    terms = _far_greens_gradient(pair, number(nu), number(g), number(h), number(weight))
-                    accumulate(rows, frame + i, terms, one)
-
-
-@kernel
-def far_first(rows, stride, begin, end, nu, along, across):
-    one = rows.dtype.type(1.0)
-    for block in range(begin, end):
-        base = np.uint64(block * stride)
-        frame = base + np.uint64(FRAME * LANES)
-        rows[frame : frame + np.uint64(39 * LANES)] = 0.0
-        for j in range(along[block]):
-            g = rows.dtype.type(NODES[along[block], j])
-            for k in range(across[block]):
-                h = rows.dtype.type(NODES[across[block], k])
-                weight = rows.dtype.type(WEIGHTS[along[block], j] * WEIGHTS[across[block], k])
-                for i in range(np.uint64(LANES)):
-                    pair = load(rows, base + i, PAIR_ROWS)
-                    terms = _far_first(pair, number(nu), number(g), number(h), number(weight))
-                    accumulate(rows, frame + i, terms, one)
-
-
-@kernel
-def far_second(rows, stride, begin, end, nu, along, across):
-    one = rows.dtype.type(1.0)
-    for block in range(begin, end):
-        base = np.uint64(block * stride)
-        frame = base + np.uint64(FRAME * LANES)
-        rows[frame : frame + np.uint64(228 * LANES)] = 0.0
-        for j in range(along[block]):
-            g = rows.dtype.type(NODES[along[block], j])
-            for k in range(across[block]):
-                h = rows.dtype.type(NODES[across[block], k])
-                weight = rows.dtype.type(WEIGHTS[along[block], j] * WEIGHTS[across[block], k])
-                for i in range(np.uint64(LANES)):
-                    pair = load(rows, base + i, PAIR_ROWS)
-                    terms = _far_second(pair, number(nu), number(g), number(h), number(weight))
-                    accumulate(rows, frame + i, terms, one)
-
-
-@kernel
-def finish_value(rows, stride, begin, end):
-    for block in range(begin, end):
-        base = np.uint64(block * stride)
-        for i in range(np.uint64(LANES)):
-            pair = load(rows, base + i, PAIR_ROWS)
-            extra = load(rows, base + np.uint64(EXTRA * LANES) + i, 1)
-            frame = load(rows, base + np.uint64(FRAME * LANES) + i, 3)
-            store(rows, base + np.uint64(67 * LANES) + i, _finish_value(pair, extra, frame))
-
-
-@kernel
-def finish_gradient(rows, stride, begin, end):
-    for block in range(begin, end):
-        base = np.uint64(block * stride)
-        for i in range(np.uint64(LANES)):
-            pair = load(rows, base + i, PAIR_ROWS)
-            extra = load(rows, base + np.uint64(EXTRA * LANES) + i, 1)
-            frame = load(rows, base + np.uint64(FRAME * LANES) + i, 12)
-            store(rows, base + np.uint64(76 * LANES) + i, _finish_gradient(pair, extra, frame))
-
-
-@kernel
-def finish_greens(rows, stride, begin, end):
-    for block in range(begin, end):
-        base = np.uint64(block * stride)
-        for i in range(np.uint64(LANES)):
-            pair = load(rows, base + i, PAIR_ROWS)
-            extra = load(rows, base + np.uint64(EXTRA * LANES) + i, 1)
-            frame = load(rows, base + np.uint64(FRAME * LANES) + i, 12)
-            store(rows, base + np.uint64(76 * LANES) + i, _finish_greens(pair, extra, frame))
-
-
-@kernel
-def finish_greens_gradient(rows, stride, begin, end):
-    for block in range(begin, end):
-        base = np.uint64(block * stride)
-        for i in range(np.uint64(LANES)):
-            pair = load(rows, base + i, PAIR_ROWS)
-            extra = load(rows, base + np.uint64(EXTRA * LANES) + i, 1)
-            frame = load(rows, base + np.uint64(FRAME * LANES) + i, 48)
-            store(rows, base + np.uint64(112 * LANES) + i, _finish_greens_gradient(pair, extra, frame))
-
-
-@kernel
-def finish_adjoint(rows, stride, begin, end):
-    for block in range(begin, end):
-        base = np.uint64(block * stride)
-        for i in range(np.uint64(LANES)):
-            pair = load(rows, base + i, PAIR_ROWS)
-            extra = load(rows, base + np.uint64(EXTRA * LANES) + i, 3)
-            frame = load(rows, base + np.uint64(FRAME * LANES) + i, 12)
-            store(rows, base + np.uint64(76 * LANES) + i, _finish_adjoint(pair, extra, frame))
-
-
-@kernel
-def finish_adjoint_gradient(rows, stride, begin, end):
-    for block in range(begin, end):
-        base = np.uint64(block * stride)
-        for i in range(np.uint64(LANES)):
-            pair = load(rows, base + i, PAIR_ROWS)
-            extra = load(rows, base + np.uint64(EXTRA * LANES) + i, 9)
-            frame = load(rows, base + np.uint64(FRAME * LANES) + i, 48)
-            store(rows, base + np.uint64(112 * LANES) + i, _finish_adjoint_gradient(pair, extra, frame))
-
-
-@kernel
-def finish_first(rows, stride, begin, end):
-    for block in range(begin, end):
-        base = np.uint64(block * stride)
-        for i in range(np.uint64(LANES)):
-            pair = load(rows, base + i, PAIR_ROWS)
-            extra = load(rows, base + np.uint64(EXTRA * LANES) + i, 1)
-            frame = load(rows, base + np.uint64(FRAME * LANES) + i, 39)
-            store(rows, base + np.uint64(103 * LANES) + i, _finish_first(pair, extra, frame))
-
-
-@kernel
-def finish_vjp(rows, stride, begin, end):
-    for block in range(begin, end):
-        base = np.uint64(block * stride)
-        for i in range(np.uint64(LANES)):
-            pair = load(rows, base + i, PAIR_ROWS)
-            extra = load(rows, base + np.uint64(EXTRA * LANES) + i, 3)
-            frame = load(rows, base + np.uint64(FRAME * LANES) + i, 39)
-            store(rows, base + np.uint64(103 * LANES) + i, _finish_vjp(pair, extra, frame))
-
-
-@kernel
-def finish_jvp(rows, stride, begin, end):
-    for block in range(begin, end):
-        base = np.uint64(block * stride)
-        for i in range(np.uint64(LANES)):
-            pair = load(rows, base + i, PAIR_ROWS)
-            extra = load(rows, base + np.uint64(EXTRA * LANES) + i, 13)
-            frame = load(rows, base + np.uint64(FRAME * LANES) + i, 39)
-            store(rows, base + np.uint64(103 * LANES) + i, _finish_jvp(pair, extra, frame))
-
-
-@kernel
-def finish_second(rows, stride, begin, end):
-    for block in range(begin, end):
-        base = np.uint64(block * stride)
-        for i in range(np.uint64(LANES)):
-            pair = load(rows, base + i, PAIR_ROWS)
-            extra = load(rows, base + np.uint64(EXTRA * LANES) + i, 1)
-            frame = load(rows, base + np.uint64(FRAME * LANES) + i, 228)
-            store(rows, base + np.uint64(292 * LANES) + i, _finish_second(pair, extra, frame))
-
-
-@kernel
-def finish_jacobian_gradient(rows, stride, begin, end):
-    for block in range(begin, end):
-        base = np.uint64(block * stride)
-        for i in range(np.uint64(LANES)):
-            pair = load(rows, base + i, PAIR_ROWS)
-            extra = load(rows, base + np.uint64(EXTRA * LANES) + i, 1)
-            frame = load(rows, base + np.uint64(FRAME * LANES) + i, 228)
-            store(rows, base + np.uint64(292 * LANES) + i, _finish_jacobian_gradient(pair, extra, frame))
-
-
-@kernel
-def finish_vjp_gradient(rows, stride, begin, end):
-    for block in range(begin, end):
-        base = np.uint64(block * stride)
-        for i in range(np.uint64(LANES)):
-            pair = load(rows, base + i, PAIR_ROWS)
-            extra = load(rows, base + np.uint64(EXTRA * LANES) + i, 9)
-            frame = load(rows, base + np.uint64(FRAME * LANES) + i, 228)
-            store(rows, base + np.uint64(292 * LANES) + i, _finish_vjp_gradient(pair, extra, frame))
-
-
-@kernel
-def finish_jvp_gradient(rows, stride, begin, end):
-    for block in range(begin, end):
-        base = np.uint64(block * stride)
-        for i in range(np.uint64(LANES)):
-            pair = load(rows, base + i, PAIR_ROWS)
-            extra = load(rows, base + np.uint64(EXTRA * LANES) + i, 13)
-            frame = load(rows, base + np.uint64(FRAME * LANES) + i, 228)
-            store(rows, base + np.uint64(292 * LANES) + i, _finish_jvp_gradient(pair, extra, frame))
-
-
-@kernel
-def finish_vjp2(rows, stride, begin, end):
-    for block in range(begin, end):
-        base = np.uint64(block * stride)
-        for i in range(np.uint64(LANES)):
-            pair = load(rows, base + i, PAIR_ROWS)
-            extra = load(rows, base + np.uint64(EXTRA * LANES) + i, 16)
-            frame = load(rows, base + np.uint64(FRAME * LANES) + i, 228)
-            store(rows, base + np.uint64(292 * LANES) + i, _finish_vjp2(pair, extra, frame))
-
-
-@kernel
-def finish_jvp2(rows, stride, begin, end):
-    for block in range(begin, end):
-        base = np.uint64(block * stride)
-        for i in range(np.uint64(LANES)):
-            pair = load(rows, base + i, PAIR_ROWS)
-            extra = load(rows, base + np.uint64(EXTRA * LANES) + i, 26)
-            frame = load(rows, base + np.uint64(FRAME * LANES) + i, 228)
-            store(rows, base + np.uint64(292 * LANES) + i, _finish_jvp2(pair, extra, frame))
+finish_value = _finish(pair_value, "value")
+finish_gradient = _finish(pair_gradient, "gradient")
+finish_greens = _finish(pair_greens, "greens")
+finish_greens_gradient = _finish(pair_greens_gradient, "greens_gradient")
+finish_adjoint = _finish(pair_adjoint, "greens", 3)
+finish_adjoint_gradient = _finish(pair_adjoint_gradient, "greens_gradient", 9)
+finish_first = _finish(pair_first, "first")
+finish_vjp = _finish(pair_vjp, "first", 3)
+finish_jvp = _finish(pair_jvp, "first", 13)
+finish_second = _finish(pair_second, "second")
+finish_jacobian_gradient = _finish(pair_jacobian_gradient, "second")
+finish_vjp_gradient = _finish(pair_vjp_gradient, "second", 9)
+finish_jvp_gradient = _finish(pair_jvp_gradient, "second", 13)
+finish_vjp2 = _finish(pair_vjp2, "second", 16)
+finish_jvp2 = _finish(pair_jvp2, "second", 26)
 
 
 # ---------------------------------------------------------------------------------- sorting of pairs
-#
-# A row of the table of sources: east, north of the reference point; `PAIR` from "depth" on; then what decides
-# how a pair is evaluated.
-
-TABLE = ("x", "y", *PAIR[3:], "centre_x", "centre_y", "centre_depth", "half_length", "half_width", "is_point")
-WIDTH_OF_TABLE = len(TABLE)
-CENTRE = TABLE.index("centre_x")
-UNIT = PAIR.index("unit")
-# Columns of `PAIR` that are lengths (and not rates).
-LENGTH_ROWS = np.array([PAIR.index(n) for n in ("east", "north", "z", "depth", "al1", "al2", "aw1", "aw2")])
-
-# Least distance, in half-lengths, at which a rule with so many points (`ORDERS`) is as good as the dtype.
-REACH = {
-    np.dtype(np.float64): np.array([4e6, 1600.0, 110.0, 28.0, 13.0, 8.0, 4.5, 2.6]),
-    np.dtype(np.float32): np.array([3000.0, 40.0, 10.0, 5.0, 3.4, 2.6, 1.8, 1.4]),
-}
-# Distance in half-lengths beyond which the quadrature is used, and amplification of rounding in the closed form
-# beyond which it is used already at the reach of the largest rule.
-SWITCH = {np.dtype(np.float64): (20.0, 2e6), np.dtype(np.float32): (6.0, 3e3)}
 
 
 @kernel
-def rule(ratio, reach):
-    """Number of quadrature points for a distance of so many half-lengths."""
-    if ratio >= reach[0]:
-        return 1
-    if ratio >= reach[1]:
-        return 2
-    if ratio >= reach[2]:
-        return 3
-    if ratio >= reach[3]:
-        return 4
-    if ratio >= reach[4]:
-        return 5
-    if ratio >= reach[5]:
-        return 6
-    if ratio >= reach[6]:
-        return 8
-    return 12
+def classify(obs, i0, i1, source, reach, switch, amplification, codes):
+    """Codes of the pairs of one source with observers i0 to i1.
 
-
-@kernel
-def classify(x, y, z, source, reach, switch, amplification):
-    """0 for the closed form, else the numbers of points along length and width as 16 n + m."""
-    if source[CENTRE + 5] != 0.0:
-        return 17
-    east = x - source[0] - source[CENTRE]
-    north = y - source[1] - source[CENTRE + 1]
+    0 for the closed form, else 1 + 8 * (place in `ORDERS` of the rule along the length) + (of that across).
+    """
     depth = source[CENTRE + 2]
     a, b = source[CENTRE + 3], source[CENTRE + 4]
+    point = source[CENTRE + 5] != 0.0
+    x, y = source[0] + source[CENTRE], source[1] + source[CENTRE + 1]
     largest = max(a, b)
-    r2 = east * east + north * north + (z + depth) * (z + depth)
-    near = reach[7] * largest
-    if r2 < near * near:
-        return 0
-    far = switch * largest
-    if r2 < far * far:
+    near = (reach[7] * largest) ** 2
+    far = (switch * largest) ** 2
+    scale_a, scale_b = 1.0 / (a * a), 1.0 / (b * b)
+    limit = amplification * (4.0 * a * b)
+    for i in range(i0, i1):
+        east, north, up = obs[i, 0] - x, obs[i, 1] - y, obs[i, 2] + depth
+        r2 = east * east + north * north + up * up
+        h = depth - obs[i, 2]
         # rounding grows with R^2/(L W), and for sources close to the surface with (R/depth)^2
-        h = depth - z
-        if r2 * r2 < amplification * (4.0 * a * b) * (h * h):
-            return 0
-    r = math.sqrt(r2)
-    return 16 * rule(r / a, reach) + rule(r / b, reach)
+        closed = (r2 < near) | ((r2 < far) & (r2 * r2 < limit * (h * h)))
+        along, across = 0, 0
+        for k in range(7):
+            bound = reach[k] * reach[k]
+            along += np.int64(r2 * scale_a < bound)
+            across += np.int64(r2 * scale_b < bound)
+        code = 1 + 8 * along + across
+        codes[i - i0] = 1 if point else (0 if closed else code)
 
 
 @kernel
@@ -761,44 +296,42 @@ def schedule(obs, table, paired, part, start, room, reach, switch, amplification
     across, lanes in use. Returns the next `start`, the number of blocks and how many use the closed form.
     """
     i0, i1, j0, j1 = part
-    count = i1 - i0 if paired else (i1 - i0) * (j1 - j0)
+    width = i1 - i0
+    count = width if paired else width * (j1 - j0)
     n = min(count - start, (room - len(ORDERS) - 1) * LANES)
-    codes = np.empty(n, np.int32)
-    heads = np.zeros(13, np.int64)
-    i, j = (i0 + start, i0 + start) if paired else (i0 + start % (i1 - i0), j0 + start // (i1 - i0))
-    first_i, first_j = i, j
+    codes = np.empty(n, np.int64)
+    heads = np.zeros(len(ORDERS) + 1, np.int64)
+    k = 0
+    while k < n:
+        i = i0 + (start + k if paired else (start + k) % width)
+        j = i if paired else j0 + (start + k) // width
+        run = 1 if paired else min(n - k, i1 - i)
+        classify(obs, i, i + run, table[j], reach, switch, amplification, codes[k : k + run])
+        k += run
     for k in range(n):
-        code = classify(obs[i, 0], obs[i, 1], obs[i, 2], table[j], reach, switch, amplification)
-        codes[k] = code
-        heads[code // 16] += 1
-        i += 1
-        if paired:
-            j += 1
-        elif i == i1:
-            i = i0
-            j += 1
+        heads[(codes[k] + 7) // 8] += 1
     total = 0
     near = 0
-    for key in range(13):
+    for key in range(len(ORDERS) + 1):
         used = heads[key]
         heads[key] = total * LANES
         total += (used + LANES - 1) // LANES
         if key == 0:
             near = total
         for block in range(heads[key] // LANES, total):
-            blocks[block, 0] = key
-            blocks[block, 1] = 1
-            blocks[block, 2] = 0
-    i, j = first_i, first_j
+            blocks[block, 0] = RULES[max(key - 1, 0)]
+            blocks[block, 1] = 0
+            blocks[block, 2] = min(LANES, used - (block * LANES - heads[key]))
+    i = i0 + (start if paired else start % width)
+    j = i if paired else j0 + start // width
     for k in range(n):
-        key = codes[k] // 16
+        key = (codes[k] + 7) // 8
         lane = heads[key]
-        heads[key] += 1
+        heads[key] = lane + 1
         lanes[lane, 0] = i
         lanes[lane, 1] = j
         block = lane // LANES
-        blocks[block, 1] = max(blocks[block, 1], codes[k] % 16)
-        blocks[block, 2] += 1
+        blocks[block, 1] = max(blocks[block, 1], (codes[k] + 7) % 8)
         i += 1
         if paired:
             j += 1
@@ -806,41 +339,46 @@ def schedule(obs, table, paired, part, start, room, reach, switch, amplification
             i = i0
             j += 1
     for block in range(total):
-        used = blocks[block, 2]
-        for lane in range(block * LANES + used, (block + 1) * LANES):
-            lanes[lane, 0] = lanes[block * LANES + used - 1, 0]
-            lanes[lane, 1] = lanes[block * LANES + used - 1, 1]
+        blocks[block, 1] = RULES[blocks[block, 1]]
+        last = block * LANES + blocks[block, 2] - 1
+        for lane in range(last + 1, (block + 1) * LANES):
+            lanes[lane, 0] = lanes[last, 0]
+            lanes[lane, 1] = lanes[last, 1]
     return start + n, total, near
 
 
 @kernel
-def fill(rows, stride, obs, table, lanes, blocks, total):
-    """Write the rows of `PAIR`; lengths in the source's unit for the closed form, in the distance's far away."""
+def fill(rows, stride, obs, table, lanes, blocks, near, total):
+    """Write the rows of `PAIR`; lengths in the source's unit or, for quadrature, in that of the distance."""
     for block in range(total):
         base = block * stride
         source = lanes[block * LANES, 1]
-        alike = source == lanes[(block + 1) * LANES - 1, 1]
-        if alike:
+        if source == lanes[(block + 1) * LANES - 1, 1]:
             for r in range(3, PAIR_ROWS):
-                rows[base + r * LANES : base + (r + 1) * LANES] = table[source, r - 1]
+                number = table[source, r - 1]
+                for k in range(LANES):
+                    rows[base + r * LANES + k] = number
+        else:
+            for k in range(LANES):
+                source = lanes[block * LANES + k, 1]
+                for r in range(3, PAIR_ROWS):
+                    rows[base + r * LANES + k] = table[source, r - 1]
         for k in range(LANES):
             i, j = lanes[block * LANES + k, 0], lanes[block * LANES + k, 1]
-            if not alike:
-                for r in range(3, PAIR_ROWS):
-                    rows[base + r * LANES + k] = table[j, r - 1]
             rows[base + k] = obs[i, 0] - table[j, 0]
             rows[base + LANES + k] = obs[i, 1] - table[j, 1]
             rows[base + 2 * LANES + k] = obs[i, 2]
-        if blocks[block, 0] != 0:
+        if block >= near:
             for k in range(LANES):
-                east, north = float(rows[base + k]), float(rows[base + LANES + k])
-                up = float(rows[base + 3 * LANES + k]) - float(rows[base + 2 * LANES + k])
-                rows[base + UNIT * LANES + k] = math.ldexp(
-                    1.0, -math.frexp(max(abs(east), max(abs(north), abs(up))))[1]
-                )
+                level = max(abs(rows[base + k]), abs(rows[base + LANES + k]))
+                up = rows[base + 3 * LANES + k] - rows[base + 2 * LANES + k]
+                exponent = math.frexp(max(float(level), float(up)))[1]
+                rows[base + UNIT * LANES + k] = math.ldexp(1.0, -exponent)
+        unit = base + UNIT * LANES
         for r in LENGTH_ROWS:
+            place = base + r * LANES
             for k in range(LANES):
-                rows[base + r * LANES + k] *= rows[base + UNIT * LANES + k]
+                rows[place + k] *= rows[unit + k]
 
 
 @kernel
@@ -875,10 +413,11 @@ def tangents(rows, stride, at, of_obs, of_src, of_nu, lanes, total):
 def add_up(rows, stride, at, count, column, lanes, blocks, total, out):
     """Add result rows to the observers (column 0) or sources (1) of the lanes."""
     for block in range(total):
-        for c in range(count):
-            place = block * stride + (at + c) * LANES
-            for k in range(blocks[block, 2]):
-                out[lanes[block * LANES + k, column], c] += rows[place + k]
+        place = block * stride + at * LANES
+        for k in range(blocks[block, 2]):
+            owner = lanes[block * LANES + k, column]
+            for c in range(count):
+                out[owner, c] += rows[place + c * LANES + k]
 
 
 @kernel
@@ -910,74 +449,8 @@ def keep(rows, stride, at, index, paired, lanes, blocks, total, out):
                     out[i, c, j, v] = rows[base + index[c, v] * LANES + k]
 
 
-# ------------------------------------------------------------------------------------------- sources
-
-
-def source_table(kind: str, src: np.ndarray, origin: tuple[float, float]) -> np.ndarray:
-    """What the kernels need of each source, in the columns of `TABLE` (float64)."""
-    src = np.asarray(src, np.float64)
-    rectangle = kind == "rectangle"
-    if rectangle:
-        x, y, depth, length, width, strike, dip, rake, slip, opening = src.T
-        fa, fb = origin
-        inflation = np.zeros_like(x)
-    else:
-        x, y, depth, strike, dip, rake, slip, opening, inflation = src.T
-        length = width = np.ones_like(x)
-        fa = fb = 0.5
-    out = {"x": x, "y": y, "depth": depth, "slip": slip, "u3": opening, "u4": inflation}
-    sd, cd = sin_degrees(dip), cos_degrees(dip)
-    # below the horizontal the same plane is the one at dip + 180 degrees, seen from its other side
-    turned = sd < 0.0
-    out["turn"] = turn = np.where(turned, -1.0, 1.0)
-    out["sin_dip"], out["cos_dip"] = turn * sd + 0.0, turn * cd + 0.0
-    out["sin_strike"], out["cos_strike"] = sin_degrees(strike), cos_degrees(strike)
-    out["sin_rake"], out["cos_rake"] = sin_degrees(rake), cos_degrees(rake)
-    out["u1"], out["u2"] = turn * (slip * out["cos_rake"]), slip * out["sin_rake"]
-    down, up = (1.0 - fb), fb
-    out["al1"], out["al2"] = -fa * length, (1.0 - fa) * length
-    out["aw1"], out["aw2"] = (
-        np.where(turned, -up * width, -down * width),
-        np.where(turned, down * width, up * width),
-    )
-    out["l1"], out["l2"] = np.full_like(x, fa), np.full_like(x, fa - 1.0)
-    out["w1"], out["w2"] = np.where(turned, up, down), np.where(turned, -down, -up)
-    along, across = 0.5 * (out["al1"] + out["al2"]), 0.5 * (out["aw1"] + out["aw2"])
-    level = across * out["cos_dip"]
-    out["centre_x"] = along * out["sin_strike"] - level * out["cos_strike"]
-    out["centre_y"] = along * out["cos_strike"] + level * out["sin_strike"]
-    out["centre_depth"] = depth - across * out["sin_dip"]
-    out["half_length"], out["half_width"] = 0.5 * length, 0.5 * width
-    out["unit"] = np.ldexp(1.0, -np.frexp(np.maximum(length, width))[1])
-    out["is_point"] = np.full_like(x, 0.0 if rectangle else 1.0)
-    return np.ascontiguousarray(np.stack([out[name] for name in TABLE], axis=1))
-
-
-def edge_table(depth, dip, al1, al2, aw1, aw2, slips) -> np.ndarray:
-    """Table of rectangles given by their edges in their own frame, as Okada's DC3D has them.
-
-    The frame's x axis points east and its y axis north; `slips` has the columns strike slip, dip slip, opening.
-    """
-    x = np.zeros_like(depth)
-    src = np.stack([x, x, depth, al2 - al1, aw2 - aw1, x + 90.0, dip, x, x + 1.0, slips[:, 2]], axis=1)
-    table = source_table("rectangle", src, (0.5, 0.5))
-    column = {name: table[:, TABLE.index(name)] for name in TABLE}
-    turned = column["turn"] < 0.0
-    column["al1"][:], column["al2"][:] = al1, al2
-    column["aw1"][:], column["aw2"][:] = np.where(turned, -aw2, aw1), np.where(turned, -aw1, aw2)
-    column["u1"][:], column["u2"][:] = column["turn"] * slips[:, 0], slips[:, 1]
-    across = 0.5 * (column["aw1"] + column["aw2"])
-    column["centre_x"][:] = 0.5 * (al1 + al2)
-    column["centre_y"][:] = across * column["cos_dip"]
-    column["centre_depth"][:] = depth - across * column["sin_dip"]
-    return table
-
-
 # -------------------------------------------------------------------------------------------- launch
 
-PARAMETERS = {"rectangle": tuple(range(10)), "point": (0, 1, 2, 5, 6, 7, 8, 9, 10)}
-SLIP_COMPONENTS = {"rectangle": 3, "point": 4}
-COMPONENTS = {"displacement": 3, "gradient": 9}
 # Below this many pairs a call stays in the caller's thread.
 SERIAL = 4096
 
@@ -1068,7 +541,7 @@ class Problem:
                 lanes,
                 blocks,
             )
-            fill(rows, stride, self.obs, self.table, lanes, blocks, total)
+            fill(rows, stride, self.obs, self.table, lanes, blocks, near, total)
             if task.prepare is not None:
                 task.prepare(rows, stride, lanes, total)
             self._frames(task.level, rows, stride, near, total, blocks)
@@ -1080,10 +553,10 @@ class Problem:
     ) -> None:
         """The frame's rows of all blocks: `near` by the closed form, the rest by quadrature."""
         if near:
-            kernel = KERNELS[("near_surface" if self.surface and level != "second" else "near"), level]
-            kernel(rows, stride, 0, near, self.nu, self.eps)
+            kernels = NEAR_SURFACE if self.surface else NEAR
+            kernels[level](rows, stride, 0, near, self.nu, self.eps)
         if near < total:
-            KERNELS["far", level](rows, stride, near, total, self.nu, blocks[:total, 0], blocks[:total, 1])
+            FAR[level](rows, stride, near, total, self.nu, blocks[:total, 0], blocks[:total, 1])
 
     def parts(self, threads: int) -> list[list[tuple[int, int, int, int]]]:
         """Parts of the work, in groups by sources; two parts of a group share no observer."""
@@ -1362,11 +835,3 @@ def _into(out, result):
         return result
     out[...] = result
     return out
-
-
-KERNELS: dict[tuple[str, str], Callable] = {
-    (name, level): globals()[f"{name}_{level}"]
-    for name in ("near", "near_surface", "far")
-    for level in FRAME_ROWS
-    if f"{name}_{level}" in globals()
-}

@@ -9,14 +9,18 @@ A `pair` is a tuple of the numbers named in `PAIR`. Its lengths are in a unit th
 is the reciprocal of that unit, with which every derivative with a length is multiplied.
 """
 
-from dislok.kernels.scalar import Jet
-from dislok.kernels.scalar.symbol import ZERO
+from dislok.kernels.scalar import ZERO, Jet, scalar
 
 from .formula import (
+    TURN,
     elastic,
     elastic_derivative,
+    image_corner,
+    image_slip,
+    plane,
     point,
-    rectangle_corner,
+    real_corner,
+    real_slip,
     rectangle_fields,
     rectangle_slip,
     surface_fields,
@@ -44,6 +48,7 @@ ANGLES = (STRIKE, DIP, RAKE)
 DEGREE = 0.017453292519943295
 
 # Numbers that frame_* and finish_* return.
+LEVELS = ("value", "gradient", "greens", "greens_gradient", "first", "second")
 FRAME_ROWS = {"value": 3, "gradient": 12, "greens": 12, "greens_gradient": 48, "first": 39, "second": 228}
 HESSIAN = 78  # packed second derivatives in the first twelve variables
 
@@ -131,14 +136,16 @@ def frame_rows(level, pair, nu, displacement):
     return out
 
 
+@scalar
 def near(level, pair, nu, eps):
-    """Rows of a rectangle by its closed form; any level but "second"."""
+    """Rows of a rectangle by its closed form; `level` is a place in `LEVELS`, but not that of "second"."""
     z, c, sd, cd = named(pair, "z", "depth", "sin_dip", "cos_dip")
     x, y = observer_in_frame(pair)
     fields = rectangle_fields(x, y, z, c, sd, cd, *edges_and_rates(pair), eps)
-    return frame_rows(level, pair, nu, lambda u, m, order: rectangle_slip(fields, *u[:3], m))
+    return frame_rows(LEVELS[level], pair, nu, lambda u, m, order: rectangle_slip(fields, *u[:3], m))
 
 
+@scalar
 def near_surface(level, pair, nu, eps):
     """`near` for an observer at the surface."""
     c, sd, cd = named(pair, "depth", "sin_dip", "cos_dip")
@@ -150,43 +157,72 @@ def near_surface(level, pair, nu, eps):
         slopes = surface_z(*jets, m)
         return [Jet(ui.v, [*ui.p[:2], dz, *ui.p[3:]]) for ui, dz in zip(jets, slopes, strict=True)]
 
-    return frame_rows(level, pair, nu, displacement)
+    return frame_rows(LEVELS[level], pair, nu, displacement)
 
 
+@scalar
 def near_corner(pair, nu, eps, al, aw, rate_l, rate_w):
-    """Rows of level "second" of one corner; their signed sum over the corners is the rectangle's."""
+    """Rows of level "second" of one corner; their signed sum over the corners is the rectangle's.
+
+    The terms are functions of few variables of the corner (xi, eta, q, dip, z); derivatives are taken with
+    those and carried to the frame's seven at the end.
+    """
     edges, _ = edges_and_rates(pair)
-    variables = frame_jets(pair, 2)
-    fields = rectangle_corner(
-        *variables, variable(al, 5, -rate_l, 2), variable(aw, 6, -rate_w, 2), edges, eps
-    )
-    lower = truncated(fields)
-    return frame_rows(
-        "second", pair, nu, lambda u, m, order: rectangle_slip(fields if order == 2 else lower, *u[:3], m)
-    )
+    x, y, z, c, sd, cd = frame_jets(pair, 2)
+    edge_l, edge_w = variable(al, 5, -rate_l, 2), variable(aw, 6, -rate_w, 2)
+    dip = variable(0.0 * al, 4, 0.0 * al + 1.0, 2)
+    depth = c.v - z.v
+    outer, inner = {}, {}
+    for name, d in (("real", c + z), ("image", c - z)):
+        _, _, flat, sx, sy = plane(x.v, y.v, d.v, depth, sd.v, cd.v, edges, eps)
+        outer[name] = (x - edge_l, (y * cd + d * sd) - edge_w, y * sd - d * cd, dip, z)
+        xi, eta, q, _, z_ = local_jets(outer[name])
+        sd_, cd_ = local_angles(sd.v, cd.v, 3, 5)
+        if name == "real":
+            inner[name] = (real_corner(xi, eta, q, flat, sx, sy), sd_, cd_)
+            continue
+        ct = c.v - aw * sd.v
+        yt = with_value(eta * cd_ + q * sd_, y.v - aw * cd.v)
+        dt = with_value(eta * sd_ - q * cd_, ct - z.v)
+        fields = image_corner(xi, eta, q, yt, dt, with_value(dt + z_, ct), sd_, cd_, flat, sx, sy)
+        inner[name] = (*fields, sd_, cd_, z_)
+    lower = truncated(tuple(inner["real"])), truncated(tuple(inner["image"]))
+
+    def displacement(u, m, order):
+        real, image = (inner["real"], inner["image"]) if order == 2 else lower
+        parts = zip(real_slip(*real, *u[:3], m), image_slip(*image, *u[:3], m), strict=True)
+        return [(composed(a, outer["real"]) + composed(b, outer["image"])) * TURN for a, b in parts]
+
+    return frame_rows("second", pair, nu, displacement)
 
 
-def far(level, pair, nu, g, h, weight):
+@scalar
+def far_node(level, pair, nu, g, h, weight):
     """Rows of one node of a quadrature of point sources over a rectangle.
 
     The node lies at the fraction `g` of the way from al1 to al2 and `h` from aw1 to aw2; `weight` is its
-    share of the area. A point source is a rectangle of unit area with one node in its middle.
+    share of the area. A point source is a rectangle of unit area with one node in its middle. Derivatives are
+    taken with the node's own place and dip, and carried to the frame's seven variables at the end.
     """
     (al1, al2, aw1, aw2), (l1, l2, w1, w2) = edges_and_rates(pair)
-    order = 2 if level == "second" else 1
+    order = 2 if LEVELS[level] == "second" else 1
     x, y, z, c, sd, cd = frame_jets(pair, order)
     al = variable(al1 + g * (al2 - al1), 5, -(l1 + g * (l2 - l1)), order)
     aw = variable(aw1 + h * (aw2 - aw1), 6, -(w1 + h * (w2 - w1)), order)
     length = variable(weight * (al2 - al1), 5, weight * (l1 - l2), order)
     area = length * variable(aw2 - aw1, 6, w1 - w2, order)
-    node = (x - al, y - aw * cd, z, c - aw * sd, sd, cd, area)
+    dip = variable(0.0 * g, 4, 0.0 * g + 1.0, order)
+    outer = (x - al, y - aw * cd, z, c - aw * sd, dip)
+    xn, yn, z_, cn, _ = local_jets(outer)
+    node = (xn, yn, z_, cn, *local_angles(sd.v, cd.v, 4, 5, order))
     lower = truncated(node)
 
     def displacement(u, m, order):
-        *place, size = node if order == 2 else lower
-        return [size * ui for ui in point(*place, *u, m)]
+        jets = point(*(node if order == 2 else lower), *u, m)
+        size = area if order == 2 else truncated(area)
+        return [size * composed(ui, outer) for ui in jets]
 
-    return frame_rows(level, pair, nu, displacement)
+    return frame_rows(LEVELS[level], pair, nu, displacement)
 
 
 def variable(v, k, slope, order):
@@ -201,12 +237,54 @@ def frame_jets(pair, order):
     x, y = observer_in_frame(pair)
     one = 0.0 * z + 1.0
     places = [variable(v, k, one, order) for k, v in enumerate((x, y, z, c))]
-    dip_dip = packed(4, 4)
-    angles = []
+    return (*places, *local_angles(sd, cd, 4, 7, order))
+
+
+def local_angles(sd, cd, k, n, order=2):
+    """sin(dip) and cos(dip) as jets in `n` variables of which number `k` is the dip."""
+    jets = []
     for v, slope in ((sd, cd), (cd, -sd)):
-        p = [slope if i == 4 else ZERO for i in range(7)]
-        angles.append(Jet(v, p, [-v if i == dip_dip else ZERO for i in range(28)] if order == 2 else None))
-    return (*places, *angles)
+        p = [slope if i == k else ZERO for i in range(n)]
+        h = [-v if i == packed(k, k) else ZERO for i in range(n * (n + 1) // 2)]
+        jets.append(Jet(v, p, h if order == 2 else None))
+    return jets
+
+
+def local_jets(outer):
+    """Jets with the values of `outer`, each a variable of its own."""
+    n = len(outer)
+    one = 0.0 * outer[0].v + 1.0
+    return [
+        Jet(
+            x.v,
+            [one if i == k else ZERO for i in range(n)],
+            None if x.h is None else [ZERO] * (n * (n + 1) // 2),
+        )
+        for k, x in enumerate(outer)
+    ]
+
+
+def with_value(x, v):
+    """The jet `x` with the value `v`, which is `x` with less rounding."""
+    return Jet(v, x.p, x.h)
+
+
+def composed(f, outer):
+    """A jet in variables that are the jets `outer`, as a jet in the variables of those."""
+    n = outer[0].n
+    p = [sum((fa * x.p[i] for fa, x in zip(f.p, outer, strict=True)), ZERO) for i in range(n)]
+    if f.h is None:
+        return Jet(f.v, p)
+    bent = [
+        [sum((f.h[packed(a, b)] * x.p[j] for b, x in enumerate(outer)), ZERO) for j in range(n)]
+        for a in range(len(outer))
+    ]
+    h = []
+    for i in range(n):
+        for j in range(i + 1):
+            curve = sum((x.p[i] * bent[a][j] for a, x in enumerate(outer)), ZERO)
+            h.append(sum((fa * x.h[packed(i, j)] for fa, x in zip(f.p, outer, strict=True)), curve))
+    return Jet(f.v, p, h)
 
 
 # ------------------------------------------------------------------- from the frame to the caller
@@ -344,7 +422,7 @@ def first_rows(pair, own, columns, unit):
 
 
 def finish_second(pair, frame):
-    """What `finish_first` returns (42), second derivatives (3 x 78, packed), those with nu and x, y, z (3 x 3)."""
+    """What `finish_first` returns (42), second derivatives (3 x 78), those with nu and x, y, z (3 x 3)."""
     (unit,) = named(pair, "unit")
     own = Field.of_rows(frame, 36)
     place = place_of(pair)
@@ -431,3 +509,103 @@ def transposed_second(out, cotangent, tangent):
 def second_product(out, tangent, other):
     """sum_ab d2u_i/d(a)d(b) tangent_a other_b."""
     return [dot(hessian_product(out, tangent, i), other[:NU]) for i in range(3)]
+
+
+# ---------------------------------------------------- what a launch calls: pair, extra rows, frame rows
+
+
+@scalar
+def pair_value(pair, extra, frame):
+    """Displacement (3)."""
+    return finish_value(pair, frame)
+
+
+@scalar
+def pair_gradient(pair, extra, frame):
+    """Displacement (3) and gradient (9)."""
+    return finish_gradient(pair, frame)
+
+
+@scalar
+def pair_greens(pair, extra, frame):
+    """Displacement for unit strike slip, dip slip, opening, inflation (4 x 3)."""
+    return finish_greens(pair, frame)
+
+
+@scalar
+def pair_greens_gradient(pair, extra, frame):
+    """Gradient for unit strike slip, dip slip, opening, inflation (4 x 9)."""
+    return finish_greens_gradient(pair, frame)
+
+
+@scalar
+def pair_adjoint(pair, extra, frame):
+    """Unit slips' displacements times a vector (4)."""
+    return by_slip(finish_greens(pair, frame), extra[:3])
+
+
+@scalar
+def pair_adjoint_gradient(pair, extra, frame):
+    """Unit slips' gradients times a matrix (4)."""
+    return by_slip(finish_greens_gradient(pair, frame), extra[:9])
+
+
+def by_slip(greens, weights):
+    """Four sums of products."""
+    count = len(weights)
+    return [dot(greens[count * k : count * (k + 1)], weights) for k in range(4)]
+
+
+@scalar
+def pair_first(pair, extra, frame):
+    """Displacement (3) and its derivatives with `VARIABLES` (3 x 13)."""
+    return finish_first(pair, frame)
+
+
+@scalar
+def pair_vjp(pair, extra, frame):
+    """Derivatives of a combination of displacements, whose weights are `extra`, with `VARIABLES` (13)."""
+    return transposed_product(finish_first(pair, frame), extra[:3], False)
+
+
+@scalar
+def pair_jvp(pair, extra, frame):
+    """Derivative of the displacement along the tangent `extra` (3)."""
+    return product(finish_first(pair, frame), extra[:13], 3, False)
+
+
+@scalar
+def pair_second(pair, extra, frame):
+    """As `finish_second` (285)."""
+    return finish_second(pair, frame)
+
+
+@scalar
+def pair_jacobian_gradient(pair, extra, frame):
+    """Derivatives of the gradient with `VARIABLES` (9 x 13)."""
+    out = finish_second(pair, frame)
+    return [x for c in range(9) for x in jacobian_row(out, c, True)]
+
+
+@scalar
+def pair_vjp_gradient(pair, extra, frame):
+    """Derivatives of a combination of gradients with `VARIABLES` (13)."""
+    return transposed_product(finish_second(pair, frame), extra[:9], True)
+
+
+@scalar
+def pair_jvp_gradient(pair, extra, frame):
+    """Derivative of the gradient along a tangent (9)."""
+    return product(finish_second(pair, frame), extra[:13], 9, True)
+
+
+@scalar
+def pair_vjp2(pair, extra, frame):
+    """Derivatives of ``cotangent . (derivative along a tangent)`` with `VARIABLES` but the last (12)."""
+    return transposed_second(finish_second(pair, frame), extra[:3], extra[3:16])
+
+
+@scalar
+def pair_jvp2(pair, extra, frame):
+    """Second derivative of the displacement along two tangents (3)."""
+    return second_product(finish_second(pair, frame), extra[:13], extra[13:26])

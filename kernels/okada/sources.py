@@ -1,0 +1,99 @@
+"""What every launch needs of a source and of the choice of method, in float64, made once for a call."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dislok.kernels.scalar import cos_degrees, sin_degrees
+
+from .pair import PAIR
+
+PARAMETERS = {"rectangle": tuple(range(10)), "point": (0, 1, 2, 5, 6, 7, 8, 9, 10)}
+SLIP_COMPONENTS = {"rectangle": 3, "point": 4}
+COMPONENTS = {"displacement": 3, "gradient": 9}
+# Gauss-Legendre nodes and weights on [0, 1]; row n holds the rule with n points.
+ORDERS = (1, 2, 3, 4, 5, 6, 8, 12)
+RULES = np.array(ORDERS)
+NODES = np.zeros((13, 12))
+WEIGHTS = np.zeros((13, 12))
+for _n in ORDERS:
+    _x, _w = np.polynomial.legendre.leggauss(_n)
+    NODES[_n, :_n], WEIGHTS[_n, :_n] = 0.5 * (_x + 1.0), 0.5 * _w
+
+# A row of the table of sources: east, north of the reference point; `PAIR` from "depth" on; then what decides
+# how a pair is evaluated.
+
+TABLE = ("x", "y", *PAIR[3:], "centre_x", "centre_y", "centre_depth", "half_length", "half_width", "is_point")
+WIDTH_OF_TABLE = len(TABLE)
+CENTRE = TABLE.index("centre_x")
+# Columns of `PAIR` that are lengths (and not rates).
+LENGTH_ROWS = np.array([PAIR.index(n) for n in ("east", "north", "z", "depth", "al1", "al2", "aw1", "aw2")])
+
+# Least distance, in half-lengths, at which a rule with so many points (`ORDERS`) is as good as the dtype.
+REACH = {
+    np.dtype(np.float64): np.array([4e6, 1600.0, 110.0, 28.0, 13.0, 8.0, 4.5, 2.6]),
+    np.dtype(np.float32): np.array([3000.0, 40.0, 10.0, 5.0, 3.4, 2.6, 1.8, 1.4]),
+}
+# Distance in half-lengths beyond which the quadrature is used, and amplification of rounding in the closed
+# form beyond which it is used already at the reach of the largest rule.
+SWITCH = {np.dtype(np.float64): (20.0, 2e6), np.dtype(np.float32): (6.0, 3e3)}
+
+
+def source_table(kind: str, src: np.ndarray, origin: tuple[float, float]) -> np.ndarray:
+    """What the kernels need of each source, in the columns of `TABLE` (float64)."""
+    src = np.asarray(src, np.float64)
+    rectangle = kind == "rectangle"
+    if rectangle:
+        x, y, depth, length, width, strike, dip, rake, slip, opening = src.T
+        fa, fb = origin
+        inflation = np.zeros_like(x)
+    else:
+        x, y, depth, strike, dip, rake, slip, opening, inflation = src.T
+        length = width = np.ones_like(x)
+        fa = fb = 0.5
+    out = {"x": x, "y": y, "depth": depth, "slip": slip, "u3": opening, "u4": inflation}
+    sd, cd = sin_degrees(dip), cos_degrees(dip)
+    # below the horizontal the same plane is the one at dip + 180 degrees, seen from its other side
+    turned = sd < 0.0
+    out["turn"] = turn = np.where(turned, -1.0, 1.0)
+    out["sin_dip"], out["cos_dip"] = turn * sd + 0.0, turn * cd + 0.0
+    out["sin_strike"], out["cos_strike"] = sin_degrees(strike), cos_degrees(strike)
+    out["sin_rake"], out["cos_rake"] = sin_degrees(rake), cos_degrees(rake)
+    out["u1"], out["u2"] = turn * (slip * out["cos_rake"]), slip * out["sin_rake"]
+    down, up = (1.0 - fb), fb
+    out["al1"], out["al2"] = -fa * length, (1.0 - fa) * length
+    out["aw1"], out["aw2"] = (
+        np.where(turned, -up * width, -down * width),
+        np.where(turned, down * width, up * width),
+    )
+    out["l1"], out["l2"] = np.full_like(x, fa), np.full_like(x, fa - 1.0)
+    out["w1"], out["w2"] = np.where(turned, up, down), np.where(turned, -down, -up)
+    along, across = 0.5 * (out["al1"] + out["al2"]), 0.5 * (out["aw1"] + out["aw2"])
+    level = across * out["cos_dip"]
+    out["centre_x"] = along * out["sin_strike"] - level * out["cos_strike"]
+    out["centre_y"] = along * out["cos_strike"] + level * out["sin_strike"]
+    out["centre_depth"] = depth - across * out["sin_dip"]
+    out["half_length"], out["half_width"] = 0.5 * length, 0.5 * width
+    out["unit"] = np.ldexp(1.0, -np.frexp(np.maximum(length, width))[1])
+    out["is_point"] = np.full_like(x, 0.0 if rectangle else 1.0)
+    return np.ascontiguousarray(np.stack([out[name] for name in TABLE], axis=1))
+
+
+def edge_table(depth, dip, al1, al2, aw1, aw2, slips) -> np.ndarray:
+    """Table of rectangles given by their edges in their own frame, as Okada's DC3D has them.
+
+    The frame's x axis points east and its y axis north; columns of `slips`: strike slip, dip slip, opening.
+    """
+    x = np.zeros_like(depth)
+    src = np.stack([x, x, depth, al2 - al1, aw2 - aw1, x + 90.0, dip, x, x + 1.0, slips[:, 2]], axis=1)
+    table = source_table("rectangle", src, (0.5, 0.5))
+    column = {name: table[:, TABLE.index(name)] for name in TABLE}
+    turned = column["turn"] < 0.0
+    column["al1"][:], column["al2"][:] = al1, al2
+    column["aw1"][:], column["aw2"][:] = np.where(turned, -aw2, aw1), np.where(turned, -aw1, aw2)
+    column["u1"][:], column["u2"][:] = column["turn"] * slips[:, 0], slips[:, 1]
+    across = 0.5 * (column["aw1"] + column["aw2"])
+    column["centre_x"][:] = 0.5 * (al1 + al2)
+    column["centre_y"][:] = across * column["cos_dip"]
+    column["centre_depth"][:] = depth - across * column["sin_dip"]
+    return table
