@@ -83,3 +83,11 @@ def test_the_installed_script_runs():
     script = Path(sys.executable).with_name("dislok")
     out = subprocess.run([script, "--version"], check=True, capture_output=True, text=True).stdout
     assert out.startswith("dislok ")
+
+
+def test_a_pipe_that_closes_early_is_no_traceback():
+    script = Path(sys.executable).with_name("dislok")
+    pipe = subprocess.run(
+        ["bash", "-c", '"$0" --help | true; "$0" info | head -1', script], capture_output=True, text=True
+    )
+    assert pipe.stderr == ""
