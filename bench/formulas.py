@@ -20,7 +20,7 @@ def closed_form(level: str, surface: bool = False) -> Operations:
     nu, eps = (record.variable(name, per_pair=False) for name in ("nu", "eps"))
     pair = tuple(record.variable(name) for name in pairs.PAIR)
     near = pairs.near_surface if surface else pairs.near
-    return plus(record.count(near(level, pair, nu, eps)), finish(level))
+    return plus(record.count(near(pairs.LEVELS.index(level), pair, nu, eps)), finish(level))
 
 
 def corners() -> Operations:
