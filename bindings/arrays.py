@@ -38,6 +38,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 TITLES = {"numpy": "NumPy", "torch": "torch", "cupy": "CuPy"}
+_NUMBERS = (float, int)
+_FLOATS = {np.dtype("float64"): "float64", np.dtype("float32"): "float32"}
 _CPU_DEVICE = 1  # kDLCPU of the DLPack specification
 
 
@@ -53,6 +55,8 @@ class NumpySpace:
 
     def asarray(self, value: ArrayLike) -> Array:
         """`value` as a C-contiguous array of this space; copied if it is read-only or laid out otherwise."""
+        if not value.ndim:
+            return np.asarray(value, self.dtype)
         return np.require(value, self.dtype, ["C", "A", "W", "E"])
 
     def empty(self, shape: Sequence[int]) -> Array:
@@ -282,6 +286,8 @@ def _is_cupy(value: Any) -> bool:
 
 
 def _framework(value: Any) -> str | None:
+    if type(value) in _NUMBERS:
+        return None
     if _is_torch(value):
         return "torch"
     if _is_cupy(value):
@@ -320,6 +326,8 @@ def _describe(value: Any) -> str:
 
 def _readable(name: str, value: Any) -> Array:
     """A torch tensor or CuPy array as it is; everything else as a NumPy array."""
+    if type(value) is float:
+        return np.float64(value)
     if _is_torch(value):
         if value.layout is not sys.modules["torch"].strided:
             raise TypeError(f"{name} has layout {value.layout}; only dense tensors are supported")
@@ -369,6 +377,9 @@ def _on_another_device(value: Any) -> bool:
 
 
 def _dtype_name(value: Array) -> str:
+    # The name of a NumPy dtype takes microseconds to make.
+    if value.dtype in _FLOATS:
+        return _FLOATS[value.dtype]
     return str(value.dtype).removeprefix("torch.") if _is_torch(value) else value.dtype.name
 
 
@@ -391,6 +402,8 @@ def _weight(original: Any, value: Array) -> int:
 def _common_dtype(inputs: Mapping[str, Any], values: Mapping[str, Array]) -> str:
     names: dict[int, dict[str, str]] = {0: {}, 1: {}, 2: {}}
     for name, value in values.items():
+        if type(inputs[name]) in _NUMBERS:
+            continue
         names[_weight(inputs[name], value)].setdefault(_counts_as(name, value), name)
     owner = names[2] or names[1]
     if len(owner) > 1:

@@ -26,11 +26,13 @@ Threads
     processors that this process may use. Parallel calls do not survive a ``fork``: data loaders should start
     their workers with ``spawn``.
 
-References ---------- Okada, Y. (1985). Surface deformation due to shear and tensile faults in a half-space.
+References
+----------
+Okada, Y. (1985). Surface deformation due to shear and tensile faults in a half-space.
 Bull. Seism. Soc. Am. 75, 1135-1154.
 
-Okada, Y. (1992). Internal deformation due to shear and tensile faults in a half-space. Bull. Seism. Soc. Am.
-82, 1018-1040.
+Okada, Y. (1992). Internal deformation due to shear and tensile faults in a half-space.
+Bull. Seism. Soc. Am. 82, 1018-1040.
 """
 
 from __future__ import annotations
@@ -139,9 +141,18 @@ def displacement(
     ImportError
         If the backend for CUDA arrays is not installed.
 
-    Examples -------- >>> import numpy as np >>> from dislok import okada >>> fault = okada.Rectangle(x=0,
-    y=0, depth=1e3, length=20e3, width=10e3, strike=30, dip=60, rake=90, slip=2) >>>
-    okada.displacement(np.array([[5e3, 2e3]]), fault).shape (1, 3)
+    Notes
+    -----
+    Okada (1985) for observers at the surface and Okada (1992) below it, in forms that lose no digits near
+    edges, at any dip, and far away. Observers that are all at z = 0 are computed faster.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dislok import okada
+    >>> fault = okada.Rectangle(x=0, y=0, depth=1, length=20, width=10, strike=30, dip=60, rake=90, slip=2)
+    >>> okada.displacement(np.array([[5.0, 2.0]]), fault).shape
+    (1, 3)
     """
     call = _prepare(obs, source, nu, origin, pairs, backend, threads)
     return _field(call, "displacement", out)
@@ -216,7 +227,7 @@ def fields(
         As :func:`displacement` does.
     """
     call = _prepare(obs, source, nu, origin, pairs, backend, threads)
-    first, second = (None, None) if out is None else out
+    first, second = _two(out)
     if call.space.framework == "torch":
         both = _autograd().field(*call.geometry, "both", call.pairs, call.threads)
         return _deliver(call, both[:, :3], first), _deliver(call, both[:, 3:].reshape(-1, 3, 3), second)
@@ -300,7 +311,7 @@ def stress(
         As :func:`displacement` does; also if `mu` is not positive.
     """
     call = _prepare(obs, source, nu, origin, pairs, backend, threads)
-    modulus = _modulus(mu)
+    modulus = _modulus(mu, call.space)
 
     def components(g: Array) -> list[Array]:
         eps = _strain_components(g)
@@ -666,11 +677,20 @@ def _factor(call: _Call, name: str, shape: tuple[int, ...]) -> Array:
     return values
 
 
-def _modulus(mu: Any) -> Any:
-    value = mu if hasattr(mu, "requires_grad") else finite_number("mu", mu)
-    if isinstance(value, float) and value <= 0:
-        raise ValueError(f"mu is {value!r}; the shear modulus must be positive")
-    return value
+def _modulus(mu: Any, space: Space) -> Any:
+    """The shear modulus as a float, or as a tensor where it was given as one with tensors."""
+    modulus: Any
+    seen: Any
+    if space.framework != "torch" or not hasattr(mu, "requires_grad"):
+        modulus = seen = finite_number("mu", mu)
+    elif mu.ndim:
+        raise ValueError(f"mu must be a number, got shape {tuple(mu.shape)}")
+    else:
+        modulus = space.asarray(mu)
+        seen = space.peek(modulus)
+    if seen is not None and not seen > 0:
+        raise ValueError(f"mu is {float(seen)!r}; the shear modulus must be positive")
+    return modulus
 
 
 def _autograd() -> Any:
@@ -687,6 +707,14 @@ def _target(call: _Call, shape: Sequence[int], out: Array | None, *inputs: Array
     if out is None:
         return call.space.empty(shape)
     return checked_out(out, shape, call.space, (call.obs, call.src, *inputs))
+
+
+def _two(out: Any) -> tuple[Array | None, Array | None]:
+    if out is None:
+        return None, None
+    if not isinstance(out, (tuple, list)) or len(out) != 2:
+        raise TypeError(f"out must be two arrays, of displacement and gradient, got {type(out).__name__}")
+    return out[0], out[1]
 
 
 def _deliver(call: _Call, result: Array, out: Array | None) -> Array:

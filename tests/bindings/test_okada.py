@@ -1,5 +1,6 @@
 """The public functions of the Okada family: values, shapes, consistency, and every error before any work."""
 
+import doctest
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -7,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from dislok import backends, convert, okada
+from dislok import backends, convert, okada, sources
 
 OBS = np.array([[5.0, 2.0, 0.0], [-3.0, 4.0, -2.5], [12.0, -9.0, -0.5], [0.5, 30.0, -7.0]])
 FAULT = okada.Rectangle(
@@ -447,6 +448,10 @@ def test_bad_arguments_of_single_functions(no_work, call, message):
         (lambda: okada.displacement(OBS, FAULT, nu=None), "^nu must be an array or a number, got NoneType$"),
         (lambda: okada.displacement(OBS, FAULT, threads=1.5), "^threads must be an integer, got float$"),
         (lambda: okada.stress(OBS, FAULT, mu="stiff"), "^mu must be a number, got str$"),
+        (
+            lambda: okada.fields(OBS, FAULT, out=np.empty((4, 3))),
+            "^out must be two arrays, of displacement and ",
+        ),
     ],
 )
 def test_wrong_types(no_work, call, message):
@@ -533,6 +538,19 @@ def test_poissons_ratio_gets_a_gradient(torch):
     step = 1e-5
     ends = [okada.stress(OBS, FAULT, nu=0.3 + sign * step, mu=1.0).sum() for sign in (1, -1)]
     np.testing.assert_allclose(float(nu.grad), (ends[0] - ends[1]) / (2 * step), rtol=1e-6)
+
+
+def test_the_shear_modulus_may_be_a_tensor(torch):
+    mu = torch.tensor(2.0, requires_grad=True)
+    found = okada.stress(torch.tensor(OBS), FAULT, mu=mu).sum()
+    found.backward()
+    assert float(mu.grad) == pytest.approx(float(found.detach()) / 2, rel=1e-6)
+    with pytest.raises(ValueError, match="^mu is -1.0; the shear modulus must be positive$"):
+        okada.stress(torch.tensor(OBS), FAULT, mu=torch.tensor(-1.0))
+    with pytest.raises(ValueError, match=r"^mu must be a number, got shape \(2,\)$"):
+        okada.stress(torch.tensor(OBS), FAULT, mu=torch.ones(2))
+    with pytest.raises(TypeError, match=r"^mu must be a number, got Tensor of shape \(\)$"):
+        okada.stress(OBS, FAULT, mu=torch.tensor(1.0))
 
 
 def test_derivatives_with_torch_func(torch):
@@ -649,7 +667,8 @@ def test_cupy_arrays_go_to_the_kernels_of_cupy(cupy, recorder):
         assert isinstance(found, cupy.ndarray)
         backend, (_, args, _) = recorder[-2:]
         assert backend == "cupy"
-        assert np.may_share_memory(args[1], obs)
+        np.testing.assert_array_equal(args[1], OBS)
+        assert isinstance(args[1], cupy.ndarray)
         assert isinstance(args[2], cupy.ndarray) and args[2].shape == (2, 10)
     okada.displacement(obs, FAULT, backend="numba-cuda")
     assert recorder[-2] == "numba-cuda"
@@ -669,6 +688,12 @@ def test_cupy_arrays_do_not_go_to_the_cpu(cupy, no_work):
         okada.displacement(cupy.asarray(OBS), FAULTS)
     with pytest.raises(ValueError, match="^threads= is for arrays on the CPU"):
         okada.displacement(cupy.asarray(OBS), FAULT, threads=1)
+
+
+@pytest.mark.parametrize("module", [okada, convert, sources], ids=lambda module: module.__name__)
+def test_examples_in_docstrings(module):
+    found = doctest.testmod(module)
+    assert found.attempted and not found.failed
 
 
 def test_importing_the_functions_imports_no_framework():
