@@ -12,25 +12,37 @@ from __future__ import annotations
 import functools
 import hashlib
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 FOLDER = Path(__file__).resolve().parent
-SOURCES = (FOLDER / "kernels.cu", FOLDER / "pair.cuh", FOLDER / "formula.cuh", FOLDER.parent / "scalar" / "scalar.cuh")
+SOURCES = (
+    FOLDER / "kernels.cu",
+    FOLDER / "pair.cuh",
+    FOLDER / "formula.cuh",
+    FOLDER.parent / "scalar" / "scalar.cuh",
+)
 
 #: Parameters and slip components of each kind of source.
 PARAMETERS = {"rectangle": 10, "point": 9}
 SLIPS = {"rectangle": 3, "point": 4}
 WIDTH = {"displacement": 3, "gradient": 9, "both": 12}
 
-#: Operations by the part of `kernels.cu` that holds them: each part is compiled when it is first needed.
-GROUPS = {
-    "VALUES": ("field", "greens", "adjoint"),
-    "FIRST": ("jacobian", "vjp_source", "vjp_observer", "jvp"),
-    "SECOND": ("hessian", "vjp2_source", "vjp2_observer", "jvp2"),
+#: Loop and functor, in `kernels.cu`, of each operation.
+OPERATIONS = {
+    "field": ("for_observers", "Field"),
+    "greens": ("for_pairs", "Greens"),
+    "adjoint": ("for_sources", "Adjoint"),
+    "jacobian": ("for_pairs", "Jacobian"),
+    "vjp_source": ("for_sources", "VjpSource"),
+    "vjp_observer": ("for_observers", "VjpObserver"),
+    "jvp": ("for_observers", "Jvp"),
+    "hessian": ("for_pairs", "Hessian"),
+    "vjp2_source": ("for_sources", "Vjp2Source"),
+    "vjp2_observer": ("for_observers", "Vjp2Observer"),
+    "jvp2": ("for_observers", "Jvp2"),
 }
-GROUP_OF = {operation: group for group, operations in GROUPS.items() for operation in operations}
 
 #: Threads worth starting: sums over fewer observers (or sources) are cut into chunks that run side by side.
 PARALLEL = 1 << 16
@@ -40,31 +52,46 @@ MOST_BLOCKS = 1 << 20
 Array = Any
 
 
+class Entry(NamedTuple):
+    """One entry of `kernels.cu`."""
+
+    operation: str
+    kind: str
+    of: str
+    real: str  # "f32" or "f64"
+
+    @property
+    def name(self) -> str:
+        """Its name there."""
+        return "_".join(("okada", *self))
+
+
 class Engine(Protocol):
     """Makes arrays and runs entries of `kernels.cu`."""
 
     def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         """A new C-contiguous array."""
 
-    def launch(self, name: str, kind: str, group: str, dtype: np.dtype[Any], tasks: int, arguments: tuple[Any, ...]) -> None:
-        """Run the entry `name` of one kind, group and dtype with enough threads for `tasks`; arrays may be None."""
+    def launch(self, entry: Entry, tasks: int, arguments: tuple[Any, ...]) -> None:
+        """Run an entry with threads for `tasks`; an array may be None."""
+
+    def sum_chunks(self, entry: Entry, tasks: int, arguments: tuple[Any, ...]) -> None:
+        """Run the sum over the chunks that an entry wrote."""
 
 
-def suffix(dtype: np.dtype[Any]) -> str:
-    """Suffix of the entries of a dtype."""
+def suffix(dtype: Any) -> str:
+    """The `real` of an entry."""
     return {4: "f32", 8: "f64"}[np.dtype(dtype).itemsize]
 
 
-def entry(operation: str, kind: str, of: str, dtype: np.dtype[Any]) -> str:
-    """Name of an entry of `kernels.cu`."""
-    return f"okada_{operation}_{kind}_{of}_{suffix(dtype)}"
-
-
-def options(kind: str, group: str, dtype: np.dtype[Any]) -> tuple[str, ...]:
-    """Compiler options that select one part of `kernels.cu`; full IEEE arithmetic, never fast-math."""
-    parts = (suffix(dtype).upper(), kind.upper(), group)
+def options(entry: Entry) -> tuple[str, ...]:
+    """Compiler options that select one entry of `kernels.cu`; full IEEE arithmetic, never fast-math."""
+    loop, functor = OPERATIONS[entry.operation]
+    real = {"f32": "float", "f64": "double"}[entry.real]
+    chosen = {"NAME": entry.name, "LOOP": loop, "OP": functor, "KIND": entry.kind.title(), "OF": entry.of.title(), "REAL": real}
     # CuPy's cache of binaries knows the source but not what it includes: the digest stands for that.
-    return ("-std=c++17", f"-I{FOLDER}", *(f"-DOKADA_{part}" for part in parts), f"-DOKADA_DIGEST={digest()}")
+    chosen["DIGEST"] = digest()
+    return ("-std=c++17", f"-I{FOLDER}", *(f"-DOKADA_{key}={value}" for key, value in chosen.items()))
 
 
 @functools.cache
@@ -86,11 +113,15 @@ class Operations:
 
     def field(self, kind, obs, src, nu, origin, of, pairs, out=None, threads=None):
         """See `field`."""
-        return self._sum("field", kind, obs, src, nu, origin, of, pairs, over="sources", width=WIDTH[of], out=out)
+        return self._sum(
+            "field", kind, obs, src, nu, origin, of, pairs, over="sources", width=WIDTH[of], out=out
+        )
 
     def field_both(self, kind, obs, src, nu, origin, pairs, out=None, threads=None):
         """See `field_both`."""
-        return self._sum("field", kind, obs, src, nu, origin, "both", pairs, over="sources", width=WIDTH["both"], out=out)
+        return self._sum(
+            "field", kind, obs, src, nu, origin, "both", pairs, over="sources", width=WIDTH["both"], out=out
+        )
 
     def greens(self, kind, obs, src, nu, origin, of, pairs, out=None, threads=None):
         """See `greens`."""
@@ -115,7 +146,9 @@ class Operations:
     def jvp(self, kind, obs, src, nu, origin, of, pairs, t_obs, t_src, t_nu, threads=None):
         """See `jvp`."""
         shared = (kind, obs, src, nu, origin, of, pairs)
-        return self._sum("jvp", *shared, over="sources", width=WIDTH[of], obs_t=t_obs, src_t=t_src, nu_dot=t_nu)
+        return self._sum(
+            "jvp", *shared, over="sources", width=WIDTH[of], obs_t=t_obs, src_t=t_src, nu_dot=t_nu
+        )
 
     def vjp2(self, kind, obs, src, nu, origin, of, pairs, cot, t_obs, t_src, threads=None):
         """See `vjp2`."""
@@ -132,11 +165,15 @@ class Operations:
 
     def apply(self, kind, obs, src, nu, origin, of, s, threads=None):
         """See `apply`."""
-        return self._sum("field", kind, obs, src, nu, origin, of, False, over="sources", width=WIDTH[of], slip=s)
+        return self._sum(
+            "field", kind, obs, src, nu, origin, of, False, over="sources", width=WIDTH[of], slip=s
+        )
 
     def apply_adjoint(self, kind, obs, src, nu, origin, of, r, threads=None):
         """See `apply_adjoint`."""
-        return self._sum("adjoint", kind, obs, src, nu, origin, of, False, over="observers", width=SLIPS[kind], cot=r)
+        return self._sum(
+            "adjoint", kind, obs, src, nu, origin, of, False, over="observers", width=SLIPS[kind], cot=r
+        )
 
     def _each(self, operation, kind, obs, src, nu, origin, of, pairs, tail, out):
         """Run an operation that writes `tail` for every pair; (n, c, m, *tail), pairs: (n, c, *tail)."""
@@ -153,12 +190,13 @@ class Operations:
         if out is None:
             out = self.engine.empty((places, width), obs.dtype)
         parts = out if chunks == 1 else self.engine.empty((chunks, places, width), obs.dtype)
-        self._launch(operation, kind, obs, src, nu, origin, of, pairs, places * chunks, parts, chunks, **given)
+        self._launch(
+            operation, kind, obs, src, nu, origin, of, pairs, places * chunks, parts, chunks, **given
+        )
         if chunks > 1:
             count = places * width
-            name, group = f"okada_sum_{suffix(obs.dtype)}", GROUP_OF[operation]
             arguments = (np.int64(count), np.int64(chunks), parts, out)
-            self.engine.launch(name, kind, group, obs.dtype, count, arguments)
+            self.engine.sum_chunks(Entry(operation, kind, of, suffix(obs.dtype)), count, arguments)
         return out
 
     def _launch(
@@ -170,12 +208,11 @@ class Operations:
         sizes = [np.int64(k) for k in (len(obs), len(src), chunks, bool(pairs))]
         reals = [real(x) for x in (nu, *origin, nu_dot)]
         arguments = (*sizes, *reals, obs, src, slip, cot, obs_t, src_t, obs_s, src_s, out)
-        name = entry(operation, kind, of, obs.dtype)
-        self.engine.launch(name, kind, GROUP_OF[operation], obs.dtype, tasks, arguments)
+        self.engine.launch(Entry(operation, kind, of, suffix(obs.dtype)), tasks, arguments)
 
 
 class CupyEngine:
-    """CuPy arrays; modules compiled once per device, dtype, kind and group."""
+    """CuPy arrays; each entry is compiled when it is first needed, and CuPy keeps the binary on disk."""
 
     def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         """A new C-contiguous array on the current device."""
@@ -183,22 +220,27 @@ class CupyEngine:
 
         return cupy.empty(shape, dtype)
 
-    def launch(self, name: str, kind: str, group: str, dtype: np.dtype[Any], tasks: int, arguments: tuple[Any, ...]) -> None:
+    def launch(self, entry: Entry, tasks: int, arguments: tuple[Any, ...]) -> None:
         """Run an entry on the current stream."""
-        if tasks == 0:
-            return
-        function = module(kind, group, suffix(dtype)).get_function(name)
-        blocks = min(-(-tasks // BLOCK), MOST_BLOCKS)
-        function((blocks,), (BLOCK,), tuple(np.uint64(0) if a is None else a for a in arguments))
+        self._run(module(entry).get_function(entry.name), tasks, arguments)
+
+    def sum_chunks(self, entry: Entry, tasks: int, arguments: tuple[Any, ...]) -> None:
+        """Run the sum over chunks on the current stream."""
+        self._run(module(entry).get_function("okada_sum"), tasks, arguments)
+
+    @staticmethod
+    def _run(function: Any, tasks: int, arguments: tuple[Any, ...]) -> None:
+        if tasks:
+            blocks = min(-(-tasks // BLOCK), MOST_BLOCKS)
+            function((blocks,), (BLOCK,), tuple(np.uint64(0) if a is None else a for a in arguments))
 
 
 @functools.cache
-def module(kind: str, group: str, real: str) -> Any:
-    """The `cupy.RawModule` of one part of `kernels.cu`; CuPy compiles it for each device at first use."""
+def module(entry: Entry) -> Any:
+    """The `cupy.RawModule` of one entry; CuPy compiles it for each device."""
     import cupy
 
-    dtype = np.dtype({"f32": np.float32, "f64": np.float64}[real])
-    return cupy.RawModule(code=SOURCES[0].read_text(), options=options(kind, group, dtype))
+    return cupy.RawModule(code=SOURCES[0].read_text(), options=options(entry))
 
 
 _CUPY = Operations(CupyEngine())

@@ -165,7 +165,8 @@ template <class T> DISLOK_FN T arc_tail(T w, int order = 0) {
     return sum;
 }
 template <class T, int N, int K> DISLOK_FN Jet<T, N, K> arc_tail(const Jet<T, N, K>& w) {
-    return compose(w, arc_tail(w.v), arc_tail(w.v, 1), K > 1 ? arc_tail(w.v, 2) : T(0), K > 2 ? arc_tail(w.v, 3) : T(0));
+    const T x = w.v();
+    return compose(w, arc_tail(x), arc_tail(x, 1), K > 1 ? arc_tail(x, 2) : T(0), K > 2 ? arc_tail(x, 3) : T(0));
 }
 
 /// |cos(dip)| below which I3 and I4 are series in cos(dip).
@@ -260,7 +261,7 @@ DISLOK_FN void rectangle_c(const Local<J>& k, const Primitives<J>& f, const Medi
 /// the factor 1 / (2 pi); eq. 8 with parts A of the real source and A, B, C of its image. On the ground, where A
 /// cancels and C vanishes with all derivatives but those by z, `ground` skips both.
 template <class J, class T>
-DISLOK_FN void rectangle_corner(const Place<T>& at, const View<T>& real, const View<T>& image, const Medium<T>& m,
+DISLOK_CALL void rectangle_corner(const Place<T>& at, const View<T>& real, const View<T>& image, const Medium<T>& m,
                                 bool ground, J f[3][3]) {
     J zc[3][3];
     for (int b = 0; b < 3; ++b)
@@ -339,7 +340,8 @@ template <class J, class T> DISLOK_FN void point_b(const Local<J>& k, const Medi
 /// Adds part C times z.
 template <class J, class T> DISLOK_FN void point_c(const Local<J>& k, const Medium<T>& m, J u[4][3]) {
     const J r2 = k.xi * k.xi + k.y * k.y + k.d * k.d, w = inverse(r2), r1 = sqrt(w), zr3 = k.z * w * r1;
-    const J zr5 = T(3) * zr3 * w, q5 = T(5) * k.q * w, c = m.a5 * k.depth, x3 = zr5 * k.xi, a3 = T(1) - T(3) * k.xi * k.xi * w;
+    const J zr5 = T(3) * zr3 * w, q5 = T(5) * k.q * w, c = m.a5 * k.depth;
+    const J x3 = zr5 * k.xi, a3 = T(1) - T(3) * k.xi * k.xi * w;
     const J p = k.eta, s = p * k.s + k.q * k.c, t = p * k.c - k.q * k.s;
     const J cos2 = k.c * k.c - k.s * k.s, sin2 = T(2) * k.s * k.c, z4 = m.a4 * zr3;
     u[0][0] = u[0][0] - z4 * a3 * k.c + c * zr5 * k.q * (T(1) - T(5) * k.xi * k.xi * w);
@@ -358,7 +360,7 @@ template <class J, class T> DISLOK_FN void point_c(const Local<J>& k, const Medi
 
 /// Displacement f[source][component] of unit point potencies in the fault's frame, before the factor 1 / (2 pi).
 template <class J, class T>
-DISLOK_FN void point_source(const Place<T>& at, const Medium<T>& m, bool ground, J f[4][3]) {
+DISLOK_CALL void point_source(const Place<T>& at, const Medium<T>& m, bool ground, J f[4][3]) {
     const Local<J> k = Local<J>::of(at, -1);
     for (int b = 0; b < 4; ++b)
         for (int i = 0; i < 3; ++i) f[b][i] = J(T(0));

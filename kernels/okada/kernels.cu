@@ -2,22 +2,8 @@
 // independent of every other; sums run in a fixed order, so that results are reproducible.
 //
 // okada_<operation>_<kind>_<of>_<f32|f64>; every entry but okada_sum_* takes the arguments of `Arguments`, in its order.
-// Which ones a translation unit holds may be narrowed (compile time) by defining any of
-//   OKADA_F32, OKADA_F64, OKADA_RECTANGLE, OKADA_POINT, OKADA_VALUES, OKADA_FIRST, OKADA_SECOND;
-// a group of which none is defined is whole.
-#if !defined(OKADA_F32) && !defined(OKADA_F64)
-#define OKADA_F32
-#define OKADA_F64
-#endif
-#if !defined(OKADA_RECTANGLE) && !defined(OKADA_POINT)
-#define OKADA_RECTANGLE
-#define OKADA_POINT
-#endif
-#if !defined(OKADA_VALUES) && !defined(OKADA_FIRST) && !defined(OKADA_SECOND)
-#define OKADA_VALUES
-#define OKADA_FIRST
-#define OKADA_SECOND
-#endif
+// A translation unit holds them all, or, to compile in seconds, the one that OKADA_NAME, OKADA_LOOP, OKADA_OP, OKADA_KIND,
+// OKADA_OF and OKADA_REAL describe, with okada_sum.
 
 #include "pair.cuh"
 
@@ -129,7 +115,7 @@ template <class Kind, class Of, class T> struct Jacobian {
         const Source<Kind, T> source = source_of<Kind>(g, j);
         const auto d = chain_of<Kind, Of, 5, 1>(g, i, source, false);
         for (int k = 0; k < Of::width; ++k)
-            for (int p = 0; p < width; ++p) out[k * stride + p] = sign_of(p) * d.out[k].p[Kind::variable(p)];
+            for (int p = 0; p < width; ++p) out[k * stride + p] = sign_of(p) * d.out[k].p(Kind::variable(p));
     }
 };
 
@@ -143,7 +129,7 @@ template <class Kind, class Of, class T> struct VjpSource {
         add_field<Kind, Of>(source, g.obs + 3 * i, Medium<T>::derivative(g.nu), by_nu);
         for (int k = 0; k < Of::width; ++k) {
             const T cot = g.cot[i * Of::width + k];
-            for (int p = 0; p < Kind::parameters; ++p) sum[p] += cot * sign_of(p) * d.out[k].p[Kind::variable(p)];
+            for (int p = 0; p < Kind::parameters; ++p) sum[p] += cot * sign_of(p) * d.out[k].p(Kind::variable(p));
             sum[Kind::parameters] += cot * by_nu[k];
         }
     }
@@ -156,7 +142,7 @@ template <class Kind, class Of, class T> struct VjpObserver {
         const Source<Kind, T> source = source_of<Kind>(g, j);
         const auto d = chain_of<Kind, Of, 3, 1>(g, i, source, true);
         for (int k = 0; k < Of::width; ++k)
-            for (int v = 0; v < 3; ++v) sum[v] += g.cot[i * Of::width + k] * d.out[k].p[v];
+            for (int v = 0; v < 3; ++v) sum[v] += g.cot[i * Of::width + k] * d.out[k].p(v);
     }
 };
 
@@ -180,7 +166,7 @@ template <class Kind, class Of, class T> struct Jvp {
         if (g.nu_dot != 0) add_field<Kind, Of>(source, g.obs + 3 * i, Medium<T>::derivative(g.nu), by_nu);
         for (int k = 0; k < width; ++k) {
             sum[k] += g.nu_dot * by_nu[k];
-            for (int v = 0; v < V; ++v) sum[k] += t[v] * d.out[k].p[v];
+            for (int v = 0; v < V; ++v) sum[k] += t[v] * d.out[k].p(v);
         }
     }
 };
@@ -190,7 +176,7 @@ template <class Kind, class Of, class T> struct Jvp {
 /// sum_w h_vw t_w
 template <class T, int V> DISLOK_FN T bilinear_row(const Dual2<T, V>& x, int v, const T (&t)[V]) {
     T sum = T(0);
-    for (int w = 0; w < V; ++w) sum += x.h[pack_any(v, w)] * t[w];
+    for (int w = 0; w < V; ++w) sum += x.h(pack_any(v, w)) * t[w];
     return sum;
 }
 
@@ -204,7 +190,7 @@ template <class Kind, class Of, class T> struct Hessian {
             for (int p = 0; p < P; ++p)
                 for (int q = 0; q < P; ++q)
                     out[k * stride + p * P + q] =
-                        sign_of(p) * sign_of(q) * d.out[k].h[pack_any(Kind::variable(p), Kind::variable(q))];
+                        sign_of(p) * sign_of(q) * d.out[k].h(pack_any(Kind::variable(p), Kind::variable(q)));
     }
 };
 
@@ -265,61 +251,39 @@ template <class T> DISLOK_FN void sum_chunks(index_t count, index_t chunks, cons
         loop<Op<Kind, Of, T>>(Arguments<T>{n, m, chunks, pairs, nu, fa, fb, nu_dot, obs, src, slip, cot, obs_t,       \
                                            src_t, obs_s, src_s, out});                                                \
     }
-#define OKADA_BOTH_PARTS(operation, loop, Op, kind, Kind, real, T)                                    \
-    OKADA_ENTRY(okada_##operation##_##kind##_displacement_##real, loop, Op, Kind, Displacement, T)    \
-    OKADA_ENTRY(okada_##operation##_##kind##_gradient_##real, loop, Op, Kind, Gradient, T)
-
-#ifdef OKADA_VALUES
-#define OKADA_VALUE_ENTRIES(kind, Kind, real, T)                                              \
-    OKADA_BOTH_PARTS(field, for_observers, Field, kind, Kind, real, T)                        \
-    OKADA_ENTRY(okada_field_##kind##_both_##real, for_observers, Field, Kind, Both, T)        \
-    OKADA_BOTH_PARTS(greens, for_pairs, Greens, kind, Kind, real, T)                          \
-    OKADA_BOTH_PARTS(adjoint, for_sources, Adjoint, kind, Kind, real, T)
-#else
-#define OKADA_VALUE_ENTRIES(kind, Kind, real, T)
-#endif
-#ifdef OKADA_FIRST
-#define OKADA_FIRST_ENTRIES(kind, Kind, real, T)                                          \
-    OKADA_BOTH_PARTS(jacobian, for_pairs, Jacobian, kind, Kind, real, T)                  \
-    OKADA_BOTH_PARTS(vjp_source, for_sources, VjpSource, kind, Kind, real, T)             \
-    OKADA_BOTH_PARTS(vjp_observer, for_observers, VjpObserver, kind, Kind, real, T)       \
-    OKADA_BOTH_PARTS(jvp, for_observers, Jvp, kind, Kind, real, T)
-#else
-#define OKADA_FIRST_ENTRIES(kind, Kind, real, T)
-#endif
-#ifdef OKADA_SECOND
-#define OKADA_SECOND_ENTRIES(kind, Kind, real, T)                                          \
-    OKADA_BOTH_PARTS(hessian, for_pairs, Hessian, kind, Kind, real, T)                     \
-    OKADA_BOTH_PARTS(vjp2_source, for_sources, Vjp2Source, kind, Kind, real, T)            \
-    OKADA_BOTH_PARTS(vjp2_observer, for_observers, Vjp2Observer, kind, Kind, real, T)      \
-    OKADA_BOTH_PARTS(jvp2, for_observers, Jvp2, kind, Kind, real, T)
-#else
-#define OKADA_SECOND_ENTRIES(kind, Kind, real, T)
-#endif
-#define OKADA_KIND(kind, Kind, real, T)         \
-    OKADA_VALUE_ENTRIES(kind, Kind, real, T)    \
-    OKADA_FIRST_ENTRIES(kind, Kind, real, T)    \
-    OKADA_SECOND_ENTRIES(kind, Kind, real, T)
-#ifdef OKADA_RECTANGLE
-#define OKADA_RECTANGLE_ENTRIES(real, T) OKADA_KIND(rectangle, Rectangle, real, T)
-#else
-#define OKADA_RECTANGLE_ENTRIES(real, T)
-#endif
-#ifdef OKADA_POINT
-#define OKADA_POINT_ENTRIES(real, T) OKADA_KIND(point, Point, real, T)
-#else
-#define OKADA_POINT_ENTRIES(real, T)
-#endif
-#define OKADA_PRECISION(real, T)                                                                            \
-    OKADA_RECTANGLE_ENTRIES(real, T)                                                                        \
-    OKADA_POINT_ENTRIES(real, T)                                                                            \
-    extern "C" __global__ void okada_sum_##real(long long count, long long chunks, const T* in, T* out) {   \
-        dislok::okada::sum_chunks(count, chunks, in, out);                                                  \
+#define OKADA_SUM(name, T)                                                                     \
+    extern "C" __global__ void name(long long count, long long chunks, const T* in, T* out) {  \
+        dislok::okada::sum_chunks(count, chunks, in, out);                                     \
     }
 
-#ifdef OKADA_F32
-OKADA_PRECISION(f32, float)
+#ifdef OKADA_NAME
+OKADA_ENTRY(OKADA_NAME, OKADA_LOOP, OKADA_OP, OKADA_KIND, OKADA_OF, OKADA_REAL)
+OKADA_SUM(okada_sum, OKADA_REAL)
+#else
+#define OKADA_PARTS(operation, loop, Op, kind, Kind, real, T)                                         \
+    OKADA_ENTRY(okada_##operation##_##kind##_displacement_##real, loop, Op, Kind, Displacement, T)    \
+    OKADA_ENTRY(okada_##operation##_##kind##_gradient_##real, loop, Op, Kind, Gradient, T)
+#define OKADA_ENTRIES(kind, Kind, real, T)                                              \
+    OKADA_PARTS(field, for_observers, Field, kind, Kind, real, T)                       \
+    OKADA_ENTRY(okada_field_##kind##_both_##real, for_observers, Field, Kind, Both, T)  \
+    OKADA_PARTS(greens, for_pairs, Greens, kind, Kind, real, T)                         \
+    OKADA_PARTS(adjoint, for_sources, Adjoint, kind, Kind, real, T)                     \
+    OKADA_PARTS(jacobian, for_pairs, Jacobian, kind, Kind, real, T)                     \
+    OKADA_PARTS(vjp_source, for_sources, VjpSource, kind, Kind, real, T)                \
+    OKADA_PARTS(vjp_observer, for_observers, VjpObserver, kind, Kind, real, T)          \
+    OKADA_PARTS(jvp, for_observers, Jvp, kind, Kind, real, T)                           \
+    OKADA_PARTS(hessian, for_pairs, Hessian, kind, Kind, real, T)                       \
+    OKADA_PARTS(vjp2_source, for_sources, Vjp2Source, kind, Kind, real, T)              \
+    OKADA_PARTS(vjp2_observer, for_observers, Vjp2Observer, kind, Kind, real, T)        \
+    OKADA_PARTS(jvp2, for_observers, Jvp2, kind, Kind, real, T)
+#ifndef OKADA_F64_ONLY
+OKADA_ENTRIES(rectangle, Rectangle, f32, float)
+OKADA_ENTRIES(point, Point, f32, float)
+OKADA_SUM(okada_sum_f32, float)
 #endif
-#ifdef OKADA_F64
-OKADA_PRECISION(f64, double)
+#ifndef OKADA_F32_ONLY
+OKADA_ENTRIES(rectangle, Rectangle, f64, double)
+OKADA_ENTRIES(point, Point, f64, double)
+OKADA_SUM(okada_sum_f64, double)
+#endif
 #endif

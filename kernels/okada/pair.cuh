@@ -173,13 +173,15 @@ DISLOK_FN bool visit(const Scene<T>& g, const Source<Rectangle, T>& source, cons
     const Quadrature<T> rule = Quadrature<T>::choose(g, source);
     const T a0 = (source.along0 + source.along1) / 2, b0 = (source.up0 + source.up1) / 2;
     J f[4][3];
-    for (int i = 0; i < rule.along; ++i)
-        for (int j = 0; j < rule.up; ++j) {
-            const T a = a0 + Gauss<T>::node(rule.along, i), b = b0 + Gauss<T>::node(rule.up, j);
-            point_source(g.place(a, b), m, ground, f);
-            sink.add(f, a, b, Gauss<T>::weight(rule.along, i) * Gauss<T>::weight(rule.up, j));
-        }
+    DISLOK_ROLLED
+    for (int node = 0; node < rule.along * rule.up; ++node) {
+        const int i = node / rule.up, j = node % rule.up;
+        const T a = a0 + Gauss<T>::node(rule.along, i), b = b0 + Gauss<T>::node(rule.up, j);
+        point_source(g.place(a, b), m, ground, f);
+        sink.add(f, a, b, Gauss<T>::weight(rule.along, i) * Gauss<T>::weight(rule.up, j));
+    }
     if (rule.along) return true;
+    DISLOK_ROLLED
     for (int corner = 0; corner < 4; ++corner) {
         const T a = corner & 1 ? source.along1 : source.along0, b = corner & 2 ? source.up1 : source.up0;
         const View<T> real = g.view(source, a, b, g.real_p, g.real_q, g.real_plane);
@@ -238,7 +240,7 @@ DISLOK_FN void write_parts(const Scene<T>& g, T sin_strike, T cos_strike, T scal
     if constexpr (Of::slope) {
         T* slope = out + (Of::value ? 3 : 0);
         for (int i = 0; i < 3; ++i)
-            for (int j = 0; j < 3; ++j) slope[3 * i + j] = scale * g.per_unit * w[i].p[j];
+            for (int j = 0; j < 3; ++j) slope[3 * i + j] = scale * g.per_unit * w[i].p(j);
         for (int i = 0; i < 3; ++i) to_geographic(sin_strike, cos_strike, slope + 3 * i, 1);
         for (int j = 0; j < 3; ++j) to_geographic(sin_strike, cos_strike, slope + j, 3);
     }
@@ -259,7 +261,7 @@ DISLOK_FN void unit_fields(const Source<Kind, T>& source, const T* obs, const Me
     Total<Kind, J> total;
     const bool ground = !Of::slope && g.z == 0;
     const bool area = visit<J>(g, source, m, ground, total);
-    const T scale = g.singular ? quiet_nan<T>() : amplitude<Kind>(g, area);
+    const T scale = g.singular ? Precision<T>::not_a_number() : amplitude<Kind>(g, area);
     for (int b = 0; b < Kind::slips; ++b)
         write_parts<Of>(g, source.sin_strike, source.cos_strike, b == 0 ? scale * source.side : scale, total.f[b], out[b]);
 }
@@ -305,33 +307,33 @@ template <int N, int G, class T> struct Slopes {
         }
     }
     /// out_v += sum_k p_k d_kv
-    template <int V, int K> DISLOK_FN void add_first(const T* p, T scale, Jet<T, V, K>& out) const {
+    template <int V, int K> DISLOK_FN void add_first(const Jet<T, N, K>& x, T scale, Jet<T, V, K>& out) const {
         for (int v = 0; v < G; ++v) {
             T sum = T(0);
-            for (int k = 0; k < N; ++k) sum += p[k] * d[k][v];
-            out.p[v] += scale * sum;
+            for (int k = 0; k < N; ++k) sum += x.p(k) * d[k][v];
+            out.p(v) += scale * sum;
         }
     }
     /// out_vw += sum_kl h_kl d_kv d_lw + sum_k p_k d2_kvw
-    template <int V> DISLOK_FN void add_second(const Dual2<T, N>& x, T scale, Dual2<T, V>& out) const {
+    template <int V> DISLOK_CALL void add_second(const Dual2<T, N>& x, T scale, Dual2<T, V>& out) const {
         for (int v = 0; v < G; ++v) {
             T column[N];
             for (int k = 0; k < N; ++k) {
                 column[k] = T(0);
-                for (int l = 0; l < N; ++l) column[k] += x.h[pack_any(k, l)] * d[l][v];
+                for (int l = 0; l < N; ++l) column[k] += x.h(pack_any(k, l)) * d[l][v];
             }
             for (int w = v; w < G; ++w) {
                 T sum = T(0);
                 for (int k = 0; k < N; ++k) sum += d[k][w] * column[k];
-                out.h[pack(w, v)] += scale * sum;
+                out.h(pack(w, v)) += scale * sum;
             }
         }
-        out.h[pack(STRIKE, EAST)] += scale * (x.p[0] * east[0] + x.p[1] * east[1]);
-        out.h[pack(STRIKE, NORTH)] += scale * (x.p[0] * north[0] + x.p[1] * north[1]);
-        out.h[pack(STRIKE, STRIKE)] += scale * (x.p[0] * strike[0] + x.p[1] * strike[1]);
+        out.h(pack(STRIKE, EAST)) += scale * (x.p(0) * east[0] + x.p(1) * east[1]);
+        out.h(pack(STRIKE, NORTH)) += scale * (x.p(0) * north[0] + x.p(1) * north[1]);
+        out.h(pack(STRIKE, STRIKE)) += scale * (x.p(0) * strike[0] + x.p(1) * strike[1]);
         if constexpr (G > LENGTH) {
-            out.h[pack(WIDTH, DIP)] += scale * (x.p[1] * width[0] + x.p[3] * width[1]);
-            out.h[pack(DIP, DIP)] += scale * (x.p[1] * dip[0] + x.p[3] * dip[1]);
+            out.h(pack(WIDTH, DIP)) += scale * (x.p(1) * width[0] + x.p(3) * width[1]);
+            out.h(pack(DIP, DIP)) += scale * (x.p(1) * dip[0] + x.p(3) * dip[1]);
         }
     }
 };
@@ -341,10 +343,10 @@ template <class T, int V, int K>
 DISLOK_FN Jet<T, V, K> times(const Jet<T, V, K>& u, int variable, T f0, T f1, T f2) {
     Jet<T, V, K> out = f0 * u;
     if constexpr (K > 1) {
-        for (int v = 0; v < V; ++v) out.h[pack_any(v, variable)] += f1 * u.p[v] * (v == variable ? T(2) : T(1));
-        out.h[pack(variable, variable)] += f2 * u.v;
+        for (int v = 0; v < V; ++v) out.h(pack_any(v, variable)) += f1 * u.p(v) * (v == variable ? T(2) : T(1));
+        out.h(pack(variable, variable)) += f2 * u.v();
     }
-    out.p[variable] += f1 * u.v;
+    out.p(variable) += f1 * u.v();
     return out;
 }
 
@@ -353,6 +355,7 @@ template <class Kind, class Of, class T, int N, int K> struct Chain {
     static constexpr int G = N == 3 ? 3 : Kind::shape, linear = N == 3 ? 0 : Kind::slips, V = G + linear;
     using J = Jet<T, N, K + (Of::slope ? 1 : 0)>;
     using D = Jet<T, V, K>;
+    static constexpr int order = J::order;
 
     const Scene<T>& g;
     const Source<Kind, T>& source;
@@ -363,6 +366,7 @@ template <class Kind, class Of, class T, int N, int K> struct Chain {
     }
     DISLOK_FN void add(const J (&term)[4][3], T a, T b, T weight) {
         const Slopes<N, G, T> slopes(g, source, a, b);
+        DISLOK_UNROLL
         for (int i = 0; i < Of::width; ++i) {
             Jet<T, N, K> f[Kind::slips];
             for (int s = 0; s < Kind::slips; ++s)
@@ -375,17 +379,17 @@ template <class Kind, class Of, class T, int N, int K> struct Chain {
     }
     DISLOK_FN void add_component(const Jet<T, N, K>* f, const Slopes<N, G, T>& slopes, T weight, D& to) {
         const Jet<T, N, K> w = combine(f, [this](int b) { return source.u[b]; });
-        to.v += weight * w.v;
-        slopes.add_first(w.p, weight, to);
+        to.v() += weight * w.v();
+        slopes.add_first(w, weight, to);
         if constexpr (K > 1) slopes.add_second(w, weight, to);
         for (int v = 0; v < linear; ++v) {
             const Jet<T, N, K> column = combine(f, [this, v](int b) { return source.slope(v, b); });
-            to.p[G + v] += weight * column.v;
+            to.p(G + v) += weight * column.v();
             if constexpr (K > 1) {
                 D mixed(T(0));
-                slopes.add_first(column.p, weight, mixed);
-                for (int k = 0; k < G; ++k) to.h[pack(G + v, k)] += mixed.p[k];
-                if (v < 2) to.h[pack(G + v, G)] += weight * combine(f, [this, v](int b) { return source.bend(v, b); }).v;
+                slopes.add_first(column, weight, mixed);
+                for (int k = 0; k < G; ++k) to.h(pack(G + v, k)) += mixed.p(k);
+                if (v < 2) to.h(pack(G + v, G)) += weight * combine(f, [this, v](int b) { return source.bend(v, b); }).v();
             }
         }
     }
@@ -411,14 +415,17 @@ template <class Kind, class Of, class T, int N, int K> struct Chain {
     }
     /// Units, area and axes: call once, when every term is in.
     DISLOK_FN void finish(bool area) {
-        const T scale = g.singular ? quiet_nan<T>() : amplitude<Kind>(g, false) * (Of::slope ? g.per_unit : T(1));
+        const T scale = g.singular ? Precision<T>::not_a_number() : amplitude<Kind>(g, false) * (Of::slope ? g.per_unit : T(1));
+        DISLOK_UNROLL
         for (int i = 0; i < Of::width; ++i) {
             if (area) out[i] = by_area(out[i]);
             out[i] = scale * out[i];
             unscale(out[i]);
         }
+        DISLOK_UNROLL
         for (int i = 0; i < Of::width / 3; ++i) rotate(3 * i, 1);
         if constexpr (Of::slope)
+            DISLOK_UNROLL
             for (int j = 0; j < 3; ++j) rotate(j, 3);
     }
     DISLOK_FN D by_area(const D& u) const {
@@ -428,17 +435,17 @@ template <class Kind, class Of, class T, int N, int K> struct Chain {
             return g.length * g.width * u;
     }
     DISLOK_FN void unscale(D& u) const {
-        for (int v = 0; v < G; ++v) u.p[v] *= is_length(v) ? g.per_unit : T(1);
+        for (int v = 0; v < G; ++v) u.p(v) *= is_length(v) ? g.per_unit : T(1);
         if constexpr (K > 1)
             for (int v = 0, n = 0; v < V; ++v)
                 for (int w = 0; w <= v; ++w, ++n)
-                    u.h[n] *= (v < G && is_length(v) ? g.per_unit : T(1)) * (w < G && is_length(w) ? g.per_unit : T(1));
+                    u.h(n) *= (v < G && is_length(v) ? g.per_unit : T(1)) * (w < G && is_length(w) ? g.per_unit : T(1));
     }
 };
 
 /// Of with its derivatives; `by_z`: those by the observer's z are wanted too.
 template <class Kind, class Of, int N, int K, class T>
-DISLOK_FN Chain<Kind, Of, T, N, K> chain(const Scene<T>& g, const Source<Kind, T>& source, const Medium<T>& m, bool by_z) {
+DISLOK_CALL Chain<Kind, Of, T, N, K> chain(const Scene<T>& g, const Source<Kind, T>& source, const Medium<T>& m, bool by_z) {
     Chain<Kind, Of, T, N, K> d(g, source);
     const bool ground = !Of::slope && !by_z && g.z == 0;
     d.finish(visit<typename Chain<Kind, Of, T, N, K>::J>(g, source, m, ground, d));

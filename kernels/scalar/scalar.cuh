@@ -9,6 +9,13 @@
 #pragma once
 
 #define DISLOK_FN __device__ __forceinline__
+// For functions so large that a copy at every call would cost minutes of compilation and the instruction cache.
+#define DISLOK_CALL __device__ __noinline__
+
+
+// Loops of which many stand in one formula stay loops beyond order 1: unrolled, they would be megabytes of code.
+#define DISLOK_ROLLED _Pragma("unroll 1")
+#define DISLOK_UNROLL _Pragma("unroll (order > 1 ? 1 : 16)")
 
 namespace dislok {
 
@@ -24,12 +31,13 @@ using ::sqrt;
 template <class T> struct Precision;
 template <> struct Precision<float> {
     static constexpr float epsilon = 1.1920929e-7f;
+    DISLOK_FN static float not_a_number() { return nanf(""); }
 };
 template <> struct Precision<double> {
     static constexpr double epsilon = 2.220446049250313e-16;
+    DISLOK_FN static double not_a_number() { return nan(""); }
 };
 
-template <class T> DISLOK_FN T quiet_nan() { return T(__builtin_nanf("")); }
 template <class T> DISLOK_FN T pi() { return T(3.14159265358979323846); }
 template <class T> DISLOK_FN T degree() { return T(0.0174532925199432957692); }
 template <class T> DISLOK_FN T larger(T a, T b) { return a > b ? a : b; }
@@ -59,73 +67,51 @@ DISLOK_FN constexpr int pack_any(int i, int j, int k) {
                   : (i >= k ? pack(j, i, k) : j >= k ? pack(j, k, i) : pack(k, j, i));
 }
 
-/// Partial derivatives of order 1..K in N variables, stored packed.
-template <class T, int N, int K> struct Partials;
-template <class T, int N> struct Partials<T, N, 1> {
-    T p[N];
-};
-template <class T, int N> struct Partials<T, N, 2> {
-    T p[N], h[N * (N + 1) / 2];
-};
-template <class T, int N> struct Partials<T, N, 3> {
-    T p[N], h[N * (N + 1) / 2], t[N * (N + 1) * (N + 2) / 6];
-};
-
-template <class T, int N, int K> struct Jet;
-template <class T, int N, int K> DISLOK_FN Jet<T, N, K> product(const Jet<T, N, K>& a, const Jet<T, N, K>& b);
-template <class T, int N, int K>
-DISLOK_FN Jet<T, N, K> compose(const Jet<T, N, K>& x, T f0, T f1, T f2 = T(0), T f3 = T(0));
-
 /// Truncated Taylor expansion of order K in N variables.
-template <class T, int N, int K> struct Jet : Partials<T, N, K> {
-    static constexpr int first = N, second = K > 1 ? N * (N + 1) / 2 : 0;
-    static constexpr int third = K > 2 ? N * (N + 1) * (N + 2) / 6 : 0;
-    T v;
+template <class T, int N, int K> struct Jet {
+    static constexpr int order = K, first = 1, second = 1 + N, third = second + (K > 1 ? N * (N + 1) / 2 : 0);
+    static constexpr int size = third + (K > 2 ? N * (N + 1) * (N + 2) / 6 : 0);
+    T c[size];  // value, first partials, second ones packed, third ones packed
 
     Jet() = default;
-    DISLOK_FN Jet(T value) : v(value) {
-        for (int i = 0; i < first; ++i) this->p[i] = T(0);
-        if constexpr (K > 1)
-            for (int i = 0; i < second; ++i) this->h[i] = T(0);
-        if constexpr (K > 2)
-            for (int i = 0; i < third; ++i) this->t[i] = T(0);
+    DISLOK_FN Jet(T value) {
+        DISLOK_UNROLL
+        for (int i = 0; i < size; ++i) c[i] = T(0);
+        c[0] = value;
     }
+    DISLOK_FN T& v() { return c[0]; }
+    DISLOK_FN T v() const { return c[0]; }
+    DISLOK_FN T& p(int i) { return c[first + i]; }
+    DISLOK_FN T p(int i) const { return c[first + i]; }
+    DISLOK_FN T& h(int n) { return c[second + n]; }
+    DISLOK_FN T h(int n) const { return c[second + n]; }
+    DISLOK_FN T& t(int n) { return c[third + n]; }
+    DISLOK_FN T t(int n) const { return c[third + n]; }
 
-    /// The jet whose every partial is f of this one's; the value is f(v).
-    template <class F> DISLOK_FN Jet apply(F f) const {
+    /// x a + y b, with plain factors.
+    DISLOK_FN static Jet combine(T x, const Jet& a, T y, const Jet& b) {
         Jet out;
-        out.v = f(v);
-        for (int i = 0; i < first; ++i) out.p[i] = f(this->p[i]);
-        if constexpr (K > 1)
-            for (int i = 0; i < second; ++i) out.h[i] = f(this->h[i]);
-        if constexpr (K > 2)
-            for (int i = 0; i < third; ++i) out.t[i] = f(this->t[i]);
+        DISLOK_UNROLL
+        for (int i = 0; i < size; ++i) out.c[i] = x * a.c[i] + y * b.c[i];
         return out;
     }
-    /// Element-wise f(a, b).
-    template <class F> DISLOK_FN static Jet merge(const Jet& a, const Jet& b, F f) {
+    friend DISLOK_FN Jet operator*(const Jet& a, T b) {
         Jet out;
-        out.v = f(a.v, b.v);
-        for (int i = 0; i < first; ++i) out.p[i] = f(a.p[i], b.p[i]);
-        if constexpr (K > 1)
-            for (int i = 0; i < second; ++i) out.h[i] = f(a.h[i], b.h[i]);
-        if constexpr (K > 2)
-            for (int i = 0; i < third; ++i) out.t[i] = f(a.t[i], b.t[i]);
+        DISLOK_UNROLL
+        for (int i = 0; i < size; ++i) out.c[i] = a.c[i] * b;
         return out;
     }
-
-    friend DISLOK_FN Jet operator-(const Jet& a) { return a.apply([](T x) { return -x; }); }
-    friend DISLOK_FN Jet operator+(const Jet& a, const Jet& b) { return merge(a, b, [](T x, T y) { return x + y; }); }
-    friend DISLOK_FN Jet operator-(const Jet& a, const Jet& b) { return merge(a, b, [](T x, T y) { return x - y; }); }
-    friend DISLOK_FN Jet operator+(Jet a, T b) { return a.v += b, a; }
-    friend DISLOK_FN Jet operator+(T a, Jet b) { return b.v += a, b; }
-    friend DISLOK_FN Jet operator-(Jet a, T b) { return a.v -= b, a; }
+    friend DISLOK_FN Jet operator+(const Jet& a, const Jet& b) { return combine(T(1), a, T(1), b); }
+    friend DISLOK_FN Jet operator-(const Jet& a, const Jet& b) { return combine(T(1), a, T(-1), b); }
+    friend DISLOK_FN Jet operator-(const Jet& a) { return a * T(-1); }
+    friend DISLOK_FN Jet operator+(Jet a, T b) { return a.c[0] += b, a; }
+    friend DISLOK_FN Jet operator+(T a, Jet b) { return b.c[0] += a, b; }
+    friend DISLOK_FN Jet operator-(Jet a, T b) { return a.c[0] -= b, a; }
     friend DISLOK_FN Jet operator-(T a, const Jet& b) { return a + -b; }
-    friend DISLOK_FN Jet operator*(const Jet& a, T b) { return a.apply([b](T x) { return x * b; }); }
     friend DISLOK_FN Jet operator*(T a, const Jet& b) { return b * a; }
     friend DISLOK_FN Jet operator/(const Jet& a, T b) { return a * (T(1) / b); }
     friend DISLOK_FN Jet operator*(const Jet& a, const Jet& b) { return product(a, b); }
-    friend DISLOK_FN Jet operator/(const Jet& a, const Jet& b) { return product(a, inverse(b)); }
+    friend DISLOK_FN Jet operator/(const Jet& a, const Jet& b) { return a * inverse(b); }
     friend DISLOK_FN Jet operator/(T a, const Jet& b) { return a * inverse(b); }
 };
 
@@ -133,42 +119,64 @@ template <class T, int N> using Dual = Jet<T, N, 1>;
 template <class T, int N> using Dual2 = Jet<T, N, 2>;
 template <class T, int N> using Dual3 = Jet<T, N, 3>;
 
-/// Product rule to order K.
-template <class T, int N, int K> DISLOK_FN Jet<T, N, K> product(const Jet<T, N, K>& a, const Jet<T, N, K>& b) {
-    Jet<T, N, K> out;
-    out.v = a.v * b.v;
-    for (int i = 0; i < N; ++i) out.p[i] = a.v * b.p[i] + b.v * a.p[i];
-    if constexpr (K > 1)
-        for (int i = 0, n = 0; i < N; ++i)
-            for (int j = 0; j <= i; ++j, ++n)
-                out.h[n] = a.v * b.h[n] + b.v * a.h[n] + (a.p[i] * b.p[j] + a.p[j] * b.p[i]);
-    if constexpr (K > 2)
-        for (int i = 0, n = 0; i < N; ++i)
-            for (int j = 0; j <= i; ++j)
-                for (int k = 0; k <= j; ++k, ++n) {
-                    const int ij = pack(i, j), ik = pack(i, k), jk = pack(j, k);
-                    out.t[n] = a.v * b.t[n] + b.v * a.t[n] + (a.p[i] * b.h[jk] + a.p[j] * b.h[ik] + a.p[k] * b.h[ij])
-                             + (b.p[i] * a.h[jk] + b.p[j] * a.h[ik] + b.p[k] * a.h[ij]);
-                }
+/// Product rule. To order 1 it stands where it is used, the higher ones are called.
+template <class T, int N> DISLOK_FN Dual<T, N> product(const Dual<T, N>& a, const Dual<T, N>& b) {
+    Dual<T, N> out;
+    out.v() = a.v() * b.v();
+    for (int i = 0; i < N; ++i) out.p(i) = a.v() * b.p(i) + b.v() * a.p(i);
+    return out;
+}
+template <class T, int N> DISLOK_CALL Dual2<T, N> product(const Dual2<T, N>& a, const Dual2<T, N>& b) {
+    Dual2<T, N> out;
+    out.v() = a.v() * b.v();
+    for (int i = 0; i < N; ++i) out.p(i) = a.v() * b.p(i) + b.v() * a.p(i);
+    for (int i = 0, n = 0; i < N; ++i)
+        for (int j = 0; j <= i; ++j, ++n)
+            out.h(n) = a.v() * b.h(n) + b.v() * a.h(n) + (a.p(i) * b.p(j) + a.p(j) * b.p(i));
+    return out;
+}
+template <class T, int N> DISLOK_CALL Dual3<T, N> product(const Dual3<T, N>& a, const Dual3<T, N>& b) {
+    Dual3<T, N> out;
+    out.v() = a.v() * b.v();
+    for (int i = 0; i < N; ++i) out.p(i) = a.v() * b.p(i) + b.v() * a.p(i);
+    for (int i = 0, n = 0, m = 0; i < N; ++i)
+        for (int j = 0; j <= i; ++j, ++n) {
+            out.h(n) = a.v() * b.h(n) + b.v() * a.h(n) + (a.p(i) * b.p(j) + a.p(j) * b.p(i));
+            for (int k = 0; k <= j; ++k, ++m) {
+                const int ik = pack(i, k), jk = pack(j, k);
+                out.t(m) = a.v() * b.t(m) + b.v() * a.t(m) + (a.p(i) * b.h(jk) + a.p(j) * b.h(ik) + a.p(k) * b.h(n))
+                         + (b.p(i) * a.h(jk) + b.p(j) * a.h(ik) + b.p(k) * a.h(n));
+            }
+        }
     return out;
 }
 
 /// f(x) by the chain rule, from the derivatives f0, f1, f2, f3 of f at x's value.
-template <class T, int N, int K>
-DISLOK_FN Jet<T, N, K> compose(const Jet<T, N, K>& x, T f0, T f1, T f2, T f3) {
-    Jet<T, N, K> out;
-    out.v = f0;
-    for (int i = 0; i < N; ++i) out.p[i] = f1 * x.p[i];
-    if constexpr (K > 1)
-        for (int i = 0, n = 0; i < N; ++i)
-            for (int j = 0; j <= i; ++j, ++n) out.h[n] = f1 * x.h[n] + f2 * x.p[i] * x.p[j];
-    if constexpr (K > 2)
-        for (int i = 0, n = 0; i < N; ++i)
-            for (int j = 0; j <= i; ++j)
-                for (int k = 0; k <= j; ++k, ++n) {
-                    const T mixed = x.p[i] * x.h[pack(j, k)] + x.p[j] * x.h[pack(i, k)] + x.p[k] * x.h[pack(i, j)];
-                    out.t[n] = f1 * x.t[n] + f2 * mixed + f3 * x.p[i] * x.p[j] * x.p[k];
-                }
+template <class T, int N> DISLOK_FN Dual<T, N> compose(const Dual<T, N>& x, T f0, T f1, T = T(0), T = T(0)) {
+    Dual<T, N> out = x * f1;
+    out.v() = f0;
+    return out;
+}
+template <class T, int N> DISLOK_CALL Dual2<T, N> compose(const Dual2<T, N>& x, T f0, T f1, T f2, T = T(0)) {
+    Dual2<T, N> out;
+    out.v() = f0;
+    for (int i = 0; i < N; ++i) out.p(i) = f1 * x.p(i);
+    for (int i = 0, n = 0; i < N; ++i)
+        for (int j = 0; j <= i; ++j, ++n) out.h(n) = f1 * x.h(n) + f2 * x.p(i) * x.p(j);
+    return out;
+}
+template <class T, int N> DISLOK_CALL Dual3<T, N> compose(const Dual3<T, N>& x, T f0, T f1, T f2, T f3) {
+    Dual3<T, N> out;
+    out.v() = f0;
+    for (int i = 0; i < N; ++i) out.p(i) = f1 * x.p(i);
+    for (int i = 0, n = 0, m = 0; i < N; ++i)
+        for (int j = 0; j <= i; ++j, ++n) {
+            out.h(n) = f1 * x.h(n) + f2 * x.p(i) * x.p(j);
+            for (int k = 0; k <= j; ++k, ++m) {
+                const T mixed = x.p(i) * x.h(pack(j, k)) + x.p(j) * x.h(pack(i, k)) + x.p(k) * x.h(n);
+                out.t(m) = f1 * x.t(m) + f2 * mixed + f3 * x.p(i) * x.p(j) * x.p(k);
+            }
+        }
     return out;
 }
 
@@ -183,28 +191,28 @@ template <class T, int N, int K> struct Scalar<Jet<T, N, K>> {
 template <class J> using scalar_t = typename Scalar<J>::type;
 
 template <class T> DISLOK_FN T value(T x) { return x; }
-template <class T, int N, int K> DISLOK_FN T value(const Jet<T, N, K>& x) { return x.v; }
+template <class T, int N, int K> DISLOK_FN T value(const Jet<T, N, K>& x) { return x.v(); }
 
 DISLOK_FN float inverse(float x) { return 1.0f / x; }
 DISLOK_FN double inverse(double x) { return 1.0 / x; }
 template <class T, int N, int K> DISLOK_FN Jet<T, N, K> inverse(const Jet<T, N, K>& x) {
-    const T f = T(1) / x.v, f2 = f * f;
+    const T f = T(1) / x.v(), f2 = f * f;
     return compose(x, f, -f2, 2 * f2 * f, -6 * f2 * f2);
 }
 
 template <class T, int N, int K> DISLOK_FN Jet<T, N, K> sqrt(const Jet<T, N, K>& x) {
-    const T f = sqrt(x.v), r = T(1) / f, r2 = r * r;
+    const T f = sqrt(x.v()), r = T(1) / f, r2 = r * r;
     return compose(x, f, r / 2, -r * r2 / 4, 3 * r * r2 * r2 / 8);
 }
 
 template <class T, int N, int K> DISLOK_FN Jet<T, N, K> log(const Jet<T, N, K>& x) {
-    const T r = T(1) / x.v;
-    return compose(x, log(x.v), r, -r * r, 2 * r * r * r);
+    const T r = T(1) / x.v();
+    return compose(x, log(x.v()), r, -r * r, 2 * r * r * r);
 }
 
 template <class T, int N, int K> DISLOK_FN Jet<T, N, K> atan(const Jet<T, N, K>& x) {
-    const T r = T(1) / (1 + x.v * x.v);
-    return compose(x, atan(x.v), r, -2 * x.v * r * r, (6 * x.v * x.v - 2) * r * r * r);
+    const T r = T(1) / (1 + x.v() * x.v());
+    return compose(x, atan(x.v()), r, -2 * x.v() * r * r, (6 * x.v() * x.v() - 2) * r * r * r);
 }
 
 /// cos a of an angle (radian) whose cosine and sine are given; sin a is turned_cosine(a, s, -c).
@@ -215,7 +223,7 @@ template <class T, int N, int K> DISLOK_FN Jet<T, N, K> turned_cosine(const Jet<
 
 /// A plain number in place of x's value; the partials stay.
 template <class T> DISLOK_FN T with_value(T, T v) { return v; }
-template <class T, int N, int K> DISLOK_FN Jet<T, N, K> with_value(Jet<T, N, K> x, T v) { return x.v = v, x; }
+template <class T, int N, int K> DISLOK_FN Jet<T, N, K> with_value(Jet<T, N, K> x, T v) { return x.v() = v, x; }
 
 /// The independent variable number `at` with value x; a constant where `at` is not among the N variables.
 template <class J> struct Seed {
@@ -224,28 +232,34 @@ template <class J> struct Seed {
 template <class T, int N, int K> struct Seed<Jet<T, N, K>> {
     DISLOK_FN static Jet<T, N, K> variable(T x, int at) {
         Jet<T, N, K> out(x);
-        if (at < N) out.p[at] = T(1);
+        if (at < N) out.p(at) = T(1);
         return out;
     }
 };
 
+/// Adds g * dx to the derivatives of `out`, where g is the partial derivative of a potential by x.
+template <class T, int N> DISLOK_FN void add_differential(Dual<T, N>& out, const Dual<T, N>& g, const Dual<T, N>& x) {
+    for (int i = 0; i < N; ++i) out.p(i) += g.v() * x.p(i);
+}
+template <class T, int N> DISLOK_CALL void add_differential(Dual2<T, N>& out, const Dual2<T, N>& g, const Dual2<T, N>& x) {
+    for (int i = 0, n = 0; i < N; ++i) {
+        out.p(i) += g.v() * x.p(i);
+        for (int j = 0; j <= i; ++j, ++n) out.h(n) += g.p(j) * x.p(i) + g.v() * x.h(n);
+    }
+}
+template <class T, int N> DISLOK_CALL void add_differential(Dual3<T, N>& out, const Dual3<T, N>& g, const Dual3<T, N>& x) {
+    for (int i = 0, n = 0, m = 0; i < N; ++i) {
+        out.p(i) += g.v() * x.p(i);
+        for (int j = 0; j <= i; ++j, ++n) {
+            out.h(n) += g.p(j) * x.p(i) + g.v() * x.h(n);
+            for (int k = 0; k <= j; ++k, ++m)
+                out.t(m) += g.h(pack(j, k)) * x.p(i) + g.p(j) * x.h(pack(i, k)) + g.p(k) * x.h(n) + g.v() * x.t(m);
+        }
+    }
+}
+
 /// A potential of the variables x, y, z whose value and whose three partial derivatives are known.
 template <class T> DISLOK_FN T potential(T v, T, T, T, T, T, T) { return v; }
-
-/// Adds g * dx to the derivatives of `out`, where g is the partial derivative of the potential by x.
-template <class T, int N, int K>
-DISLOK_FN void add_differential(Jet<T, N, K>& out, const Jet<T, N, K>& g, const Jet<T, N, K>& x) {
-    for (int i = 0; i < N; ++i) out.p[i] += g.v * x.p[i];
-    if constexpr (K > 1)
-        for (int i = 0, n = 0; i < N; ++i)
-            for (int j = 0; j <= i; ++j, ++n) out.h[n] += g.p[j] * x.p[i] + g.v * x.h[n];
-    if constexpr (K > 2)
-        for (int i = 0, n = 0; i < N; ++i)
-            for (int j = 0; j <= i; ++j)
-                for (int k = 0; k <= j; ++k, ++n)
-                    out.t[n] += g.h[pack(j, k)] * x.p[i] + g.p[j] * x.h[pack(i, k)] + g.p[k] * x.h[pack(i, j)]
-                              + g.v * x.t[n];
-}
 template <class T, int N, int K>
 DISLOK_FN Jet<T, N, K> potential(T v, const Jet<T, N, K>& gx, const Jet<T, N, K>& gy, const Jet<T, N, K>& gz,
                                  const Jet<T, N, K>& x, const Jet<T, N, K>& y, const Jet<T, N, K>& z) {
@@ -256,34 +270,17 @@ DISLOK_FN Jet<T, N, K> potential(T v, const Jet<T, N, K>& gx, const Jet<T, N, K>
     return out;
 }
 
-// ------------------------------------------------------------------------------------ parts of a jet
-
-/// Lower order K of the same quantity: value, and K orders of partials.
-template <int K, class T> DISLOK_FN T truncate(T x) { return x; }
-template <int K, class T, int N, int M> DISLOK_FN auto truncate(const Jet<T, N, M>& x) {
-    if constexpr (K == 0) {
-        return x.v;
-    } else {
-        Jet<T, N, K> out;
-        out.v = x.v;
-        for (int i = 0; i < N; ++i) out.p[i] = x.p[i];
-        if constexpr (K > 1)
-            for (int i = 0; i < N * (N + 1) / 2; ++i) out.h[i] = x.h[i];
-        return out;
-    }
-}
-
 /// Partial derivative by variable m, itself a jet of one order less.
 template <class T, int N, int K> DISLOK_FN auto partial(const Jet<T, N, K>& x, int m) {
     if constexpr (K == 1) {
-        return x.p[m];
+        return x.p(m);
     } else {
         Jet<T, N, K - 1> out;
-        out.v = x.p[m];
-        for (int i = 0; i < N; ++i) out.p[i] = x.h[pack_any(i, m)];
+        out.v() = x.p(m);
+        for (int i = 0; i < N; ++i) out.p(i) = x.h(pack_any(i, m));
         if constexpr (K > 2)
             for (int i = 0, n = 0; i < N; ++i)
-                for (int j = 0; j <= i; ++j, ++n) out.h[n] = x.t[pack_any(i, j, m)];
+                for (int j = 0; j <= i; ++j, ++n) out.h(n) = x.t(pack_any(i, j, m));
         return out;
     }
 }

@@ -5,6 +5,7 @@
 #define __device__
 #define __global__
 #define __forceinline__ inline
+#define __noinline__ __attribute__((noinline))
 #define __launch_bounds__(threads)
 
 struct Dim3 {
@@ -18,6 +19,8 @@ using std::floor;
 using std::ilogb;
 using std::ldexp;
 using std::log;
+using std::nan;
+using std::nanf;
 using std::rint;
 using std::sin;
 using std::sqrt;
