@@ -21,7 +21,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from dislok.kernels.cpu import kernel
-from dislok.kernels.scalar import JetType, number
+from dislok.kernels.scalar import JetType, number, value
 
 from .pair import (
     FRAME_ROWS,
@@ -64,6 +64,7 @@ from .sources import (
     TABLE,
     WEIGHTS,
     edge_table,
+    method_code,
     source_table,
 )
 
@@ -265,26 +266,19 @@ def classify(obs, i0, i1, source, reach, switch, amplification, codes):
     """
     depth = source[CENTRE + 2]
     a, b = source[CENTRE + 3], source[CENTRE + 4]
-    point = source[CENTRE + 5] != 0.0
     x, y = source[0] + source[CENTRE], source[1] + source[CENTRE + 1]
     largest = max(a, b)
-    near = (reach[7] * largest) ** 2
-    far = (switch * largest) ** 2
-    scale_a, scale_b = 1.0 / (a * a), 1.0 / (b * b)
+    near, far = (reach[7] * largest) ** 2, (switch * largest) ** 2
     limit = amplification * (4.0 * a * b)
-    for i in range(i0, i1):
-        east, north, up = obs[i, 0] - x, obs[i, 1] - y, obs[i, 2] + depth
-        r2 = east * east + north * north + up * up
-        h = depth - obs[i, 2]
-        # rounding grows with R^2/(L W), and for sources close to the surface with (R/depth)^2
-        closed = (r2 < near) | ((r2 < far) & (r2 * r2 < limit * (h * h)))
-        along, across = 0, 0
-        for k in range(7):
-            bound = reach[k] * reach[k]
-            along += np.int64(r2 * scale_a < bound)
-            across += np.int64(r2 * scale_b < bound)
-        code = 1 + 8 * along + across
-        codes[i - i0] = 1 if point else (0 if closed else code)
+    places = obs.reshape(-1)
+    for k in range(np.uint64(i1 - i0)):
+        at = (np.uint64(i0) + k) * np.uint64(3)
+        east, north, z = places[at] - x, places[at + np.uint64(1)] - y, places[at + np.uint64(2)]
+        up = z + depth
+        code = method_code(
+            number(east * east + north * north + up * up), number(depth - z), near, far, limit, a, b, reach
+        )
+        codes[k] = np.int64(value(code))
 
 
 @kernel
@@ -301,15 +295,17 @@ def schedule(obs, table, paired, part, start, room, reach, switch, amplification
     n = min(count - start, (room - len(ORDERS) - 1) * LANES)
     codes = np.empty(n, np.int64)
     heads = np.zeros(len(ORDERS) + 1, np.int64)
+    limits = (reach[0], reach[1], reach[2], reach[3], reach[4], reach[5], reach[6], reach[7])
     k = 0
     while k < n:
-        i = i0 + (start + k if paired else (start + k) % width)
-        j = i if paired else j0 + (start + k) // width
-        run = 1 if paired else min(n - k, i1 - i)
-        classify(obs, i, i + run, table[j], reach, switch, amplification, codes[k : k + run])
+        i, j, run = next_run(start + k, n - k, part, paired)
+        classify(obs, i, i + run, table[j], limits, switch, amplification, codes[k : k + run])
+        if alike(codes, k, run):
+            heads[(codes[k] + 7) // 8] += run
+        else:
+            for each in range(k, k + run):
+                heads[(codes[each] + 7) // 8] += 1
         k += run
-    for k in range(n):
-        heads[(codes[k] + 7) // 8] += 1
     total = 0
     near = 0
     for key in range(len(ORDERS) + 1):
@@ -322,22 +318,17 @@ def schedule(obs, table, paired, part, start, room, reach, switch, amplification
             blocks[block, 0] = RULES[max(key - 1, 0)]
             blocks[block, 1] = 0
             blocks[block, 2] = min(LANES, used - (block * LANES - heads[key]))
-    i = i0 + (start if paired else start % width)
-    j = i if paired else j0 + start // width
-    for k in range(n):
-        key = (codes[k] + 7) // 8
-        lane = heads[key]
-        heads[key] = lane + 1
-        lanes[lane, 0] = i
-        lanes[lane, 1] = j
-        block = lane // LANES
-        blocks[block, 1] = max(blocks[block, 1], (codes[k] + 7) % 8)
-        i += 1
-        if paired:
-            j += 1
-        elif i == i1:
-            i = i0
-            j += 1
+    k = 0
+    while k < n:
+        i, j, run = next_run(start + k, n - k, part, paired)
+        step = run if alike(codes, k, run) else 1
+        for each in range(k, k + run, step):
+            key = (codes[each] + 7) // 8
+            place(lanes, heads[key], step, i + each - k, j)
+            for block in range(heads[key] // LANES, (heads[key] + step - 1) // LANES + 1):
+                blocks[block, 1] = max(blocks[block, 1], (codes[each] + 7) % 8)
+            heads[key] += step
+        k += run
     for block in range(total):
         blocks[block, 1] = RULES[blocks[block, 1]]
         last = block * LANES + blocks[block, 2] - 1
@@ -348,36 +339,67 @@ def schedule(obs, table, paired, part, start, room, reach, switch, amplification
 
 
 @kernel
+def next_run(at, left, part, paired):
+    """Observer, source and number of the pairs that follow with the same source."""
+    i0, i1, j0, _ = part
+    if paired:
+        return i0 + at, i0 + at, 1
+    i = i0 + at % (i1 - i0)
+    return i, j0 + at // (i1 - i0), min(left, i1 - i)
+
+
+@kernel
+def alike(codes, start, count):
+    """Whether a run of codes has one value."""
+    different = np.int64(0)
+    head = codes[start]
+    for k in range(np.uint64(start), np.uint64(start + count)):
+        different += np.int64(codes[k] != head)
+    return different == 0
+
+
+@kernel
+def place(lanes, at, count, observer, source):
+    """Write consecutive observers of one source to consecutive lanes."""
+    for k in range(np.uint64(count)):
+        lanes[np.uint64(at) + k, np.uint64(0)] = observer + np.int64(k)
+        lanes[np.uint64(at) + k, np.uint64(1)] = source
+
+
+@kernel
 def fill(rows, stride, obs, table, lanes, blocks, near, total):
     """Write the rows of `PAIR`; lengths in the source's unit or, for quadrature, in that of the distance."""
+    lane_count = np.uint64(LANES)
     for block in range(total):
-        base = block * stride
-        source = lanes[block * LANES, 1]
-        if source == lanes[(block + 1) * LANES - 1, 1]:
-            for r in range(3, PAIR_ROWS):
-                number = table[source, r - 1]
-                for k in range(LANES):
-                    rows[base + r * LANES + k] = number
+        base = np.uint64(block * stride)
+        first = np.uint64(block * LANES)
+        source = np.uint64(lanes[first, 1])
+        if source == np.uint64(lanes[first + lane_count - np.uint64(1), 1]):
+            for r in range(np.uint64(3), np.uint64(PAIR_ROWS)):
+                number = rows.dtype.type(table[source, r - np.uint64(1)])
+                place = base + r * lane_count
+                for k in range(lane_count):
+                    rows[place + k] = number
         else:
-            for k in range(LANES):
-                source = lanes[block * LANES + k, 1]
-                for r in range(3, PAIR_ROWS):
-                    rows[base + r * LANES + k] = table[source, r - 1]
-        for k in range(LANES):
-            i, j = lanes[block * LANES + k, 0], lanes[block * LANES + k, 1]
+            for k in range(lane_count):
+                source = np.uint64(lanes[first + k, 1])
+                for r in range(np.uint64(3), np.uint64(PAIR_ROWS)):
+                    rows[base + r * lane_count + k] = table[source, r - np.uint64(1)]
+        for k in range(lane_count):
+            i, j = np.uint64(lanes[first + k, 0]), np.uint64(lanes[first + k, 1])
             rows[base + k] = obs[i, 0] - table[j, 0]
-            rows[base + LANES + k] = obs[i, 1] - table[j, 1]
-            rows[base + 2 * LANES + k] = obs[i, 2]
+            rows[base + lane_count + k] = obs[i, 1] - table[j, 1]
+            rows[base + lane_count + lane_count + k] = obs[i, 2]
+        unit = base + np.uint64(UNIT) * lane_count
         if block >= near:
-            for k in range(LANES):
-                level = max(abs(rows[base + k]), abs(rows[base + LANES + k]))
-                up = rows[base + 3 * LANES + k] - rows[base + 2 * LANES + k]
-                exponent = math.frexp(max(float(level), float(up)))[1]
-                rows[base + UNIT * LANES + k] = math.ldexp(1.0, -exponent)
-        unit = base + UNIT * LANES
+            depth = base + np.uint64(3) * lane_count
+            for k in range(lane_count):
+                level = max(abs(rows[base + k]), abs(rows[base + lane_count + k]))
+                up = rows[depth + k] - rows[depth - lane_count + k]
+                rows[unit + k] = math.ldexp(1.0, -math.frexp(max(level, up))[1])
         for r in LENGTH_ROWS:
-            place = base + r * LANES
-            for k in range(LANES):
+            place = base + r * lane_count
+            for k in range(lane_count):
                 rows[place + k] *= rows[unit + k]
 
 
@@ -413,11 +435,11 @@ def tangents(rows, stride, at, of_obs, of_src, of_nu, lanes, total):
 def add_up(rows, stride, at, count, column, lanes, blocks, total, out):
     """Add result rows to the observers (column 0) or sources (1) of the lanes."""
     for block in range(total):
-        place = block * stride + at * LANES
-        for k in range(blocks[block, 2]):
-            owner = lanes[block * LANES + k, column]
-            for c in range(count):
-                out[owner, c] += rows[place + c * LANES + k]
+        place = np.uint64(block * stride + at * LANES)
+        for k in range(np.uint64(blocks[block, 2])):
+            owner = np.uint64(lanes[np.uint64(block * LANES) + k, np.uint64(column)])
+            for c in range(np.uint64(count)):
+                out[owner, c] += rows[place + c * np.uint64(LANES) + k]
 
 
 @kernel
@@ -439,14 +461,15 @@ def add_gradients(rows, stride, at, lanes, blocks, total, of_obs, of_src, of_nu)
 @kernel
 def keep(rows, stride, at, index, paired, lanes, blocks, total, out):
     """Store result rows ``index[c, v]`` as ``out[observer, c, source, v]`` (source 0 for pairs)."""
+    lane_count = np.uint64(LANES)
     for block in range(total):
-        base = block * stride + at * LANES
+        base = np.uint64(block * stride + at * LANES)
         for k in range(blocks[block, 2]):
-            i = lanes[block * LANES + k, 0]
-            j = 0 if paired else lanes[block * LANES + k, 1]
-            for c in range(index.shape[0]):
-                for v in range(index.shape[1]):
-                    out[i, c, j, v] = rows[base + index[c, v] * LANES + k]
+            i = np.uint64(lanes[block * LANES + k, 0])
+            j = np.uint64(0 if paired else lanes[block * LANES + k, 1])
+            for c in range(np.uint64(index.shape[0])):
+                for v in range(np.uint64(index.shape[1])):
+                    out[i, c, j, v] = rows[base + np.uint64(index[c, v]) * lane_count + np.uint64(k)]
 
 
 # -------------------------------------------------------------------------------------------- launch

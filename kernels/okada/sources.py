@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dislok.kernels.scalar import cos_degrees, sin_degrees
+from dislok.kernels.scalar import cos_degrees, scalar, sin_degrees, where
 
 from .pair import PAIR
 
@@ -23,11 +23,13 @@ for _n in ORDERS:
 # A row of the table of sources: east, north of the reference point; `PAIR` from "depth" on; then what decides
 # how a pair is evaluated.
 
-TABLE = ("x", "y", *PAIR[3:], "centre_x", "centre_y", "centre_depth", "half_length", "half_width", "is_point")
+TABLE = ("x", "y", *PAIR[3:], "centre_x", "centre_y", "centre_depth", "half_length", "half_width")
 WIDTH_OF_TABLE = len(TABLE)
 CENTRE = TABLE.index("centre_x")
 # Columns of `PAIR` that are lengths (and not rates).
-LENGTH_ROWS = np.array([PAIR.index(n) for n in ("east", "north", "z", "depth", "al1", "al2", "aw1", "aw2")])
+LENGTH_ROWS = np.array(
+    [PAIR.index(n) for n in ("east", "north", "z", "depth", "al1", "al2", "aw1", "aw2")], np.uint64
+)
 
 # Least distance, in half-lengths, at which a rule with so many points (`ORDERS`) is as good as the dtype.
 REACH = {
@@ -73,9 +75,10 @@ def source_table(kind: str, src: np.ndarray, origin: tuple[float, float]) -> np.
     out["centre_x"] = along * out["sin_strike"] - level * out["cos_strike"]
     out["centre_y"] = along * out["cos_strike"] + level * out["sin_strike"]
     out["centre_depth"] = depth - across * out["sin_dip"]
-    out["half_length"], out["half_width"] = 0.5 * length, 0.5 * width
+    # a point needs one node at any distance
+    extent = 0.5 if rectangle else 0.0
+    out["half_length"], out["half_width"] = extent * length, extent * width
     out["unit"] = np.ldexp(1.0, -np.frexp(np.maximum(length, width))[1])
-    out["is_point"] = np.full_like(x, 0.0 if rectangle else 1.0)
     return np.ascontiguousarray(np.stack([out[name] for name in TABLE], axis=1))
 
 
@@ -97,3 +100,21 @@ def edge_table(depth, dip, al1, al2, aw1, aw2, slips) -> np.ndarray:
     column["centre_y"][:] = across * column["cos_dip"]
     column["centre_depth"][:] = depth - across * column["sin_dip"]
     return table
+
+
+@scalar
+def method_code(r2, h, near, far, limit, a, b, reach):
+    """How a pair is evaluated: 0 by the closed form, else 1 + 8 * (place in `ORDERS`, along) + (place, across).
+
+    r2 is the squared distance of the source's centre, h the depth of the centre below the observer's image,
+    `near` and `far` the squared distances within which only and beyond which never the closed form is used,
+    a and b half the length and width. Between the two, rounding decides: it grows with R^2/(L W) and, for
+    sources close to the surface, with (R/h)^2.
+    """
+    places = []
+    for half in (a, b):
+        squared = half * half
+        places.append(sum(where(r2 < (reach[k] * reach[k]) * squared, 1.0, 0.0 * r2) for k in range(7)))
+    rule = 1.0 + 8.0 * places[0] + places[1]
+    by_rounding = where(r2 < far, where(r2 * r2 < limit * (h * h), 0.0 * r2, rule), rule)
+    return where(r2 < near, 0.0 * r2, by_rounding)
