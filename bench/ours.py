@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dislok import okada
+from dislok import backends, okada
 
 from .peers import PARAMETERS, Run, backward, loss_and_gradient
 from .problems import NU, Problem
@@ -96,14 +96,13 @@ def kernel(operation: str, problem: Problem, threads: int) -> Callable[[], Any]:
     """The same work one floor down, without the checks of the public functions: (obs, src) go straight to the
     kernel.
     """
-    from dislok.kernels.okada import numba_cpu
-
+    kernels = backends.load("numba")
     geometry = (problem.kind, problem.obs, problem.src, NU, (0.0, 0.0))
     n, m, p = len(problem.obs), len(problem.src), problem.src.shape[1]
     if operation == "fields":
         out = np.empty((n, 12), problem.obs.dtype)
-        return lambda: numba_cpu.field_both(*geometry, False, out=out, threads=threads)
+        return lambda: kernels.field_both(*geometry, False, out=out, threads=threads)
     shape = {"displacement": (n, 3), "jacobian": (n, 3, m, p), "hessian": (n, 3, m, p, p)}[operation]
     out = np.empty(shape, problem.obs.dtype)
     name = "field" if operation == "displacement" else operation
-    return lambda: getattr(numba_cpu, name)(*geometry, "displacement", False, out=out, threads=threads)
+    return lambda: getattr(kernels, name)(*geometry, "displacement", False, out=out, threads=threads)
