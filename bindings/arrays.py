@@ -365,7 +365,7 @@ def _from_elsewhere(name: str, value: Any) -> np.ndarray:
         array = np.from_dlpack(value) if by_dlpack else np.asarray(value)
     except (ValueError, OverflowError) as error:
         raise ValueError(f"{name} cannot be read as an array: {error}") from None
-    if array.dtype == object:
+    if array.dtype == object and not array.ndim:
         raise TypeError(f"{name} must be an array or a number, got {_describe(value)}")
     return array
 

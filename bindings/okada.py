@@ -20,7 +20,7 @@ Singular points
     rectangle it is the mean of both sides.
 Memory
     Nothing of the size observers × sources is made but what is returned. Besides its result and, where the
-    inputs have to be converted, their copies, a call needs at most 25 MB.
+    inputs have to be converted, their copies, a call needs about 30 MB.
 Threads
     ``threads=`` limits the threads of a call on the CPU; None takes Numba's number, which is that of the
     processors that this process may use. Parallel calls do not survive a ``fork``: data loaders should start
@@ -87,7 +87,7 @@ __all__ = [
 ]
 
 _COMPONENTS = {"displacement": (3,), "gradient": (3, 3)}
-_BLOCK = 1 << 18  # observers; a block of displacement and gradient takes 25 MB in float64
+_BLOCK = 1 << 17  # observers; displacement and gradient of a block take 13 MB in float64
 
 
 @eager

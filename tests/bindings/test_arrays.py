@@ -137,6 +137,13 @@ def test_objects_are_refused(value):
         guard({"a": value})
 
 
+def test_arrays_of_objects_are_refused():
+    with pytest.raises(TypeError, match="^a has dtype object; float64, float32 and integers are supported$"):
+        guard({"a": np.array([1.0, None])})
+    with pytest.raises(TypeError, match="^a has dtype object"):
+        guard({"a": [1.0, None]})
+
+
 def test_text_is_refused():
     with pytest.raises(TypeError, match="^a has dtype str"):
         guard({"a": "north"})

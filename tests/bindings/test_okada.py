@@ -3,6 +3,7 @@
 import doctest
 import subprocess
 import sys
+import tracemalloc
 from types import SimpleNamespace
 
 import numpy as np
@@ -306,6 +307,20 @@ def test_blocks_of_observers_leave_no_seam(monkeypatch, pairs, rng):
     for name, expected in zip(names, whole, strict=True):
         for a, b in zip(getattr(okada, name)(obs, fault, pairs=pairs), expected, strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", [*FIELDS, "fields", "greens"])
+def test_memory_beyond_the_result_is_bounded(name, rng):
+    function, obs = getattr(okada, name), -rng.uniform(0, 30, (300_000, 3))
+    function(obs[:10], FAULT)
+    tracemalloc.start()
+    try:
+        result = function(obs, FAULT)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    size = sum(part.nbytes for part in (result if isinstance(result, tuple) else [result]))
+    assert peak - size < 32e6
 
 
 # out=
