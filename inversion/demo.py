@@ -99,7 +99,7 @@ def _draw(problem: Problem, result: Result) -> Samples | None:
         print('No sampling without mici, marginals by Laplace alone: pip install "dislok[sample]"\n')
         return None
     print("Sampling the posterior with its exact gradient:", flush=True)
-    samples = problem.sample(result, chains=4, draws=400, warmup=150, seed=3, progress=_say)
+    samples = problem.sample(result, chains=4, draws=250, warmup=100, seed=3, progress=_say)
     low, high = np.quantile(_magnitudes(samples, result), [0.025, 0.975])
     print(f"\n{samples.summary()}\nMw between {low:.2f} and {high:.2f} with 95 % probability\n", flush=True)
     return samples
