@@ -1,10 +1,11 @@
-"""Okada's kernels on CuPy arrays: the CUDA C++ of `kernels.cu`, compiled at first use and launched on the current stream.
+"""Okada's kernels on CuPy arrays: the CUDA C++ of `kernels.cu`, launched on the current stream.
 
-The functions have the signatures of every backend of this folder (`numba_cpu`, `numba_cuda`): no checks, C-contiguous arrays of one
-dtype (float32 or float64) on the current device, angles in degrees. ``threads`` belongs to the common signature; a GPU has no use for it.
-Nothing here waits for the device: the derivative by Poisson's ratio that `vjp` returns is an array without axes.
+The functions have the signatures of every backend of this folder (`numba_cpu`, `numba_cuda`): no checks,
+C-contiguous arrays of one dtype (float32 or float64) on the current device, angles in degrees. ``threads``
+belongs to the common signature; a GPU has no use for it. Nothing here waits for the device: the derivative by
+Poisson's ratio that `vjp` returns is an array without axes.
 
-`Operations` is what the functions do on any `Engine`, which makes arrays and launches entries of `kernels.cu`; CuPy is one engine.
+`Operations` is what the functions do on any `Engine`, which makes arrays and launches entries of `kernels.cu`.
 """
 
 from __future__ import annotations
@@ -88,9 +89,10 @@ def options(entry: Entry) -> tuple[str, ...]:
     """Compiler options that select one entry of `kernels.cu`; full IEEE arithmetic, never fast-math."""
     loop, functor = OPERATIONS[entry.operation]
     real = {"f32": "float", "f64": "double"}[entry.real]
-    chosen = {"NAME": entry.name, "LOOP": loop, "OP": functor, "KIND": entry.kind.title(), "OF": entry.of.title(), "REAL": real}
+    chosen = {"NAME": entry.name, "LOOP": loop, "OP": functor, "REAL": real}
+    chosen |= {"KIND": entry.kind.title(), "OF": entry.of.title()}
     # CuPy's cache of binaries knows the source but not what it includes: the digest stands for that.
-    chosen["DIGEST"] = digest()
+    chosen |= {"DIGEST": digest()}
     return ("-std=c++17", f"-I{FOLDER}", *(f"-DOKADA_{key}={value}" for key, value in chosen.items()))
 
 
@@ -255,8 +257,8 @@ def field(kind, obs, src, nu, origin, of, pairs, out=None, threads=None):
     obs : cupy.ndarray, shape (n, 3)
         East, north, up.
     src : cupy.ndarray, shape (m, 10) or (m, 9)
-        Rectangles: x, y, depth, length, width, strike, dip, rake, slip, opening. Points: x, y, depth, strike, dip, rake,
-        potency, opening, inflation. Degrees.
+        Rectangles: x, y, depth, length, width, strike, dip, rake, slip, opening. Points: x, y, depth, strike,
+        dip, rake, potency, opening, inflation. Degrees.
     nu : float
         Poisson's ratio.
     origin : (float, float)
@@ -282,7 +284,7 @@ def field_both(kind, obs, src, nu, origin, pairs, out=None, threads=None):
 
 
 def greens(kind, obs, src, nu, origin, of, pairs, out=None, threads=None):
-    """Field of unit strike slip, dip slip, opening (points: and inflation), (n, c, m, 3 or 4); pairs: (n, c, 3 or 4)."""
+    """Field of unit strike slip, dip slip, opening, points: and inflation; (n, c, m, B); pairs: (n, c, B)."""
     return _CUPY.greens(kind, obs, src, nu, origin, of, pairs, out)
 
 

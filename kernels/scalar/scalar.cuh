@@ -46,9 +46,9 @@ template <class T> DISLOK_FN T smaller(T a, T b) { return a < b ? a : b; }
 /// Sine and cosine of an angle in degrees; exact at multiples of 90, so that a vertical fault is vertical.
 template <class T> DISLOK_FN void sincos_degrees(T angle, T& s, T& c) {
     const T turns = rint(angle / T(90));
-    const T rest = (angle - turns * T(90)) * degree<T>();
+    const T half_turns = (angle - turns * T(90)) / T(180);
     const T quadrant = turns - T(4) * floor(turns / T(4));
-    const T sr = sin(rest), cr = cos(rest);
+    const T sr = sinpi(half_turns), cr = cospi(half_turns);
     s = quadrant == T(0) ? sr : quadrant == T(1) ? cr : quadrant == T(2) ? -sr : -cr;
     c = quadrant == T(0) ? cr : quadrant == T(1) ? -sr : quadrant == T(2) ? -cr : sr;
 }

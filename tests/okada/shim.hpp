@@ -13,7 +13,6 @@ struct Dim3 {
 };
 static thread_local Dim3 blockIdx, threadIdx, blockDim, gridDim;
 using std::atan;
-using std::cos;
 using std::fabs;
 using std::floor;
 using std::ilogb;
@@ -22,8 +21,9 @@ using std::log;
 using std::nan;
 using std::nanf;
 using std::rint;
-using std::sin;
 using std::sqrt;
+template <class T> T sinpi(T x) { return std::sin(x * T(3.14159265358979323846)); }
+template <class T> T cospi(T x) { return std::cos(x * T(3.14159265358979323846)); }
 
 /// Sets the place of the next calls in the grid.
 extern "C" void shim_place(unsigned block, unsigned thread, unsigned blocks, unsigned threads) {
