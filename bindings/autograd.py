@@ -22,7 +22,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -30,6 +30,8 @@ from torch import Tensor
 from torch.autograd import Function
 
 from . import backends
+
+Pair: TypeAlias = Sequence[Tensor | None]
 
 NU_NODES = (0.0, 0.2, 0.4)
 COMPONENTS = {"displacement": 3, "gradient": 9, "both": 12}
@@ -321,11 +323,49 @@ def _sum(first: Tensor | None, second: Tensor | None) -> Tensor | None:
     return first + second
 
 
+class Top(Function):
+    """The same numbers; a derivative through here would be the third and raises.
+
+    The rungs of second order see observers and sources through this. Asked for a derivative with respect to a
+    direction or a cotangent alone, in which they are linear, autograd does not come through here.
+    """
+
+    @staticmethod
+    def forward(tensor: Tensor) -> Tensor:
+        return tensor.clone()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        ctx.set_materialize_grads(False)
+
+    @staticmethod
+    def backward(ctx: Any, cot: Tensor | None) -> Any:
+        raise _no_third_order()
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor | None) -> Any:
+        raise _no_third_order()
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, tensor: Tensor) -> Any:
+        return _run(Top, tensor), in_dims[0]
+
+
 def _no_third_order() -> RuntimeError:
     return RuntimeError(
         "third derivatives of an Okada field were asked for; first and second ones exist. "
         'A field of="gradient" already holds the first derivative with respect to the observers.'
     )
+
+
+def _not_a_derivative(*tensors: Tensor) -> list[Tensor]:
+    """What a rung of second order hands to `Top`, which raises: no numbers, should it ever be left out."""
+    return [torch.full_like(tensor, torch.nan) for tensor in tensors]
+
+
+def _second(function: Any, call: Call, obs: Tensor, src: Tensor, *directions: Tensor) -> tuple[Tensor, ...]:
+    """A rung of second order, the top of the ladder."""
+    return _run(function, call, _run(Top, obs), _run(Top, src), *directions)
 
 
 class Field(_Rung):
@@ -364,9 +404,10 @@ class Vjp(_Rung):
         if h_obs is None and h_src is None:
             return None, None, None, None
         direction = _or_zeros(h_obs, obs), _or_zeros(h_src, src)
-        of_inputs, of_cot = (None, None), None
+        of_inputs: Pair = (None, None)
+        of_cot = None
         if any(ctx.needs_input_grad[1:3]):
-            of_inputs = _run(Vjp2, ctx.call, obs, src, cot, *direction)
+            of_inputs = _second(Vjp2, ctx.call, obs, src, cot, *direction)
         if ctx.needs_input_grad[3]:
             (of_cot,) = _run(Jvp, ctx.call, obs, src, *direction)
         return None, *of_inputs, of_cot
@@ -374,11 +415,11 @@ class Vjp(_Rung):
     @staticmethod
     def jvp(ctx: Any, _: Any, t_obs: Tensor | None, t_src: Tensor | None, t_cot: Tensor | None) -> Any:
         obs, src, cot = ctx.saved_tensors
-        found: Sequence[Tensor | None] = (None, None)
+        found: Pair = (None, None)
         if t_cot is not None:
             found = _run(Vjp, ctx.call, obs, src, t_cot)
         if t_obs is not None or t_src is not None:
-            turned = _run(Vjp2, ctx.call, obs, src, cot, _or_zeros(t_obs, obs), _or_zeros(t_src, src))
+            turned = _second(Vjp2, ctx.call, obs, src, cot, _or_zeros(t_obs, obs), _or_zeros(t_src, src))
             found = [_sum(a, b) for a, b in zip(found, turned, strict=True)]
         return tuple(found)
 
@@ -397,9 +438,10 @@ class Jvp(_Rung):
     @staticmethod
     def backward(ctx: Any, cot: Tensor | None) -> Any:
         obs, src, t_obs, t_src = ctx.saved_tensors
-        of_inputs, of_direction = (None, None), (None, None)
+        of_inputs: Pair = (None, None)
+        of_direction: Pair = (None, None)
         if cot is not None and any(ctx.needs_input_grad[1:3]):
-            of_inputs = _run(Vjp2, ctx.call, obs, src, cot, t_obs, t_src)
+            of_inputs = _second(Vjp2, ctx.call, obs, src, cot, t_obs, t_src)
         if cot is not None and any(ctx.needs_input_grad[3:]):
             of_direction = _run(Vjp, ctx.call, obs, src, cot)
         return None, *of_inputs, *of_direction
@@ -419,7 +461,7 @@ class Jvp(_Rung):
             (found,) = _run(Jvp, ctx.call, obs, src, _or_zeros(s_t_obs, obs), _or_zeros(s_t_src, src))
         if s_obs is not None or s_src is not None:
             second = _or_zeros(s_obs, obs), _or_zeros(s_src, src)
-            found = _sum(found, _run(Jvp2, ctx.call, obs, src, t_obs, t_src, *second)[0])
+            found = _sum(found, _second(Jvp2, ctx.call, obs, src, t_obs, t_src, *second)[0])
         return (found,)
 
     @staticmethod
@@ -441,26 +483,25 @@ class Vjp2(_Rung):
         obs, src, cot, t_obs, t_src = ctx.saved_tensors
         if k_obs is None and k_src is None:
             return (None,) * 6
-        if any(ctx.needs_input_grad[1:3]):
-            raise _no_third_order()
         second = _or_zeros(k_obs, obs), _or_zeros(k_src, src)
-        of_cot, of_direction = None, (None, None)
+        of_direction: Pair = (None, None)
+        of_cot = None
         if ctx.needs_input_grad[3]:
-            (of_cot,) = _run(Jvp2, ctx.call, obs, src, t_obs, t_src, *second)
+            (of_cot,) = _second(Jvp2, ctx.call, obs, src, t_obs, t_src, *second)
         if any(ctx.needs_input_grad[4:]):
-            of_direction = _run(Vjp2, ctx.call, obs, src, cot, *second)
-        return None, None, None, of_cot, *of_direction
+            of_direction = _second(Vjp2, ctx.call, obs, src, cot, *second)
+        return None, *_not_a_derivative(obs, src), of_cot, *of_direction
 
     @staticmethod
     def jvp(ctx: Any, _: Any, s_obs: Any, s_src: Any, s_cot: Any, s_t_obs: Any, s_t_src: Any) -> Any:
         if s_obs is not None or s_src is not None:
             raise _no_third_order()
         obs, src, cot, t_obs, t_src = ctx.saved_tensors
-        found: Sequence[Tensor | None] = (None, None)
+        found: Pair = (None, None)
         if s_cot is not None:
-            found = _run(Vjp2, ctx.call, obs, src, s_cot, t_obs, t_src)
+            found = _second(Vjp2, ctx.call, obs, src, s_cot, t_obs, t_src)
         if s_t_obs is not None or s_t_src is not None:
-            turned = _run(Vjp2, ctx.call, obs, src, cot, _or_zeros(s_t_obs, obs), _or_zeros(s_t_src, src))
+            turned = _second(Vjp2, ctx.call, obs, src, cot, _or_zeros(s_t_obs, obs), _or_zeros(s_t_src, src))
             found = [_sum(a, b) for a, b in zip(found, turned, strict=True)]
         return tuple(found)
 
@@ -483,14 +524,13 @@ class Jvp2(_Rung):
         obs, src, t_obs, t_src, s_obs, s_src = ctx.saved_tensors
         if cot is None:
             return (None,) * 7
-        if any(ctx.needs_input_grad[1:3]):
-            raise _no_third_order()
-        of_t, of_s = (None, None), (None, None)
+        of_t: Pair = (None, None)
+        of_s: Pair = (None, None)
         if any(ctx.needs_input_grad[3:5]):
-            of_t = _run(Vjp2, ctx.call, obs, src, cot, s_obs, s_src)
+            of_t = _second(Vjp2, ctx.call, obs, src, cot, s_obs, s_src)
         if any(ctx.needs_input_grad[5:]):
-            of_s = _run(Vjp2, ctx.call, obs, src, cot, t_obs, t_src)
-        return None, None, None, *of_t, *of_s
+            of_s = _second(Vjp2, ctx.call, obs, src, cot, t_obs, t_src)
+        return None, *_not_a_derivative(obs, src), *of_t, *of_s
 
     @staticmethod
     def jvp(ctx: Any, _: Any, d_obs: Any, d_src: Any, *directions: Tensor | None) -> Any:
@@ -501,7 +541,7 @@ class Jvp2(_Rung):
         for kept, turned in ((both[2:], directions[:2]), (both[:2], directions[2:])):
             if turned[0] is not None or turned[1] is not None:
                 other = _or_zeros(turned[0], obs), _or_zeros(turned[1], src)
-                found = _sum(found, _run(Jvp2, ctx.call, obs, src, *kept, *other)[0])
+                found = _sum(found, _second(Jvp2, ctx.call, obs, src, *kept, *other)[0])
         return (found,)
 
     @staticmethod
@@ -512,30 +552,36 @@ class Jvp2(_Rung):
 # --- matrices
 
 
+# Torch's older vmap knows reshape, but neither flatten nor unflatten.
+
+
 def _grid(call: Call, tensor: Tensor, side: str, n: int, m: int, k: int) -> Tensor:
     """Repeat rows of observers or sources so that there is one for every pair and every one of k columns."""
+    width = tensor.shape[-1]
     if call.pairs:
-        return tensor.unsqueeze(1).expand(n, k, -1).flatten(0, 1)
-    lifted = tensor[:, None, None] if side == "o" else tensor[None, :, None]
-    return lifted.expand(n, m, k, -1).flatten(0, 2)
+        return tensor.unsqueeze(1).expand(n, k, width).reshape(n * k, width)
+    lifted = tensor.reshape((n, 1, 1, width) if side == "o" else (1, m, 1, width))
+    return lifted.expand(n, m, k, width).reshape(n * m * k, width)
 
 
 def _gather(call: Call, rows: Tensor, side: str, n: int, m: int, k: int) -> Tensor:
     """The transpose of `_grid`: sum what belongs to the same observer or source."""
+    width = rows.shape[-1]
     if call.pairs:
-        return rows.unflatten(0, (n, k)).sum(1)
-    return rows.unflatten(0, (n, m, k)).sum((1, 2) if side == "o" else (0, 2))
+        return rows.reshape(n, k, width).sum(1)
+    return rows.reshape(n, m, k, width).sum((1, 2) if side == "o" else (0, 2))
 
 
 def _columns(call: Call, rows: Tensor, n: int, m: int, k: int) -> Tensor:
     """Rows (n·m·k, c) as a matrix (n, c, m, k); (n, c, k) in pairs."""
     shape = (n, k) if call.pairs else (n, m, k)
-    return rows.unflatten(0, shape).movedim(-1, 1)
+    return rows.reshape(*shape, rows.shape[-1]).movedim(-1, 1)
 
 
 def _rows(call: Call, matrix: Tensor) -> Tensor:
     """The inverse of `_columns`."""
-    return matrix.movedim(1, -1).flatten(0, -2)
+    turned = matrix.movedim(1, -1)
+    return turned.reshape(prod(turned.shape[:-1]), turned.shape[-1])
 
 
 def _geometry(call: Call, src: Tensor) -> Tensor:
@@ -634,7 +680,7 @@ class Jacobian(_Rung):
             return None, None, None
         size, (obs, src, *direction) = Jacobian.spread(ctx)
         pairs = replace(ctx.call, pairs=True)
-        g_obs, g_src = _run(Vjp2, pairs, obs, src, _rows(ctx.call, cot), *direction)
+        g_obs, g_src = _second(Vjp2, pairs, obs, src, _rows(ctx.call, cot), *direction)
         return None, _gather(ctx.call, g_obs, "o", *size), _gather(ctx.call, g_src, "s", *size)
 
     @staticmethod
@@ -645,7 +691,7 @@ class Jacobian(_Rung):
             tangent[0] = _grid(ctx.call, t_obs, "o", *size)
         if t_src is not None:
             tangent[1] = _grid(ctx.call, t_src, "s", *size)
-        rows = _run(Jvp2, replace(ctx.call, pairs=True), obs, src, *direction, *tangent)[0]
+        rows = _second(Jvp2, replace(ctx.call, pairs=True), obs, src, *direction, *tangent)[0]
         return (_columns(ctx.call, rows, *size),)
 
     @staticmethod
@@ -775,7 +821,7 @@ class ApplyAdjoint(_Rung):
             none = src.new_zeros(len(src), SLIPS[ctx.call.kind])
             turned = _stack(ctx.call, _or_zeros(t_src, src), none, rake=0.0)
             stack = _stack(ctx.call, src, none)
-            g_stack = _run(Vjp2, ctx.call, obs, stack, r, _or_zeros(t_obs, obs), turned)[1]
+            g_stack = _second(Vjp2, ctx.call, obs, stack, r, _or_zeros(t_obs, obs), turned)[1]
             found = _sum(found, _unstack(ctx.call, g_stack)[1])
         return (found,)
 
@@ -890,9 +936,11 @@ def derivative(
     threads: int | None = None,
 ) -> Tensor:
     """Derivative of the field (n, c) along one or two directions (t_obs (n, 3), t_src (m, P))."""
-    function = {1: Jvp, 2: Jvp2}[len(directions)]
     along = [tensor for direction in directions for tensor in direction]
-    return _of_call(function, kind, nu, origin, of, pairs, threads, obs, src, *along)
+    if len(directions) == 1:
+        return _of_call(Jvp, kind, nu, origin, of, pairs, threads, obs, src, *along)
+    top = _run(Top, obs), _run(Top, src)
+    return _of_call(Jvp2, kind, nu, origin, of, pairs, threads, *top, *along)
 
 
 def greens(
