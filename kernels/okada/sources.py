@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from dislok.kernels.scalar import cos_degrees, scalar, sin_degrees, where
+from dislok.kernels.scalar import cos_degrees, maximum, scalar, sin_degrees, where
 
 from .pair import PAIR
 
+KINDS = ("rectangle", "point")
 PARAMETERS = {"rectangle": tuple(range(10)), "point": (0, 1, 2, 5, 6, 7, 8, 9, 10)}
 SLIP_COMPONENTS = {"rectangle": 3, "point": 4}
 COMPONENTS = {"displacement": 3, "gradient": 9}
@@ -43,43 +44,66 @@ SWITCH = {np.dtype(np.float64): (20.0, 2e6), np.dtype(np.float32): (6.0, 3e3)}
 
 def source_table(kind: str, src: np.ndarray, origin: tuple[float, float]) -> np.ndarray:
     """What the kernels need of each source, in the columns of `TABLE` (float64)."""
-    src = np.asarray(src, np.float64)
-    rectangle = kind == "rectangle"
+    parameters = tuple(np.asarray(src, np.float64).T)
+    unit = np.ldexp(1.0, -np.frexp(largest_side(KINDS.index(kind), parameters))[1])
+    row = table_row(KINDS.index(kind), parameters, *origin, unit)
+    shape = parameters[0].shape
+    return np.ascontiguousarray(np.stack([np.broadcast_to(column, shape) for column in row], axis=1))
+
+
+@scalar
+def largest_side(kind, parameters):
+    """The larger of length and width; a point has 1."""
+    if KINDS[kind] == "point":
+        return 1.0
+    return maximum(parameters[3], parameters[4])
+
+
+@scalar
+def table_row(kind, parameters, fa, fb, unit):
+    """A row of `TABLE` from a source's parameters.
+
+    `kind` is a place in `KINDS`, (fa, fb) the origin; `unit` is the largest power of two by which
+    `largest_side` stays below 1.
+    """
+    rectangle = KINDS[kind] == "rectangle"
     if rectangle:
-        x, y, depth, length, width, strike, dip, rake, slip, opening = src.T
-        fa, fb = origin
-        inflation = np.zeros_like(x)
+        x, y, depth, length, width, strike, dip, rake, slip, opening = parameters
+        inflation = 0.0
     else:
-        x, y, depth, strike, dip, rake, slip, opening, inflation = src.T
-        length = width = np.ones_like(x)
+        x, y, depth, strike, dip, rake, slip, opening, inflation = parameters
+        length = width = 1.0
         fa = fb = 0.5
-    out = {"x": x, "y": y, "depth": depth, "slip": slip, "u3": opening, "u4": inflation}
     sd, cd = sin_degrees(dip), cos_degrees(dip)
     # below the horizontal the same plane is the one at dip + 180 degrees, seen from its other side
     turned = sd < 0.0
-    out["turn"] = turn = np.where(turned, -1.0, 1.0)
-    out["sin_dip"], out["cos_dip"] = turn * sd + 0.0, turn * cd + 0.0
-    out["sin_strike"], out["cos_strike"] = sin_degrees(strike), cos_degrees(strike)
-    out["sin_rake"], out["cos_rake"] = sin_degrees(rake), cos_degrees(rake)
-    out["u1"], out["u2"] = turn * (slip * out["cos_rake"]), slip * out["sin_rake"]
-    down, up = (1.0 - fb), fb
-    out["al1"], out["al2"] = -fa * length, (1.0 - fa) * length
-    out["aw1"], out["aw2"] = (
-        np.where(turned, -up * width, -down * width),
-        np.where(turned, down * width, up * width),
-    )
-    out["l1"], out["l2"] = np.full_like(x, fa), np.full_like(x, fa - 1.0)
-    out["w1"], out["w2"] = np.where(turned, up, down), np.where(turned, -down, -up)
-    along, across = 0.5 * (out["al1"] + out["al2"]), 0.5 * (out["aw1"] + out["aw2"])
-    level = across * out["cos_dip"]
-    out["centre_x"] = along * out["sin_strike"] - level * out["cos_strike"]
-    out["centre_y"] = along * out["cos_strike"] + level * out["sin_strike"]
-    out["centre_depth"] = depth - across * out["sin_dip"]
-    # a point needs one node at any distance
-    extent = 0.5 if rectangle else 0.0
-    out["half_length"], out["half_width"] = extent * length, extent * width
-    out["unit"] = np.ldexp(1.0, -np.frexp(np.maximum(length, width))[1])
-    return np.ascontiguousarray(np.stack([out[name] for name in TABLE], axis=1))
+    one = 0.0 * sd + 1.0
+    turn = where(turned, -one, one)
+    sd, cd = without_sign_of_zero(turn * sd), without_sign_of_zero(turn * cd)
+    ss, cs = sin_degrees(strike), cos_degrees(strike)
+    sr, cr = sin_degrees(rake), cos_degrees(rake)
+    down, up = (1.0 - fb) * one, fb * one
+    al1, al2 = -fa * length, (1.0 - fa) * length
+    aw1, aw2 = where(turned, -up, -down) * width, where(turned, down, up) * width
+    along, across = 0.5 * (al1 + al2), 0.5 * (aw1 + aw2)
+    level = across * cd
+    row = {
+        "x": x, "y": y, "depth": depth, "sin_strike": ss, "cos_strike": cs, "sin_dip": sd, "cos_dip": cd,
+        "al1": al1, "al2": al2, "aw1": aw1, "aw2": aw2, "l1": fa, "l2": fa - 1.0,
+        "w1": where(turned, up, down), "w2": where(turned, -down, -up),
+        "u1": turn * (slip * cr), "u2": slip * sr, "u3": opening, "u4": inflation,
+        "slip": slip, "turn": turn, "sin_rake": sr, "cos_rake": cr, "unit": unit,
+        "centre_x": along * ss - level * cs, "centre_y": along * cs + level * ss,
+        "centre_depth": depth - across * sd,
+        # a point needs one node at any distance
+        "half_length": 0.5 * length if rectangle else 0.0, "half_width": 0.5 * width if rectangle else 0.0,
+    }  # fmt: skip
+    return [row[name] for name in TABLE]
+
+
+def without_sign_of_zero(x):
+    """`x`, but 0 for -0."""
+    return where(x == 0.0, 0.0, x)
 
 
 def edge_table(depth, dip, al1, al2, aw1, aw2, slips) -> np.ndarray:
