@@ -53,6 +53,7 @@ from .functions import (
 from .jets import Jet
 from .lowering import register
 from .symbol import ZERO
+from .tangents import Tangent, primal, tangent, with_tangent
 from .types import JetType
 
 register()
@@ -61,6 +62,7 @@ __all__ = [
     "ZERO",
     "Jet",
     "JetType",
+    "Tangent",
     "absolute",
     "add",
     "atan",
@@ -81,6 +83,7 @@ __all__ = [
     "number",
     "polynomial",
     "power",
+    "primal",
     "real",
     "scalar",
     "scale",
@@ -90,6 +93,8 @@ __all__ = [
     "sin_degrees",
     "sqrt",
     "subtract",
+    "tangent",
     "value",
     "where",
+    "with_tangent",
 ]

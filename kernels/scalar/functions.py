@@ -17,6 +17,7 @@ from . import elementary
 from .device import DeviceLane, Libdevice
 from .jets import Jet, packed, pairs, value_of
 from .symbol import ZERO, Mark, Marks, Symbol, Undecided
+from .tangents import Tangent, primal
 
 
 class _NumpyNamespace:
@@ -59,29 +60,38 @@ class _MpmathNamespace:
         return special.get(name) or getattr(mpmath, name)
 
 
+class _TangentNamespace:
+    """Elementary functions on tangents: those of jets in one variable."""
+
+    def __getattr__(self, name: str) -> Any:
+        function = globals()[name]
+        return lambda *args: Tangent(function(*(x.jet for x in args)))
+
+
 _NUMPY, _MPMATH, _MARKS, _DEVICE = _NumpyNamespace(), _MpmathNamespace(), Marks(), Libdevice()
+_TANGENTS = _TangentNamespace()
 
 
 def _namespace(*values: Any) -> Any:
     """Where to find the elementary functions for values of this kind."""
     for value in values:
+        for kind, namespace in ((Tangent, _TANGENTS), (Mark, _MARKS), (DeviceLane, _DEVICE)):
+            if isinstance(value, kind):
+                return namespace
         if isinstance(value, Symbol):
-            return (
-                _MARKS
-                if isinstance(value, Mark)
-                else _DEVICE
-                if isinstance(value, DeviceLane)
-                else elementary
-            )
+            return elementary
         if type(value).__module__.startswith("mpmath"):
             return _MPMATH
     return _NUMPY
 
 
 def _alike(*values: Any) -> list[Any]:
-    """Literals among `values` turned into symbols where others are symbols."""
-    symbol = next((v for v in values if isinstance(v, Symbol)), None)
-    return [v if symbol is None or isinstance(v, Symbol) else symbol.constant(v) for v in values]
+    """Literals among `values` turned into symbols where others are, all into tangents where one is."""
+    kinds = (Tangent, Symbol)
+    symbol = next((v for kind in kinds for v in values if isinstance(v, kind)), None)
+    if symbol is None:
+        return list(values)
+    return [v if isinstance(v, type(symbol)) else symbol.constant(v) for v in values]
 
 
 def _model(*values: Any) -> Jet | None:
@@ -189,6 +199,9 @@ def _where(condition: Any, a: Any, b: Any) -> Any:
         if a is b:
             return ZERO
         a, b = (_literal(0.0, b), b) if a is ZERO else (a, _literal(0.0, a))
+    if isinstance(a, Tangent) or isinstance(b, Tangent):
+        a, b = _alike(a, b)
+        return Tangent(where(condition, a.jet, b.jet))
     if isinstance(condition, Undecided):
         a, b = _alike(a, b)
         return a.select(condition, b)
@@ -303,7 +316,7 @@ def cos_degrees(x: Any) -> Any:
 
 def _degree(x: Any) -> Any:
     """π/180 in the precision of `x`."""
-    if _namespace(x) is _MPMATH:
+    if _namespace(primal(x)) is _MPMATH:
         import mpmath
 
         return mpmath.pi / 180
@@ -375,7 +388,7 @@ def chain(v: Any, gradients: Sequence[Any], variables: Sequence[Any]) -> Any:
     Parameters
     ----------
     v : number
-        The function's value; its own partials are ignored.
+        The function's value; its own partials (and tangent) are ignored.
     gradients : tuple of numbers
         Partial derivative of the function with respect to each of `variables`. A plain number counts as
         constant.
@@ -387,15 +400,23 @@ def chain(v: Any, gradients: Sequence[Any], variables: Sequence[Any]) -> Any:
     number
         p_i = Σ g_k x_k,i and h_ij = Σ (g_k),j x_k,i + g_k x_k,ij for i >= j.
     """
+    v = _chain_tangent(value_of(v), gradients, variables)
     model = _model(*variables, *gradients)
     if model is None:
-        return value_of(v)
+        return v
     terms = [(g, x) for g, x in zip(gradients, variables, strict=True) if isinstance(x, Jet)]
-    base = _promoted(value_of(v), model).v
+    base = _promoted(v, model).v
     p = [sum([value_of(g) * x.p[i] for g, x in terms], ZERO) for i in range(model.n)]
     if model.h is None:
         return Jet(base, p)
     return Jet(base, p, [sum(_chain_second(terms, i, j), ZERO) for i, j in pairs(model.n)])
+
+
+def _chain_tangent(v: Any, gradients: Sequence[Any], variables: Sequence[Any]) -> Any:
+    """The plain number `v` with the tangent that follows from those of the variables."""
+    terms = [(primal(value_of(g)), value_of(x)) for g, x in zip(gradients, variables, strict=True)]
+    slopes = [g * x.t for g, x in terms if isinstance(x, Tangent)]
+    return Tangent(Jet(primal(v), [sum(slopes, ZERO)])) if slopes else v
 
 
 def _chain_second(terms: Sequence[tuple[Any, Any]], i: int, j: int) -> list[Any]:

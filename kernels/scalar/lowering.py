@@ -21,6 +21,7 @@ from . import functions
 from .device import DeviceLane
 from .lane import FORMATS, Lane, Truth
 from .symbol import MARK, TRUTH_MARK, ZERO, TruthMark
+from .tangents import Tangent
 from .types import JetType, machine_type
 
 Rule = Callable[..., Any]
@@ -121,6 +122,8 @@ def result_type(rule: Rule, args: tuple[Any, ...], literal: bool) -> Any:
 def _typed(bits: int, pattern: Any) -> Any:
     if isinstance(pattern, tuple | list):
         return types.BaseTuple.from_types([_typed(bits, part) for part in pattern])
+    if any(isinstance(part, Tangent) for part in (pattern, functions.value(pattern))):
+        raise TypeError("a formula cannot return tangents: take them apart with tangent(x) and primal(x)")
     return types.boolean if isinstance(pattern, TruthMark) else JetType.like(bits, pattern)
 
 

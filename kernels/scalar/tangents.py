@@ -1,0 +1,133 @@
+"""Numbers that carry their derivative along one direction, inside a formula.
+
+A jet whose parts are tangents has, beside the partials up to its order, the derivative of every one of them
+along the direction: one order more, without the partials of that order that nobody asks for. The rules are
+those of a jet in one variable. A tangent that is zero by structure costs nothing.
+
+Tangents live while a formula runs: they are made from plain numbers with `with_tangent` and taken apart with
+`tangent` and `primal` before the formula returns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .jets import Jet
+from .symbol import ZERO, Symbol, Zero
+
+
+class Tangent(Symbol):
+    """A plain number and its derivative along a direction, held as a jet in one variable.
+
+    Parameters
+    ----------
+    jet : Jet
+        Of order 1 in one variable; its parts are plain numbers of any kind.
+    """
+
+    __slots__ = ("jet",)
+
+    def __init__(self, jet: Jet) -> None:
+        self.jet = jet
+
+    @property
+    def v(self) -> Any:
+        """The number."""
+        return self.jet.v
+
+    @property
+    def t(self) -> Any:
+        """Its derivative; `ZERO` where it is zero by structure."""
+        return self.jet.p[0]
+
+    def __repr__(self) -> str:
+        return f"Tangent({self.v!r}, {self.t!r})"
+
+    def constant(self, number: Any) -> Tangent:
+        """A literal or a number without a tangent as one whose tangent is zero."""
+        if isinstance(number, Tangent):
+            return number
+        from .functions import const
+
+        return Tangent(Jet(const(number, self.v), [ZERO]))
+
+    def _binary(self, other: Any, operation: Callable[[Any, Any], Any]) -> Any:
+        if isinstance(other, Jet | Zero):
+            return NotImplemented
+        return Tangent(operation(self.jet, other.jet if isinstance(other, Tangent) else other))
+
+    def __add__(self, other: Any) -> Any:
+        return self._binary(other, lambda a, b: a + b)
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Any) -> Any:
+        return self._binary(other, lambda a, b: a - b)
+
+    def __rsub__(self, other: Any) -> Any:
+        return self._binary(other, lambda a, b: b - a)
+
+    def __mul__(self, other: Any) -> Any:
+        if type(other) in (int, float) and other == 0:
+            # ``0.0 * like`` makes numbers of the same kind: no tangent is to come of it
+            return self.constant(self.v * other)
+        return self._binary(other, lambda a, b: a * b)
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, other: Any) -> Any:
+        return self._binary(other, lambda a, b: a / b)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return self._binary(other, lambda a, b: b / a)
+
+    def __neg__(self) -> Tangent:
+        return Tangent(-self.jet)
+
+    def _compare(self, other: Any, comparison: Callable[[Any, Any], Any]) -> Any:
+        return NotImplemented if isinstance(other, Jet) else comparison(self.v, primal(other))
+
+    def __lt__(self, other: Any) -> Any:
+        return self._compare(other, lambda a, b: a < b)
+
+    def __le__(self, other: Any) -> Any:
+        return self._compare(other, lambda a, b: a <= b)
+
+    def __gt__(self, other: Any) -> Any:
+        return self._compare(other, lambda a, b: a > b)
+
+    def __ge__(self, other: Any) -> Any:
+        return self._compare(other, lambda a, b: a >= b)
+
+    def __eq__(self, other: Any) -> Any:
+        return self._compare(other, lambda a, b: a == b)
+
+    def __ne__(self, other: Any) -> Any:
+        return self._compare(other, lambda a, b: a != b)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def with_tangent(x: Any, t: Any) -> Tangent:
+    """The plain number `x` with the derivative `t` along the direction of a formula's tangents.
+
+    The integer literal 0 stands for a derivative that is zero whatever the data. Jets are made of such
+    numbers, not the other way round.
+    """
+    if isinstance(x, Jet) or isinstance(t, Jet):
+        raise TypeError("a tangent belongs to a plain number, got a jet")
+    return Tangent(Jet(primal(x), [ZERO if t is ZERO or (isinstance(t, int) and t == 0) else t]))
+
+
+def tangent(x: Any) -> Any:
+    """The derivative of a plain number along the direction; 0 for a number without a tangent."""
+    from .functions import const
+
+    t = x.t if isinstance(x, Tangent) else ZERO
+    return const(0.0, primal(x)) if t is ZERO else t
+
+
+def primal(x: Any) -> Any:
+    """A plain number without its tangent."""
+    return x.v if isinstance(x, Tangent) else x
