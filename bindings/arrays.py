@@ -125,7 +125,7 @@ class TorchSpace:
 
     def asarray(self, value: ArrayLike) -> Array:
         kind = {"dtype": getattr(self.torch, self.dtype), "device": self.device}
-        if _is_torch(value):
+        if is_tensor(value):
             return value.to(**kind).contiguous()
         if not value.ndim:
             # To fill with a number does not make the stream wait, as a copy to the device would.
@@ -212,13 +212,13 @@ def checked_out(out: Array, shape: Sequence[int], space: Space, inputs: Iterable
     _check_kind_of_out(out, space)
     if tuple(out.shape) != tuple(shape):
         raise ValueError(f"out must have shape {tuple(shape)}, got {tuple(out.shape)}")
-    if space.framework == "torch":
+    if isinstance(space, TorchSpace):
         return _checked_torch_out(out, space)
     if not out.flags.c_contiguous:
         raise ValueError("out must be C-contiguous")
     if isinstance(out, np.ndarray) and not out.flags.writeable:
         raise ValueError("out is read-only")
-    if any(space.xp.may_share_memory(out, array) for array in inputs):  # type: ignore[union-attr]
+    if any(space.xp.may_share_memory(out, array) for array in inputs):
         raise ValueError("out shares memory with an input")
     return out
 
@@ -276,7 +276,7 @@ def reject(
     raise ValueError(f"{name}{where} is {value!r}; {rule}")
 
 
-def _is_torch(value: Any) -> bool:
+def is_tensor(value: Any) -> bool:
     # A module that is not imported has no instances, and looking it up imports nothing.
     return isinstance(value, getattr(sys.modules.get("torch"), "Tensor", ()))
 
@@ -288,7 +288,7 @@ def _is_cupy(value: Any) -> bool:
 def _framework(value: Any) -> str | None:
     if type(value) in _NUMBERS:
         return None
-    if _is_torch(value):
+    if is_tensor(value):
         return "torch"
     if _is_cupy(value):
         return "cupy"
@@ -328,7 +328,7 @@ def _readable(name: str, value: Any) -> Array:
     """A torch tensor or CuPy array as it is; everything else as a NumPy array."""
     if type(value) is float:
         return np.float64(value)
-    if _is_torch(value):
+    if is_tensor(value):
         if value.layout is not sys.modules["torch"].strided:
             raise TypeError(f"{name} has layout {value.layout}; only dense tensors are supported")
         return value
@@ -380,7 +380,7 @@ def _dtype_name(value: Array) -> str:
     # The name of a NumPy dtype takes microseconds to make.
     if value.dtype in _FLOATS:
         return _FLOATS[value.dtype]
-    return str(value.dtype).removeprefix("torch.") if _is_torch(value) else value.dtype.name
+    return str(value.dtype).removeprefix("torch.") if is_tensor(value) else value.dtype.name
 
 
 def _counts_as(name: str, value: Array) -> str:
@@ -424,7 +424,7 @@ def _space(framework: str, dtype: str, values: Mapping[str, Array]) -> Space:
 
 def _common_device(framework: str, values: Mapping[str, Array]) -> Any:
     """The one device of all arrays; zero-dimensional tensors on the CPU may follow, as torch has it."""
-    mine = _is_torch if framework == "torch" else _is_cupy
+    mine = is_tensor if framework == "torch" else _is_cupy
     arrays = {name: value for name, value in values.items() if mine(value)}
     leading = {name: value for name, value in arrays.items() if value.ndim or framework == "cupy"}
     owner: dict[Any, str] = {}
@@ -452,7 +452,7 @@ def _check_current(name: str, array: Array) -> None:
 
 
 def _check_kind_of_out(out: Any, space: Space) -> None:
-    kinds = {"numpy": lambda a: isinstance(a, np.ndarray), "torch": _is_torch, "cupy": _is_cupy}
+    kinds = {"numpy": lambda a: isinstance(a, np.ndarray), "torch": is_tensor, "cupy": _is_cupy}
     if not kinds[space.framework](out):
         raise TypeError(
             f"out must be a {TITLES[space.framework]} array as the inputs are, got {_describe(out)}"
@@ -462,7 +462,7 @@ def _check_kind_of_out(out: Any, space: Space) -> None:
         raise TypeError(f"out must have dtype {space.dtype}, got {out.dtype}")
 
 
-def _checked_torch_out(out: Array, space: Any) -> Array:
+def _checked_torch_out(out: Array, space: TorchSpace) -> Array:
     if out.device != space.device:
         raise ValueError(f"out is on {out.device} but the inputs are on {space.device}")
     if not out.is_contiguous():

@@ -323,6 +323,13 @@ def test_memory_beyond_the_result_is_bounded(name, rng):
     assert peak - size < 32e6
 
 
+@pytest.mark.parametrize("above", [1e-16, 9e-10])
+def test_rounding_above_the_surface_does_not_show(above):
+    flat = okada.gradient(OBS[:, :2], FAULT._replace(depth=0.0))
+    found = okada.gradient(OBS[:, :2], FAULT._replace(depth=-above * FAULT.width))
+    np.testing.assert_allclose(found, flat, atol=1e-7 * np.abs(flat).max())
+
+
 # out=
 
 
@@ -588,6 +595,23 @@ def test_values_are_checked_below_vmap(torch):
     with pytest.raises(ValueError, match=r"^source.depth\[1\] is -4.0; depth is positive downwards"):
         torch.func.vmap(field)(depths)
     assert torch.func.vmap(field)(depths.abs()).shape == (2, 4, 3)
+
+
+def test_every_input_may_be_under_a_transform(torch, rng):
+    obs, s = torch.tensor(OBS), torch.tensor(rng.normal(size=(3, 3)))
+    faults = tensors(torch, FAULTS)
+    batch = torch.stack([obs, obs - 1.0])
+    found = torch.func.vmap(lambda o: okada.strain(o, faults))(batch)
+    np.testing.assert_allclose(found[1].numpy(), okada.strain(OBS - 1.0, FAULTS), rtol=1e-9, atol=1e-14)
+    slope = torch.func.grad(lambda t: okada.apply(obs, faults, t).sum())(s)
+    expected = okada.apply_adjoint(OBS, FAULTS, np.ones((4, 3)))
+    np.testing.assert_allclose(slope.numpy(), expected, rtol=1e-9, atol=1e-14)
+    nu = torch.tensor([0.1, 0.3], dtype=torch.float64)
+    found = torch.func.vmap(lambda ratio: okada.displacement(obs, faults, nu=ratio))(nu)
+    np.testing.assert_allclose(
+        found[1].numpy(), okada.displacement(OBS, FAULTS, nu=0.3), rtol=1e-9, atol=1e-14
+    )
+    okada.check(obs, faults)
 
 
 @pytest.mark.parametrize(
