@@ -156,18 +156,27 @@ def turn(v1, v2, v3, sd, cd):
 
 
 @scalar
-def reciprocals(a, rho2, dist):
-    """1/(R + a) and 1/(R - a) without cancellation; rho2 = R^2 - a^2."""
-    positive = a >= 0.0
-    big = dist + where(positive, a, -a)
-    small = 1.0 / big
-    large = big / rho2
-    return where(positive, small, large), where(positive, large, small)
+def fraction(a, regular, rho2, dist):
+    """Numerator and denominator of 1/(R + a), or of the reflected 1/(R - a), without cancellation.
+
+    rho2 = R^2 - a^2; `regular` says that the sum of R and (reflected) a is one of positive numbers.
+    """
+    big = dist + where(a >= 0.0, a, -a)
+    return where(regular, 1.0, big), where(regular, big, rho2)
+
+
+@scalar
+def inverses(a, b, c):
+    """1/a, 1/b, 1/c with one division."""
+    ab = a * b
+    inverse = 1.0 / (ab * c)
+    of_ab = inverse * c
+    return of_ab * b, of_ab * a, inverse * ab
 
 
 @scalar
 def corner(xi, eta, q, sx, sy):
-    """R, 1/(R + sx xi), 1/(R + sy eta), 1/(R + eta) and 1/R, 1/R^3, X11, Y11, X32, Y32.
+    """R, 1/(R + sx xi), 1/(R + sy eta) and 1/R, 1/R^3, X11, Y11, X32, Y32.
 
     X and Y are reflected where sx or sy is -1: f(xi) stands for -f(-xi).
     """
@@ -175,18 +184,18 @@ def corner(xi, eta, q, sx, sy):
     eta2 = eta * eta
     q2 = q * q
     dist = sqrt(xi2 + eta2 + q2)
-    r = 1.0 / dist
-    plus, minus = reciprocals(xi, eta2 + q2, dist)
-    ix = where(sx > 0.0, plus, minus)
-    ie, minus = reciprocals(eta, xi2 + q2, dist)
-    iy = where(sy > 0.0, ie, minus)
+    nx, dx = fraction(xi, (xi >= 0.0) ^ (sx < 0.0), eta2 + q2, dist)
+    ny, dy = fraction(eta, (eta >= 0.0) ^ (sy < 0.0), xi2 + q2, dist)
+    r, ix, iy = inverses(dist, dx, dy)
+    ix = nx * ix
+    iy = ny * iy
     rx = r * ix
     ry = r * iy
     x11 = sx * rx
     y11 = sy * ry
     r2 = r * r
     # X32 = (2R + xi)/(R^3 (R + xi)^2) = X11 (1/R^2 + 1/(R (R + xi)))
-    return dist, ix, iy, ie, r, r * r2, x11, y11, x11 * (r2 + rx), y11 * (r2 + ry)
+    return dist, ix, iy, r, r * r2, x11, y11, x11 * (r2 + rx), y11 * (r2 + ry)
 
 
 @scalar
@@ -215,30 +224,33 @@ def monomials_fifth(xi, r5, x53, y53):
 
 
 @scalar
-def image_terms(xi, eta, q, yt, dt, sd, cd, dist, ie):
-    """Terms with R + d~ of one corner: 1/Rd, xi/Rd, y~/Rd and the pieces of I3 and I4.
+def image_terms(xi, eta, q, yt, dt, sd, cd, dist):
+    """Terms with R + d~ of one corner: 1/(R + eta), 1/Rd, xi/Rd, y~/Rd and the pieces of I3 and I4.
 
     I3 = a3 - ln(Rd)/(1+s) + f3 (steep) or the published form in t3 (gentle);
     I4 = r4 (steep) or from atan(cos(dip) v4) (gentle).
     """
-    one_s = 1.0 + sd
+    inverse_s = 1.0 / (1.0 + sd)
+    c1 = cd * inverse_s
     rd = dist + dt
-    ide = 1.0 / rd
-    c1 = cd / one_s
-    t3 = (q + eta * c1) * ide
-    x = cd * t3
-    w = x / (2.0 + x)
-    # (x - log1p x)/x^2
+    ne, de = fraction(eta, eta >= 0.0, xi * xi + q * q, dist)
+    t = q + eta * c1
+    ct = cd * t
+    # v4 = xi/(R + eta + d~ + s R), w = c t3/(2 + c t3)
+    wide = de + ne * (dt + sd * dist)
+    ie, ide, _ = inverses(de, rd, 1.0)
+    iv, iw, _ = inverses(wide, 2.0 * rd + ct, 1.0)
+    v4 = xi * ne * iv
+    w = ct * iw
+    t3 = t * ide
+    # (x - log1p x)/x^2 for x = c t3
     phi = 0.5 * (1.0 - w) * (1.0 - w * (1.0 - w) * polynomial(w * w, LOG_SERIES))
-    f3 = t3 * t3 * phi
-    a3 = dt * ide / one_s
-    v4 = xi / (1.0 / ie + dt + sd * dist)
     x = cd * v4
     r4 = v4 * (
         (q * (2.0 - sd) - c1 * (dist * (2.0 + sd) + sd * eta)) * ide
         + 2.0 * cd * (v4 * v4) * polynomial(x * x, ATAN_SERIES)
     )
-    return ide, xi * ide, yt * ide, a3, t3, f3, v4, r4
+    return ne * ie, ide, xi * ide, yt * ide, dt * ide * inverse_s, t3, t3 * t3 * phi, v4, r4
 
 
 @scalar
@@ -387,8 +399,8 @@ def edge(xi1, xi2, eta, q, sx, sy, l1, l2, w, sz, p, sd, cd, flat):
     """Elementary jets of one edge, and what parts B and C and the logarithms need of its two corners."""
     k1 = corner(xi1, eta, q, sx, sy)
     k2 = corner(xi2, eta, q, sx, sy)
-    dist1, ix1, iy1, ie1, r1, r31, x111, y111, x321, y321 = k1
-    dist2, ix2, iy2, ie2, r2, r32, x112, y112, x322, y322 = k2
+    dist1, ix1, iy1, r1, r31, x111, y111, x321, y321 = k1
+    dist2, ix2, iy2, r2, r32, x112, y112, x322, y322 = k2
     m1 = monomials(xi1, r1, r31, x111, y111, x321, y321)
     m2 = monomials(xi2, r2, r32, x112, y112, x322, y322)
     e = subtract(m1, m2)
@@ -401,8 +413,8 @@ def edge(xi1, xi2, eta, q, sx, sy, l1, l2, w, sz, p, sd, cd, flat):
 @scalar
 def edge_c(xi1, xi2, eta, q, e, el, k1, k2, l1, l2, w, sz, p, sd, cd):
     """Part C's jets of one edge."""
-    dist1, ix1, iy1, ie1, r1, r31, x111, y111, x321, y321 = k1
-    dist2, ix2, iy2, ie2, r2, r32, x112, y112, x322, y322 = k2
+    dist1, ix1, iy1, r1, r31, x111, y111, x321, y321 = k1
+    dist2, ix2, iy2, r2, r32, x112, y112, x322, y322 = k2
     r5, x53, y53 = corner_fifth(r1, ix1, iy1, x111, y111)
     f1 = monomials_fifth(xi1, r5, x53, y53)
     r5, x53, y53 = corner_fifth(r2, ix2, iy2, x112, y112)
@@ -411,7 +423,7 @@ def edge_c(xi1, xi2, eta, q, e, el, k1, k2, l1, l2, w, sz, p, sd, cd):
 
 
 @scalar
-def edge_image(xi1, xi2, eta, q, p, yt, dt, aw, sd, cd, r_sum, r_l, xy, xy_l, l1, l2, w):
+def edge_image(xi1, xi2, eta, q, p, yt, dt, aw, sd, cd, r1, r2, xy, xy_l, l1, l2, w):
     """Terms of part B with R + d~ on one edge.
 
     Returns the differences of (xd, yd, a3, t3, f3, r4, angle), carrying the derivative with dip; 1/(R+d~)
@@ -423,26 +435,25 @@ def edge_image(xi1, xi2, eta, q, p, yt, dt, aw, sd, cd, r_sum, r_l, xy, xy_l, l1
     dt_ = jet(dt, (-aw * cd,))
     sd_ = jet(sd, (cd,))
     cd_ = jet(cd, (-sd,))
-    ide1, pieces1, v1, slopes1 = corner_image(xi1, eta_, q_, yt_, dt_, sd_, cd_)
-    ide2, pieces2, v2, slopes2 = corner_image(xi2, eta_, q_, yt_, dt_, sd_, cd_)
+    ide1, pieces1, v1, slopes1 = corner_image(xi1, eta_, q_, yt_, dt_, sd_, cd_, r1)
+    ide2, pieces2, v2, slopes2 = corner_image(xi2, eta_, q_, yt_, dt_, sd_, cd_, r2)
     xd, yd, a3, t3, f3, r4 = subtract(pieces1, pieces2)
     angle = atan2(cd_ * (v1 - v2), 1.0 + (cd_ * v1) * (cd_ * v2))
     slopes = subtract(slopes1, slopes2)
-    tx, ty, td = part_b_slopes(slopes, r_sum, xy, sd, cd)
-    tl, _, _ = part_b_slopes(weighted(slopes1, slopes2, l1, l2), r_l, xy_l, sd, cd)
+    tx, ty, td = part_b_slopes(slopes, r1 - r2, xy, sd, cd)
+    tl, _, _ = part_b_slopes(weighted(slopes1, slopes2, l1, l2), l1 * r1 - l2 * r2, xy_l, sd, cd)
     tw = add(scale(ty, w * cd), scale(td, w * sd))
     return (xd, yd, a3, t3, f3, r4, angle), ide1, ide2, (tx, ty, td, tl, tw)
 
 
 @scalar
-def corner_image(xi, eta, q, yt, dt, sd, cd):
+def corner_image(xi, eta, q, yt, dt, sd, cd, r):
     """`image_terms` with the derivative with dip and `image_slopes` of one corner."""
-    dist = sqrt(xi * xi + (eta * eta + q * q))
-    ie, _ = reciprocals(eta, xi * xi + q * q, dist)
-    ide, xd, yd, a3, t3, f3, v4, r4 = image_terms(xi, eta, q, yt, dt, sd, cd, dist, ie)
+    dist = sqrt(xi * xi + eta * eta + q * q)
+    ie, ide, xd, yd, a3, t3, f3, v4, r4 = image_terms(xi, eta, q, yt, dt, sd, cd, dist)
     dist = real(dist)
     slopes = image_slopes(
-        xi, real(eta), real(q), real(yt), real(dt), real(sd), real(cd), dist, 1.0 / dist, real(ie), real(ide)
+        xi, real(eta), real(q), real(yt), real(dt), real(sd), real(cd), dist, r, real(ie), real(ide)
     )
     return ide, (xd, yd, a3, t3, f3, r4), v4, slopes
 
@@ -502,11 +513,15 @@ def part_a_fields(x, y, d, depth, sz, sd, cd, edges, rates, eps):
     """
     al1, al2, aw1, aw2 = edges
     l1, l2, w1, w2 = rates
-    p, q, flat, sx, sy = plane(x, y, d, depth, sd, cd, edges, eps)
+    p, q, noise, flat, sx, sy = plane(x, y, d, depth, sd, cd, edges, eps)
     xi1 = x - al1
     xi2 = x - al2
-    jets1, e1, el1, k11, k21 = edge(xi1, xi2, p - aw1, q, sx, sy, l1, l2, w1, sz, p, sd, cd, flat)
-    jets2, e2, el2, k12, k22 = edge(xi1, xi2, p - aw2, q, sx, sy, l1, l2, w2, sz, p, sd, cd, flat)
+    jets1, e1, el1, k11, k21 = edge(
+        xi1, xi2, snapped(p - aw1, noise), q, sx, sy, l1, l2, w1, sz, p, sd, cd, flat
+    )
+    jets2, e2, el2, k12, k22 = edge(
+        xi1, xi2, snapped(p - aw2, noise), q, sx, sy, l1, l2, w2, sz, p, sd, cd, flat
+    )
     theta, xy, ex, r, y11, x11, le, lx = subtract(jets1, jets2)
     le = le + sy * log_ratio(k11[2], k12[2], k21[2], k22[2])
     lx = lx + sx * log_ratio(k11[1], k12[1], k21[1], k22[1])
@@ -528,12 +543,12 @@ def part_b_fields(x, y, z, c, p, sd, cd, edges, rates, part_a, edge1, edge2):
     yt = y - aw1 * cd
     dt = (c - aw1 * sd) - z
     sums1, i11, i21, slopes1 = edge_image(
-        xi1, xi2, p - aw1, q, p, yt, dt, aw1, sd, cd, e1[0], el1[0], e1[3], el1[3], l1, l2, w1
+        xi1, xi2, p - aw1, q, p, yt, dt, aw1, sd, cd, k11[3], k21[3], e1[3], el1[3], l1, l2, w1
     )
     yt = y - aw2 * cd
     dt = (c - aw2 * sd) - z
     sums2, i12, i22, slopes2 = edge_image(
-        xi1, xi2, p - aw2, q, p, yt, dt, aw2, sd, cd, e2[0], el2[0], e2[3], el2[3], l1, l2, w2
+        xi1, xi2, p - aw2, q, p, yt, dt, aw2, sd, cd, k12[3], k22[3], e2[3], el2[3], l1, l2, w2
     )
     ld = log_ratio(i11, i12, i21, i22)
     # the logarithm's derivative with dip, through eta and q
@@ -683,7 +698,7 @@ def surface_z(ux, uy, uz, m):
 def corner_a(xi, eta, q, flat, sx, sy):
     """Elementary terms of one corner, in the order of `elementary_jets`, and what the other parts need."""
     k = corner(xi, eta, q, sx, sy)
-    dist, ix, iy, ie, r, r3, x11, y11, x32, y32 = k
+    dist, ix, iy, r, r3, x11, y11, x32, y32 = k
     xy = xi * y11
     ex = eta * x11
     angle = where(flat, 0.0, atan(real(xi) * real(eta) / (real(q) * real(dist))))
@@ -692,9 +707,9 @@ def corner_a(xi, eta, q, flat, sx, sy):
 
 
 @scalar
-def corner_b(xi, eta, q, yt, dt, sd, cd, le, dist, ie):
+def corner_b(xi, eta, q, yt, dt, sd, cd, le, dist):
     """Terms of part B with R + d~ of one corner."""
-    ide, xd, yd, a3, t3, f3, v4, r4 = image_terms(xi, eta, q, yt, dt, sd, cd, dist, ie)
+    _, ide, xd, yd, a3, t3, f3, v4, r4 = image_terms(xi, eta, q, yt, dt, sd, cd, dist)
     ld = -log(ide)
     i3 = integral_i3(a3, ld, t3, f3, le, sd, cd)
     return xd, yd, ld, i3, integral_i4(r4, xd, atan(cd * v4), sd, cd)
@@ -721,20 +736,31 @@ def real_corner(xi, eta, q, flat, sx, sy):
 def image_corner(xi, eta, q, yt, dt, ct, sd, cd, flat, sx, sy):
     """Parts A, B and C of one corner of the image."""
     terms_a, k = corner_a(xi, eta, q, flat, sx, sy)
-    dist, ix, iy, ie, r, r3, x11, y11, x32, y32 = k
-    terms_b = corner_b(xi, eta, q, yt, dt, sd, cd, terms_a[6], dist, ie)
+    dist, ix, iy, r, r3, x11, y11, x32, y32 = k
+    terms_b = corner_b(xi, eta, q, yt, dt, sd, cd, terms_a[6], dist)
     return (*terms_a, q), terms_b, corner_c(xi, eta, ct, r3, x11, x32, y32)
 
 
 @scalar
 def plane(x, y, d, depth, sd, cd, edges, eps):
-    """p, q of plain numbers, whether the observer is on the fault's plane, and the regular sides (sx, sy)."""
+    """p, q, rounding noise of eta, whether the observer is on the plane, and the regular sides (sx, sy).
+
+    Of plain numbers. A q that differs from zero by rounding only is zero.
+    """
     al1, al2, aw1, aw2 = edges
     p = y * cd + d * sd
     q = y * sd - d * cd
     flat = absolute(q) <= eps * (absolute(y * sd) + depth * absolute(cd))
+    noise = eps * (absolute(y * cd) + depth * sd)
     one = 0.0 * x + 1.0
-    return p, q, flat, side((x - al1) + (x - al2), one), side((p - aw1) + (p - aw2), one)
+    sx, sy = side((x - al1) + (x - al2), one), side((p - aw1) + (p - aw2), one)
+    return p, where(flat, 0.0, q), noise, flat, sx, sy
+
+
+@scalar
+def snapped(v, noise):
+    """Zero for what differs from zero by rounding only, so that edges are singular for every rounding."""
+    return where(absolute(v) <= noise, 0.0, v)
 
 
 # ------------------------------------------------------------------------------------ point source

@@ -67,6 +67,14 @@ from .sources import (
     method_code,
     source_table,
 )
+from .third import (
+    DIRECTION,
+    far_node_third,
+    near_corner_third,
+    pair_jvp2_gradient,
+    pair_third,
+    pair_vjp2_gradient,
+)
 
 LANES = 64
 # Rows of a block: the pair, what is contracted with (cotangents and tangents), the frame's rows, the result.
@@ -75,7 +83,15 @@ EXTRA = PAIR_ROWS
 UNIT = PAIR.index("unit")
 FRAME = 64
 # A block is this many numbers apart from the next, per level.
-RESULT_ROWS = {"value": 3, "gradient": 12, "greens": 12, "greens_gradient": 36, "first": 42, "second": 285}
+RESULT_ROWS = {
+    "value": 3,
+    "gradient": 12,
+    "greens": 12,
+    "greens_gradient": 36,
+    "first": 42,
+    "second": 285,
+    "third": 234,
+}
 # Pairs handled at once by one thread, so that the rows stay in the second-level cache.
 CHUNK = {
     "value": 2048,
@@ -84,6 +100,7 @@ CHUNK = {
     "greens_gradient": 1024,
     "first": 1024,
     "second": 256,
+    "third": 192,
 }
 
 # ------------------------------------------------------------------------------ rows and registers
@@ -187,6 +204,53 @@ def near_second(rows, stride, begin, end, nu, eps):
                 accumulate(rows, frame + i, terms, sign)
 
 
+@kernel
+def near_third(rows, stride, begin, end, nu, eps):
+    """Frame rows of level "third": as `near_second`, along the direction in the extra rows."""
+    for block in range(begin, end):
+        base = np.uint64(block * stride)
+        frame = base + _FRAME_AT
+        for i in range(np.uint64(THIRD_ROWS * LANES)):
+            rows[frame + i] = 0.0
+        for corner in range(4):
+            right, upper = np.uint64(corner // 2), np.uint64(corner % 2)
+            sign = rows.dtype.type(1.0 if right == upper else -1.0)
+            al = base + (_AL + right) * np.uint64(LANES)
+            aw = base + (_AW + upper) * np.uint64(LANES)
+            for i in range(np.uint64(LANES)):
+                pair = load(rows, base + i, PAIR_ROWS)
+                along = load(rows, base + _EXTRA_AT + i, DIRECTION)
+                (edge_l,) = load(rows, al + i, 1)
+                (edge_w,) = load(rows, aw + i, 1)
+                (rate_l,) = load(rows, al + _RATE + i, 1)
+                (rate_w,) = load(rows, aw + _RATE + i, 1)
+                terms = near_corner_third(
+                    pair, along, number(nu), number(eps), edge_l, edge_w, rate_l, rate_w
+                )
+                accumulate(rows, frame + i, terms, sign)
+
+
+@kernel
+def far_third(rows, stride, begin, end, nu, along, across):
+    """Frame rows of level "third" by quadrature, along the direction in the extra rows."""
+    one = rows.dtype.type(1.0)
+    for block in range(begin, end):
+        base = np.uint64(block * stride)
+        frame = base + _FRAME_AT
+        for i in range(np.uint64(THIRD_ROWS * LANES)):
+            rows[frame + i] = 0.0
+        for j in range(along[block]):
+            g = rows.dtype.type(NODES[along[block], j])
+            for k in range(across[block]):
+                h = rows.dtype.type(NODES[across[block], k])
+                weight = rows.dtype.type(WEIGHTS[along[block], j] * WEIGHTS[across[block], k])
+                for i in range(np.uint64(LANES)):
+                    pair = load(rows, base + i, PAIR_ROWS)
+                    direction = load(rows, base + _EXTRA_AT + i, DIRECTION)
+                    terms = far_node_third(pair, direction, number(nu), number(g), number(h), number(weight))
+                    accumulate(rows, frame + i, terms, one)
+
+
 def _far(level: str) -> Any:
     """Frame rows of blocks by quadrature, with a rule of its own for each block."""
     index, count = LEVELS.index(level), FRAME_ROWS[level]
@@ -230,13 +294,14 @@ def _finish(formula: Callable[..., Any], level: str, extra_rows: int = 0) -> Any
 
 
 SECOND_ROWS = FRAME_ROWS["second"]
+THIRD_ROWS = FRAME_ROWS["third"]
 _AL, _AW = np.uint64(PAIR.index("al1")), np.uint64(PAIR.index("aw1"))
 _RATE = np.uint64((PAIR.index("l1") - PAIR.index("al1")) * LANES)
 
-NEAR = {level: _near(near, level) for level in LEVELS[:-1]} | {"second": near_second}
+NEAR = {level: _near(near, level) for level in LEVELS[:-1]} | {"second": near_second, "third": near_third}
 # an observer at the surface needs fewer terms, but not for second derivatives, which include those with z
-NEAR_SURFACE = {level: _near(near_surface, level) for level in LEVELS[:-1]} | {"second": near_second}
-FAR = {level: _far(level) for level in LEVELS}
+NEAR_SURFACE = NEAR | {level: _near(near_surface, level) for level in LEVELS[:-1]}
+FAR = {level: _far(level) for level in LEVELS} | {"third": far_third}
 
 finish_value = _finish(pair_value, "value")
 finish_gradient = _finish(pair_gradient, "gradient")
@@ -253,6 +318,9 @@ finish_vjp_gradient = _finish(pair_vjp_gradient, "second", 9)
 finish_jvp_gradient = _finish(pair_jvp_gradient, "second", 13)
 finish_vjp2 = _finish(pair_vjp2, "second", 16)
 finish_jvp2 = _finish(pair_jvp2, "second", 26)
+finish_third = _finish(pair_third, "third", 13)
+finish_vjp2_gradient = _finish(pair_vjp2_gradient, "third", 22)
+finish_jvp2_gradient = _finish(pair_jvp2_gradient, "third", 26)
 
 
 # ---------------------------------------------------------------------------------- sorting of pairs
@@ -367,14 +435,27 @@ def place(lanes, at, count, observer, source):
 
 
 @kernel
-def fill(rows, stride, obs, table, lanes, blocks, near, total):
-    """Write the rows of `PAIR`; lengths in the source's unit or, for quadrature, in that of the distance."""
+def fill(rows, stride, obs, table, lanes, blocks, near, total, owners):
+    """Write the rows of `PAIR`; lengths in the source's unit or, for quadrature, in that of the distance.
+
+    `owners` remembers the source whose numbers a block of the closed form holds from the call before.
+    """
     lane_count = np.uint64(LANES)
     for block in range(total):
         base = np.uint64(block * stride)
         first = np.uint64(block * LANES)
-        source = np.uint64(lanes[first, 1])
-        if source == np.uint64(lanes[first + lane_count - np.uint64(1), 1]):
+        unit = base + np.uint64(UNIT) * lane_count
+        for k in range(lane_count):
+            i, j = np.uint64(lanes[first + k, 0]), np.uint64(lanes[first + k, 1])
+            rows[base + k] = obs[i, 0] - table[j, 0]
+            rows[base + lane_count + k] = obs[i, 1] - table[j, 1]
+            rows[base + lane_count + lane_count + k] = obs[i, 2]
+        source = lanes[first, 1]
+        one_source = source == lanes[first + lane_count - np.uint64(1), 1]
+        scaled = np.uint64(len(LENGTH_ROWS))
+        if one_source and block < near and owners[block] == source:
+            scaled = np.uint64(3)
+        elif one_source:
             for r in range(np.uint64(3), np.uint64(PAIR_ROWS)):
                 number = rows.dtype.type(table[source, r - np.uint64(1)])
                 place = base + r * lane_count
@@ -385,20 +466,15 @@ def fill(rows, stride, obs, table, lanes, blocks, near, total):
                 source = np.uint64(lanes[first + k, 1])
                 for r in range(np.uint64(3), np.uint64(PAIR_ROWS)):
                     rows[base + r * lane_count + k] = table[source, r - np.uint64(1)]
-        for k in range(lane_count):
-            i, j = np.uint64(lanes[first + k, 0]), np.uint64(lanes[first + k, 1])
-            rows[base + k] = obs[i, 0] - table[j, 0]
-            rows[base + lane_count + k] = obs[i, 1] - table[j, 1]
-            rows[base + lane_count + lane_count + k] = obs[i, 2]
-        unit = base + np.uint64(UNIT) * lane_count
+        owners[block] = lanes[first, 1] if one_source and block < near else -1
         if block >= near:
             depth = base + np.uint64(3) * lane_count
             for k in range(lane_count):
                 level = max(abs(rows[base + k]), abs(rows[base + lane_count + k]))
                 up = rows[depth + k] - rows[depth - lane_count + k]
                 rows[unit + k] = math.ldexp(1.0, -math.frexp(max(level, up))[1])
-        for r in LENGTH_ROWS:
-            place = base + r * lane_count
+        for r in range(scaled):
+            place = base + LENGTH_ROWS[r] * lane_count
             for k in range(lane_count):
                 rows[place + k] *= rows[unit + k]
 
@@ -550,6 +626,7 @@ class Problem:
         rows = np.empty(room * stride, self.dtype)
         lanes = np.empty((room * LANES, 2), np.int64)
         blocks = np.empty((room, 3), np.int64)
+        owners = np.full(room, -1)
         start = 0
         while start < pairs and not self.stopped:
             start, total, near = schedule(
@@ -564,7 +641,7 @@ class Problem:
                 lanes,
                 blocks,
             )
-            fill(rows, stride, self.obs, self.table, lanes, blocks, near, total)
+            fill(rows, stride, self.obs, self.table, lanes, blocks, near, total, owners)
             if task.prepare is not None:
                 task.prepare(rows, stride, lanes, total)
             self._frames(task.level, rows, stride, near, total, blocks)
@@ -688,6 +765,22 @@ def _kept(
     _launch(problem, Task(level, finish, consume), lambda group, k: out, threads)
 
 
+def _kept_along(
+    problem: Problem, axis: np.ndarray, index: np.ndarray, out: np.ndarray, threads: int | None
+) -> None:
+    """`_kept` for the second derivatives' derivatives along an axis of the observers."""
+    direction = np.zeros_like(problem.obs) + axis.astype(problem.dtype)
+    fixed = np.zeros((len(problem.table), 11), problem.dtype)
+
+    def prepare(rows, stride, lanes, total):
+        tangents(rows, stride, EXTRA, direction, fixed, 0.0, lanes, total)
+
+    def consume(work, rows, stride, at, lanes, blocks, total):
+        keep(rows, stride, at, index, problem.paired, lanes, blocks, total, work)
+
+    _launch(problem, Task("third", finish_third, consume, prepare), lambda group, k: out, threads)
+
+
 # ---------------------------------------------------------------------------------------- operations
 
 
@@ -779,9 +872,18 @@ def hessian(kind, obs, src, nu, origin, of, pairs, out=None, threads=None):
     """Second derivatives with the source's parameters: (n, c, m, P, P), or (n, c, P, P) for pairs."""
     columns = PARAMETERS[kind]
     both = np.array([packed(a, b) for a in columns for b in columns])
-    index = 42 + HESSIAN * np.arange(3)[:, None] + both[None, :]
+    index = HESSIAN * np.arange(3)[:, None] + both[None, :]
     problem = _problem(kind, obs, src, nu, origin, pairs)
-    return _pairwise(problem, "second", finish_second, index, (len(columns), len(columns)), out, threads)
+    trailing = (len(columns), len(columns))
+    if of == "displacement":
+        return _pairwise(problem, "second", finish_second, 42 + index, trailing, out, threads)
+    n, m = len(problem.obs), len(problem.table)
+    if out is None:
+        out = np.empty((n, 9, *(() if pairs else (m,)), *trailing), problem.dtype)
+    columns_of_gradient = out.reshape(n, 3, 3, 1 if pairs else m, len(both))
+    for j in range(3):
+        _kept_along(problem, np.eye(3)[j], index, columns_of_gradient[:, :, j], threads)
+    return out
 
 
 def vjp(kind, obs, src, nu, origin, of, pairs, cot, threads=None):
@@ -813,13 +915,16 @@ def jvp(kind, obs, src, nu, origin, of, pairs, t_obs, t_src, t_nu, threads=None)
 def vjp2(kind, obs, src, nu, origin, of, pairs, cot, t_obs, t_src, threads=None):
     """Gradient of ``sum(cot * jvp(t))`` with observers (n, 3) and parameters (m, P); tangents held fixed."""
     full = _all_variables(kind, t_src)
+    level, finish, of_cot, of_tangent = (
+        ("second", finish_vjp2, 0, 3) if of == "displacement" else ("third", finish_vjp2_gradient, 13, 0)
+    )
 
     def prepare(rows, stride, lanes, total):
-        spread(rows, stride, EXTRA, cot, 0, lanes, total)
-        tangents(rows, stride, EXTRA + 3, t_obs, full, 0.0, lanes, total)
+        spread(rows, stride, EXTRA + of_cot, cot, 0, lanes, total)
+        tangents(rows, stride, EXTRA + of_tangent, t_obs, full, 0.0, lanes, total)
 
     problem = _problem(kind, obs, src, nu, origin, pairs)
-    of_obs, of_src, _ = _gradient_sums(problem, "second", finish_vjp2, prepare, False, threads)
+    of_obs, of_src, _ = _gradient_sums(problem, level, finish, prepare, False, threads)
     return of_obs, np.ascontiguousarray(of_src[:, PARAMETERS[kind]])
 
 
@@ -831,8 +936,9 @@ def jvp2(kind, obs, src, nu, origin, of, pairs, t_obs, t_src, s_obs, s_src, thre
         tangents(rows, stride, EXTRA, t_obs, full, 0.0, lanes, total)
         tangents(rows, stride, EXTRA + 13, s_obs, other, 0.0, lanes, total)
 
+    level, finish = ("second", finish_jvp2) if of == "displacement" else ("third", finish_jvp2_gradient)
     problem = _problem(kind, obs, src, nu, origin, pairs)
-    return _observer_sums(problem, "second", finish_jvp2, 0, 3, prepare, threads)
+    return _observer_sums(problem, level, finish, 0, COMPONENTS[of], prepare, threads)
 
 
 def _all_variables(kind: str, t_src: np.ndarray) -> np.ndarray:

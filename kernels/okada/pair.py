@@ -23,6 +23,7 @@ from .formula import (
     real_slip,
     rectangle_fields,
     rectangle_slip,
+    snapped,
     surface_fields,
     surface_slip,
     surface_z,
@@ -49,7 +50,9 @@ DEGREE = 0.017453292519943295
 
 # Numbers that frame_* and finish_* return.
 LEVELS = ("value", "gradient", "greens", "greens_gradient", "first", "second")
-FRAME_ROWS = {"value": 3, "gradient": 12, "greens": 12, "greens_gradient": 48, "first": 39, "second": 228}
+FRAME_ROWS = {
+    "value": 3, "gradient": 12, "greens": 12, "greens_gradient": 48, "first": 39, "second": 228, "third": 408,
+}  # fmt: skip
 HESSIAN = 78  # packed second derivatives in the first twelve variables
 
 
@@ -127,10 +130,12 @@ def frame_rows(level, pair, nu, displacement):
         count = 1 if level == "greens" else 4
         return [row for slip in unit_slips(pair) for row in rows(displacement(slip, m, 1), count, z)]
     own, others = source_slips(pair)
-    count = {"value": 1, "gradient": 4, "first": 8, "second": 36}[level]
-    out = rows(displacement(own, m, 2 if level == "second" else 1), count, z)
-    if level in ("first", "second"):
+    count = {"value": 1, "gradient": 4, "first": 8, "second": 36, "third": 36}[level]
+    out = rows(displacement(own, m, 2 if count == 36 else 1), count, z)
+    if level in ("first", "second", "third"):
         for variable, slip in zip(SLIPS, others, strict=True):
+            if variable == NU and level == "third":
+                continue
             moduli = elastic_derivative(nu) if variable == NU else m
             out += rows(displacement(slip, moduli, 1), 1 if level == "first" else 8, z)
     return out
@@ -162,7 +167,12 @@ def near_surface(level, pair, nu, eps):
 
 @scalar
 def near_corner(pair, nu, eps, al, aw, rate_l, rate_w):
-    """Rows of level "second" of one corner; their signed sum over the corners is the rectangle's.
+    """Rows of level "second" of one corner; their signed sum over the corners is the rectangle's."""
+    return corner_rows("second", pair, nu, eps, al, aw, rate_l, rate_w)
+
+
+def corner_rows(level, pair, nu, eps, al, aw, rate_l, rate_w):
+    """Rows of a level with second derivatives of one corner.
 
     The terms are functions of few variables of the corner (xi, eta, q, dip, z); derivatives are taken with
     those and carried to the frame's seven at the end.
@@ -174,8 +184,9 @@ def near_corner(pair, nu, eps, al, aw, rate_l, rate_w):
     depth = c.v - z.v
     outer, inner = {}, {}
     for name, d in (("real", c + z), ("image", c - z)):
-        _, _, flat, sx, sy = plane(x.v, y.v, d.v, depth, sd.v, cd.v, edges, eps)
-        outer[name] = (x - edge_l, (y * cd + d * sd) - edge_w, y * sd - d * cd, dip, z)
+        p, q, noise, flat, sx, sy = plane(x.v, y.v, d.v, depth, sd.v, cd.v, edges, eps)
+        eta = with_value(y * cd + d * sd - edge_w, snapped(p - aw, noise))
+        outer[name] = (x - edge_l, eta, with_value(y * sd - d * cd, q), dip, z)
         xi, eta, q, _, z_ = local_jets(outer[name])
         sd_, cd_ = local_angles(sd.v, cd.v, 3, 5)
         if name == "real":
@@ -193,7 +204,7 @@ def near_corner(pair, nu, eps, al, aw, rate_l, rate_w):
         parts = zip(real_slip(*real, *u[:3], m), image_slip(*image, *u[:3], m), strict=True)
         return [(composed(a, outer["real"]) + composed(b, outer["image"])) * TURN for a, b in parts]
 
-    return frame_rows("second", pair, nu, displacement)
+    return frame_rows(level, pair, nu, displacement)
 
 
 @scalar
@@ -204,8 +215,13 @@ def far_node(level, pair, nu, g, h, weight):
     share of the area. A point source is a rectangle of unit area with one node in its middle. Derivatives are
     taken with the node's own place and dip, and carried to the frame's seven variables at the end.
     """
+    return node_rows(LEVELS[level], pair, nu, g, h, weight)
+
+
+def node_rows(level, pair, nu, g, h, weight):
+    """Rows of a level of one node of a quadrature."""
     (al1, al2, aw1, aw2), (l1, l2, w1, w2) = edges_and_rates(pair)
-    order = 2 if LEVELS[level] == "second" else 1
+    order = 2 if level in ("second", "third") else 1
     x, y, z, c, sd, cd = frame_jets(pair, order)
     al = variable(al1 + g * (al2 - al1), 5, -(l1 + g * (l2 - l1)), order)
     aw = variable(aw1 + h * (aw2 - aw1), 6, -(w1 + h * (w2 - w1)), order)
@@ -222,7 +238,7 @@ def far_node(level, pair, nu, g, h, weight):
         size = area if order == 2 else truncated(area)
         return [size * composed(ui, outer) for ui in jets]
 
-    return frame_rows(LEVELS[level], pair, nu, displacement)
+    return frame_rows(level, pair, nu, displacement)
 
 
 def variable(v, k, slope, order):
