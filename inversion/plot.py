@@ -139,7 +139,7 @@ def los(result: Result, *, name: str | None = None, title: str = "") -> Figure:
     fit = _chosen(result, "los", name)
     figure, axes = _subplots(1, 3, (12.0, 4.4), sharex=True, sharey=True)
     limit = float(np.nanquantile(np.abs(fit.observed), 0.995))
-    size = float(np.clip(2e4 / len(fit.xy), 1.0, 40.0))
+    size = float(np.clip(7e4 / len(fit.xy), 1.5, 60.0))
     for panel, values, what in zip(
         axes, (fit.observed, fit.predicted, fit.residual), ("data", "prediction", "residual"), strict=True
     ):
@@ -221,7 +221,7 @@ def _draw_arrows(panel: Axes, xy: Array, arrows: Array, colour: str, measured: A
     )  # fmt: skip
     if colour == OBSERVED:
         key = _round_below(large)
-        panel.quiverkey(quiver, 0.86, 0.06, scale * key, _length_label(key), labelpos="N", coordinates="axes")
+        panel.quiverkey(quiver, 0.86, 1.03, scale * key, _length_label(key), labelpos="W", coordinates="axes")
 
 
 def _arrow_legend(panel: Axes) -> None:
@@ -270,12 +270,11 @@ def _near(flat: Array, result: Result) -> Array:
 
 def _limits(result: Result, draws: Array | None, i: int, reference: float | None) -> tuple[float, float]:
     value, sigma = result.values[i], np.nan_to_num(result.sigma[i])
-    low, high = value - 3.5 * sigma, value + 3.5 * sigma
+    low, high = value - 3.2 * sigma, value + 3.2 * sigma
     if draws is not None:
-        inner = np.quantile(draws[:, i], [0.002, 0.998])
-        low, high = (
-            (inner[0], inner[1]) if sigma == 0 else (max(low, inner[0] - sigma), min(high, inner[1] + sigma))
-        )
+        low, high = value - 2.2 * sigma, value + 2.2 * sigma
+        inner = np.quantile(draws[:, i], [0.004, 0.996])
+        low, high = min(low, inner[0]), max(high, inner[1])
     if reference is not None and abs(reference - value) < 6 * sigma:
         low, high = min(low, reference - 0.5 * sigma), max(high, reference + 0.5 * sigma)
     low, high = min(low, value), max(high, value)
@@ -306,7 +305,8 @@ def _draw_pair(
     panel: Axes, result: Result, draws: Array | None, j: int, i: int, limits: list[tuple[float, float]]
 ) -> None:
     if draws is not None:
-        counts, x, y = np.histogram2d(draws[:, j], draws[:, i], bins=26, range=[limits[j], limits[i]])
+        bins = int(np.clip(0.6 * np.sqrt(len(draws)), 10, 40))
+        counts, x, y = np.histogram2d(draws[:, j], draws[:, i], bins=bins, range=[limits[j], limits[i]])
         panel.pcolormesh(
             x,
             y,
