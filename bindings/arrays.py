@@ -240,6 +240,12 @@ def eager(function: Callable[P, R]) -> Callable[P, R]:
     return call
 
 
+def is_tensor(value: Any) -> bool:
+    """Whether `value` is a torch tensor; imports nothing."""
+    # A module that is not imported has no instances.
+    return isinstance(value, getattr(sys.modules.get("torch"), "Tensor", ()))
+
+
 def finite_number(name: str, value: Any) -> float:
     """`value` as a Python float; `TypeError` if it is not a real number, `ValueError` if it is not finite."""
     scalar = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
@@ -274,11 +280,6 @@ def reject(
         name, index = f"{name}.{labels[index[-1]]}", index[:-1]
     where = f"[{', '.join(map(str, index))}]" if index else ""
     raise ValueError(f"{name}{where} is {value!r}; {rule}")
-
-
-def is_tensor(value: Any) -> bool:
-    # A module that is not imported has no instances, and looking it up imports nothing.
-    return isinstance(value, getattr(sys.modules.get("torch"), "Tensor", ()))
 
 
 def _is_cupy(value: Any) -> bool:

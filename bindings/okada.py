@@ -54,6 +54,7 @@ from dislok.arrays import (
     eager,
     finite_number,
     guard,
+    is_tensor,
     reject,
 )
 from dislok.sources import (
@@ -632,7 +633,7 @@ def _poisson(given: Any, array: Array, space: Space) -> Any:
     """Poisson's ratio as a float, or as a tensor where it was given as one."""
     if array.ndim:
         raise ValueError(f"nu must be a number, got shape {tuple(array.shape)}")
-    if space.framework == "torch" and hasattr(given, "requires_grad"):
+    if space.framework == "torch" and is_tensor(given):
         return array
     return finite_number("nu", given)
 
@@ -681,7 +682,7 @@ def _modulus(mu: Any, space: Space) -> Any:
     """The shear modulus as a float, or as a tensor where it was given as one with tensors."""
     modulus: Any
     seen: Any
-    if space.framework != "torch" or not hasattr(mu, "requires_grad"):
+    if space.framework != "torch" or not is_tensor(mu):
         modulus = seen = finite_number("mu", mu)
     elif mu.ndim:
         raise ValueError(f"mu must be a number, got shape {tuple(mu.shape)}")
