@@ -5,7 +5,7 @@ C-contiguous arrays of one dtype (float32 or float64) on the current device, ang
 belongs to the common signature; a GPU has no use for it. Nothing here waits for the device: the derivative by
 Poisson's ratio that `vjp` returns is an array without axes.
 
-`Operations` is what the functions do on any `Engine`, which makes arrays and launches entries of `kernels.cu`.
+`Operations` is what the functions do on any `Engine`, which makes arrays and launches entries of the source.
 """
 
 from __future__ import annotations

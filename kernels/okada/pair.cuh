@@ -115,7 +115,7 @@ template <class T> struct Scene {
         const T tiny = rounding(fabs(y * s) + fabs(depth * c) + fabs(z * c));
         real_plane = fabs(real_q) <= tiny, image_plane = fabs(image_q) <= tiny;
     }
-    DISLOK_FN static T rounding(T size) { return 8 * Precision<T>::epsilon * size; }
+    DISLOK_FN static T rounding(T size) { return 8 * Precision<T>::epsilon() * size; }
 
     template <class Kind> DISLOK_FN bool on_edge(const Source<Kind, T>& f) const {
         if (!real_plane) return false;

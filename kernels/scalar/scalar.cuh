@@ -30,11 +30,11 @@ using ::sqrt;
 
 template <class T> struct Precision;
 template <> struct Precision<float> {
-    static constexpr float epsilon = 1.1920929e-7f;
+    DISLOK_FN static constexpr float epsilon() { return 1.1920929e-7f; }
     DISLOK_FN static float not_a_number() { return nanf(""); }
 };
 template <> struct Precision<double> {
-    static constexpr double epsilon = 2.220446049250313e-16;
+    DISLOK_FN static constexpr double epsilon() { return 2.220446049250313e-16; }
     DISLOK_FN static double not_a_number() { return nan(""); }
 };
 
