@@ -183,11 +183,20 @@ class Problem:
             progress=progress,
         )
 
-    def sample(self, result: Result, **options: object) -> Samples:
+    def sample(
+        self,
+        start: Result | Samples,
+        *,
+        chains: int = 4,
+        draws: int = 500,
+        warmup: int = 300,
+        seed: int = 0,
+        progress: Callable[[str], None] | None = None,
+    ) -> Samples:
         """Draw from the posterior by the No-U-Turn sampler; see `dislok.inversion.fault.sample.sample`."""
         from .sample import sample
 
-        return sample(self, result, **options)  # type: ignore[arg-type]
+        return sample(self, start, chains=chains, draws=draws, warmup=warmup, seed=seed, progress=progress)
 
     def points_jacobian(self, table: Array) -> Array:
         """Derivatives (n, 3, m, 10) of the displacement at all points by all parameters of the faults (m,

@@ -262,6 +262,20 @@ def test_other_json_is_refused(tmp_path):
         load(tmp_path / "other.json")
 
 
+def test_station_on_the_edge_of_a_fault():
+    """Where the displacement has no value there is no posterior either; searches go on elsewhere."""
+    surface = TRUTH._replace(depth=0.0)
+    xy = np.vstack([stations(), [[surface.x, surface.y]]])
+    u = moved(xy[:-1], surface)
+    data = Gnss(xy, np.vstack([u, [[0.0, 0.0, 0.0]]]), 0.01)
+    problem = Problem(data, FaultModel(surface, bounds=BOUNDS), loss="cauchy")
+    assert problem.log_posterior(problem.initial)[0] == -np.inf
+    assert problem.quadratic(problem.initial).value == np.inf
+    with pytest.raises(ValueError, match="lies on the edge of a fault"):
+        problem.fit(problem.initial)
+    assert np.isfinite(problem.solve(starts=4).misfit)
+
+
 XY, U = stations(5), np.zeros((5, 3))
 
 

@@ -69,12 +69,12 @@ def test_bounds_cut_the_posterior(upper):
     lower = mean - 0.3 * sigma
     upper = upper if np.isinf(upper) else mean + 0.8 * sigma
     problem = Problem(gnss(0.05, 1), FaultModel(TRUTH, fixed=held, bounds={"slip": (lower, upper)}))
-    samples = problem.sample(problem.solve(), chains=2, draws=1500, warmup=200, seed=2)
+    samples = problem.sample(problem.solve(), chains=2, draws=600, warmup=150, seed=2)
     cut = stats.truncnorm((lower - mean) / sigma, (upper - mean) / sigma, mean, sigma)
     assert samples.flat.min() >= lower and samples.flat.max() <= upper
     error = cut.std() / np.sqrt(ess(samples.values)[0])
     assert samples.mean[0] == pytest.approx(cut.mean(), abs=4.5 * error)
-    assert samples.flat.std() == pytest.approx(cut.std(), rel=0.1)
+    assert samples.flat.std() == pytest.approx(cut.std(), rel=0.12)
 
 
 def test_a_fault_at_its_bound_can_be_sampled():
