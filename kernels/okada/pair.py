@@ -9,7 +9,7 @@ A `pair` is a tuple of the numbers named in `PAIR`. Its lengths are in a unit th
 is the reciprocal of that unit, with which every derivative with a length is multiplied.
 """
 
-from dislok.kernels.scalar import ZERO, Jet, scalar
+from dislok.kernels.scalar import ZERO, Jet, Tangent, scalar, with_tangent
 
 from .formula import (
     TURN,
@@ -281,7 +281,9 @@ def local_jets(outer):
 
 
 def with_value(x, v):
-    """The jet `x` with the value `v`, which is `x` with less rounding."""
+    """The jet `x` with the value `v`, which is `x` with less rounding; partials and tangent stay."""
+    if isinstance(x.v, Tangent):
+        v = with_tangent(v, x.v.t)
     return Jet(v, x.p, x.h)
 
 
