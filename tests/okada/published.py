@@ -92,7 +92,9 @@ def corner_c(xi, eta, q, z, alpha, s, c):
 
 def rectangle(x, y, z, depth, dip, al1, al2, aw1, aw2, slip, nu):
     """Displacement (x along strike, y up dip, z up) for slip (strike, dip, tensile)."""
-    x, y, z, depth, dip, al1, al2, aw1, aw2, nu = (mpf(v) for v in (x, y, z, depth, dip, al1, al2, aw1, aw2, nu))
+    x, y, z, depth, dip, al1, al2, aw1, aw2, nu = (
+        mpf(v) for v in (x, y, z, depth, dip, al1, al2, aw1, aw2, nu)
+    )
     s, c = sin(radians(dip)), cos(radians(dip))
     alpha = 1 / (2 * (1 - nu))
     total = [mpf(0)] * 3
@@ -102,7 +104,11 @@ def rectangle(x, y, z, depth, dip, al1, al2, aw1, aw2, slip, nu):
         real = corner_a(xi, y * c + d * s - aw, y * s - d * c, alpha)
         d = depth - z
         eta, q = y * c + d * s - aw, y * s - d * c
-        image = corner_a(xi, eta, q, alpha), corner_b(xi, eta, q, alpha, s, c), corner_c(xi, eta, q, z, alpha, s, c)
+        image = (
+            corner_a(xi, eta, q, alpha),
+            corner_b(xi, eta, q, alpha, s, c),
+            corner_c(xi, eta, q, z, alpha, s, c),
+        )
         for k, u in enumerate(slip):
             f = [image[0][k][i] - real[k][i] + image[1][k][i] for i in range(3)]
             g = image[2][k]

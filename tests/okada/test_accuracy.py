@@ -65,7 +65,9 @@ def evaluate(inputs, dtype):
     return out
 
 
-@pytest.mark.parametrize(("dtype", "bounds"), [(np.float64, F64), (np.float32, F32)], ids=["float64", "float32"])
+@pytest.mark.parametrize(
+    ("dtype", "bounds"), [(np.float64, F64), (np.float32, F32)], ids=["float64", "float32"]
+)
 def test_rectangle_by_category(reference, dtype, bounds):
     truth, regular = reference["rect_truth"], reference["rect_iret"] == 0
     names = reference["rect_catnames"][reference["rect_cat"]]
