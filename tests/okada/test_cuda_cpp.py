@@ -259,6 +259,23 @@ def test_agrees_with_the_numba_kernels(okada, rng, kind, function, of, pairs, dt
         assert np.linalg.norm(a - b) <= AGREEMENT[dtype] * np.linalg.norm(b)
 
 
+@pytest.mark.parametrize("distance", [12.0, 40.0, 3e3, 3e5])
+@pytest.mark.parametrize(
+    ("function", "of"), [("field", "gradient"), ("jacobian", "displacement"), ("jacobian", "gradient")]
+)
+@pytest.mark.parametrize("dtype", [F64, F32])
+def test_agrees_with_the_numba_kernels_far_away(okada, rng, function, of, dtype, distance):
+    other = pytest.importorskip("dislok.kernels.okada.numba_cpu")
+    obs, src = shim.random_case(rng, "rectangle", dtype, 9, 9)
+    obs[:, :2] = src[:, :2] + distance * src[:, 3:4] * np.c_[np.cos(obs[:, 0]), np.sin(obs[:, 0])]
+    case = ("rectangle", obs, src, 0.23, (0.3, 0.6), of, True)
+    got, want = (getattr(module, function)(*case) for module in (okada, other))
+    # One column's unit against another's: scale lengths and angles alike.
+    weight = np.r_[src[0, 3] * distance * np.ones(5), np.full(3, 57), 1, 1] if function == "jacobian" else 1
+    for a, b in zip(got * weight, want * weight, strict=True):
+        assert np.linalg.norm(a - b) <= {F64: 1e-9, F32: 2e-3}[dtype] * np.linalg.norm(b)
+
+
 @pytest.mark.parametrize("kind", ["rectangle", "point"])
 def test_the_length_unit_changes_nothing(single, rng, kind):
     obs, src = shim.random_case(rng, kind, F32)

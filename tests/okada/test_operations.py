@@ -176,7 +176,7 @@ def test_threads_do_not_change_results(rng, kind, threads):
     cot = rng.normal(size=(700, 3))
     call = (kind, obs, src, NU, ORIGIN, "displacement", False)
     close(kernels.field(*call, threads=threads), kernels.field(*call, threads=1))
-    assert np.array_equal(kernels.jacobian(*call, threads=threads), kernels.jacobian(*call, threads=1))
+    close(kernels.jacobian(*call, threads=threads), kernels.jacobian(*call, threads=1))
     *several, nu_several = kernels.vjp(*call, cot, threads=threads)
     *one, nu_one = kernels.vjp(*call, cot, threads=1)
     for a, b in zip(several, one, strict=True):
