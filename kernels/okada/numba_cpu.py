@@ -65,7 +65,7 @@ from .sources import (
     WEIGHTS,
     edge_table,
     method_code,
-    source_table,
+    table_row,
 )
 from .third import (
     DIRECTION,
@@ -548,6 +548,45 @@ def keep(rows, stride, at, index, paired, lanes, blocks, total, out):
                     out[i, c, j, v] = rows[base + np.uint64(index[c, v]) * lane_count + np.uint64(k)]
 
 
+# ------------------------------------------------------------------------------------------- sources
+
+
+@kernel
+def fill_rectangles(src, fa, fb, table):
+    """Rows of `TABLE` of rectangles."""
+    for j in range(len(src)):
+        x, y, depth, length, width = src[j, 0], src[j, 1], src[j, 2], src[j, 3], src[j, 4]
+        strike, dip, rake, slip, opening = src[j, 5], src[j, 6], src[j, 7], src[j, 8], src[j, 9]
+        place = (number(x), number(y), number(depth), number(length), number(width))
+        angles = (number(strike), number(dip), number(rake))
+        parameters = (*place, *angles, number(slip), number(opening))
+        unit = number(math.ldexp(1.0, -math.frexp(max(length, width))[1]))
+        row = table_row(0, parameters, number(fa[j]), number(fb[j]), unit)
+        for k in range(len(row)):
+            table[j, k] = value(row[k])
+
+
+@kernel
+def fill_points(src, fa, fb, table):
+    """Rows of `TABLE` of points."""
+    for j in range(len(src)):
+        place = (number(src[j, 0]), number(src[j, 1]), number(src[j, 2]))
+        angles = (number(src[j, 3]), number(src[j, 4]), number(src[j, 5]))
+        parameters = (*place, *angles, number(src[j, 6]), number(src[j, 7]), number(src[j, 8]))
+        row = table_row(1, parameters, number(fa[j]), number(fb[j]), number(0.5))
+        for k in range(len(row)):
+            table[j, k] = value(row[k])
+
+
+def source_rows(kind: str, src: np.ndarray, origin: tuple[Any, Any]) -> np.ndarray:
+    """`source_table` by compiled code; an origin may be one for each source."""
+    src = np.ascontiguousarray(src, np.float64)
+    fa, fb = (np.broadcast_to(np.asarray(f, np.float64), len(src)) for f in origin)
+    table = np.empty((len(src), len(TABLE)))
+    (fill_rectangles if kind == "rectangle" else fill_points)(src, fa, fb, table)
+    return table
+
+
 # -------------------------------------------------------------------------------------------- launch
 
 # Below this many pairs a call stays in the caller's thread.
@@ -600,7 +639,7 @@ class Problem:
     ----------
     obs : array, shape (n, 3)
     table : array
-        From `source_table`.
+        From `source_rows`.
     nu : float
     paired : bool
         Source i with observer i only.
@@ -785,7 +824,7 @@ def _kept_along(
 
 
 def _problem(kind, obs, src, nu, origin, paired) -> Problem:
-    return Problem(obs, source_table(kind, src, origin), nu, paired)
+    return Problem(obs, source_rows(kind, src, origin), nu, paired)
 
 
 def field(kind, obs, src, nu, origin, of, pairs, out=None, threads=None):
@@ -819,7 +858,7 @@ def dc3d(x, y, z, depth, dip, al1, al2, aw1, aw2, slips, nu, threads=None):
 
 def apply(kind, obs, src, nu, origin, of, s, threads=None):
     """Greens' functions times slip components `s` (m, B), without the matrix: (n, 3) or (n, 9)."""
-    table = source_table(kind, src, origin)
+    table = source_rows(kind, src, origin)
     components = np.zeros((len(table), 4))
     components[:, : s.shape[1]] = s
     components[:, 0] *= table[:, TABLE.index("turn")]
