@@ -58,9 +58,10 @@ def measure_kumamoto2016(archive: str | Path, radius: float = 150.0) -> OffsetTa
         measured = static_offsets(records["t"], records["disp_enu_m"][near], settle=settle)
         keep = measured.usable()
         order = np.argsort(distance[keep], kind="stable")
-        columns = tuple(records[name][near] for name in ("station", "lat", "lon"))
-        columns += (measured.offset, measured.sigma)
-        return OffsetTable(*(column[keep][order] for column in columns))
+        chosen = np.flatnonzero(near)[keep][order]
+        station, latitude, longitude = (records[name][chosen] for name in ("station", "lat", "lon"))
+    offset, sigma = measured.offset[keep][order], measured.sigma[keep][order]
+    return OffsetTable(station, latitude, longitude, offset, sigma)
 
 
 def main(arguments: list[str]) -> int:

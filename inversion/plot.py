@@ -140,25 +140,19 @@ def los(result: Result, *, name: str | None = None, title: str = "") -> Figure:
     figure, axes = _subplots(1, 3, (12.0, 4.4), sharex=True, sharey=True)
     limit = float(np.nanquantile(np.abs(fit.observed), 0.995))
     size = float(np.clip(7e4 / len(fit.xy), 1.5, 60.0))
-    for panel, values, what in zip(
-        axes, (fit.observed, fit.predicted, fit.residual), ("data", "prediction", "residual"), strict=True
-    ):
-        picture = panel.scatter(
-            *fit.xy.T,
-            c=values[:, 0],
-            s=size,
-            cmap="RdBu_r",
-            vmin=-limit,
-            vmax=limit,
-            linewidths=0,
-            marker="s",
-        )
+    scale = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
+    tables = {"data": fit.observed, "prediction": fit.predicted, "residual": fit.residual}
+    pictures = [
+        panel.scatter(*fit.xy.T, c=values[:, 0], s=size, linewidths=0, marker="s", **scale)
+        for panel, values in zip(axes, tables.values(), strict=True)
+    ]
+    for panel, what in zip(axes, tables, strict=True):
         _draw_faults(panel, result)
         panel.set_title(what, fontsize=11)
         panel.set_aspect("equal")
         panel.set_xlabel(f"east ({unit_of('x', result.length_unit)})")
     axes[0].set_ylabel(f"north ({unit_of('x', result.length_unit)})")
-    figure.colorbar(picture, ax=list(axes), shrink=0.85, label=f"{fit.name} (m)")
+    figure.colorbar(pictures[0], ax=list(axes), shrink=0.85, label=f"{fit.name} (m)")
     return _titled(figure, title)
 
 

@@ -65,16 +65,17 @@ def profile(
     lower, upper : (q,)
         Bounds, infinite where there is none.
     max_rounds : int
-        Rounds of reweighting at most; one is enough for the linear loss.
+        Rounds of reweighting at most; the linear loss needs none.
     """
-    weight = np.ones(data.size)
-    value, coefficients = np.inf, np.zeros(design.shape[1])
-    for _ in range(max_rounds):
+    coefficients = _bounded_lstsq(data, design, np.ones(data.size), lower, upper)
+    residual = data - design @ coefficients
+    value, weight, curvature = loss(residual)
+    for _ in range(max_rounds if loss.name != "linear" and design.shape[1] else 0):
         coefficients = _bounded_lstsq(data, design, np.sqrt(weight), lower, upper)
         residual = data - design @ coefficients
         previous = value
         value, weight, curvature = loss(residual)
-        if loss.name == "linear" or not design.shape[1] or previous - value <= 1e-13 * value:
+        if previous - value <= 1e-13 * value:
             break
     active = (coefficients > lower) & (coefficients < upper)
     return Profile(value, coefficients, residual, weight, curvature, active)

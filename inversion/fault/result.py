@@ -294,7 +294,7 @@ def _plain(value: Any) -> Any:
 
 def _typed(kind: type, record: dict[str, Any]) -> dict[str, Any]:
     """Give the entries of a JSON record the types of a dataclass's fields."""
-    expected = {field.name: field.type for field in fields(kind)}
+    expected = {field.name: str(field.type) for field in fields(kind)}
     if set(record) != set(expected):
         raise ValueError(
             f"not a saved {kind.__name__}: entries differ by {sorted(set(record) ^ set(expected))}"

@@ -282,9 +282,11 @@ def _beginnings(
         if start.names != problem.names or len(start.values) < chains:
             raise ValueError(f"start: samples of {start.names} in {len(start.values)} chains do not fit")
         t = box.outside(start.flat)
-        centre, factor = t.mean(axis=0), np.linalg.cholesky(np.atleast_2d(np.cov(t, rowvar=False)))
+        centre: Array = t.mean(axis=0)
+        factor = np.asarray(np.linalg.cholesky(np.atleast_2d(np.cov(t, rowvar=False))), dtype=np.float64)
         ends = box.outside(start.values[:chains, -1])
-        return centre, factor, np.linalg.solve(factor, (ends - centre).T).T
+        places = np.linalg.solve(factor, (ends - centre).T).T
+        return centre, factor, np.asarray(places, dtype=np.float64)
     model = problem.quadratic(start.values)
     centre = box.outside(_strictly_inside(problem, start.values, model.gradient))
     first, second = box.slopes(centre)

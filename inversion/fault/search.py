@@ -202,7 +202,7 @@ def _slip_basis(fault: FaultModel) -> _SlipBasis:
     if "slip" in fault.free:
         rows += _shear_rows(fault)
     else:
-        known += fault.initial[SLIP] * _direction(fault.initial[RAKE])
+        known += fault.initial[SLIP] * _direction(float(fault.initial[RAKE]))
     if "opening" in fault.free:
         rows.append((np.array([0.0, 0.0, 1.0]), *fault.bounds["opening"]))
     else:
@@ -215,7 +215,7 @@ def _slip_basis(fault: FaultModel) -> _SlipBasis:
 def _shear_rows(fault: FaultModel) -> list[tuple[Array, float, float]]:
     low, high = fault.bounds["slip"]
     if "rake" not in fault.free:
-        return [(_direction(fault.initial[RAKE]), low, high)]
+        return [(_direction(float(fault.initial[RAKE])), low, high)]
     first, last = fault.bounds["rake"]
     if last - first < 180 and low >= 0:
         return [(_direction(rake), 0.0, np.inf) for rake in (first, last)]
@@ -234,7 +234,7 @@ def _set_slip(row: Array, fault: FaultModel, slip: Array) -> None:
     if "slip" not in fault.free:
         return
     if "rake" not in fault.free:
-        row[SLIP] = slip @ _direction(fault.initial[RAKE])
+        row[SLIP] = slip @ _direction(float(fault.initial[RAKE]))
         return
     row[SLIP] = np.hypot(slip[0], slip[1])
     if row[SLIP] > 0:
