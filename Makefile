@@ -4,6 +4,8 @@ VENV ?= .venv
 WHEEL_VENV ?= build/wheel-venv
 OUT ?= demo
 PYTEST_ARGS ?=
+# `test-cuda` also compiles the CUDA kernels, for which no GPU is needed.
+TEST_EXTRA ?= test
 
 bin := $(VENV)/bin
 install := $(bin)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt
@@ -27,10 +29,10 @@ help:
 demo: $(VENV)/.with-plot,sample
 	$(bin)/dislok demo --out $(OUT)
 
-test: $(VENV)/.with-test
+test: $(VENV)/.with-$(TEST_EXTRA)
 	$(bin)/pytest $(fast) $(PYTEST_ARGS)
 
-test-all: $(VENV)/.with-test
+test-all: $(VENV)/.with-$(TEST_EXTRA)
 	$(bin)/pytest $(PYTEST_ARGS)
 
 bench: $(VENV)/.with-bench
@@ -57,7 +59,7 @@ wheel-test: wheel
 	rm -rf $(WHEEL_VENV)
 	$(PYTHON) -m venv $(WHEEL_VENV)
 	$(WHEEL_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
-		--constraint .ci/constraints.txt "$$(echo dist/*.whl)[test]"
+		--constraint .ci/constraints.txt "$$(echo dist/*.whl)[$(TEST_EXTRA)]"
 	@$(WHEEL_VENV)/bin/python -c 'import dislok, sys; sys.exit(not dislok.__file__.startswith(sys.prefix))'
 	$(WHEEL_VENV)/bin/pytest $(fast) $(PYTEST_ARGS)
 
