@@ -22,6 +22,9 @@ Array = NDArray[np.float64]
 _COARSE = 1e-7
 """Relative tolerance of a search; the refinement that follows goes to the end."""
 
+_UNITS = np.array([[0.0, 1.0, 0.0], [90.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+"""Rake, slip and opening of unit strike-slip, dip-slip and opening."""
+
 RAKE, SLIP, OPENING = (PARAMETERS.index(name) for name in ("rake", "slip", "opening"))
 
 
@@ -117,6 +120,8 @@ class _SlipInside:
         self.start = problem.initial[self.keep]
         self.precision = problem.prior_precision[self.keep]
         self.bases = [_slip_basis(fault) for fault in problem.faults]
+        opens = any("opening" in fault.free or fault.initial[OPENING] for fault in problem.faults)
+        self.units = _UNITS if opens else _UNITS[:2]
         nuisance = np.full(problem.design.shape[1], np.inf)
         self.slip_lower = np.concatenate([*(basis.lower for basis in self.bases), -nuisance])
         self.slip_upper = np.concatenate([*(basis.upper for basis in self.bases), nuisance])
@@ -126,7 +131,7 @@ class _SlipInside:
         solution = self._solve(point)
         if solution is None:
             return undefined(point.size)
-        fit, design, _, slopes = solution
+        fit, design, slopes = solution
         columns = self._geometry_columns(slopes, fit.coefficients)
         tangent = project_out(columns, design[:, fit.active], fit.weight)
         deviation = self.problem.prior_deviation(self._full(point))[self.keep]
@@ -139,12 +144,11 @@ class _SlipInside:
         solution = self._solve(point)
         if solution is None:
             return self._full(point)
-        fit = solution[0]
-        table, first = self.problem.parameters(self._full(point)), 0
-        for m, (fault, basis) in enumerate(zip(self.problem.faults, self.bases, strict=True)):
-            own = fit.coefficients[first : first + len(basis.lower)]
-            first += len(own)
-            _set_slip(table[m], fault, basis.components.T @ own)
+        table = self.problem.parameters(self._full(point))
+        for row, fault, slip in zip(
+            table, self.problem.faults, self._slips(solution[0].coefficients), strict=True
+        ):
+            _set_slip(row, fault, slip)
         values = np.array([table[m, PARAMETERS.index(name)] for m, name in self.problem.owners])
         return np.clip(values, self.problem.lower, self.problem.upper)
 
@@ -153,29 +157,33 @@ class _SlipInside:
         q[self.keep] = point
         return q
 
-    def _solve(self, point: Array) -> tuple[Profile, Array, Array, Array] | None:
-        """Best slip at a geometry: (profile, design, parameter table, whitened derivatives of unit slip)."""
+    def _solve(self, point: Array) -> tuple[Profile, Array, Array] | None:
+        """Best slip at a geometry: profile, design and whitened derivatives of unit slips."""
         problem = self.problem
         table = problem.parameters(self._full(point))
-        at_points = problem.points_jacobian(_unit_sources(table))
+        at_points = problem.points_jacobian(_unit_sources(table, self.units))
         if not np.isfinite(at_points).all():
             return None
         jacobian = problem.whitened(at_points)
-        units = jacobian.reshape(len(jacobian), len(table), 3, 10)
-        green = np.stack([units[:, :, 0, SLIP], units[:, :, 1, SLIP], units[:, :, 2, OPENING]], axis=-1)
+        units = jacobian.reshape(len(jacobian), len(table), len(self.units), 10)
+        green = np.zeros((len(jacobian), len(table), 3))
+        for k, column in enumerate((SLIP, SLIP, OPENING)[: len(self.units)]):
+            green[..., k] = units[:, :, k, column]
         columns = [green[:, m] @ basis.components.T for m, basis in enumerate(self.bases)]
         known = sum(green[:, m] @ basis.known for m, basis in enumerate(self.bases))
         design = np.concatenate([*columns, problem.design], axis=1)
         fit = profile(problem.data - known, design, problem.loss, self.slip_lower, self.slip_upper)
-        return fit, design, table, units
+        return fit, design, units
+
+    def _slips(self, coefficients: Array) -> list[Array]:
+        """Strike-slip, dip-slip and opening of every fault from the linear coefficients."""
+        ends = np.cumsum([len(basis.lower) for basis in self.bases])
+        parts = np.split(coefficients, ends)
+        return [b.components.T @ own + b.known for b, own in zip(self.bases, parts, strict=False)]
 
     def _geometry_columns(self, units: Array, coefficients: Array) -> Array:
         """Derivative (k, p) of the whitened prediction by the geometry, slip held."""
-        slips, first = [], 0
-        for basis in self.bases:
-            own = coefficients[first : first + len(basis.lower)]
-            slips.append(basis.components.T @ own + basis.known)
-            first += len(own)
+        slips = [slip[: len(self.units)] for slip in self._slips(coefficients)]
         columns = [units[:, m, :, PARAMETERS.index(name)] @ slips[m] for m, name in self.owner]
         return np.stack(columns, axis=-1) if columns else np.zeros((len(units), 0))
 
@@ -241,13 +249,11 @@ def _set_slip(row: Array, fault: FaultModel, slip: Array) -> None:
         row[RAKE] = wrap(np.degrees(np.arctan2(slip[1], slip[0])), *fault.bounds["rake"])
 
 
-def _unit_sources(table: Array) -> Array:
-    """Unit strike-slip, unit dip-slip and unit opening on the geometry of every fault, (3 m, 10)."""
-    units = np.repeat(table, 3, axis=0)
-    units[:, RAKE] = np.tile([0.0, 90.0, 0.0], len(table))
-    units[:, SLIP] = np.tile([1.0, 1.0, 0.0], len(table))
-    units[:, OPENING] = np.tile([0.0, 0.0, 1.0], len(table))
-    return units
+def _unit_sources(table: Array, units: Array) -> Array:
+    """Every fault's geometry with each of the unit slips (u, 3) in turn: parameters (u m, 10)."""
+    sources = np.repeat(table, len(units), axis=0)
+    sources[:, [RAKE, SLIP, OPENING]] = np.tile(units, (len(table), 1))
+    return sources
 
 
 def _spread(search: _Joint | _SlipInside, count: int, screen: int, seed: int) -> list[Array]:

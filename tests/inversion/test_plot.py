@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 import pytest
-from cases import BOUNDS, LOOK, TRUTH, gnss, moved, stations
+from inversion_cases import BOUNDS, LOOK, TRUTH, gnss, moved, stations
 
 from dislok.inversion import plot
 from dislok.inversion.fault import FaultModel, Gnss, Los, Problem, Samples

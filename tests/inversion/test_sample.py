@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 import pytest
-from cases import BOUNDS, NAMES, TRUTH, fault, gnss
+from inversion_cases import BOUNDS, NAMES, TRUTH, fault, gnss
 from scipy import stats
 
 from dislok.inversion.fault import FaultModel, Problem, Samples
