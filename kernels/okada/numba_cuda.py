@@ -21,7 +21,7 @@ import math
 import sys
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from llvmlite import ir
@@ -30,26 +30,33 @@ from numba.core import cgutils, imputils, types
 from numba.core.typing import templates
 
 from dislok.kernels.cpu import fingerprint
-from dislok.kernels.scalar import ZERO, JetType, absolute, maximum, number, scalar, value
+from dislok.kernels.scalar import JetType, number, value
 from dislok.kernels.scalar.lane import FORMATS
 
-from . import pair as formulas
-from .pair import FRAME_ROWS, HESSIAN, LEVELS, NU, PAIR, VARIABLES, X, Y, Z, far_node, near_corner, packed
+from .recipes import (
+    NAMES,
+    RECIPES,
+    Recipe,
+    closed_form,
+    corner,
+    distance,
+    method,
+    node,
+    outcome,
+    own_slips,
+    pair_of,
+)
 from .sources import (
     COMPONENTS,
     KINDS,
-    LENGTH_ROWS,
     NODES,
     PARAMETERS,
-    REACH,
     RULES,
     SLIP_COMPONENTS,
-    SWITCH,
     TABLE,
     WEIGHTS,
     WIDTH_OF_TABLE,
     largest_side,
-    method_code,
     table_row,
 )
 
@@ -57,6 +64,9 @@ Array = Any
 THREADS = 128  # of a block
 # Threads worth starting: sums of fewer are cut into parts.
 PARALLEL = 1 << 16
+# Places in a row of the table of sources.
+AL, AW, UNIT = (TABLE.index(name) for name in ("al1", "aw1", "unit"))
+RATE = TABLE.index("l1") - AL
 # Parts into which the sum over all pairs (of the derivative with nu) is cut.
 LAST_PARTS = 1024
 
@@ -190,199 +200,6 @@ _bind(reciprocal_scale, _reciprocal_scale_type, _reciprocal_scale_code)
 _bind(clear, _clear_type, _clear_code)
 _bind(accumulate, _accumulate_type, _accumulate_code)
 
-# ------------------------------------------------------------------------------- what a thread computes
-
-
-class Recipe(NamedTuple):
-    """What is computed of a pair, and to whom it belongs.
-
-    Parameters
-    ----------
-    kind : str
-    by : {"pair", "observer", "source"}
-        A thread writes the result of a pair, or the sum of an observer or of a source.
-    level : str
-        Rows in the frame that the result is made of.
-    formula : callable
-        Result rows from the pair, what it is contracted with, and the rows in the frame.
-    pick : callable
-        The numbers that are kept, from the result rows.
-    count : int
-        How many they are.
-    row : int
-        How many of them lie side by side; the rest of a sum goes to the end of the array.
-    cot, tangents : int
-        Numbers of an observer that the result is contracted with, and tangents of observers and sources.
-    """
-
-    kind: str
-    by: str
-    level: str
-    formula: Callable
-    pick: Callable
-    count: int
-    row: int
-    cot: int = 0
-    tangents: int = 0
-
-
-def _recipe(kind, by, level, formula, rows, row=None, cot=0, tangents=0) -> Recipe:
-    """The recipe that keeps the result rows `rows`."""
-    rows = list(rows)
-
-    def pick(numbers):
-        return [numbers[k] for k in rows]
-
-    return Recipe(kind, by, level, formula, pick, len(rows), row or len(rows), cot, tangents)
-
-
-def _by_observer(recipe: Recipe) -> Recipe:
-    """The recipe that keeps a gradient's derivatives with the observer's coordinates."""
-
-    def pick(numbers):
-        return [-numbers[X], -numbers[Y], numbers[Z]]
-
-    return recipe._replace(by="observer", pick=pick, count=3, row=3)
-
-
-def _displacements(kind: str) -> dict[str, Recipe]:
-    """Recipes of what is done with the displacement."""
-    columns, slips = PARAMETERS[kind], SLIP_COMPONENTS[kind]
-    first = len(VARIABLES)
-    greens = [c + 3 * b for c in range(3) for b in range(slips)]
-    jacobian = [3 + first * c + v for c in range(3) for v in columns]
-    both = [packed(a, b) for a in columns for b in columns]
-    hessian = [42 + HESSIAN * c + k for c in range(3) for k in both]
-    vjp = _recipe(kind, "source", "first", formulas.pair_vjp, (*columns, NU), len(columns), cot=3)
-    vjp2 = _recipe(kind, "source", "second", formulas.pair_vjp2, columns, cot=3, tangents=1)
-    return {
-        "field": _recipe(kind, "observer", "value", formulas.pair_value, range(3)),
-        "greens": _recipe(kind, "pair", "greens", formulas.pair_greens, greens, slips),
-        "adjoint": _recipe(kind, "source", "greens", formulas.pair_adjoint, range(slips), cot=3),
-        "jacobian": _recipe(kind, "pair", "first", formulas.pair_first, jacobian, len(columns)),
-        "hessian": _recipe(kind, "pair", "second", formulas.pair_second, hessian, len(both)),
-        "jvp": _recipe(kind, "observer", "first", formulas.pair_jvp, range(3), tangents=1),
-        "jvp2": _recipe(kind, "observer", "second", formulas.pair_jvp2, range(3), tangents=2),
-        "vjp_source": vjp,
-        "vjp_observer": _by_observer(vjp),
-        "vjp2_source": vjp2,
-        "vjp2_observer": _by_observer(vjp2),
-    }
-
-
-def _gradients(kind: str) -> dict[str, Recipe]:
-    """Recipes of what is done with the displacement's gradient."""
-    columns, slips = PARAMETERS[kind], SLIP_COMPONENTS[kind]
-    greens = [c + 9 * b for c in range(9) for b in range(slips)]
-    jacobian = [len(VARIABLES) * c + v for c in range(9) for v in columns]
-    vjp = _recipe(kind, "source", "second", formulas.pair_vjp_gradient, (*columns, NU), len(columns), cot=9)
-    return {
-        "field": _recipe(kind, "observer", "gradient", formulas.pair_gradient, range(3, 12)),
-        "greens": _recipe(kind, "pair", "greens_gradient", formulas.pair_greens_gradient, greens, slips),
-        "adjoint": _recipe(
-            kind, "source", "greens_gradient", formulas.pair_adjoint_gradient, range(slips), cot=9
-        ),
-        "jacobian": _recipe(kind, "pair", "second", formulas.pair_jacobian_gradient, jacobian, len(columns)),
-        "jvp": _recipe(kind, "observer", "second", formulas.pair_jvp_gradient, range(9), tangents=1),
-        "vjp_source": vjp,
-        "vjp_observer": _by_observer(vjp),
-    }
-
-
-def _all_recipes() -> dict[tuple[str, str, str], Recipe]:
-    """Recipes by (operation, of, kind)."""
-    recipes = {}
-    for kind in KINDS:
-        both = _recipe(kind, "observer", "gradient", formulas.pair_gradient, range(12))
-        families = {
-            "displacement": _displacements(kind),
-            "gradient": _gradients(kind),
-            "both": {"field": both},
-        }
-        for of, family in families.items():
-            recipes |= {(name, of, kind): recipe for name, recipe in family.items()}
-    return recipes
-
-
-RECIPES = _all_recipes()
-# Compiled code names a recipe by its place.
-NAMES = tuple(RECIPES)
-
-
-def tangent(kind, of_observer, of_source, of_nu):
-    """Tangent in `VARIABLES` of a pair, from those of the observer, the source's parameters and nu."""
-    full = [ZERO] * len(VARIABLES)
-    for v, x in zip(PARAMETERS[kind], of_source, strict=True):
-        full[v] = x
-    full[X] = full[X] - of_observer[0]
-    full[Y] = full[Y] - of_observer[1]
-    full[Z], full[NU] = of_observer[2], of_nu
-    return full
-
-
-@scalar
-def outcome(place, pair, frame, cot, t_obs, t_src, s_obs, s_src, t_nu):
-    """The numbers that a recipe keeps of a pair."""
-    recipe = RECIPES[NAMES[place]]
-    extra = list(cot[: recipe.cot])
-    if recipe.tangents > 0:
-        extra += tangent(recipe.kind, t_obs, t_src, t_nu)
-    if recipe.tangents > 1:
-        extra += tangent(recipe.kind, s_obs, s_src, ZERO)
-    return recipe.pick(recipe.formula(pair, extra, frame))
-
-
-@scalar
-def closed_form(level, surface, pair, nu, eps):
-    """Rows in the frame of a rectangle."""
-    return (formulas.near_surface if surface else formulas.near)(level, pair, nu, eps)
-
-
-# --------------------------------------------------------------------------------- geometry of a pair
-
-AL, AW, RATE, UNIT = (TABLE.index(name) for name in ("al1", "aw1", "l1", "unit"))
-RATE -= AL
-_LENGTHS = frozenset(int(k) for k in LENGTH_ROWS)
-
-
-def entries(row, *names):
-    """Columns of a row of the table of sources."""
-    return [row[TABLE.index(name)] for name in names]
-
-
-@scalar
-def method(bits, row, place):
-    """`method_code` of a pair, computed with the source's unit of length so that squares stay in range."""
-    dtype = np.dtype(f"f{bits // 8}")
-    x, y, cx, cy, unit = entries(row, "x", "y", "centre_x", "centre_y", "unit")
-    depth, a, b = (unit * x for x in entries(row, "centre_depth", "half_length", "half_width"))
-    east, north = unit * (place[0] - (x + cx)), unit * (place[1] - (y + cy))
-    z = unit * place[2]
-    up = z + depth
-    switch, amplification = SWITCH[dtype]
-    reach = [float(r) for r in REACH[dtype]]
-    largest = maximum(a, b)
-    near, far = reach[7] * largest, switch * largest
-    limit = (4.0 * amplification) * (a * b)
-    r2 = east * east + north * north + up * up
-    return method_code(r2, depth - z, near * near, far * far, limit, a, b, reach)
-
-
-@scalar
-def distance(row, place):
-    """The largest difference in a coordinate between the observer and the reference point or its image."""
-    x, y, depth = entries(row, "x", "y", "depth")
-    level = maximum(absolute(place[0] - x), absolute(place[1] - y))
-    return maximum(level, depth - place[2])
-
-
-@scalar
-def pair_of(row, place, unit):
-    """The numbers of `PAIR`, lengths times `unit`."""
-    numbers = [place[0] - row[0], place[1] - row[1], place[2], *row[2 : len(PAIR) - 1]]
-    return [unit * x if k in _LENGTHS else unit if PAIR[k] == "unit" else x for k, x in enumerate(numbers)]
-
-
 # ------------------------------------------------------------------------------------------- kernels
 #
 # Made by functions, once for each recipe and dtype; what differs is known when they are compiled.
@@ -420,37 +237,25 @@ def prepare_kernel(kind: str, slips: int) -> Any:
     return _compiled(prepare)
 
 
-@scalar
-def own_slips(row, slips):
-    """Columns u1 to u4 of the table for given slip components."""
-    (turn,) = entries(row, "turn")
-    return [turn * slips[0], *slips[1:], *[0.0 * turn] * (4 - len(slips))]
-
-
 @cache
 def operation_kernel(place: int, bits: int) -> Any:
     """Kernel of the recipe with this place in `NAMES`, for float32 or float64.
 
-    A thread writes one pair, or sums every `parts`-th pair of its owner, an observer or a source.
+    A thread writes one pair (or its derivative along one axis), or sums every `parts`-th pair of its owner,
+    an observer or a source. Local arrays that do not fit in registers, which are the rows of the levels
+    "second" and "third", are in the thread's local memory.
     """
-    recipe = RECIPES[NAMES[place]]
+    this = RECIPES[NAMES[place]]
     real = np.dtype(f"f{bits // 8}").type
-    level, rows, count, length = (
-        LEVELS.index(recipe.level),
-        FRAME_ROWS[recipe.level],
-        recipe.count,
-        recipe.row,
-    )
-    second, rectangle = recipe.level == "second", recipe.kind == "rectangle"
-    each, by_source = recipe.by == "pair", recipe.by == "source"
-    kept = 1 if each else count
-    cots, parameters = recipe.cot, len(PARAMETERS[recipe.kind])
-    obs_t, src_t, obs_s, src_s = (n * (recipe.tangents > k) for k in (0, 1) for n in (3, parameters))
-    # what a recipe does not need is loaded from the first elements, and dropped by the compiler
-    loads = [max(n, 1) for n in (cots, obs_t, src_t, obs_s, src_s)]
-    load_cot, load_obs_t, load_src_t, load_obs_s, load_src_s = loads
-    nodes, weights, rules = NODES.astype(real), WEIGHTS.astype(real), RULES
-    eps, width = real(8.0 * np.finfo(real).eps), WIDTH_OF_TABLE
+    rows, size, width, axes = this.rows, this.size, this.width, this.axes
+    rectangle, by_corners = this.kind == "rectangle", this.level in ("second", "third")
+    each, by_source = this.by == "pair", this.by == "source"
+    kept, components = (1, size // width) if each else (size, 1)
+    # numbers to load of what the pair is contracted with: at least one, which the compiler drops unused
+    cots, parameters = this.cot or 1, len(PARAMETERS[this.kind])
+    rules, columns = RULES, WIDTH_OF_TABLE
+    nodes, weights, unit_vectors = NODES.astype(real), WEIGHTS.astype(real), np.eye(3).astype(real).ravel()
+    eps, one = real(8.0 * np.finfo(real).eps), real(1.0)
 
     def okada(
         obs, table, cot, t_obs, t_src, s_obs, s_src, nu, t_nu, tasks, owners, others, parts, paired, out
@@ -458,29 +263,28 @@ def operation_kernel(place: int, bits: int) -> Any:
         t = cuda.grid(1)
         if t >= tasks:
             return
-        one = real(1)
-        node, weight_of, rule = (
-            cuda.const.array_like(nodes),
-            cuda.const.array_like(weights),
-            cuda.const.array_like(rules),
-        )
-        frame = cuda.local.array(rows, real)
-        total = cuda.local.array(kept, real)
+        rule = cuda.const.array_like(rules)
+        node_at, weight_of = cuda.const.array_like(nodes), cuda.const.array_like(weights)
+        frame, total = cuda.local.array(rows, real), cuda.local.array(kept, real)
         clear(total, kept)
-        if each:
-            owner = t if paired else t // others
-            begin = t if paired else t % others
-            end = begin + 1
+        first, axis = t // axes, t % axes
+        if each and not paired:
+            owner, begin = first // others, first % others
+        elif paired:
+            owner, begin = first, first
         else:
-            owner = t % owners
-            begin = owner if paired else t // owners
-            end = begin + 1 if paired else others
+            owner, begin = first % owners, first // owners
+        end = begin + 1 if each or paired else others
         for other in range(begin, end, parts):
             i, j = owner, other
             if by_source:
                 i, j = other, owner
-            row = load(table, j * width, width)
-            observer = load(obs, i * 3, 3)
+            row, observer = load(table, j * columns, columns), load(obs, i * 3, 3)
+            if axes > 1:
+                of_obs = load(cuda.const.array_like(unit_vectors), axis * 3, 3)
+            else:
+                of_obs = load(t_obs, i * 3, 3)
+            of_src = load(t_src, j * parameters, parameters)
             code = 1
             if rectangle:
                 code = int(value(method(bits, row, observer)))
@@ -493,49 +297,44 @@ def operation_kernel(place: int, bits: int) -> Any:
                 along, across = rule[(code - 1) // 8], rule[(code - 1) % 8]
                 for a in range(along):
                     for b in range(across):
-                        weight = weight_of[along, a] * weight_of[across, b]
-                        g, h = node[along, a], node[across, b]
-                        terms = far_node(level, pair, number(nu), number(g), number(h), number(weight))
+                        weight = number(weight_of[along, a] * weight_of[across, b])
+                        g, h = number(node_at[along, a]), number(node_at[across, b])
+                        terms = node(place, pair, number(nu), g, h, weight, of_obs, of_src)
                         accumulate(frame, terms, one)
-            elif rectangle:
-                if second:
-                    clear(frame, rows)
-                    for corner in range(4):
-                        right, upper = corner // 2, corner % 2
-                        sign = one if right == upper else -one
-                        at_l, at_w = j * width + AL + right, j * width + AW + upper
-                        al, aw = (
-                            number(unit) * load(table, at_l, 1)[0],
-                            number(unit) * load(table, at_w, 1)[0],
-                        )
-                        rate_l, rate_w = load(table, at_l + RATE, 1)[0], load(table, at_w + RATE, 1)[0]
-                        terms = near_corner(pair, number(nu), number(eps), al, aw, rate_l, rate_w)
-                        accumulate(frame, terms, sign)
-                elif observer[2] == 0.0:
-                    store(frame, 0, 0, rows, closed_form(level, 1, pair, number(nu), number(eps)))
-                else:
-                    store(frame, 0, 0, rows, closed_form(level, 0, pair, number(nu), number(eps)))
+            elif by_corners:
+                clear(frame, rows)
+                for k in range(4):
+                    right, upper = j * columns + AL + k // 2, j * columns + AW + k % 2
+                    al, aw = load(table, right, 1)[0] * unit, load(table, upper, 1)[0] * unit
+                    rate_l, rate_w = load(table, right + RATE, 1)[0], load(table, upper + RATE, 1)[0]
+                    terms = corner(
+                        place, pair, number(nu), number(eps), al, aw, rate_l, rate_w, of_obs, of_src
+                    )
+                    accumulate(frame, terms, one if k == 0 or k == 3 else -one)
+            elif observer[2] == 0.0:
+                store(frame, 0, 0, rows, closed_form(place, 1, pair, number(nu), number(eps)))
+            else:
+                store(frame, 0, 0, rows, closed_form(place, 0, pair, number(nu), number(eps)))
             numbers = outcome(
                 place,
                 pair,
                 load(frame, 0, rows),
-                load(cot, i * cots, load_cot),
-                load(t_obs, i * obs_t, load_obs_t),
-                load(t_src, j * src_t, load_src_t),
-                load(s_obs, i * obs_s, load_obs_s),
-                load(s_src, j * src_s, load_src_s),
+                load(cot, i * cots, cots),
+                of_obs,
+                of_src,
+                load(s_obs, i * 3, 3),
+                load(s_src, j * parameters, parameters),
                 number(t_nu),
             )
             if each:
-                columns = 1 if paired else others
-                first = begin if not paired else 0
-                components = count // length
-                store(out, (owner * components * columns + first) * length, columns * length, length, numbers)
+                wide = 1 if paired else others
+                at = ((owner * components * axes + axis) * wide + (0 if paired else begin)) * width
+                store(out, at, axes * wide * width, width, numbers)
             else:
                 accumulate(total, numbers, one)
         if not each:
             # what does not fit in a row lies behind all rows
-            store(out, t * length, (tasks - t) * length + t, length, load(total, 0, kept))
+            store(out, t * width, (tasks - t) * width + t, width, load(total, 0, kept))
 
     return _compiled(okada)
 
@@ -643,14 +442,15 @@ class Call:
         self.real = np.dtype(self.obs.dtype).type
         self.nu = self.real(nu)
         with self.scope:
-            self.table = self._table(src, origin, slips)
+            self.src = flat(src)
+            self.table = self._table(origin, slips)
 
-    def _table(self, src: Array, origin: tuple[float, float], slips: Array | None) -> Any:
+    def _table(self, origin: tuple[float, float], slips: Array | None) -> Any:
         table = flat(self.empty((max(self.m, 1) * WIDTH_OF_TABLE,)))
         own = table if slips is None else flat(slips)
         kernel = prepare_kernel(self.kind, 0 if slips is None else slips.shape[1])
         fa, fb = (self.real(x) for x in origin)
-        self._launch(kernel, self.m, flat(src) if self.m else table, own, fa, fb, self.m, table)
+        self._launch(kernel, self.m, self.src, own, fa, fb, self.m, table)
         return table
 
     def _launch(self, kernel: Any, tasks: int, *arguments: Any) -> None:
@@ -663,7 +463,9 @@ class Call:
     def _run(self, operation, of, tasks, owners, others, parts, out, given, t_nu=0.0):
         """Run the kernel of a recipe; `given` holds its cotangent and tangents, some of them None."""
         kernel = operation_kernel(NAMES.index((operation, of, self.kind)), 8 * self.obs.dtype.itemsize)
-        arrays = [self.obs if a is None else flat(a) for a in given]
+        # in the place of what a recipe does not need stands an array of the same length
+        absent = (self.obs, self.obs, self.src, self.obs, self.src)
+        arrays = [missing if a is None else flat(a) for a, missing in zip(given, absent, strict=True)]
         numbers = (self.nu, self.real(t_nu), tasks, owners, others, parts, self.paired)
         self._launch(kernel, tasks, self.obs, self.table, *arrays, *numbers, out)
 
@@ -672,8 +474,8 @@ class Call:
         with self.scope:
             if out is None:
                 out = self.empty((self.n, COMPONENTS[of], *(() if self.paired else (self.m,)), *tail))
-            if self.n and self.m:
-                tasks = self.n if self.paired else self.n * self.m
+            tasks = (self.n if self.paired else self.n * self.m) * RECIPES[operation, of, self.kind].axes
+            if tasks:
                 self._run(operation, of, tasks, self.n, self.m, 1, flat(out), (None,) * 5)
         return out
 
@@ -685,19 +487,19 @@ class Call:
         tasks = owners * parts if others else 0
         with self.scope:
             if out is None:
-                out = self.empty((owners, recipe.row))
-            whole = tasks and parts == 1 and recipe.count == recipe.row
-            numbers = flat(out) if whole else flat(self.empty((max(tasks * recipe.count, 1),)))
+                out = self.empty((owners, recipe.width))
+            whole = tasks and parts == 1 and recipe.size == recipe.width
+            numbers = flat(out) if whole else flat(self.empty((max(tasks * recipe.size, 1),)))
             self._run(operation, of, tasks, owners, others, parts, numbers, given, t_nu)
             if not whole and owners:
-                self._add_up(numbers, 0, tasks * recipe.row, flat(out))
-        return out if recipe.count == recipe.row else (out, self._rest(numbers, tasks, recipe))
+                self._add_up(numbers, 0, tasks * recipe.width, flat(out))
+        return out if recipe.size == recipe.width else (out, self._rest(numbers, tasks, recipe))
 
     def _rest(self, numbers: Any, tasks: int, recipe: Recipe) -> Array:
         """Sum (an array without axes) of what lies behind all rows: the derivative with nu."""
         with self.scope:
             few, rest = flat(self.empty((LAST_PARTS,))), self.empty((1,))
-            self._add_up(numbers, tasks * recipe.row, tasks * recipe.count, few)
+            self._add_up(numbers, tasks * recipe.width, tasks * recipe.size, few)
             self._add_up(few, 0, LAST_PARTS, flat(rest))
         return rest.reshape(())
 
@@ -775,7 +577,7 @@ def vjp(kind, obs, src, nu, origin, of, pairs, cot, threads=None, stream=None):
     """Gradient of ``sum(cot * field)`` with observers (n, 3), parameters (m, P) and nu (no axes)."""
     call = Call(kind, obs, src, nu, origin, pairs, stream)
     given = (cot, None, None, None, None)
-    of_src, of_nu = call.sum("vjp_source", of, given)
+    of_src, of_nu = call.sum("vjp", of, given)
     return call.sum("vjp_observer", of, given), of_src, of_nu
 
 
@@ -789,7 +591,7 @@ def vjp2(kind, obs, src, nu, origin, of, pairs, cot, t_obs, t_src, threads=None,
     """Gradient of ``sum(cot * jvp(t))`` with observers (n, 3) and parameters (m, P); tangents held fixed."""
     call = Call(kind, obs, src, nu, origin, pairs, stream)
     given = (cot, t_obs, t_src, None, None)
-    return call.sum("vjp2_observer", of, given), call.sum("vjp2_source", of, given)
+    return call.sum("vjp2_observer", of, given), call.sum("vjp2", of, given)
 
 
 def jvp2(kind, obs, src, nu, origin, of, pairs, t_obs, t_src, s_obs, s_src, threads=None, stream=None):
