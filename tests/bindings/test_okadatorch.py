@@ -3,6 +3,7 @@
 import inspect
 import math
 import warnings
+from itertools import combinations_with_replacement
 
 import numpy as np
 import pytest
@@ -107,8 +108,8 @@ class TestTruth:
         ok = refs["rect_iret"] == 0
         names = refs["rect_catnames"][refs["rect_cat"]]
         bound = np.where(np.isin(names, ["near_edge", "surface_breaking"]), 1e-6, 1e-9)
-        rows, truth = refs["rect_in"][ok][::7], refs["rect_truth"][ok][::7]
-        for row, want, limit in zip(rows, truth, bound[ok][::7], strict=True):
+        rows, truth = refs["rect_in"][ok][::19], refs["rect_truth"][ok][::19]
+        for row, want, limit in zip(rows, truth, bound[ok][::19], strict=True):
             out, code = DC3D(row[0], *(t([v]) for v in row[1:4]), *map(t, row[4:]))
             got = torch.cat(out).numpy()
             assert code.item() == 0
@@ -134,8 +135,9 @@ class TestTruth:
         got = torch.stack(out, 1).numpy()
         limit = np.where(names[ok] == "near_source", 1e-8, 1e-9)
         for part in (slice(3), slice(3, 12)):
-            error = np.linalg.norm((got - truth)[:, part], axis=1) / np.linalg.norm(truth[:, part], axis=1)
-            assert (error <= limit).all()
+            # Straight above some sources nothing moves: the truth is then the dust of its differences.
+            scale = np.maximum(np.linalg.norm(truth[:, part], axis=1), 1e-24)
+            assert (np.linalg.norm((got - truth)[:, part], axis=1) <= limit * scale).all()
 
     def test_return_codes(self, refs):
         """On an edge 1, above the surface 2; the values there are NaN."""
@@ -145,45 +147,46 @@ class TestTruth:
                 assert got.item() == code
                 assert torch.cat(out).isnan().all()
 
-    def test_jacobians(self, refs):
+    @pytest.mark.parametrize("compute_strain", [False, True])
+    def test_jacobians(self, refs, compute_strain):
         """All parameters and coordinates: where OkadaTorch gives 0, NaN or worse."""
-        for k, row in enumerate(refs["param_in"]):
-            point = bool(refs["param_is_point"][k])
-            params = {
-                n: t(v) for n, v in zip(NAMES, row, strict=False) if not (point and n in ("length", "width"))
-            }
-            coords = dict(zip("xyz", (t([v]) for v in row[10:]), strict=True))
-            more = {"fault_origin": str(refs["param_origin"][k]), "nu": float(row[9])}
-            for name in [*params, "x", "y", "z"]:
-                column = 10 + "xyz".index(name) if name in "xyz" else NAMES.index(name)
-                got = torch.cat(WRAPPER.gradient(coords, params, name, **more)).numpy()
-                truth = refs["param_jac"][k]
-                want = truth[:, column]
-                for part in (slice(3), slice(3, 12)):
+        for k in range(0, len(refs["param_in"]), 8 if compute_strain else 2):
+            coords, params, more = self.problem(refs, k)
+            truth = refs["param_jac"][k]
+            for name in [*params, *coords]:
+                column = 10 + "xyz".index(name) if name in coords else NAMES.index(name)
+                got = torch.cat(WRAPPER.gradient(coords, params, name, compute_strain, **more)).numpy()
+                for part in (slice(3), slice(3, len(got))):
                     scale = np.linalg.norm(truth[part, : 13 if column >= 10 else 9])
-                    assert np.linalg.norm((got - want)[part]) <= 1e-9 * scale, (k, name)
+                    assert np.linalg.norm(got[part] - truth[: len(got), column][part]) <= 1e-9 * scale, (
+                        k,
+                        name,
+                    )
 
-    def test_hessians(self, refs):
-        for h, k in enumerate(refs["hess_index"]):
-            row, point = refs["param_in"][k], bool(refs["param_is_point"][k])
-            names = [n for n in NAMES if not (point and n in ("length", "width"))]
-            params = {n: t(v) for n, v in zip(NAMES, row, strict=False) if n in names}
-            coords = dict(zip("xyz", (t([v]) for v in row[10:]), strict=True))
-            more = {"fault_origin": str(refs["param_origin"][k]), "nu": float(row[9])}
-            for keys, truth in ((names, refs["hess_params"][h]), (["x", "y", "z"], refs["hess_coords"][h])):
-                index = [NAMES.index(n) if n in NAMES else "xyz".index(n) for n in keys]
-                for a, first in zip(index, keys, strict=True):
-                    for b, second in zip(index, keys, strict=True):
-                        if b < a:
-                            continue
-                        got = torch.cat(WRAPPER.hessian(coords, params, first, second, **more)).numpy()
-                        for part in (slice(3), slice(3, 12)):
-                            scale = np.abs(truth[part]).max()
-                            assert np.abs(got - truth[:, a, b])[part].max() <= 1e-8 * scale, (
-                                k,
-                                first,
-                                second,
-                            )
+    @staticmethod
+    def problem(refs, k):
+        """Coordinates, parameters and options of a row of the reference data."""
+        row, point = refs["param_in"][k], bool(refs["param_is_point"][k])
+        names = [n for n in NAMES if not (point and n in ("length", "width"))]
+        params = {n: t(v) for n, v in zip(NAMES, row, strict=False) if n in names}
+        coords = dict(zip("xyz", (t([v]) for v in row[10:]), strict=True))
+        return coords, params, {"fault_origin": str(refs["param_origin"][k]), "nu": float(row[9])}
+
+    @pytest.mark.parametrize("compute_strain", [False, True])
+    def test_hessians(self, refs, compute_strain):
+        """All pairs of parameters and of coordinates."""
+        for h in range(0, len(refs["hess_index"]), 6 if compute_strain else 1):
+            coords, params, more = self.problem(refs, refs["hess_index"][h])
+            for keys, truth in ((params, refs["hess_params"][h]), (coords, refs["hess_coords"][h])):
+                index = {name: ("xyz" if name in coords else NAMES).index(name) for name in keys}
+                for first, second in combinations_with_replacement(keys, 2):
+                    got = torch.cat(
+                        WRAPPER.hessian(coords, params, first, second, compute_strain, **more)
+                    ).numpy()
+                    want = truth[: len(got), index[first], index[second]]
+                    for part in (slice(3), slice(3, None))[: 1 + compute_strain]:
+                        bound = 1e-8 * np.abs(truth[part]).max()
+                        assert (np.abs(got - want)[part] <= bound).all(), (h, first, second)
 
     def test_okada_1985_table_2(self, refs):
         """The paper's check list: d 4, L 3, W 2; a point and a rectangle at dip 70, rectangles at dip ±90."""
@@ -608,7 +611,7 @@ class TestErrors:
     def test_values(self):
         coords = coordinates()
         self.fails(
-            ValueError, r"coords.z\[5\] is 0.5.*above the surface", coords=coords | {"z": coords["z"] + 0.5}
+            ValueError, r"coords.z\[1\] is 0.02.*above the surface", coords=coords | {"z": coords["z"] + 0.5}
         )
         self.fails(ValueError, r"coords.x\[0\] is nan", coords=coords | {"x": coords["x"] * math.nan})
         self.fails(ValueError, "params.slip.* is inf", params=parameters(slip=math.inf))
