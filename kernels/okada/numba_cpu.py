@@ -30,6 +30,7 @@ from .pair import (
     PAIR,
     VARIABLES,
     far_node,
+    far_node_surface,
     near,
     near_corner,
     near_surface,
@@ -251,7 +252,7 @@ def far_third(rows, stride, begin, end, nu, along, across):
                     accumulate(rows, frame + i, terms, one)
 
 
-def _far(level: str) -> Any:
+def _far(formula: Callable[..., Any], level: str) -> Any:
     """Frame rows of blocks by quadrature, with a rule of its own for each block."""
     index, count = LEVELS.index(level), FRAME_ROWS[level]
 
@@ -269,7 +270,7 @@ def _far(level: str) -> Any:
                     weight = rows.dtype.type(WEIGHTS[along[block], j] * WEIGHTS[across[block], k])
                     for i in range(np.uint64(LANES)):
                         pair = load(rows, base + i, PAIR_ROWS)
-                        terms = far_node(index, pair, number(nu), number(g), number(h), number(weight))
+                        terms = formula(index, pair, number(nu), number(g), number(h), number(weight))
                         accumulate(rows, frame + i, terms, one)
 
     return kernel(far)
@@ -301,7 +302,8 @@ _RATE = np.uint64((PAIR.index("l1") - PAIR.index("al1")) * LANES)
 NEAR = {level: _near(near, level) for level in LEVELS[:-1]} | {"second": near_second, "third": near_third}
 # an observer at the surface needs fewer terms, but not for second derivatives, which include those with z
 NEAR_SURFACE = NEAR | {level: _near(near_surface, level) for level in LEVELS[:-1]}
-FAR = {level: _far(level) for level in LEVELS} | {"third": far_third}
+FAR = {level: _far(far_node, level) for level in LEVELS} | {"third": far_third}
+FAR_SURFACE = FAR | {level: _far(far_node_surface, level) for level in LEVELS[:-1]}
 
 finish_value = _finish(pair_value, "value")
 finish_gradient = _finish(pair_gradient, "gradient")
@@ -695,7 +697,8 @@ class Problem:
             kernels = NEAR_SURFACE if self.surface else NEAR
             kernels[level](rows, stride, 0, near, self.nu, self.eps)
         if near < total:
-            FAR[level](rows, stride, near, total, self.nu, blocks[:total, 0], blocks[:total, 1])
+            kernels = FAR_SURFACE if self.surface else FAR
+            kernels[level](rows, stride, near, total, self.nu, blocks[:total, 0], blocks[:total, 1])
 
     def parts(self, threads: int) -> list[list[tuple[int, int, int, int]]]:
         """Parts of the work, in groups by sources; two parts of a group share no observer."""

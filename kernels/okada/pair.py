@@ -19,6 +19,7 @@ from .formula import (
     image_slip,
     plane,
     point,
+    point_surface,
     real_corner,
     real_slip,
     rectangle_fields,
@@ -157,12 +158,9 @@ def near_surface(level, pair, nu, eps):
     x, y = observer_in_frame(pair)
     fields = surface_fields(x, y, c, sd, cd, *edges_and_rates(pair), eps)
 
-    def displacement(u, m, order):
-        jets = surface_slip(fields, *u[:3], m)
-        slopes = surface_z(*jets, m)
-        return [Jet(ui.v, [*ui.p[:2], dz, *ui.p[3:]]) for ui, dz in zip(jets, slopes, strict=True)]
-
-    return frame_rows(LEVELS[level], pair, nu, displacement)
+    return frame_rows(
+        LEVELS[level], pair, nu, lambda u, m, order: traction_free(surface_slip(fields, *u[:3], m), m)
+    )
 
 
 @scalar
@@ -218,19 +216,25 @@ def far_node(level, pair, nu, g, h, weight):
     return node_rows(LEVELS[level], pair, nu, g, h, weight)
 
 
+@scalar
+def far_node_surface(level, pair, nu, g, h, weight):
+    """`far_node` for an observer at the surface; `level` is not that of "second"."""
+    outer, area, sd, cd = node_of(pair, g, h, weight, 1)
+    xn, yn, _, cn, _ = local_jets(outer)
+    node = (xn, yn, cn, *local_angles(sd.v, cd.v, 4, 5, 1))
+
+    def displacement(u, m, order):
+        return traction_free([area * composed(ui, outer) for ui in point_surface(*node, *u, m)], m)
+
+    return frame_rows(LEVELS[level], pair, nu, displacement)
+
+
 def node_rows(level, pair, nu, g, h, weight):
     """Rows of a level of one node of a quadrature."""
-    (al1, al2, aw1, aw2), (l1, l2, w1, w2) = edges_and_rates(pair)
     order = 2 if level in ("second", "third") else 1
-    x, y, z, c, sd, cd = frame_jets(pair, order)
-    al = variable(al1 + g * (al2 - al1), 5, -(l1 + g * (l2 - l1)), order)
-    aw = variable(aw1 + h * (aw2 - aw1), 6, -(w1 + h * (w2 - w1)), order)
-    length = variable(weight * (al2 - al1), 5, weight * (l1 - l2), order)
-    area = length * variable(aw2 - aw1, 6, w1 - w2, order)
-    dip = variable(0.0 * g, 4, 0.0 * g + 1.0, order)
-    outer = (x - al, y - aw * cd, z, c - aw * sd, dip)
-    xn, yn, z_, cn, _ = local_jets(outer)
-    node = (xn, yn, z_, cn, *local_angles(sd.v, cd.v, 4, 5, order))
+    outer, area, sd, cd = node_of(pair, g, h, weight, order)
+    xn, yn, z, cn, _ = local_jets(outer)
+    node = (xn, yn, z, cn, *local_angles(sd.v, cd.v, 4, 5, order))
     lower = truncated(node)
 
     def displacement(u, m, order):
@@ -239,6 +243,24 @@ def node_rows(level, pair, nu, g, h, weight):
         return [size * composed(ui, outer) for ui in jets]
 
     return frame_rows(level, pair, nu, displacement)
+
+
+def node_of(pair, g, h, weight, order):
+    """A node's x, y, z, depth, dip, its area, and sine and cosine of the dip, in the frame's variables."""
+    (al1, al2, aw1, aw2), (l1, l2, w1, w2) = edges_and_rates(pair)
+    x, y, z, c, sd, cd = frame_jets(pair, order)
+    al = variable(al1 + g * (al2 - al1), 5, -(l1 + g * (l2 - l1)), order)
+    aw = variable(aw1 + h * (aw2 - aw1), 6, -(w1 + h * (w2 - w1)), order)
+    length = variable(weight * (al2 - al1), 5, weight * (l1 - l2), order)
+    area = length * variable(aw2 - aw1, 6, w1 - w2, order)
+    dip = variable(0.0 * g, 4, 0.0 * g + 1.0, order)
+    return (x - al, y - aw * cd, z, c - aw * sd, dip), area, sd, cd
+
+
+def traction_free(jets, m):
+    """Displacement at the surface with the derivatives with z that leave it free of traction."""
+    slopes = surface_z(*jets, m)
+    return [Jet(ui.v, [*ui.p[:2], dz, *ui.p[3:]]) for ui, dz in zip(jets, slopes, strict=True)]
 
 
 def variable(v, k, slope, order):
