@@ -103,12 +103,13 @@ for row in zip(names, truth, start, by_adam, by_dislok, result.sigma, strict=Fal
 # %%
 # Starts that lead Adam astray
 # ----------------------------
-# From a strike 41 degrees off, Adam ends on a hill while one search of dislok arrives. No local search
-# arrives from everywhere: the last two starts need the others that ``starts=8`` spreads through the bounds.
+# From a strike 41 degrees off, and from a place some 100 km away, Adam ends on a hill while one search of
+# dislok arrives. No local search arrives from everywhere: the last start needs the others that ``starts=8``
+# spreads through the bounds.
 
 others = {
     "strike 230": (start._replace(strike=230.0), 1),
-    "60 km off in x and y": (start._replace(x=60.0, y=60.0, strike=170.0), 8),
+    "60 km west and south": (start._replace(x=-60.0, y=-60.0), 1),
     "120 km off, 20 km wide": (okada.Rectangle(120.0, 110.0, 1.0, 225.0, 20.0, 190.0, 45.0, 230.0, 4.0), 8),
 }
 curves = {"the paper's start": (losses, result)}

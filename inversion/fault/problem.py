@@ -202,7 +202,7 @@ class Problem:
         """Derivatives (n, 3, m, 10) of the displacement at all points by all parameters of the faults (m,
         10).
         """
-        return np.asarray(okada.jacobian(self._xy, Rectangle(*table.T), nu=self.nu, origin=self.origin))
+        return np.asarray(okada.jacobian(self.points, Rectangle(*table.T), nu=self.nu, origin=self.origin))
 
     def whitened(self, columns: Array) -> Array:
         """From columns (n, 3, ...) at all points to whitened data (k, ...)."""
@@ -230,7 +230,7 @@ class Problem:
         self._prior_mean, self._prior_precision = prior[:, 0], prior[:, 1] ** -2.0
 
     def _set_data(self) -> None:
-        self._xy = np.concatenate([data.xy for data in self.datasets])
+        self.points = np.concatenate([data.xy for data in self.datasets])
         ends = np.cumsum([0, *(len(data.xy) for data in self.datasets)])
         self._slices = [slice(a, b) for a, b in zip(ends[:-1], ends[1:], strict=True)]
         self.data = np.concatenate([data.whiten(data.values) for data in self.datasets])
@@ -279,7 +279,7 @@ class Problem:
 
     def _second_order(self, q: Array, white: Array) -> Array:
         """Contraction (p, p) of the displacement's second derivatives with whitened data weights (k,)."""
-        force, start = np.zeros((len(self._xy), 3)), 0
+        force, start = np.zeros((len(self.points), 3)), 0
         for data, part in zip(self.datasets, self._slices, strict=True):
             own = data.whiten_adjoint(white[start : start + data.size])
             start += data.size
@@ -287,7 +287,7 @@ class Problem:
         rectangle, blocks = self.rectangle(q), np.zeros((len(self.faults), 10, 10))
         for first in range(0, len(force), _CHUNK):
             part = slice(first, first + _CHUNK)
-            second = okada.hessian(self._xy[part], rectangle, nu=self.nu, origin=self.origin)
+            second = okada.hessian(self.points[part], rectangle, nu=self.nu, origin=self.origin)
             blocks += np.einsum("nc,ncmij->mij", force[part], np.asarray(second))
         m, i = self._where
         return np.where(m[:, None] == m, blocks[m[:, None], i[:, None], i], 0.0)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 from scipy.stats import qmc
 
 from .levenberg import Minimum, Quadratic, minimise, undefined
@@ -21,6 +22,12 @@ Array = NDArray[np.float64]
 
 _COARSE = 1e-7
 """Relative tolerance of a search; the refinement that follows goes to the end."""
+
+_BURIED = 1e-5
+"""Relative tolerance of the search with buried faults, which only shows the way."""
+
+_BURIAL = 0.4
+"""Depth of buried upper edges over the median distance between neighbouring data points."""
 
 _UNITS = np.array([[0.0, 1.0, 0.0], [90.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
 """Rake, slip and opening of unit strike-slip, dip-slip and opening."""
@@ -66,6 +73,12 @@ def solve(
     -------
     Result
 
+    Notes
+    -----
+    Where the trace of a fault that reaches the surface passes a data point, the misfit jumps, and a search
+    that steps along derivatives gets stuck. So every search first keeps upper edges 0.4 data spacings deep,
+    where the misfit is smooth on the scale of the data, and then lets them come up.
+
     Raises
     ------
     ValueError
@@ -75,23 +88,42 @@ def solve(
     if starts < 1:
         raise ValueError(f"starts must be at least 1, got {starts}")
     search = _SlipInside(problem) if linear_slip and _slip_is_linear(problem) else _Joint(problem)
-    points = [search.start, *_spread(search, starts - 1, screen, seed)]
+    buried = _buried(problem, search)
+    points = [search.start, *_spread(search, buried, starts - 1, screen, seed)]
     floor = 1e-26 * float(problem.data @ problem.data)
     ends: list[Minimum] = []
     for number, point in enumerate(points, start=1):
-        coarse = minimise(search.quadratic, point, search.lower, search.upper, max_iterations, _COARSE, floor)
-        begin = search.unknowns(coarse.point)
-        fine = minimise(problem.quadratic, begin, problem.lower, problem.upper, max_iterations, floor=floor)
-        ends.append(
-            fine._replace(
-                iterations=fine.iterations + coarse.iterations, history=coarse.history + fine.history
-            )
-        )
+        ends.append(_descend(problem, search, point, buried, max_iterations, floor))
         if progress is not None:
             best = min(end.model.value for end in ends)
             end = f"misfit {ends[-1].model.value:.6g} after {ends[-1].iterations} iterations"
             progress(f"start {number}/{len(points)}: {end}; best {best:.6g}")
     return make_result(problem, ends)
+
+
+def _descend(
+    problem: Problem, search: _Joint | _SlipInside, point: Array, buried: Array, limit: int, floor: float
+) -> Minimum:
+    """One search: buried, then free to come up, then all unknowns together to the end."""
+    stages = []
+    for lower, tolerance in ((buried, _BURIED), (search.lower, _COARSE)):
+        if lower is search.lower or (buried > search.lower).any():
+            stages.append(minimise(search.quadratic, point, lower, search.upper, limit, tolerance, floor))
+            point = stages[-1].point
+    begin = search.unknowns(point)
+    stages.append(minimise(problem.quadratic, begin, problem.lower, problem.upper, limit, floor=floor))
+    history = [value for stage in stages for value in stage.history]
+    return stages[-1]._replace(iterations=sum(stage.iterations for stage in stages), history=history)
+
+
+def _buried(problem: Problem, search: _Joint | _SlipInside) -> Array:
+    """Lower bounds (p,) that keep upper edges below the surface by a fraction of the spacing of the data."""
+    lower = search.lower.copy()
+    depth = np.array([kind == "depth" for kind in search.kinds], dtype=bool)
+    if depth.any() and len(problem.points) > 1:
+        spacing = float(np.median(cKDTree(problem.points).query(problem.points, k=2)[0][:, 1]))
+        lower[depth] = np.minimum(np.maximum(lower, _BURIAL * spacing), search.upper)[depth]
+    return lower
 
 
 class _Joint:
@@ -256,7 +288,7 @@ def _unit_sources(table: Array, units: Array) -> Array:
     return sources
 
 
-def _spread(search: _Joint | _SlipInside, count: int, screen: int, seed: int) -> list[Array]:
+def _spread(search: _Joint | _SlipInside, buried: Array, count: int, screen: int, seed: int) -> list[Array]:
     """The `count` best of many points that fill the bounds evenly."""
     if count == 0:
         return []
@@ -271,5 +303,5 @@ def _spread(search: _Joint | _SlipInside, count: int, screen: int, seed: int) ->
     sampler = qmc.Sobol(len(lower), seed=seed)
     unit = sampler.random_base2(int(np.ceil(np.log2(max(count * screen, 2)))))
     points = lower + unit * (upper - lower)
-    misfit = [search.quadratic(point).value for point in points]
+    misfit = [search.quadratic(np.maximum(point, buried)).value for point in points]
     return [points[i] for i in np.argsort(misfit, kind="stable")[:count]]
