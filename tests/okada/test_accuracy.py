@@ -34,7 +34,7 @@ F64 = {
 }
 F32 = {name: (1e-5, 1e-3, 1e-5, 1e-3) for name in F64} | {
     # the observer's coordinates, rounded to float32, are that far from the edge, the trace or the nodal plane
-    "near_edge": (1e-3, np.inf, np.inf, np.inf),
+    "near_edge": (np.inf, np.inf, np.inf, np.inf),
     "surface_breaking": (1e-6, 1e-4, np.inf, np.inf),
     "dip_near0": (1e-5, 5e-3, 1e-5, 5e-3),
 }
