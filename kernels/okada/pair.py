@@ -9,7 +9,7 @@ A `pair` is a tuple of the numbers named in `PAIR`. Its lengths are in a unit th
 is the reciprocal of that unit, with which every derivative with a length is multiplied.
 """
 
-from dislok.kernels.scalar import ZERO, Jet, Tangent, scalar, with_tangent
+from dislok.kernels.scalar import ZERO, Jet, Tangent, const, scalar, with_tangent
 
 from .formula import (
     TURN,
@@ -72,8 +72,8 @@ def rows(jets, count, like):
     out = []
     for x in jets:
         parts = [x.v, *x.p, *(x.h or ())] if isinstance(x, Jet) else [x]
-        parts += [0.0] * (count - len(parts))
-        out += [part + 0.0 * like for part in parts[:count]]
+        parts += [ZERO] * (count - len(parts))
+        out += [const(0.0, like) if part is ZERO else part for part in parts[:count]]
     return out
 
 
@@ -89,8 +89,7 @@ def source_slips(pair):
     u1, u2, u3, u4, turn, sin_rake, cos_rake = named(
         pair, "u1", "u2", "u3", "u4", "turn", "sin_rake", "cos_rake"
     )
-    zero = 0.0 * turn
-    one = zero + 1.0
+    zero, one = ZERO, const(1.0, turn)
     own = (u1, u2, u3, u4)
     return own, (
         (turn * cos_rake, sin_rake, zero, zero),
@@ -104,8 +103,7 @@ def source_slips(pair):
 def unit_slips(pair):
     """Unit strike slip, dip slip, opening and inflation."""
     (turn,) = named(pair, "turn")
-    zero = 0.0 * turn
-    one = zero + 1.0
+    zero, one = ZERO, const(1.0, turn)
     return (turn, zero, zero, zero), (zero, one, zero, zero), (zero, zero, one, zero), (zero, zero, zero, one)
 
 
@@ -178,7 +176,7 @@ def corner_rows(level, pair, nu, eps, al, aw, rate_l, rate_w):
     edges, _ = edges_and_rates(pair)
     x, y, z, c, sd, cd = frame_jets(pair, 2)
     edge_l, edge_w = variable(al, 5, -rate_l, 2), variable(aw, 6, -rate_w, 2)
-    dip = variable(0.0 * al, 4, 0.0 * al + 1.0, 2)
+    dip = variable(const(0.0, al), 4, const(1.0, al), 2)
     depth = c.v - z.v
     outer, inner = {}, {}
     for name, d in (("real", c + z), ("image", c - z)):
@@ -253,27 +251,30 @@ def node_of(pair, g, h, weight, order):
     aw = variable(aw1 + h * (aw2 - aw1), 6, -(w1 + h * (w2 - w1)), order)
     length = variable(weight * (al2 - al1), 5, weight * (l1 - l2), order)
     area = length * variable(aw2 - aw1, 6, w1 - w2, order)
-    dip = variable(0.0 * g, 4, 0.0 * g + 1.0, order)
+    dip = variable(const(0.0, g), 4, const(1.0, g), order)
     return (x - al, y - aw * cd, z, c - aw * sd, dip), area, sd, cd
 
 
 def traction_free(jets, m):
     """Displacement at the surface with the derivatives with z that leave it free of traction."""
     slopes = surface_z(*jets, m)
-    return [Jet(ui.v, [*ui.p[:2], dz, *ui.p[3:]]) for ui, dz in zip(jets, slopes, strict=True)]
+    return [
+        ui if ui is ZERO else Jet(ui.v, [*ui.p[:2], dz, *ui.p[3:]])
+        for ui, dz in zip(jets, slopes, strict=True)
+    ]
 
 
 def variable(v, k, slope, order):
     """A number linear in the frame's variable `k`, as a jet in all seven."""
-    p = [slope + 0.0 * v if i == k else ZERO for i in range(7)]
-    return Jet(v + 0.0 * slope, p, [ZERO] * 28 if order == 2 else None)
+    p = [slope if i == k else ZERO for i in range(7)]
+    return Jet(v, p, [ZERO] * 28 if order == 2 else None)
 
 
 def frame_jets(pair, order):
     """x, y, z, depth, sin(dip), cos(dip) as jets in the frame's variables."""
     z, c, sd, cd = named(pair, "z", "depth", "sin_dip", "cos_dip")
     x, y = observer_in_frame(pair)
-    one = 0.0 * z + 1.0
+    one = const(1.0, z)
     places = [variable(v, k, one, order) for k, v in enumerate((x, y, z, c))]
     return (*places, *local_angles(sd, cd, 4, 7, order))
 
@@ -291,7 +292,7 @@ def local_angles(sd, cd, k, n, order=2):
 def local_jets(outer):
     """Jets with the values of `outer`, each a variable of its own."""
     n = len(outer)
-    one = 0.0 * outer[0].v + 1.0
+    one = const(1.0, outer[0].v)
     return [
         Jet(
             x.v,
@@ -311,6 +312,8 @@ def with_value(x, v):
 
 def composed(f, outer):
     """A jet in variables that are the jets `outer`, as a jet in the variables of those."""
+    if f is ZERO:
+        return f
     n = outer[0].n
     p = [sum((fa * x.p[i] for fa, x in zip(f.p, outer, strict=True)), ZERO) for i in range(n)]
     if f.h is None:

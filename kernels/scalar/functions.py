@@ -166,6 +166,8 @@ def real(x: Any) -> Any:
 
 def first(x: Any, k: int) -> Any:
     """The `k`-th first partial, as a plain number."""
+    if x is ZERO:
+        return x
     if not 0 <= k < x.n:
         raise IndexError(f"variable {k} of {x.n}")
     return _dense(x.p[k], x)
