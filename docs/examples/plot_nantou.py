@@ -2,7 +2,7 @@
 The fault of the 2013 Nantou earthquake
 =======================================
 
-On 2 June 2013 a magnitude 6.2 earthquake under Nantou moved the GNSS stations of Taiwan by up to 3 cm.
+On 2 June 2013 a magnitude 6.2 earthquake under Nantou moved GNSS stations of Taiwan by centimetres.
 Which fault slipped, ten kilometres down? The offsets are the example of the program GPSCMT
 (github.com/jiunting/GPSCMT, ``example/Nantou0602/Coseis_0602.gam``); they have no licence and so do not
 come with dislok. The script reads them from the CSV file that the environment variable
