@@ -16,10 +16,13 @@ Shapes are those of the kernels: obs (n, 3), src (m, P), field (n, c); c is 3 fo
 device.
 """
 
+# torch declares the methods of a Function for any arguments; here each names its own.
+# pyright: reportIncompatibleMethodOverride=false, reportPrivateImportUsage=false
+
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, TypeAlias
@@ -76,15 +79,17 @@ def _tensor(array: Any, device: torch.device) -> Tensor:
     return torch.from_numpy(array) if device.type == "cpu" else torch.from_dlpack(array)
 
 
-def _stream(device: torch.device) -> AbstractContextManager[Any]:
-    """Work that CuPy starts inside follows torch's current stream."""
+@contextmanager
+def _stream(device: torch.device) -> Iterator[None]:
+    """Work that CuPy starts inside goes to the tensors' device and follows torch's current stream."""
     if device.type == "cpu":
-        return nullcontext()
+        yield
+        return
     import cupy
 
-    stream = torch.cuda.current_stream(device)
-    with cupy.cuda.Device(device.index):
-        return cupy.cuda.Stream.from_external(stream)
+    stream = cupy.cuda.Stream.from_external(torch.cuda.current_stream(device))
+    with cupy.cuda.Device(device.index), stream:
+        yield
 
 
 def _module(tensors: Sequence[Tensor]) -> Any:
@@ -214,10 +219,12 @@ def _summed(name: str, call: Call, tensors: Sequence[Tensor], *last: Any) -> tup
     return (obs.new_zeros(len(obs), call.components),)
 
 
-@torch.compiler.disable
-def _run(function: Any, *args: Any) -> tuple[Tensor, ...]:
-    """`function.apply`, hidden from torch.compile: traced, its forward mode is silently wrong."""
+def _apply(function: Any, *args: Any) -> Any:
     return function.apply(*args)
+
+
+# Hidden from torch.compile: traced, the forward mode of a Function is silently wrong.
+_run: Callable[..., Any] = torch.compiler.disable(_apply)
 
 
 # --- vmap
