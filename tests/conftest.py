@@ -1,9 +1,7 @@
 """What every test may use: the reference data, a seeded generator, and the rule for tests that need a GPU."""
 
 import ctypes
-import hashlib
 import os
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -12,23 +10,8 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
-def package_folder() -> Path:
-    """Folder of the dislok that is under test: the links of an editable install, or an installed wheel."""
-    spec = find_spec("dislok")
-    if spec is None or spec.origin is None:
-        raise RuntimeError("dislok is not installed; `make test` installs it")
-    return Path(spec.origin).parent
-
-
-def kernel_digest(package: Path) -> str:
-    digest = hashlib.sha256()
-    for path in sorted((package / "kernels").rglob("*.py")):
-        digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-# Numba's cache does not see a change in a formula imported from another file: name the folder after it.
-os.environ.setdefault("NUMBA_CACHE_DIR", str(REPOSITORY / ".numba_cache" / kernel_digest(package_folder())))
+# Beside the package the machine code would go with every new editable install.
+os.environ.setdefault("NUMBA_CACHE_DIR", str(REPOSITORY / ".numba_cache"))
 
 
 def cuda_problem() -> str | None:
