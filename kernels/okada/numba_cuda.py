@@ -62,6 +62,7 @@ from .sources import (
 
 Array = Any
 THREADS = 128  # of a block
+FEWEST_BLOCKS = 128  # Numba warns of fewer; threads without a task end at once
 # Threads worth starting: sums of fewer are cut into parts.
 PARALLEL = 1 << 16
 # Places in a row of the table of sources.
@@ -299,7 +300,10 @@ def operation_kernel(place: int, bits: int) -> Any:
                     for b in range(across):
                         weight = number(weight_of[along, a] * weight_of[across, b])
                         g, h = number(node_at[along, a]), number(node_at[across, b])
-                        terms = node(place, pair, number(nu), g, h, weight, of_obs, of_src)
+                        if not by_corners and observer[2] == 0.0:
+                            terms = node(place, 1, pair, number(nu), g, h, weight, of_obs, of_src)
+                        else:
+                            terms = node(place, 0, pair, number(nu), g, h, weight, of_obs, of_src)
                         accumulate(frame, terms, one)
             elif by_corners:
                 clear(frame, rows)
@@ -402,16 +406,18 @@ def allocator(like: Array, stream: Any) -> Callable[[Sequence[int]], Array]:
 
 
 def made_current(like: Array, stream: Any) -> Any:
-    """Context in which the package of `like` allocates for `stream`, one of Numba's that a caller gave."""
+    """Context in which the package of `like` allocates for `stream`, one of Numba's or 0, the default."""
     framework = framework_of(like)
     if framework == "torch":
         import torch
 
-        return torch.cuda.stream(torch.cuda.ExternalStream(int(stream), device=like.device))
+        default = torch.cuda.default_stream(like.device)
+        own = torch.cuda.ExternalStream(int(stream), device=like.device) if stream else default
+        return torch.cuda.stream(own)
     if framework == "cupy":
         import cupy
 
-        return cupy.cuda.Stream.from_external(stream)
+        return cupy.cuda.Stream.from_external(stream) if stream else cupy.cuda.Stream.null
     return contextlib.nullcontext()
 
 
@@ -455,7 +461,8 @@ class Call:
 
     def _launch(self, kernel: Any, tasks: int, *arguments: Any) -> None:
         if tasks:
-            kernel[-(-tasks // THREADS), THREADS, self.stream](*arguments)
+            blocks = max(-(-tasks // THREADS), FEWEST_BLOCKS)
+            kernel[blocks, THREADS, self.stream](*arguments)
 
     def _add_up(self, numbers: Any, begin: int, end: int, out: Any) -> None:
         self._launch(total_kernel(), out.size, numbers, begin, end, out)

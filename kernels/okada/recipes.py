@@ -172,7 +172,7 @@ NAMES = tuple(RECIPES)
 
 @scalar
 def closed_form(place, surface, pair, nu, eps):
-    """Rows in the frame of a rectangle, below the third-last level; `surface`: the observer has z = 0."""
+    """Rows in the frame of a rectangle up to level "first"; `surface`: the observer has z = 0."""
     level = LEVELS.index(RECIPES[NAMES[place]].level)
     return (formulas.near_surface if surface else formulas.near)(level, pair, nu, eps)
 
@@ -187,12 +187,13 @@ def corner(place, pair, nu, eps, al, aw, rate_l, rate_w, t_obs, t_src):
 
 
 @scalar
-def node(place, pair, nu, g, h, weight, t_obs, t_src):
-    """Rows in the frame of one node of a quadrature."""
+def node(place, surface, pair, nu, g, h, weight, t_obs, t_src):
+    """Rows in the frame of one node of a quadrature; `surface`: the observer has z = 0."""
     this = RECIPES[NAMES[place]]
     if this.level == "third":
         return third.far_node_third(pair, tangent(this, t_obs, t_src), nu, g, h, weight)
-    return formulas.far_node(LEVELS.index(this.level), pair, nu, g, h, weight)
+    formula = formulas.far_node_surface if surface and this.level != "second" else formulas.far_node
+    return formula(LEVELS.index(this.level), pair, nu, g, h, weight)
 
 
 @scalar

@@ -42,6 +42,7 @@ def main() -> None:
     """Run the tasks."""
     warnings.simplefilter("ignore")  # of NumPy, where a selected formula divides by zero
     cuda.device_array = nan_filled
+    numba_cuda.FEWEST_BLOCKS = 1
     results = []
     for function, arguments, parallel in pickle.loads(Path(sys.argv[1]).read_bytes()):
         numba_cuda.PARALLEL = parallel
