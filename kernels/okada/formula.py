@@ -626,9 +626,10 @@ def rectangle_fields(x, y, z, c, sd, cd, edges, rates, eps):
 
 
 @scalar
-def real_slip(real_a, sd, cd, u1, u2, u3, m):
+def real_slip(real_a, sd, cd, slip, m):
     """2 pi times the displacement (x, y, z) of the real source for slip (U1, U2, U3)."""
     k, a1, a2, _, _, _ = m
+    u1, u2, u3 = slip
     theta, xy, ex, r, y11, x11, le, lx, q = real_a
     v = slip_a(theta, xy, ex, r, y11, x11, q, u1, u2, u3, -0.5 * k, -a2)
     v1, v2, v3 = add(v, slip_a_log(le, lx, u1, u2, u3, -a1))
@@ -636,9 +637,10 @@ def real_slip(real_a, sd, cd, u1, u2, u3, m):
 
 
 @scalar
-def image_slip(part_a, part_b, part_c, sd, cd, z, u1, u2, u3, m):
+def image_slip(part_a, part_b, part_c, sd, cd, z, slip, m):
     """2 pi times the displacement (x, y, z) of the image, parts A, B and C."""
     k, a1, a2, b, c4, c5 = m
+    u1, u2, u3 = slip
     theta, xy, ex, r, y11, x11, le, lx, q = part_a
     xd, yd, ld, i3, i4 = part_b
     v = slip_a(theta, xy, ex, r, y11, x11, q, u1, u2, u3, -0.5 * k, a2 - k)
@@ -650,12 +652,12 @@ def image_slip(part_a, part_b, part_c, sd, cd, z, u1, u2, u3, m):
 
 
 @scalar
-def rectangle_slip(fields, u1, u2, u3, m):
+def rectangle_slip(fields, slip, m):
     """Displacement (x, y, z) for slip (U1, U2, U3) from `rectangle_fields`; `m` from `elastic`."""
     real_a, part_a, part_b, part_c, sd, cd, z = fields
     total = add(
-        real_slip(real_a, sd, cd, u1, u2, u3, m),
-        image_slip(part_a, part_b, part_c, sd, cd, z, u1, u2, u3, m),
+        real_slip(real_a, sd, cd, slip, m),
+        image_slip(part_a, part_b, part_c, sd, cd, z, slip, m),
     )
     return scale(total, TURN)
 
@@ -671,10 +673,11 @@ def surface_fields(x, y, c, sd, cd, edges, rates, eps):
 
 
 @scalar
-def surface_slip(fields, u1, u2, u3, m):
+def surface_slip(fields, slip, m):
     """Displacement at the surface from `surface_fields`; its z-derivatives make the surface traction-free."""
     part_a, part_b, sd, cd = fields
     k, _, _, b, _, _ = m
+    u1, u2, u3 = slip
     theta, xy, ex, r, y11, x11, _, _, q = part_a
     xd, yd, ld, i3, i4 = part_b
     v = slip_a(theta, xy, ex, r, y11, x11, q, u1, u2, u3, -k, -k)
@@ -684,9 +687,10 @@ def surface_slip(fields, u1, u2, u3, m):
 
 
 @scalar
-def surface_z(ux, uy, uz, m):
+def surface_z(u, m):
     """du/dz at the traction-free surface from the horizontal derivatives (partials 0 and 1)."""
     _, _, _, b, _, _ = m
+    ux, uy, uz = u
     # nu/(1 - nu) with b = 1 - 2 nu
     return -first(uz, 0), -first(uz, 1), -(1.0 - b) / (1.0 + b) * (first(ux, 0) + first(uy, 1))
 
@@ -827,13 +831,14 @@ def point_c(x, y, d, c, z, p, q, sd, cd, r2, r3, r5, p1, p2, p3, p4, c4, c5):
 
 
 @scalar
-def point(x, y, z, c, sd, cd, p1, p2, p3, p4, m):
+def point(x, y, z, c, sd, cd, potency, m):
     """Displacement (x, y, z) of a point source at depth c for potencies (strike, dip, tensile, inflation).
 
     Okada (1992), Tables 2 to 4, u = -u_A(d = c + z) + u_A(d = c - z) + u_B + z u_C, times 1/(2 pi).
     NaN at the source.
     """
     k, a1, a2, b, c4, c5 = m
+    p1, p2, p3, p4 = potency
     horizontal = x * x + y * y
     d = c + z
     p = y * cd + d * sd
@@ -859,9 +864,10 @@ def point(x, y, z, c, sd, cd, p1, p2, p3, p4, m):
 
 
 @scalar
-def point_surface(x, y, c, sd, cd, p1, p2, p3, p4, m):
+def point_surface(x, y, c, sd, cd, potency, m):
     """`point` for z = 0, where only part B is left."""
     k, _, _, b, _, _ = m
+    p1, p2, p3, p4 = potency
     p = y * cd + c * sd
     q = y * sd - c * cd
     dist = sqrt(x * x + y * y + c * c)

@@ -145,8 +145,9 @@ def near(level, pair, nu, eps):
     """Rows of a rectangle by its closed form; `level` is a place in `LEVELS`, but not that of "second"."""
     z, c, sd, cd = named(pair, "z", "depth", "sin_dip", "cos_dip")
     x, y = observer_in_frame(pair)
-    fields = rectangle_fields(x, y, z, c, sd, cd, *edges_and_rates(pair), eps)
-    return frame_rows(LEVELS[level], pair, nu, lambda u, m, order: rectangle_slip(fields, *u[:3], m))
+    edges, rates = edges_and_rates(pair)
+    fields = rectangle_fields(x, y, z, c, sd, cd, edges, rates, eps)
+    return frame_rows(LEVELS[level], pair, nu, lambda u, m, order: rectangle_slip(fields, u[:3], m))
 
 
 @scalar
@@ -154,10 +155,10 @@ def near_surface(level, pair, nu, eps):
     """`near` for an observer at the surface."""
     c, sd, cd = named(pair, "depth", "sin_dip", "cos_dip")
     x, y = observer_in_frame(pair)
-    fields = surface_fields(x, y, c, sd, cd, *edges_and_rates(pair), eps)
-
+    edges, rates = edges_and_rates(pair)
+    fields = surface_fields(x, y, c, sd, cd, edges, rates, eps)
     return frame_rows(
-        LEVELS[level], pair, nu, lambda u, m, order: traction_free(surface_slip(fields, *u[:3], m), m)
+        LEVELS[level], pair, nu, lambda u, m, order: traction_free(surface_slip(fields, u[:3], m), m)
     )
 
 
@@ -173,34 +174,37 @@ def corner_rows(level, pair, nu, eps, al, aw, rate_l, rate_w):
     The terms are functions of few variables of the corner (xi, eta, q, dip, z); derivatives are taken with
     those and carried to the frame's seven at the end.
     """
-    edges, _ = edges_and_rates(pair)
     x, y, z, c, sd, cd = frame_jets(pair, 2)
     edge_l, edge_w = variable(al, 5, -rate_l, 2), variable(aw, 6, -rate_w, 2)
-    dip = variable(const(0.0, al), 4, const(1.0, al), 2)
-    depth = c.v - z.v
-    outer, inner = {}, {}
-    for name, d in (("real", c + z), ("image", c - z)):
-        p, q, noise, flat, sx, sy = plane(x.v, y.v, d.v, depth, sd.v, cd.v, edges, eps)
-        eta = with_value(y * cd + d * sd - edge_w, snapped(p - aw, noise))
-        outer[name] = (x - edge_l, eta, with_value(y * sd - d * cd, q), dip, z)
-        xi, eta, q, _, z_ = local_jets(outer[name])
-        sd_, cd_ = local_angles(sd.v, cd.v, 3, 5)
-        if name == "real":
-            inner[name] = (real_corner(xi, eta, q, flat, sx, sy), sd_, cd_)
-            continue
-        ct = c.v - aw * sd.v
-        yt = with_value(eta * cd_ + q * sd_, y.v - aw * cd.v)
-        dt = with_value(eta * sd_ - q * cd_, ct - z.v)
-        fields = image_corner(xi, eta, q, yt, dt, with_value(dt + z_, ct), sd_, cd_, flat, sx, sy)
-        inner[name] = (*fields, sd_, cd_, z_)
-    lower = truncated(tuple(inner["real"])), truncated(tuple(inner["image"]))
+    edges, _ = edges_and_rates(pair)
+    place = edge_l, edge_w, edges, eps
+    of_real, (xi, eta, q, _, _), regular = corner_variables(x, y, z, c + z, c.v - z.v, sd, cd, *place)
+    sin_dip, cos_dip = local_angles(sd.v, cd.v, 3, 5)
+    real = real_corner(xi, eta, q, *regular)
+    of_image, (xi, eta, q, _, z_), regular = corner_variables(x, y, z, c - z, c.v - z.v, sd, cd, *place)
+    ct = c.v - aw * sd.v
+    yt = with_value(eta * cos_dip + q * sin_dip, y.v - aw * cd.v)
+    dt = with_value(eta * sin_dip - q * cos_dip, ct - z.v)
+    image = image_corner(xi, eta, q, yt, dt, with_value(dt + z_, ct), sin_dip, cos_dip, *regular)
+    full = real, image, sin_dip, cos_dip, z_
+    lower = truncated(full)
 
     def displacement(u, m, order):
-        real, image = (inner["real"], inner["image"]) if order == 2 else lower
-        parts = zip(real_slip(*real, *u[:3], m), image_slip(*image, *u[:3], m), strict=True)
-        return [(composed(a, outer["real"]) + composed(b, outer["image"])) * TURN for a, b in parts]
+        real, (part_a, part_b, part_c), s, t, z = full if order == 2 else lower
+        a = real_slip(real, s, t, u[:3], m)
+        b = image_slip(part_a, part_b, part_c, s, t, z, u[:3], m)
+        return [(composed(a[i], of_real) + composed(b[i], of_image)) * TURN for i in range(3)]
 
     return frame_rows(level, pair, nu, displacement)
+
+
+def corner_variables(x, y, z, d, depth, sd, cd, edge_l, edge_w, edges, eps):
+    """A corner's xi, eta, q, dip, z in the frame's variables and as variables of their own; how to reflect."""
+    p, q, noise, *regular = plane(x.v, y.v, d.v, depth, sd.v, cd.v, edges, eps)
+    eta = with_value(y * cd + d * sd - edge_w, snapped(p - edge_w.v, noise))
+    dip = variable(const(0.0, q), 4, const(1.0, q), 2)
+    outer = (x - edge_l, eta, with_value(y * sd - d * cd, q), dip, z)
+    return outer, local_jets(outer), regular
 
 
 @scalar
@@ -219,10 +223,11 @@ def far_node_surface(level, pair, nu, g, h, weight):
     """`far_node` for an observer at the surface; `level` is not that of "second"."""
     outer, area, sd, cd = node_of(pair, g, h, weight, 1)
     xn, yn, _, cn, _ = local_jets(outer)
-    node = (xn, yn, cn, *local_angles(sd.v, cd.v, 4, 5, 1))
+    sn, tn = local_angles(sd.v, cd.v, 4, 5, 1)
 
     def displacement(u, m, order):
-        return traction_free([area * composed(ui, outer) for ui in point_surface(*node, *u, m)], m)
+        jets = point_surface(xn, yn, cn, sn, tn, u, m)
+        return traction_free([area * composed(ui, outer) for ui in jets], m)
 
     return frame_rows(LEVELS[level], pair, nu, displacement)
 
@@ -231,12 +236,12 @@ def node_rows(level, pair, nu, g, h, weight):
     """Rows of a level of one node of a quadrature."""
     order = 2 if level in ("second", "third") else 1
     outer, area, sd, cd = node_of(pair, g, h, weight, order)
-    xn, yn, z, cn, _ = local_jets(outer)
-    node = (xn, yn, z, cn, *local_angles(sd.v, cd.v, 4, 5, order))
+    node = (*local_jets(outer)[:4], *local_angles(sd.v, cd.v, 4, 5, order))
     lower = truncated(node)
 
     def displacement(u, m, order):
-        jets = point(*(node if order == 2 else lower), *u, m)
+        xn, yn, z, cn, sn, tn = node if order == 2 else lower
+        jets = point(xn, yn, z, cn, sn, tn, u, m)
         size = area if order == 2 else truncated(area)
         return [size * composed(ui, outer) for ui in jets]
 
@@ -257,7 +262,7 @@ def node_of(pair, g, h, weight, order):
 
 def traction_free(jets, m):
     """Displacement at the surface with the derivatives with z that leave it free of traction."""
-    slopes = surface_z(*jets, m)
+    slopes = surface_z(jets, m)
     return [
         ui if ui is ZERO else Jet(ui.v, [*ui.p[:2], dz, *ui.p[3:]])
         for ui, dz in zip(jets, slopes, strict=True)

@@ -1,8 +1,8 @@
 """Okada (1992) as published, in high precision: the truth that needs no file.
 
 Displacement of a rectangle from Table 6 with Chinnery's notation, written from the paper and evaluated with
-mpmath; nothing here is shared with the package. Derivatives are central differences with a step of 1e-20 at 60
-digits, good to about 40 digits. Not for dip exactly 90 degrees, nor exactly on the fault's plane.
+mpmath; nothing here is shared with the package. Derivatives are central differences with a step of 1e-20 at
+60 digits, good to about 40 digits. Not for dip exactly 90 degrees, nor exactly on the fault's plane.
 """
 
 from mpmath import atan, cos, log, mp, mpf, pi, radians, sin, sqrt
