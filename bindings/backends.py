@@ -124,9 +124,9 @@ def check_threads(threads: int | None, on_cuda: bool) -> None:
         raise TypeError(f"threads must be an integer, got {type(threads).__name__}")
     if on_cuda:
         raise ValueError("threads= is for arrays on the CPU, but the inputs are CUDA arrays")
-    import numba
+    from numba.core import config
 
-    most = numba.config.NUMBA_NUM_THREADS
+    most = int(vars(config)["NUMBA_NUM_THREADS"])
     if not 1 <= threads <= most:
         raise ValueError(f"threads must be between 1 and {most}, got {threads}")
 

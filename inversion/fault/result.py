@@ -184,7 +184,8 @@ def load(path: str | Path) -> Result:
 def seismic_moment(parameters: Array, length_unit: float, shear_modulus: float) -> Array:
     """Moment (N m) of faults (..., 10): shear modulus times area times slip."""
     length, width, slip = (parameters[..., PARAMETERS.index(name)] for name in ("length", "width", "slip"))
-    return np.asarray(moment_from_slip(np.abs(slip), length * width * length_unit**2, shear_modulus))
+    moment = moment_from_slip(np.abs(slip), length * width * length_unit**2, shear_modulus)
+    return np.asarray(moment, np.float64)
 
 
 def moment_magnitude(moment: float) -> float:

@@ -199,7 +199,7 @@ def corner_rows(level, pair, nu, eps, al, aw, rate_l, rate_w):
 
 
 def corner_variables(x, y, z, d, depth, sd, cd, edge_l, edge_w, edges, eps):
-    """A corner's xi, eta, q, dip, z in the frame's variables and as variables of their own; how to reflect."""
+    """A corner's xi, eta, q, dip, z in the frame's variables, those as variables, and how to reflect."""
     p, q, noise, *regular = plane(x.v, y.v, d.v, depth, sd.v, cd.v, edges, eps)
     eta = with_value(y * cd + d * sd - edge_w, snapped(p - edge_w.v, noise))
     dip = variable(const(0.0, q), 4, const(1.0, q), 2)
