@@ -23,8 +23,7 @@ Memory
     inputs have to be converted, their copies, a call needs about 30 MB.
 Threads
     ``threads=`` limits the threads of a call on the CPU; None takes Numba's number, which is that of the
-    processors that this process may use. Parallel calls do not survive a ``fork``: data loaders should start
-    their workers with ``spawn``.
+    processors that this process may use. Processes that fork after a call may go on calling.
 
 References
 ----------
