@@ -142,15 +142,15 @@ def test_sources_are_prepared_as_on_the_host(tmp_path, kind, dtype, rng):
 
 # --------------------------------------------------------------------------------- code for devices
 
-#: Most bytes of a thread's local memory, by the level of the recipe: what registers cannot hold.
+#: Most bytes of a thread's local memory, which hold what registers cannot: float64, float32, by level.
 STACK = {
     "value": (64, 0),
-    "gradient": (1200, 64),
+    "gradient": (1000, 64),
     "greens": (400, 0),
-    "greens_gradient": (2500, 400),
-    "first": (4200, 1400),
-    "second": (11000, 4200),
-    "third": (21000, 10000),
+    "greens_gradient": (2600, 300),
+    "first": (4000, 1100),
+    "second": (10500, 4000),
+    "third": (20000, 9000),
 }
 #: Recipes that stand for the others in a short run: those with the least and the most rows in the frame.
 SHORT = [
