@@ -78,7 +78,7 @@ from .third import (
 )
 
 LANES = 64
-# Rows of a block: the pair, what is contracted with (cotangents and tangents), the frame's rows, the result.
+# Rows of a block: the pair, what is contracted with (cotangents and tangents), the frame's rows or the result.
 PAIR_ROWS = len(PAIR)
 EXTRA = PAIR_ROWS
 UNIT = PAIR.index("unit")
@@ -277,9 +277,8 @@ def _far(formula: Callable[..., Any], level: str) -> Any:
 
 
 def _finish(formula: Callable[..., Any], level: str, extra_rows: int = 0) -> Any:
-    """Result rows of blocks from the frame's, and from `extra_rows` that they are contracted with."""
+    """Result rows of blocks in place of the frame's, contracted with `extra_rows` where there are any."""
     count = FRAME_ROWS[level]
-    result_at = np.uint64((FRAME + count) * LANES)
     extra_count = max(extra_rows, 1)
 
     def finish(rows, stride, begin, end):
@@ -289,7 +288,7 @@ def _finish(formula: Callable[..., Any], level: str, extra_rows: int = 0) -> Any
                 pair = load(rows, base + i, PAIR_ROWS)
                 extra = load(rows, base + _EXTRA_AT + i, extra_count)
                 frame = load(rows, base + _FRAME_AT + i, count)
-                store(rows, base + result_at + i, formula(pair, extra, frame))
+                store(rows, base + _FRAME_AT + i, formula(pair, extra, frame))
 
     return kernel(finish)
 
@@ -660,8 +659,8 @@ class Problem:
 
     def run(self, task: Task, part: tuple[int, int, int, int], work: Any) -> None:
         """Evaluate the pairs of a part (observers from, to; sources from, to)."""
-        at = FRAME + FRAME_ROWS[task.level]
-        stride = (at + RESULT_ROWS[task.level]) * LANES
+        at = FRAME
+        stride = (at + max(FRAME_ROWS[task.level], RESULT_ROWS[task.level])) * LANES
         pairs = (part[1] - part[0]) * (1 if self.paired else part[3] - part[2])
         room = min(CHUNK[task.level], pairs + LANES) // LANES + len(ORDERS) + 1
         rows = np.empty(room * stride, self.dtype)
