@@ -78,7 +78,7 @@ from .third import (
 )
 
 LANES = 64
-# Rows of a block: the pair, what is contracted with (cotangents and tangents), the frame's rows or the result.
+# Rows of a block: the pair, what is contracted with (cotangents, tangents), the frame's rows or the result.
 PAIR_ROWS = len(PAIR)
 EXTRA = PAIR_ROWS
 UNIT = PAIR.index("unit")
