@@ -624,13 +624,23 @@ class Task:
         ``consume(work, rows, stride, at, lanes, blocks, total)`` with the result's rows at row `at`.
     prepare : callable, optional
         ``prepare(rows, stride, lanes, total)`` writes what is contracted with.
+    clear : callable, optional
+        ``clear(work, part)`` makes ready what a part of the work writes to, in the thread that does it.
     """
 
-    def __init__(self, level: str, finish: Callable, consume: Callable, prepare: Callable | None = None):
+    def __init__(
+        self,
+        level: str,
+        finish: Callable,
+        consume: Callable,
+        prepare: Callable | None = None,
+        clear: Callable | None = None,
+    ):
         self.level = level
         self.finish = finish
         self.consume = consume
         self.prepare = prepare
+        self.clear = clear
 
 
 class Problem:
@@ -659,6 +669,8 @@ class Problem:
 
     def run(self, task: Task, part: tuple[int, int, int, int], work: Any) -> None:
         """Evaluate the pairs of a part (observers from, to; sources from, to)."""
+        if task.clear is not None:
+            task.clear(work, part)
         at = FRAME
         stride = (at + max(FRAME_ROWS[task.level], RESULT_ROWS[task.level])) * LANES
         pairs = (part[1] - part[0]) * (1 if self.paired else part[3] - part[2])
@@ -747,16 +759,26 @@ def _observer_sums(
     count: int,
     prepare: Callable | None,
     threads: int | None,
+    out: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Result rows added up over the sources, shape (n, count)."""
+    """Result rows added up over the sources, shape (n, count); in `out` if given."""
     groups = len(problem.parts(threads or default_threads()))
-    sums = np.zeros((groups, len(problem.obs), count), problem.dtype)
+    if out is None:
+        out = np.empty((len(problem.obs), count), problem.dtype)
+    sums = out[None] if groups == 1 else np.empty((groups, *out.shape), out.dtype)
+
+    def clear(work, part):
+        work[part[0] : part[1]] = 0.0
 
     def consume(work, rows, stride, at, lanes, blocks, total):
         add_up(rows, stride, at + first_row, count, 0, lanes, blocks, total, work)
 
-    _launch(problem, Task(level, finish, consume, prepare), lambda group, k: sums[group], threads)
-    return sums[0] if groups == 1 else sums.sum(axis=0)
+    if not problem.pairs:
+        sums[...] = 0.0
+    _launch(problem, Task(level, finish, consume, prepare, clear), lambda group, k: sums[group], threads)
+    if groups > 1:
+        np.sum(sums, axis=0, out=out)
+    return out
 
 
 def _source_sums(
@@ -834,13 +856,13 @@ def field(kind, obs, src, nu, origin, of, pairs, out=None, threads=None):
     level, finish = ("value", finish_value) if of == "displacement" else ("gradient", finish_gradient)
     problem = _problem(kind, obs, src, nu, origin, pairs)
     count = COMPONENTS[of]
-    return _into(out, _observer_sums(problem, level, finish, 0 if count == 3 else 3, count, None, threads))
+    return _observer_sums(problem, level, finish, 0 if count == 3 else 3, count, None, threads, out)
 
 
 def field_both(kind, obs, src, nu, origin, pairs, out=None, threads=None):
     """Displacement and gradient in one pass, (n, 12)."""
     problem = _problem(kind, obs, src, nu, origin, pairs)
-    return _into(out, _observer_sums(problem, "gradient", finish_gradient, 0, 12, None, threads))
+    return _observer_sums(problem, "gradient", finish_gradient, 0, 12, None, threads, out)
 
 
 def dc3d(x, y, z, depth, dip, al1, al2, aw1, aw2, slips, nu, threads=None):
@@ -997,11 +1019,4 @@ def _pairwise(problem: Problem, level, finish, index, trailing, out, threads):
         out = np.empty(shape, problem.dtype)
     view = out.reshape(n, index.shape[0], 1 if problem.paired else m, index.shape[1])
     _kept(problem, level, finish, index, view, threads)
-    return out
-
-
-def _into(out, result):
-    if out is None:
-        return result
-    out[...] = result
     return out

@@ -39,7 +39,7 @@ REACH = {
 }
 # Distance in half-lengths beyond which the quadrature is used, and amplification of rounding in the closed
 # form beyond which it is used already at the reach of the largest rule.
-SWITCH = {np.dtype(np.float64): (20.0, 2e6), np.dtype(np.float32): (4.0, 1e3)}
+SWITCH = {np.dtype(np.float64): (20.0, 2e6), np.dtype(np.float32): (6.0, 3e3)}
 
 
 def source_table(kind: str, src: np.ndarray, origin: tuple[float, float]) -> np.ndarray:
