@@ -95,9 +95,9 @@ RESULT_ROWS = {
 }
 # Pairs handled at once by one thread, so that the rows stay in the second-level cache.
 CHUNK = {
-    "value": 2048,
-    "gradient": 2048,
-    "greens": 2048,
+    "value": 4096,
+    "gradient": 4096,
+    "greens": 4096,
     "greens_gradient": 1024,
     "first": 1024,
     "second": 256,
