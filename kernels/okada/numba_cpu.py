@@ -21,7 +21,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from dislok.kernels.cpu import kernel
-from dislok.kernels.scalar import JetType, number, value
+from dislok.kernels.scalar import JetType, number, scalar, value
 
 from .pair import (
     FRAME_ROWS,
@@ -182,79 +182,37 @@ def _near(formula: Callable[..., Any], level: str) -> Any:
     return kernel(near)
 
 
-@kernel
-def near_second(rows, stride, begin, end, nu, eps):
-    """Frame rows of level "second", corner by corner so that the code stays small."""
-    for block in range(begin, end):
-        base = np.uint64(block * stride)
-        frame = base + _FRAME_AT
-        for i in range(np.uint64(SECOND_ROWS * LANES)):
-            rows[frame + i] = 0.0
-        for corner in range(4):
-            right, upper = np.uint64(corner // 2), np.uint64(corner % 2)
-            sign = rows.dtype.type(1.0 if right == upper else -1.0)
-            al = base + (_AL + right) * np.uint64(LANES)
-            aw = base + (_AW + upper) * np.uint64(LANES)
-            for i in range(np.uint64(LANES)):
-                pair = load(rows, base + i, PAIR_ROWS)
-                (edge_l,) = load(rows, al + i, 1)
-                (edge_w,) = load(rows, aw + i, 1)
-                (rate_l,) = load(rows, al + _RATE + i, 1)
-                (rate_w,) = load(rows, aw + _RATE + i, 1)
-                terms = near_corner(pair, number(nu), number(eps), edge_l, edge_w, rate_l, rate_w)
-                accumulate(rows, frame + i, terms, sign)
+def _corners(formula: Callable[..., Any], level: str) -> Any:
+    """Frame rows of blocks by a closed form, corner by corner so that the code stays small."""
+    count = FRAME_ROWS[level]
 
-
-@kernel
-def near_third(rows, stride, begin, end, nu, eps):
-    """Frame rows of level "third": as `near_second`, along the direction in the extra rows."""
-    for block in range(begin, end):
-        base = np.uint64(block * stride)
-        frame = base + _FRAME_AT
-        for i in range(np.uint64(THIRD_ROWS * LANES)):
-            rows[frame + i] = 0.0
-        for corner in range(4):
-            right, upper = np.uint64(corner // 2), np.uint64(corner % 2)
-            sign = rows.dtype.type(1.0 if right == upper else -1.0)
-            al = base + (_AL + right) * np.uint64(LANES)
-            aw = base + (_AW + upper) * np.uint64(LANES)
-            for i in range(np.uint64(LANES)):
-                pair = load(rows, base + i, PAIR_ROWS)
-                along = load(rows, base + _EXTRA_AT + i, DIRECTION)
-                (edge_l,) = load(rows, al + i, 1)
-                (edge_w,) = load(rows, aw + i, 1)
-                (rate_l,) = load(rows, al + _RATE + i, 1)
-                (rate_w,) = load(rows, aw + _RATE + i, 1)
-                terms = near_corner_third(
-                    pair, along, number(nu), number(eps), edge_l, edge_w, rate_l, rate_w
-                )
-                accumulate(rows, frame + i, terms, sign)
-
-
-@kernel
-def far_third(rows, stride, begin, end, nu, along, across):
-    """Frame rows of level "third" by quadrature, along the direction in the extra rows."""
-    one = rows.dtype.type(1.0)
-    for block in range(begin, end):
-        base = np.uint64(block * stride)
-        frame = base + _FRAME_AT
-        for i in range(np.uint64(THIRD_ROWS * LANES)):
-            rows[frame + i] = 0.0
-        for j in range(along[block]):
-            g = rows.dtype.type(NODES[along[block], j])
-            for k in range(across[block]):
-                h = rows.dtype.type(NODES[across[block], k])
-                weight = rows.dtype.type(WEIGHTS[along[block], j] * WEIGHTS[across[block], k])
+    def corners(rows, stride, begin, end, nu, eps):
+        for block in range(begin, end):
+            base = np.uint64(block * stride)
+            frame = base + _FRAME_AT
+            for i in range(np.uint64(count * LANES)):
+                rows[frame + i] = 0.0
+            for corner in range(4):
+                right, upper = np.uint64(corner // 2), np.uint64(corner % 2)
+                sign = rows.dtype.type(1.0 if right == upper else -1.0)
+                al = base + (_AL + right) * np.uint64(LANES)
+                aw = base + (_AW + upper) * np.uint64(LANES)
                 for i in range(np.uint64(LANES)):
                     pair = load(rows, base + i, PAIR_ROWS)
-                    direction = load(rows, base + _EXTRA_AT + i, DIRECTION)
-                    terms = far_node_third(pair, direction, number(nu), number(g), number(h), number(weight))
-                    accumulate(rows, frame + i, terms, one)
+                    along = load(rows, base + _EXTRA_AT + i, DIRECTION)
+                    (edge_l,) = load(rows, al + i, 1)
+                    (edge_w,) = load(rows, aw + i, 1)
+                    (rate_l,) = load(rows, al + _RATE + i, 1)
+                    (rate_w,) = load(rows, aw + _RATE + i, 1)
+                    terms = formula(pair, along, number(nu), number(eps), edge_l, edge_w, rate_l, rate_w)
+                    accumulate(rows, frame + i, terms, sign)
+
+    return kernel(corners)
 
 
 def _far(formula: Callable[..., Any], level: str) -> Any:
     """Frame rows of blocks by quadrature, with a rule of its own for each block."""
-    index, count = LEVELS.index(level), FRAME_ROWS[level]
+    index, count = ALL_LEVELS.index(level), FRAME_ROWS[level]
 
     def far(rows, stride, begin, end, nu, along, across):
         one = rows.dtype.type(1.0)
@@ -270,10 +228,38 @@ def _far(formula: Callable[..., Any], level: str) -> Any:
                     weight = rows.dtype.type(WEIGHTS[along[block], j] * WEIGHTS[across[block], k])
                     for i in range(np.uint64(LANES)):
                         pair = load(rows, base + i, PAIR_ROWS)
-                        terms = formula(index, pair, number(nu), number(g), number(h), number(weight))
+                        way = load(rows, base + _EXTRA_AT + i, DIRECTION)
+                        terms = formula(index, pair, way, number(nu), number(g), number(h), number(weight))
                         accumulate(rows, frame + i, terms, one)
 
     return kernel(far)
+
+
+# Third derivatives are taken along the direction in the extra rows; to the others it means nothing.
+
+
+@scalar
+def second_corner(pair, direction, nu, eps, al, aw, rate_l, rate_w):
+    """`near_corner`, whatever the direction."""
+    return near_corner(pair, nu, eps, al, aw, rate_l, rate_w)
+
+
+@scalar
+def node(level, pair, direction, nu, g, h, weight):
+    """`far_node`, whatever the direction."""
+    return far_node(level, pair, nu, g, h, weight)
+
+
+@scalar
+def node_surface(level, pair, direction, nu, g, h, weight):
+    """`far_node_surface`, whatever the direction."""
+    return far_node_surface(level, pair, nu, g, h, weight)
+
+
+@scalar
+def node_third(level, pair, direction, nu, g, h, weight):
+    """`far_node_third`, which is of one level."""
+    return far_node_third(pair, direction, nu, g, h, weight)
 
 
 def _finish(formula: Callable[..., Any], level: str, extra_rows: int = 0) -> Any:
@@ -293,16 +279,16 @@ def _finish(formula: Callable[..., Any], level: str, extra_rows: int = 0) -> Any
     return kernel(finish)
 
 
-SECOND_ROWS = FRAME_ROWS["second"]
-THIRD_ROWS = FRAME_ROWS["third"]
+ALL_LEVELS = (*LEVELS, "third")
 _AL, _AW = np.uint64(PAIR.index("al1")), np.uint64(PAIR.index("aw1"))
 _RATE = np.uint64((PAIR.index("l1") - PAIR.index("al1")) * LANES)
 
-NEAR = {level: _near(near, level) for level in LEVELS[:-1]} | {"second": near_second, "third": near_third}
+NEAR = {level: _near(near, level) for level in LEVELS[:-1]}
+NEAR |= {"second": _corners(second_corner, "second"), "third": _corners(near_corner_third, "third")}
 # an observer at the surface needs fewer terms, but not for second derivatives, which include those with z
 NEAR_SURFACE = NEAR | {level: _near(near_surface, level) for level in LEVELS[:-1]}
-FAR = {level: _far(far_node, level) for level in LEVELS} | {"third": far_third}
-FAR_SURFACE = FAR | {level: _far(far_node_surface, level) for level in LEVELS[:-1]}
+FAR = {level: _far(node, level) for level in LEVELS} | {"third": _far(node_third, "third")}
+FAR_SURFACE = FAR | {level: _far(node_surface, level) for level in LEVELS[:-1]}
 
 finish_value = _finish(pair_value, "value")
 finish_gradient = _finish(pair_gradient, "gradient")
