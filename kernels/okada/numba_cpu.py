@@ -9,19 +9,15 @@ memory is a few megabytes a thread whatever the number of pairs.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import numba
 import numpy as np
-from llvmlite import ir
-from numba.core import cgutils, types
-from numba.extending import intrinsic
 
 from dislok.kernels.cpu import kernel
-from dislok.kernels.scalar import JetType, number, scalar, value
+from dislok.kernels.lanes import LANES, accumulate, load, store
+from dislok.kernels.scalar import number, scalar, value
+from dislok.kernels.threads import default_threads, executor
 
 from .pair import (
     FRAME_ROWS,
@@ -77,7 +73,6 @@ from .third import (
     pair_vjp2_gradient,
 )
 
-LANES = 64
 # Rows of a block: the pair, what is contracted with (cotangents, tangents), the frame's rows or the result.
 PAIR_ROWS = len(PAIR)
 EXTRA = PAIR_ROWS
@@ -103,62 +98,6 @@ CHUNK = {
     "second": 256,
     "third": 192,
 }
-
-# ------------------------------------------------------------------------------ rows and registers
-
-
-@intrinsic
-def load(typing: Any, rows: Any, at: Any, count: Any) -> Any:
-    """`count` numbers that lie `LANES` apart, from element `at`."""
-    if not isinstance(count, types.IntegerLiteral):
-        return None
-    result = types.UniTuple(JetType(64 if rows.dtype == types.float64 else 32), count.literal_value)
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        pointer = _element(context, builder, signature, args)
-        parts = [builder.load(_row(builder, pointer, k)) for k in range(count.literal_value)]
-        return cgutils.pack_array(builder, parts)
-
-    return result(rows, types.uint64, count), generate
-
-
-@intrinsic
-def store(typing: Any, rows: Any, at: Any, numbers: Any) -> Any:
-    """Write a tuple of numbers `LANES` apart, from element `at`."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        pointer = _element(context, builder, signature, args)
-        for k in range(len(numbers)):
-            builder.store(builder.extract_value(args[2], k), _row(builder, pointer, k))
-        return context.get_dummy_value()
-
-    return types.none(rows, types.uint64, numbers), generate
-
-
-@intrinsic
-def accumulate(typing: Any, rows: Any, at: Any, numbers: Any, sign: Any) -> Any:
-    """Add `sign` times a tuple of numbers to rows `LANES` apart, from element `at`."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        pointer = _element(context, builder, signature, args)
-        flags = ("contract", "nsz")
-        for k in range(len(numbers)):
-            place = _row(builder, pointer, k)
-            term = builder.fmul(args[3], builder.extract_value(args[2], k), flags=flags)
-            builder.store(builder.fadd(builder.load(place), term, flags=flags), place)
-        return context.get_dummy_value()
-
-    return types.none(rows, types.uint64, numbers, rows.dtype), generate
-
-
-def _element(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-    array = context.make_array(signature.args[0])(context, builder, value=args[0])
-    return builder.gep(array.data, [args[1]], inbounds=True)
-
-
-def _row(builder: Any, pointer: Any, k: int) -> Any:
-    return builder.gep(pointer, [ir.Constant(ir.IntType(64), k * LANES)], inbounds=True)
-
 
 # ------------------------------------------------------------------------------------------ kernels
 #
@@ -579,23 +518,6 @@ def source_rows(kind: str, src: np.ndarray, origin: tuple[Any, Any]) -> np.ndarr
 # Below this many pairs a call stays in the caller's thread.
 SERIAL = 4096
 
-_pool: ThreadPoolExecutor | None = None
-_pool_owner: tuple[int, int] = (0, 0)
-
-
-def default_threads() -> int:
-    """Number of threads that a call may use: Numba's setting."""
-    return int(numba.get_num_threads())
-
-
-def _executor(threads: int) -> ThreadPoolExecutor:
-    """The pool of worker threads, made anew after a fork."""
-    global _pool, _pool_owner
-    owner = (os.getpid(), threads)
-    if _pool is None or _pool_owner != owner:
-        _pool, _pool_owner = ThreadPoolExecutor(threads, thread_name_prefix="dislok"), owner
-    return _pool
-
 
 class Task:
     """One operation on all pairs: which rows to compute, and what becomes of them.
@@ -727,7 +649,7 @@ def _launch(problem: Problem, task: Task, works: Callable[[int, int], Any], thre
         for part, work in jobs:
             problem.run(task, part, work)
         return
-    futures = [_executor(threads).submit(problem.run, task, part, work) for part, work in jobs]
+    futures = [executor(threads).submit(problem.run, task, part, work) for part, work in jobs]
     try:
         for future in futures:
             future.result()

@@ -21,6 +21,7 @@ import math
 import sys
 from collections.abc import Callable, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ from numba import cuda
 from numba.core import cgutils, imputils, types
 from numba.core.typing import templates
 
-from dislok.kernels.cpu import fingerprint
+from dislok.kernels.cpu import keep
 from dislok.kernels.scalar import JetType, number, value
 from dislok.kernels.scalar.lane import FORMATS
 
@@ -212,9 +213,8 @@ def _compiled(function: Callable) -> Any:
         dispatcher = cuda.jit(cache=True)(function)
     except RuntimeError:  # no folder to keep machine code in
         return cuda.jit(function)
-    store_of_code = getattr(dispatcher, "_cache", None)  # the simulator has none
-    if store_of_code is not None:
-        store_of_code._cache_file._source_stamp = fingerprint()
+    if hasattr(dispatcher, "_cache"):  # the simulator has none
+        keep(dispatcher, Path(__file__).resolve())
     return dispatcher
 
 
