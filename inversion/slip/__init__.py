@@ -1,0 +1,1 @@
+"""Slip on faults of patches from geodetic data."""
