@@ -1,0 +1,434 @@
+"""Building hierarchical matrices: skeletons, blocks, the check of the whole, and pieces kept on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.linalg import qr, solve_triangular
+
+from dislok.clusters import Tree, partition, tree
+from dislok.elements import COMPONENTS, Elements, observers
+from dislok.hierarchical import Basis, HierarchicalMatrix, Progress, Report
+
+LEAF = 64  # things in a cluster without children
+SEPARATION = 0.7  # gap between far clusters over the longer diagonal
+SAMPLES = 64  # of the nearest of what is far; a quarter as many of each ring beyond
+ROUNDS = 4  # of samples, each twice as large
+SAFETY = 0.3  # internal tolerance over the caller's
+ATTEMPTS = 4
+PIECE = 128  # clusters whose blocks go to one file
+CHECKED = 200  # rows' observers and columns' sources in the final check
+PROBES = 8
+AT_ONCE = 1 << 24  # entries of the exact matrix at once in the final check
+SMALLEST = {"float64": 1e-11, "float32": 1e-6}
+
+Arrays = dict[str, np.ndarray]
+Blocks = dict[int, np.ndarray]
+
+
+class Matrix:
+    """The exact matrix, whose entries are computed when they are asked for."""
+
+    def __init__(self, points: np.ndarray, elements: Elements, of: str) -> None:
+        self.points, self.elements, self.of = points, elements, of
+        self.c, self.b = COMPONENTS[of], elements.slips
+
+    def block(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Entries at all pairs of some rows and columns.
+
+        Raises
+        ------
+        ValueError
+            If one of them is not a number: where an observer lies on an element's edge.
+        """
+        observers, i = np.unique(rows // self.c, return_inverse=True)
+        sources, j = np.unique(columns // self.b, return_inverse=True)
+        values = self.elements.greens(self.points[observers], sources, self.of)
+        if not np.isfinite(values).all():
+            first = np.argwhere(~np.isfinite(values.reshape(len(observers), self.c, len(sources), self.b)))[0]
+            raise ValueError(
+                f"obs[{observers[first[0]]}] lies on an edge of source {sources[first[2]]}, "
+                "where the matrix has no value"
+            )
+        flat = values.reshape(len(observers) * self.c, len(sources) * self.b)
+        return flat[np.ix_(i * self.c + rows % self.c, j * self.b + columns % self.b)]
+
+    def of_observers(self, observers: np.ndarray) -> np.ndarray:
+        """Rows that belong to observers."""
+        return _flat(observers, self.c)
+
+    def of_sources(self, sources: np.ndarray) -> np.ndarray:
+        """Columns that belong to sources."""
+        return _flat(sources, self.b)
+
+
+def _flat(things: np.ndarray, width: int) -> np.ndarray:
+    return (things[:, None] * width + np.arange(width)).reshape(-1)
+
+
+class Far:
+    """For every cluster of one side, the clusters of the other side that see it, or its ancestors, from afar.
+
+    Parameters
+    ----------
+    clusters, others : Tree
+    pairs : ndarray of int, shape (f, 2)
+        Far pairs (cluster, other).
+    """
+
+    def __init__(self, clusters: Tree, others: Tree, pairs: np.ndarray) -> None:
+        self.clusters, self.others = clusters, others
+        sorted_pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
+        cuts = np.searchsorted(sorted_pairs[:, 0], np.arange(clusters.size + 1))
+        self.partners = [sorted_pairs[a:b, 1] for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+        self.seen = np.array([len(p) > 0 for p in self.partners])
+        for cluster in range(1, clusters.size):
+            self.seen[cluster] |= self.seen[clusters.parent[cluster]]
+
+    def rings(self, cluster: int) -> Iterator[np.ndarray]:
+        """Partners of a cluster, then those of its parent, and so on."""
+        while cluster >= 0:
+            if len(self.partners[cluster]):
+                yield self.partners[cluster]
+            cluster = self.clusters.parent[cluster]
+
+    def sample(self, cluster: int, amount: int, rng: np.random.Generator) -> np.ndarray:
+        """Things that see a cluster from afar: `amount` of the nearest ring, fewer of each beyond."""
+        picked = []
+        for k, ring in enumerate(self.rings(cluster)):
+            runs = self.others.stop[ring] - self.others.start[ring]
+            ends = np.cumsum(runs)
+            wanted = min(amount if k == 0 else amount // 4, ends[-1])
+            at = ((np.arange(wanted) + rng.random(wanted)) * ends[-1] / wanted).astype(int)
+            run = np.searchsorted(ends, at, side="right")
+            picked.append(self.others.order[self.others.stop[ring][run] - (ends[run] - at)])
+        return np.unique(np.concatenate(picked))
+
+
+def interpolative(values: np.ndarray, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
+    """Columns of which all columns are combinations, up to a Frobenius norm relative to that of the whole.
+
+    Returns
+    -------
+    chosen : ndarray of int, shape (k,)
+    factor : ndarray, shape (k, columns)
+        ``values ≈ values[:, chosen] @ factor``.
+    """
+    r, pivots = qr(values, mode="r", pivoting=True, check_finite=False)
+    tail = np.sqrt(np.cumsum((r * r).sum(axis=1)[::-1])[::-1])
+    rank = max(1, int((tail > tolerance * tail[0]).sum()))
+    factor = np.zeros((rank, values.shape[1]))
+    factor[:, pivots[:rank]] = np.eye(rank)
+    if tail[0] > 0:
+        factor[:, pivots[rank:]] = solve_triangular(r[:rank, :rank], r[:rank, rank:], check_finite=False)
+    return pivots[:rank], factor
+
+
+def skeleton(
+    far: Far,
+    cluster: int,
+    candidates: np.ndarray,
+    sampled: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    tolerance: float,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Those of the candidates that stand for all, tested on what they were not chosen by.
+
+    Parameters
+    ----------
+    far : Far
+    cluster : int
+    candidates : ndarray of int
+        Rows or columns of the matrix.
+    sampled : callable
+        ``sampled(things, candidates)``: what things of the other side see of the candidates.
+    tolerance : float
+    rng : Generator
+    """
+    amount = SAMPLES
+    seen = sampled(far.sample(cluster, amount, rng), candidates)
+    for _ in range(ROUNDS):
+        chosen, factor = interpolative(seen, tolerance)
+        fresh = sampled(far.sample(cluster, amount // 2, rng), candidates)
+        error = np.linalg.norm(fresh - fresh[:, chosen] @ factor)
+        if error <= 2.0 * tolerance * np.linalg.norm(fresh):
+            break
+        more = sampled(far.sample(cluster, amount, rng), candidates)
+        seen = np.concatenate([seen, fresh, more])
+        amount *= 2
+    return candidates[chosen], factor
+
+
+def nested(
+    far: Far,
+    width: int,
+    sampled: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    tolerance: float,
+    dtype: str,
+    tick: Callable[[int], object],
+) -> Basis:
+    """Skeletons of all clusters of a side, from the smallest clusters upwards."""
+    clusters = far.clusters
+    skeletons = [np.zeros(0, int)] * clusters.size
+    factors = [np.zeros((0, 0), dtype)] * clusters.size
+    # Each cluster has numbers of its own, so that no piece depends on what was done before it.
+    for done, cluster in enumerate(reversed(range(clusters.size))):
+        if far.seen[cluster]:
+            child = clusters.child[cluster]
+            candidates = (
+                np.concatenate(skeletons[child : child + 2])
+                if child
+                else _flat(clusters.things(cluster), width)
+            )
+            rng = np.random.default_rng([cluster, width])
+            found, factor = skeleton(far, cluster, candidates, sampled, tolerance, rng)
+            skeletons[cluster], factors[cluster] = found, factor.astype(dtype)
+        tick(done + 1)
+    return Basis(clusters, width, skeletons, factors)
+
+
+class Pieces:
+    """Results of the parts of a long computation, kept in a folder so that it can be taken up again.
+
+    Parameters
+    ----------
+    folder : path, optional
+        None keeps nothing.
+    facts : tuple
+        Plain values and arrays that tell this computation from any other.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str] | None, facts: tuple[Any, ...]) -> None:
+        self.folder = None if folder is None else Path(folder)
+        if self.folder is None:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        mark, digest = self.folder / "problem.txt", fingerprint(facts)
+        if not mark.exists():
+            mark.write_text(digest)
+        elif mark.read_text() != digest:
+            raise ValueError(f"{self.folder} holds the pieces of another problem; choose another folder")
+
+    def keep(self, name: str, make: Callable[[], Arrays]) -> Arrays:
+        """The arrays of a piece: those in the folder, or new ones that are put there."""
+        if self.folder is None:
+            return make()
+        path = self.folder / f"{name}.npz"
+        if not path.exists():
+            write_arrays(path, make())
+        with np.load(path) as file:
+            return dict(file)
+
+
+def fingerprint(facts: tuple[Any, ...]) -> str:
+    """Digest of plain values and arrays."""
+    digest = hashlib.sha256()
+    for fact in facts:
+        digest.update(fact.tobytes() if isinstance(fact, np.ndarray) else repr(fact).encode())
+    return digest.hexdigest()
+
+
+def write_arrays(path: Path, arrays: Arrays) -> None:
+    """Write an npz file under a temporary name, then give it its own."""
+    temporary = path.with_name(path.name + ".part")
+    with open(temporary, "wb") as file:
+        np.savez(file, **arrays)
+    os.replace(temporary, path)
+
+
+class Builder:
+    """Everything that stays the same while a matrix is built, also where that takes several attempts."""
+
+    def __init__(
+        self, matrix: Matrix, tolerance: float, dtype: str, pieces: Pieces, progress: Progress | None
+    ) -> None:
+        self.matrix, self.tolerance, self.dtype, self.pieces = matrix, tolerance, dtype, pieces
+        self.progress = progress or (lambda stage, done, total: None)
+        self.rows = tree(matrix.points, matrix.points, LEAF)
+        corners = matrix.elements.corners
+        self.columns = tree(corners.min(axis=1), corners.max(axis=1), LEAF)
+        far, near = partition(self.rows, self.columns, SEPARATION)
+        self.row_far = Far(self.rows, self.columns, far)
+        self.column_far = Far(self.columns, self.rows, far[:, ::-1])
+        self.row_near = Far(self.rows, self.columns, near)
+
+    def build(self) -> HierarchicalMatrix:
+        """The matrix, checked.
+
+        Raises
+        ------
+        RuntimeError
+            If the tolerance was not reached.
+        """
+        near, neighbours = self.near_blocks()
+        internal = SAFETY * self.tolerance
+        for attempt in range(ATTEMPTS):
+            rows, columns = self.bases(internal, attempt)
+            far, partners = self.far_blocks(rows, columns, attempt)
+            result = HierarchicalMatrix(rows, columns, far, near, partners, neighbours, self.dtype)
+            result.report = self.check(result)
+            error = max(result.report.row_error, result.report.column_error)
+            if error <= self.tolerance:
+                return result
+            internal *= 0.5 * self.tolerance / error
+        raise RuntimeError(
+            f"the matrix has a relative error of {error:.3g} after {ATTEMPTS} attempts; "
+            f"{self.tolerance:.3g} was asked for"
+        )
+
+    def bases(self, tolerance: float, attempt: int) -> tuple[Basis, Basis]:
+        """Nested skeletons of the observers and of the sources."""
+        exact = self.matrix
+
+        def of_rows(sources: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+            return exact.block(candidates, exact.of_sources(sources)).T
+
+        def of_columns(observers: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+            return exact.block(exact.of_observers(observers), candidates)
+
+        def make(far: Far, width: int, sampled: Callable, stage: str) -> Basis:
+            def tick(done: int) -> object:
+                return self.progress(stage, done, far.clusters.size)
+
+            name = f"{stage.replace(' ', '-')}-{attempt}"
+            return Basis.of_arrays(
+                self.pieces.keep(
+                    name, lambda: nested(far, width, sampled, tolerance, self.dtype, tick).arrays()
+                )
+            )
+
+        rows = make(self.row_far, exact.c, of_rows, "skeletons of observers")
+        columns = make(self.column_far, exact.b, of_columns, "skeletons of sources")
+        return rows, columns
+
+    def near_blocks(self) -> tuple[Blocks, Blocks]:
+        """Blocks of each cluster of observers with all sources near it, and the sources' places."""
+        exact, clusters = self.matrix, self.columns
+
+        def block(cluster: int) -> tuple[np.ndarray, np.ndarray]:
+            near = self.row_near.partners[cluster]
+            runs = [np.arange(clusters.start[k], clusters.stop[k]) for k in near]
+            places = np.concatenate(runs)
+            rows = exact.of_observers(self.rows.things(cluster))
+            return exact.block(rows, exact.of_sources(clusters.order[places])), _flat(places, exact.b)
+
+        return self._blocks("near", self.row_near, block)
+
+    def far_blocks(self, rows: Basis, columns: Basis, attempt: int) -> tuple[Blocks, Blocks]:
+        """Blocks of each skeleton of observers with those of all its partners, and the partners' places."""
+
+        def block(cluster: int) -> tuple[np.ndarray, np.ndarray]:
+            far = self.row_far.partners[cluster]
+            skeletons = np.concatenate([columns.skeletons[k] for k in far])
+            places = np.concatenate([np.arange(*columns.offset[k : k + 2]) for k in far])
+            return self.matrix.block(rows.skeletons[cluster], skeletons), places
+
+        return self._blocks(f"far-{attempt}", self.row_far, block)
+
+    def _blocks(
+        self, name: str, far: Far, block: Callable[[int], tuple[np.ndarray, np.ndarray]]
+    ) -> tuple[Blocks, Blocks]:
+        clusters = [k for k in range(self.rows.size) if len(far.partners[k])]
+        values: Blocks = {}
+        places: Blocks = {}
+        for start in range(0, len(clusters), PIECE):
+            part = clusters[start : start + PIECE]
+
+            def make(part: list[int] = part) -> Arrays:
+                made: Arrays = {}
+                for cluster in part:
+                    entries, at = block(cluster)
+                    made[f"values/{cluster}"] = entries.astype(self.dtype)
+                    made[f"places/{cluster}"] = at.astype(np.int32)
+                return made
+
+            kept = self.pieces.keep(f"{name}-{start // PIECE}", make)
+            values |= {k: kept[f"values/{k}"] for k in part}
+            places |= {k: kept[f"places/{k}"] for k in part}
+            self.progress(f"{name.partition('-')[0]} blocks", start + len(part), len(clusters))
+        return values, places
+
+    def check(self, result: HierarchicalMatrix) -> Report:
+        """Compare random rows and columns with the exact ones, through random vectors."""
+        n, m = len(self.matrix.points), self.matrix.elements.count
+        everything = np.arange(n), np.arange(m)
+        exact = self.matrix
+        row_error = self._error(
+            m * exact.b,
+            n,
+            result.matmat,
+            exact.of_observers,
+            lambda some: exact.block(exact.of_observers(some), exact.of_sources(everything[1])),
+            "checked rows",
+        )
+        column_error = self._error(
+            n * exact.c,
+            m,
+            result.rmatmat,
+            exact.of_sources,
+            lambda some: exact.block(exact.of_observers(everything[0]), exact.of_sources(some)).T,
+            "checked columns",
+        )
+        full = result.shape[0] * result.shape[1] * result.dtype.itemsize
+        rank = max(len(s) for basis in (result.rows, result.columns) for s in basis.skeletons)
+        bytes_used = result.nbytes
+        return Report(self.tolerance, row_error, column_error, bytes_used, bytes_used / full, rank)
+
+    def _error(
+        self,
+        length: int,
+        count: int,
+        product: Callable[[np.ndarray], np.ndarray],
+        flat: Callable[[np.ndarray], np.ndarray],
+        lines: Callable[[np.ndarray], np.ndarray],
+        stage: str,
+    ) -> float:
+        """Frobenius norm of the error of random rows (or columns) over that of the rows.
+
+        The square of what normal random numbers make of the error of a row has the square of its norm as mean.
+        """
+        rng = np.random.default_rng(length)
+        chosen = rng.choice(count, min(count, CHECKED), replace=False)
+        probes = rng.standard_normal((length, PROBES)).astype(self.dtype)
+        compressed = product(probes)
+        step = max(1, AT_ONCE // (3 * length))
+        wrong = whole = 0.0
+        for start in range(0, len(chosen), step):
+            some = chosen[start : start + step]
+            exact = lines(some)
+            wrong += np.sum((exact @ probes - compressed[flat(some)]) ** 2) / PROBES
+            whole += np.sum(exact**2)
+            self.progress(stage, start + len(some), len(chosen))
+        return float(np.sqrt(wrong / whole)) if whole else 0.0
+
+
+def build(
+    obs: Any,
+    elements: Elements,
+    *,
+    of: str,
+    tolerance: float,
+    dtype: str,
+    folder: str | os.PathLike[str] | None,
+    progress: Progress | None,
+) -> HierarchicalMatrix:
+    """The compressed Green's matrix of observers and elements; see `dislok.okada.operator`."""
+    if of not in COMPONENTS:
+        raise ValueError(f"unknown of={of!r}; choose from 'displacement', 'gradient'")
+    if dtype not in SMALLEST:
+        raise ValueError(f"unknown dtype={dtype!r}; choose from 'float64', 'float32'")
+    if not SMALLEST[dtype] <= tolerance < 1.0:
+        raise ValueError(
+            f"tolerance is {tolerance!r}; it must be at least {SMALLEST[dtype]} in {dtype}, and less than 1"
+        )
+    points = observers(obs)
+    if not (len(points) and elements.count):
+        raise ValueError(f"there must be observers and sources, got {len(points)} and {elements.count}")
+    facts = (points, *elements.facts, of, tolerance, dtype, LEAF, SEPARATION, SAFETY, SAMPLES)
+    pieces = Pieces(folder, facts)
+    return Builder(Matrix(points, elements, of), tolerance, dtype, pieces, progress).build()
