@@ -21,6 +21,7 @@ Devices
 from __future__ import annotations
 
 import functools
+import importlib
 import math
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -38,8 +39,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 TITLES = {"numpy": "NumPy", "torch": "torch", "cupy": "CuPy"}
-_NUMBERS = (float, int)
-_FLOATS = {np.dtype("float64"): "float64", np.dtype("float32"): "float32"}
+_LARGEST_INTEGER = 1 << 63
 _CPU_DEVICE = 1  # kDLCPU of the DLPack specification
 
 
@@ -51,12 +51,16 @@ class NumpySpace:
 
     def __init__(self, dtype: str) -> None:
         self.dtype = dtype
+        self.number = np.dtype(dtype).type
+        """A plain number as a zero-dimensional value of this space."""
         self.xp: Any = np
 
     def asarray(self, value: ArrayLike) -> Array:
         """`value` as a C-contiguous array of this space; copied if it is read-only or laid out otherwise."""
+        if type(value) is np.ndarray and value.dtype == self.number and value.flags.carray:
+            return value
         if not value.ndim:
-            return np.asarray(value, self.dtype)
+            return self.number(value)
         return np.require(value, self.dtype, ["C", "A", "W", "E"])
 
     def empty(self, shape: Sequence[int]) -> Array:
@@ -97,7 +101,7 @@ class CupySpace(NumpySpace):
 
     def asarray(self, value: ArrayLike) -> Array:
         if not _is_cupy(value) and not value.ndim:
-            return np.asarray(value, self.dtype)
+            return self.number(value)
         # ascontiguousarray makes vectors of scalars; asarray with order="C" does not.
         return self.xp.asarray(value, dtype=self.dtype, order="C")
 
@@ -120,35 +124,45 @@ class TorchSpace:
     def __init__(self, dtype: str, device: Any) -> None:
         self.torch: Any = sys.modules["torch"]
         self.dtype = dtype
+        self.torch_dtype = getattr(self.torch, dtype)
         self.device = device
         self.on_cuda = device.type == "cuda"
 
     def asarray(self, value: ArrayLike) -> Array:
-        kind = {"dtype": getattr(self.torch, self.dtype), "device": self.device}
+        kind = {"dtype": self.torch_dtype, "device": self.device}
         if is_tensor(value):
-            return value.to(**kind).contiguous()
+            # Asked first, because a call that changes nothing takes a microsecond.
+            same = value.dtype is self.torch_dtype and value.device == self.device
+            return value if same and value.is_contiguous() else value.to(**kind).contiguous()
         if not value.ndim:
-            # To fill with a number does not make the stream wait, as a copy to the device would.
-            return self.torch.full((), float(value), **kind)
+            return self.number(value)
         return self.torch.tensor(np.ascontiguousarray(value, self.dtype), **kind)
 
+    def number(self, value: float) -> Array:
+        """A plain number as a zero-dimensional tensor."""
+        # To fill with a number does not make the stream wait, as a copy to the device would.
+        return self.torch.full((), float(value), dtype=self.torch_dtype, device=self.device)
+
     def empty(self, shape: Sequence[int]) -> Array:
-        return self.torch.empty(tuple(shape), dtype=getattr(self.torch, self.dtype), device=self.device)
+        return self.torch.empty(tuple(shape), dtype=self.torch_dtype, device=self.device)
 
     def at_surface(self, horizontal: Array) -> Array:
         return self.torch.cat([horizontal, self.torch.zeros_like(horizontal[:, :1])], dim=1)
 
     def columns(self, fields: Sequence[Array], rows: int) -> Array:
+        if all(not field.ndim for field in fields):
+            return self.torch.stack(list(fields)).expand(rows, len(fields)).contiguous()
         return self.torch.stack([field.expand(rows) for field in fields], dim=1)
 
     def peek(self, array: Array) -> np.ndarray | None:
         return None if self.on_cuda else self.fetch(array)
 
     def fetch(self, array: Array) -> np.ndarray | None:
+        plain = array.detach().resolve_neg().cpu()
         # Inside torch.func a tensor stands for a batch, or for a value with its tangent.
-        if self.torch._C._functorch.is_functorch_wrapped_tensor(array):
+        if self.torch._C._functorch.is_functorch_wrapped_tensor(plain):
             return None
-        return array.detach().resolve_neg().cpu().numpy()
+        return plain.numpy()
 
 
 Space: TypeAlias = NumpySpace | TorchSpace
@@ -181,11 +195,17 @@ def guard(inputs: Mapping[str, ArrayLike]) -> Guarded:
     ValueError
         If a list is ragged, or if CUDA arrays lie on different devices.
     """
-    framework = _common_framework(inputs)
-    values = {name: _readable(name, value) for name, value in inputs.items()}
-    dtype = _common_dtype(inputs, values)
+    # Plain numbers have neither framework nor dtype; a source has many of them.
+    others = {name: value for name, value in inputs.items() if not _is_plain(value)}
+    framework = _common_framework(others)
+    values = {name: _readable(name, value) for name, value in others.items()}
+    dtype = _common_dtype(others, values)
     space = _space(framework, dtype, values)
-    return Guarded(space, {name: space.asarray(value) for name, value in values.items()})
+    arrays = {
+        name: space.asarray(values[name]) if name in values else space.number(value)
+        for name, value in inputs.items()
+    }
+    return Guarded(space, arrays)
 
 
 def checked_out(out: Array, shape: Sequence[int], space: Space, inputs: Iterable[Array] = ()) -> Array:
@@ -242,8 +262,7 @@ def eager(function: Callable[P, R]) -> Callable[P, R]:
 
 def is_tensor(value: Any) -> bool:
     """Whether `value` is a torch tensor; imports nothing."""
-    # A module that is not imported has no instances.
-    return isinstance(value, getattr(sys.modules.get("torch"), "Tensor", ()))
+    return _array_type(type(value)) == "torch"
 
 
 def finite_number(name: str, value: Any) -> float:
@@ -261,13 +280,18 @@ def check_finite(name: str, values: np.ndarray, labels: Sequence[str] | None = N
 
     With `labels`, the columns of `values` are called ``name.label``, as the fields of a source are.
     """
-    with np.errstate(all="ignore"):
-        # One pass without a temporary: a sum is finite only if no term is NaN or infinite.
-        if np.isfinite(values.sum()):
-            return
-    bad = ~np.isfinite(values)
-    if bad.any():
-        reject(name, values, bad, "it must be finite", labels)
+    flat = np.ascontiguousarray(values).reshape(-1)
+    if _limits().first_not_finite(flat) >= 0:
+        reject(name, values, ~np.isfinite(values), "it must be finite", labels)
+
+
+def check_observers(obs: np.ndarray) -> None:
+    """Raise a `ValueError` that names the first observer (n, 3) that is not finite or above the surface."""
+    check_finite("obs", obs)
+    above = _limits().first_above(obs)
+    if above >= 0:
+        height = float(obs[above, 2])
+        raise ValueError(f"obs[{above}, 2] is {height!r}; observers must not be above the surface (z <= 0)")
 
 
 def reject(
@@ -282,18 +306,38 @@ def reject(
     raise ValueError(f"{name}{where} is {value!r}; {rule}")
 
 
+@functools.cache
+def _limits() -> Any:
+    # Imported only when there are values to look at: importing it imports Numba.
+    return importlib.import_module("dislok.kernels.limits")
+
+
+def _find_array_type(kind: type) -> str | None:
+    """Framework whose arrays are of this type, or None; imports nothing."""
+    for framework, name in (("torch", "Tensor"), ("cupy", "ndarray"), ("numpy", "ndarray")):
+        # A module that is not imported has no instances.
+        if issubclass(kind, getattr(sys.modules.get(framework), name, ())):
+            return framework
+    return None
+
+
+_array_type: Callable[[Any], str | None] = functools.cache(_find_array_type)
+
+
 def _is_cupy(value: Any) -> bool:
-    return isinstance(value, getattr(sys.modules.get("cupy"), "ndarray", ()))
+    return _array_type(type(value)) == "cupy"
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether `value` is a Python number that every dtype can take."""
+    return type(value) is float or (type(value) is int and abs(value) < _LARGEST_INTEGER)
 
 
 def _framework(value: Any) -> str | None:
-    if type(value) in _NUMBERS:
-        return None
-    if is_tensor(value):
-        return "torch"
-    if _is_cupy(value):
-        return "cupy"
-    if isinstance(value, np.generic):
+    framework = _array_type(type(value))
+    if framework is not None:
+        return framework
+    if isinstance(value, (float, int, np.generic)):
         return None
     has_array = hasattr(value, "__array__") or hasattr(value, "__dlpack__")
     return "numpy" if has_array or hasattr(value, "__cuda_array_interface__") else None
@@ -327,8 +371,6 @@ def _describe(value: Any) -> str:
 
 def _readable(name: str, value: Any) -> Array:
     """A torch tensor or CuPy array as it is; everything else as a NumPy array."""
-    if type(value) is float:
-        return np.float64(value)
     if is_tensor(value):
         if value.layout is not sys.modules["torch"].strided:
             raise TypeError(f"{name} has layout {value.layout}; only dense tensors are supported")
@@ -378,10 +420,13 @@ def _on_another_device(value: Any) -> bool:
 
 
 def _dtype_name(value: Array) -> str:
-    # The name of a NumPy dtype takes microseconds to make.
-    if value.dtype in _FLOATS:
-        return _FLOATS[value.dtype]
-    return str(value.dtype).removeprefix("torch.") if is_tensor(value) else value.dtype.name
+    return _name_of(value.dtype)
+
+
+@functools.cache
+def _name_of(dtype: Any) -> str:
+    """Name of a dtype of NumPy or torch; kept, because it takes microseconds to make."""
+    return dtype.name if isinstance(dtype, np.dtype) else str(dtype).removeprefix("torch.")
 
 
 def _counts_as(name: str, value: Array) -> str:
@@ -403,8 +448,6 @@ def _weight(original: Any, value: Array) -> int:
 def _common_dtype(inputs: Mapping[str, Any], values: Mapping[str, Array]) -> str:
     names: dict[int, dict[str, str]] = {0: {}, 1: {}, 2: {}}
     for name, value in values.items():
-        if type(inputs[name]) in _NUMBERS:
-            continue
         names[_weight(inputs[name], value)].setdefault(_counts_as(name, value), name)
     owner = names[2] or names[1]
     if len(owner) > 1:

@@ -18,6 +18,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 import re
+from functools import cache
 from types import ModuleType
 from typing import NamedTuple
 
@@ -87,6 +88,7 @@ def select(framework: str, on_cuda: bool, backend: str | None = None) -> str:
     return backend or ("cupy" if on_cuda else "numba")
 
 
+@cache
 def load(name: str, family: str = "okada") -> ModuleType:
     """Import the kernels of a backend.
 
@@ -124,11 +126,16 @@ def check_threads(threads: int | None, on_cuda: bool) -> None:
         raise TypeError(f"threads must be an integer, got {type(threads).__name__}")
     if on_cuda:
         raise ValueError("threads= is for arrays on the CPU, but the inputs are CUDA arrays")
-    from numba.core import config
-
-    most = int(vars(config)["NUMBA_NUM_THREADS"])
+    most = _most_threads()
     if not 1 <= threads <= most:
         raise ValueError(f"threads must be between 1 and {most}, got {threads}")
+
+
+@cache
+def _most_threads() -> int:
+    from numba.core import config
+
+    return int(vars(config)["NUMBA_NUM_THREADS"])
 
 
 def available() -> tuple[Status, ...]:

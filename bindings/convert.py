@@ -481,7 +481,7 @@ def _number(name: str, value: ArrayLike) -> FloatArray:
     space, arrays = guard({name: value})
     if space.framework != "numpy":
         raise TypeError(f"{name} is a {type(value).__name__}; conversions take numbers and NumPy arrays")
-    array = arrays[name].astype(np.float64)
+    array = np.array(arrays[name], np.float64)
     check_finite(name, array)
     return array
 

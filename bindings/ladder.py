@@ -136,8 +136,8 @@ def _stream(device: torch.device) -> Iterator[None]:
         yield
 
 
-def _module(folder: str, tensors: Sequence[Tensor]) -> Any:
-    """The backend that serves these tensors, after a look at what they are."""
+def check_alike(*tensors: Tensor) -> None:
+    """Raise a `TypeError` if no backend serves these tensors, or if they differ in dtype or device."""
     first = tensors[0]
     for tensor in tensors:
         if tensor.dtype != first.dtype or tensor.device != first.device:
@@ -149,12 +149,12 @@ def _module(folder: str, tensors: Sequence[Tensor]) -> Any:
         raise TypeError(f"tensors must be float64 or float32, got {first.dtype}")
     if first.device.type not in ("cpu", "cuda"):
         raise TypeError(f"tensors must be on the CPU or on a CUDA device, got {first.device}")
-    return backends.load("numba" if first.device.type == "cpu" else "cupy", folder)
 
 
 def _call_kernel(name: str, call: Call, tensors: Sequence[Tensor], *last: Any) -> tuple[Tensor, ...]:
-    module = _module(call.family.folder, tensors)
+    check_alike(*tensors)
     device = tensors[0].device
+    module = backends.load("numba" if device.type == "cpu" else "cupy", call.family.folder)
     with _stream(device):
         arrays = [_array(tensor) for tensor in tensors]
         found = call.family.launch(module, name, call, arrays, last)

@@ -49,12 +49,12 @@ from dislok.arrays import (
     ArrayLike,
     Space,
     check_finite,
+    check_observers,
     checked_out,
     eager,
     finite_number,
     guard,
     is_tensor,
-    reject,
 )
 from dislok.sources import (
     ORIGINS,
@@ -567,8 +567,8 @@ class _Call(NamedTuple):
     pairs: bool
     space: Space
     factors: dict[str, Array]
-    backend: str = ""
-    threads: int | None = None
+    backend: str
+    threads: int | None
 
     @property
     def n(self) -> int:
@@ -601,14 +601,21 @@ def _prepare(
     threads: int | None,
     **factors: ArrayLike,
 ) -> _Call:
-    call = _shapes(obs, source, nu, origin, pairs, **factors)
-    name = backends.select(call.space.framework, call.space.on_cuda, backend)
-    backends.check_threads(threads, call.space.on_cuda)
+    call = _shapes(obs, source, nu, origin, pairs, backend, threads, **factors)
     _check(call)
-    return call._replace(backend=name, threads=threads)
+    return call
 
 
-def _shapes(obs: ArrayLike, source: Source, nu: Any, origin: str, pairs: bool, **factors: ArrayLike) -> _Call:
+def _shapes(
+    obs: ArrayLike,
+    source: Source,
+    nu: Any,
+    origin: str,
+    pairs: bool,
+    backend: str | None = None,
+    threads: int | None = None,
+    **factors: ArrayLike,
+) -> _Call:
     """All inputs in one space, with shapes that fit; values not looked at."""
     kind = kind_of(source)
     at = fractions(origin)
@@ -619,7 +626,9 @@ def _shapes(obs: ArrayLike, source: Source, nu: Any, origin: str, pairs: bool, *
     src = stack({name: arrays[name] for name in named}, space, rows)
     ratio = _poisson(nu, arrays["nu"], space)
     extra = {name: arrays[name] for name in factors}
-    return _Call(kind, points, src, ratio, at, bool(pairs), space, extra)
+    name = backends.select(space.framework, space.on_cuda, backend)
+    backends.check_threads(threads, space.on_cuda)
+    return _Call(kind, points, src, ratio, at, bool(pairs), space, extra, name, threads)
 
 
 def _observers(obs: Array, space: Space) -> Array:
@@ -647,20 +656,15 @@ def _check(call: _Call, wait: bool = False) -> None:
         values = look(array)
         if values is not None:
             check_finite(name, values)
-    check_tables = partial(_check_tables, call.kind, call.origin)
     obs, src = look(call.obs), look(call.src)
     if obs is not None and src is not None:
-        check_tables(obs, src)
+        _check_tables(call.kind, call.origin, obs, src)
     elif wait or not call.space.on_cuda:
-        _autograd().inspect(check_tables, call.obs, call.src)
+        _autograd().inspect(partial(_check_tables, call.kind, call.origin), call.obs, call.src)
 
 
 def _check_tables(kind: str, origin: tuple[float, float], obs: np.ndarray, src: np.ndarray) -> None:
-    check_finite("obs", obs)
-    if obs.size and obs[:, 2].max() > 0:
-        above = obs > 0
-        above[:, :2] = False
-        reject("obs", obs, above, "observers must not be above the surface (z <= 0)")
+    check_observers(obs)
     check_values(kind, src, origin)
 
 

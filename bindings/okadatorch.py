@@ -31,7 +31,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dislok import autograd
+from dislok import autograd, ladder
 from dislok.arrays import check_finite, reject
 
 __all__ = ["DC3D", "DC3D0", "SPOINT", "SRECTF", "OkadaWrapper"]
@@ -608,6 +608,7 @@ def _check(check: partial[None], obs: Tensor, src: Tensor, at_most_zero: bool = 
                 reject("coords", observers, above, "observers must not be above the surface", _COORDINATES)
         check(sources)
 
+    ladder.check_alike(obs, src)
     if not obs.is_cuda:
         autograd.inspect(look, obs, src)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from dislok.arrays import Array, ArrayLike, Space, check_finite, reject
+from dislok.arrays import Array, ArrayLike, Space, check_finite
 
 ORIGINS: Mapping[str, tuple[float, float]] = {
     "topleft": (0.0, 0.0),
@@ -25,7 +27,8 @@ ORIGINS: Mapping[str, tuple[float, float]] = {
 Strike points from left to right, as one sees the fault from its hanging wall.
 """
 
-_OUTCROP = {"float64": 1e-9, "float32": 1e-6}
+_OUTCROP = {8: 1e-9, 4: 1e-6}  # by the bytes of a number
+_NEGATIVE_DEPTH = "depth is positive downwards and must not be negative"
 
 
 class Rectangle(NamedTuple):
@@ -114,6 +117,9 @@ KINDS: Mapping[type, str] = {Rectangle: "rectangle", Point: "point"}
 UNIT_SOURCES: Mapping[str, int] = {"rectangle": 3, "point": 4}
 """Number of unit sources B of a kind: strike-slip, dip-slip, opening, and for points inflation."""
 
+_LABELS = {kind: source._fields for source, kind in KINDS.items()}  # type: ignore[attr-defined]
+_NAMES = {kind: tuple(f"source.{label}" for label in labels) for kind, labels in _LABELS.items()}
+
 
 def kind_of(source: Source) -> str:
     """ "rectangle" or "point"; `TypeError` for anything else."""
@@ -132,7 +138,7 @@ def fractions(origin: str) -> tuple[float, float]:
 
 def named_fields(source: Source) -> dict[str, Any]:
     """The fields by the name that error messages use."""
-    return {f"source.{name}": value for name, value in source._asdict().items()}
+    return dict(zip(_NAMES[kind_of(source)], source, strict=True))
 
 
 def stack(fields: Mapping[str, Array], space: Space, rows: int | None = None) -> Array:
@@ -189,37 +195,36 @@ def check_values(kind: str, table: np.ndarray, origin: tuple[float, float]) -> N
     origin : tuple of float
         Fractions of the reference point.
     """
-    labels = Rectangle._fields if kind == "rectangle" else Point._fields
-    check_finite("source", table, labels)
-    columns = dict(zip(labels, table.T, strict=True))
+    limits = _limits()
+    check_finite("source", table, _LABELS[kind])
     if kind == "point":
-        _refuse(
-            columns, "depth", columns["depth"] < 0, "depth is positive downwards and must not be negative"
-        )
-        return
-    for name in ("length", "width"):
-        _refuse(columns, name, columns[name] <= 0, "it must be positive")
-    _check_in_ground(columns, origin)
+        wrong, row = limits.first_bad_point(table)
+    else:
+        wrong, row = limits.first_bad_rectangle(table, origin[1], _OUTCROP[table.dtype.itemsize])
+    if wrong != limits.FINE:
+        _refuse(kind, table[row].tolist(), row, wrong, origin)
 
 
-def _check_in_ground(columns: Mapping[str, np.ndarray], origin: tuple[float, float]) -> None:
-    depth = columns["depth"].astype(np.float64)
-    width = columns["width"].astype(np.float64)
-    tolerance = _OUTCROP[columns["depth"].dtype.name] * width
-    _refuse(columns, "depth", depth < -tolerance, "depth is positive downwards and must not be negative")
-    descent = width * np.sin(np.deg2rad(columns["dip"].astype(np.float64)))
-    # One edge lies this much above the reference point; a negative dip makes it the other one.
-    above = np.maximum(origin[1] * descent, (origin[1] - 1.0) * descent)
-    outcrop = above - depth > tolerance
-    if outcrop.any():
-        worst = int(np.argmax(outcrop))
-        rule = f"the fault would stick out of the ground by {above[worst] - depth[worst]:.6g}"
-        _refuse(columns, "depth", outcrop, rule)
+def _refuse(kind: str, values: list[float], row: int, wrong: int, origin: tuple[float, float]) -> None:
+    """Raise the error of one source."""
+    limits = _limits()
+    field = dict(zip(_LABELS[kind], values, strict=True))
+    name, rule = {
+        limits.NEGATIVE_DEPTH: ("depth", _NEGATIVE_DEPTH),
+        limits.LENGTH: ("length", "it must be positive"),
+        limits.WIDTH: ("width", "it must be positive"),
+        limits.ABOVE: ("depth", _NEGATIVE_DEPTH),
+        limits.OUTCROP: ("depth", "the fault would stick out of the ground by "),
+    }[wrong]
+    if wrong == limits.OUTCROP:
+        rule += f"{limits.outcrop(field['depth'], field['width'], field['dip'], origin[1]):.6g}"
+    raise ValueError(f"source.{name}[{row}] is {field[name]!r}; {rule}")
 
 
-def _refuse(columns: Mapping[str, np.ndarray], name: str, bad: np.ndarray, rule: str) -> None:
-    if bad.any():
-        reject(f"source.{name}", columns[name], bad, rule)
+@cache
+def _limits() -> Any:
+    # Imported only when there are values to look at: importing it imports Numba.
+    return importlib.import_module("dislok.kernels.okada.limits")
 
 
 def sincos_degrees(angle: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
