@@ -3,6 +3,7 @@
 Submodules load when they are first used, so that ``import dislok`` stays light:
 
 - `dislok.okada`: displacement, strain, stress and their derivatives of rectangles and point sources
+- `dislok.tde`: the same of triangles, also in a full space
 - `dislok.convert`: magnitudes, moment tensors, nodal planes, coordinates
 - `dislok.okadatorch`: drop-in for the public names of OkadaTorch
 - `dislok.inversion`: faults from GNSS and InSAR data
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
     from dislok import inversion as inversion
     from dislok import okada as okada
     from dislok import okadatorch as okadatorch
+    from dislok import tde as tde
 
 __version__ = "0.1.0"
 __all__ = ["__version__"]
-_SUBMODULES = ["backends", "convert", "inversion", "okada", "okadatorch"]
+_SUBMODULES = ["backends", "convert", "inversion", "okada", "okadatorch", "tde"]
 
 
 def __getattr__(name: str) -> ModuleType:

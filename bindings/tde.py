@@ -1,0 +1,762 @@
+"""Displacement, strain and stress of triangular dislocations in an elastic half-space or full space.
+
+The solution is that of Nikkhoo & Walter (2015): a triangle across which the displacement jumps by a constant
+slip, without the artefacts of older solutions.
+
+Conventions
+    x is east, y north and z up. In the half-space (``space="half"``) the surface is at z = 0, observers and
+    triangles have z <= 0; in the full space there is no surface. Coordinates share one unit, and displacement
+    comes out in the unit of slip. Strain and stress are positive in tension. The last axis is the component.
+Vertex order
+    The normal of a triangle is (P2 - P1) × (P3 - P1): seen from the side to which it points, the vertices run
+    counterclockwise. Exchanging two vertices turns it around, and with it strike. :func:`orient` makes the
+    triangles of a mesh agree.
+Slip
+    Along strike, up dip, and opening, in the frame of each triangle, which :func:`frame` returns: strike is
+    ẑ × normal, dip is normal × strike. The side of the normal moves by the slip against the other side.
+    Where the normal points up, that side is the hanging wall, the triangle dips to the right of strike, and
+    positive slip is left-lateral, reverse, and opening, as for :mod:`dislok.okada`. A level triangle takes
+    north for strike if its normal points up, and south if it points down. A vertical triangle is no special
+    case: its normal is level, and its dip vector points up.
+Triangles
+    An array of vertices (m, 3, 3), row k of a triangle being its vertex k + 1 in east, north, up; or a tuple
+    of points (p, 3) and cells (m, 3) of a mesh, whose triangles share points.
+Arrays
+    NumPy arrays in, NumPy arrays out; the same for torch tensors, which come out differentiable with respect
+    to observers, vertices or points, slip and Poisson's ratio, and for CuPy arrays. See :mod:`dislok.arrays`.
+Checks
+    Inputs are checked before any work, and an error names the first offender and its value. Values are
+    checked on the CPU; on a CUDA device that would make the stream wait. :func:`check` looks at the values
+    wherever they are.
+Singular points
+    On the sides and vertices of a triangle every result is NaN. Exactly on a triangle it is that of the side
+    of the normal; the other side's displacement is less by the slip.
+Memory
+    Nothing of the size observers × triangles is made but what is returned.
+Threads
+    ``threads=`` limits the threads of a call on the CPU; None takes Numba's number, which is that of the
+    processors that this process may use. Processes that fork after a call may go on calling.
+
+References
+----------
+Nikkhoo, M. & Walter, T. R. (2015). Triangular dislocation: an analytical, artefact-free solution.
+Geophys. J. Int. 201, 1119-1141.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dislok import backends
+from dislok.arrays import Array, ArrayLike, Space, check_finite, checked_out, eager, guard, reject
+from dislok.calls import (
+    BLOCK,
+    check_poisson,
+    components_of,
+    deliver,
+    modulus,
+    poisson,
+    strain_of,
+    stress_of,
+    two,
+    zeros,
+)
+from dislok.triangles import check_vertices, frame, orient, read, vertices
+
+__all__ = [
+    "apply",
+    "apply_adjoint",
+    "check",
+    "displacement",
+    "fields",
+    "frame",
+    "gradient",
+    "greens",
+    "jacobian",
+    "orient",
+    "strain",
+    "stress",
+]
+
+SPACES = ("half", "full")
+# Numbers of a Jacobian with the vertices that are summed into one with the points of a mesh at a time.
+_PART = 1 << 21
+
+
+@eager
+def displacement(
+    obs: ArrayLike,
+    triangles: Any,
+    slip: ArrayLike,
+    *,
+    nu: float | Array = 0.25,
+    space: str = "half",
+    pairs: bool = False,
+    backend: str | None = None,
+    out: Array | None = None,
+    threads: int | None = None,
+) -> Array:
+    """Displacement of all triangles together at each observer.
+
+    Parameters
+    ----------
+    obs : array_like, shape (n, 3) or (n, 2)
+        East, north and up of the observers, z <= 0 in the half-space; or east and north of observers at its
+        surface.
+    triangles : array_like, shape (m, 3, 3), or tuple of two arrays
+        Vertices; or points (p, 3) and cells (m, 3) of a mesh.
+    slip : array_like, shape (m, 3) or (3,)
+        Slip along strike, up dip, and opening, of each triangle or of all.
+    nu : float, optional
+        Poisson's ratio, in [0, 0.5). May be a zero-dimensional tensor where the others are tensors.
+    space : {"half", "full"}, optional
+        Whether there is a free surface at z = 0.
+    pairs : bool, optional
+        Triangle i with observer i alone, nothing summed; one triangle then goes with all observers.
+    backend : {"numba", "cupy", "numba-cuda"}, optional
+        What computes; see :mod:`dislok.backends`.
+    out : array, shape (n, 3), optional
+        C-contiguous array of the inputs' framework and dtype that receives the result. A torch result is
+        copied there, without gradients.
+    threads : int, optional
+        Most threads of a call on the CPU.
+
+    Returns
+    -------
+    array, shape (n, 3)
+        East, north and up displacement, in the unit of slip.
+
+    Raises
+    ------
+    TypeError
+        If the inputs mix frameworks or dtypes, or if a dtype or kind of object is not supported.
+    ValueError
+        If a shape does not fit; if a value is not finite, an observer or vertex lies above the surface, a
+        triangle is degenerate or `nu` is out of range; if a name is unknown or `out` cannot be used.
+    ImportError
+        If the backend for CUDA arrays is not installed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dislok import tde
+    >>> triangle = np.array([[[0.0, 0.0, -1.0], [10.0, 0.0, -1.0], [0.0, 5.0, -6.0]]])
+    >>> tde.displacement(np.array([[5.0, 2.0]]), triangle, [0.0, 1.0, 0.0]).shape
+    (1, 3)
+    """
+    call = _prepare(obs, triangles, nu, space, pairs, backend, threads, slip)
+    return _launch(call, "field", "displacement", (), out)
+
+
+@eager
+def gradient(
+    obs: ArrayLike,
+    triangles: Any,
+    slip: ArrayLike,
+    *,
+    nu: float | Array = 0.25,
+    space: str = "half",
+    pairs: bool = False,
+    backend: str | None = None,
+    out: Array | None = None,
+    threads: int | None = None,
+) -> Array:
+    """Gradient of the displacement of all triangles together at each observer.
+
+    Parameters
+    ----------
+    obs, triangles, slip, nu, space, pairs, backend, threads
+        As of :func:`displacement`.
+    out : array, shape (n, 3, 3), optional
+        As of :func:`displacement`.
+
+    Returns
+    -------
+    array, shape (n, 3, 3)
+        ``[i, j]`` is ∂uᵢ/∂xⱼ, in units of slip over length.
+
+    Raises
+    ------
+    TypeError, ValueError, ImportError
+        As :func:`displacement` does.
+    """
+    call = _prepare(obs, triangles, nu, space, pairs, backend, threads, slip)
+    return _launch(call, "field", "gradient", (), out)
+
+
+@eager
+def fields(
+    obs: ArrayLike,
+    triangles: Any,
+    slip: ArrayLike,
+    *,
+    nu: float | Array = 0.25,
+    space: str = "half",
+    pairs: bool = False,
+    backend: str | None = None,
+    out: tuple[Array, Array] | None = None,
+    threads: int | None = None,
+) -> tuple[Array, Array]:
+    """Displacement and its gradient, computed together in one pass.
+
+    Parameters
+    ----------
+    obs, triangles, slip, nu, space, pairs, backend, threads
+        As of :func:`displacement`.
+    out : tuple of two arrays, shapes (n, 3) and (n, 3, 3), optional
+        As of :func:`displacement`.
+
+    Returns
+    -------
+    displacement : array, shape (n, 3)
+        In the unit of slip.
+    gradient : array, shape (n, 3, 3)
+        ``[i, j]`` is ∂uᵢ/∂xⱼ.
+
+    Raises
+    ------
+    TypeError, ValueError, ImportError
+        As :func:`displacement` does.
+    """
+    call = _prepare(obs, triangles, nu, space, pairs, backend, threads, slip)
+    first, second = two(out)
+    if call.space.framework == "torch":
+        both = _autograd().field(*call.moving, "both", call.pairs, call.threads)
+        u, g = both[:, :3], both[:, 3:].reshape(-1, 3, 3)
+        return deliver(call.space, u, first), deliver(call.space, g, second)
+    u = _target(call, (call.n, 3), first)
+    g = _target(call, (call.n, 3, 3), second)
+    for rows, both in _blocks(call, 12, "field_both", call.pairs):
+        u[rows] = both[:, :3]
+        g[rows] = both[:, 3:].reshape(-1, 3, 3)
+    return u, g
+
+
+@eager
+def strain(
+    obs: ArrayLike,
+    triangles: Any,
+    slip: ArrayLike,
+    *,
+    nu: float | Array = 0.25,
+    space: str = "half",
+    pairs: bool = False,
+    backend: str | None = None,
+    out: Array | None = None,
+    threads: int | None = None,
+) -> Array:
+    """Strain of all triangles together at each observer.
+
+    Parameters
+    ----------
+    obs, triangles, slip, nu, space, pairs, backend, threads
+        As of :func:`displacement`.
+    out : array, shape (n, 6), optional
+        As of :func:`displacement`.
+
+    Returns
+    -------
+    array, shape (n, 6)
+        Tensor strain xx, yy, zz, xy, xz, yz, positive in tension: xy is (∂u_x/∂y + ∂u_y/∂x) / 2.
+
+    Raises
+    ------
+    TypeError, ValueError, ImportError
+        As :func:`displacement` does.
+    """
+    call = _prepare(obs, triangles, nu, space, pairs, backend, threads, slip)
+    return _from_gradient(call, strain_of, out)
+
+
+@eager
+def stress(
+    obs: ArrayLike,
+    triangles: Any,
+    slip: ArrayLike,
+    *,
+    mu: float | Array = 30e9,
+    nu: float | Array = 0.25,
+    space: str = "half",
+    pairs: bool = False,
+    backend: str | None = None,
+    out: Array | None = None,
+    threads: int | None = None,
+) -> Array:
+    """Change of stress by all triangles together at each observer.
+
+    Hooke's law: σ = λ tr(ε) I + 2 μ ε with λ = 2 μ ν / (1 - 2 ν).
+
+    Parameters
+    ----------
+    mu : float, optional
+        Shear modulus; in Pa for a stress in Pa, where slip and lengths are in the same unit.
+    obs, triangles, slip, nu, space, pairs, backend, threads
+        As of :func:`displacement`.
+    out : array, shape (n, 6), optional
+        As of :func:`displacement`.
+
+    Returns
+    -------
+    array, shape (n, 6)
+        Stress xx, yy, zz, xy, xz, yz in the unit of `mu`, positive in tension.
+
+    Raises
+    ------
+    TypeError, ValueError, ImportError
+        As :func:`displacement` does; also if `mu` is not positive.
+    """
+    call = _prepare(obs, triangles, nu, space, pairs, backend, threads, slip)
+    return _from_gradient(call, partial(stress_of, mu=modulus(mu, call.space), nu=call.nu), out)
+
+
+@eager
+def greens(
+    obs: ArrayLike,
+    triangles: Any,
+    *,
+    of: str = "displacement",
+    nu: float | Array = 0.25,
+    space: str = "half",
+    pairs: bool = False,
+    backend: str | None = None,
+    out: Array | None = None,
+    threads: int | None = None,
+) -> Array:
+    """Green's matrix: what each triangle does with unit slip in each direction.
+
+    Parameters
+    ----------
+    of : {"displacement", "gradient"}, optional
+        What is computed.
+    obs, triangles, nu, space, pairs, backend, threads
+        As of :func:`displacement`.
+    out : array, optional
+        As of :func:`displacement`, of the shape that is returned.
+
+    Returns
+    -------
+    array, shape (n, 3, m, 3) or, of the gradient, (n, 3, 3, m, 3)
+        The last axis counts the unit slips: along strike, up dip, opening. Reshaped to (3 n, 3 m) it is the
+        matrix of a least-squares problem. Without the m axis if `pairs`.
+
+    Raises
+    ------
+    TypeError, ValueError, ImportError
+        As :func:`displacement` does.
+    """
+    call = _prepare(obs, triangles, nu, space, pairs, backend, threads)
+    return _launch(call, "greens", of, _tail(call, 3), out)
+
+
+@eager
+def apply(
+    obs: ArrayLike,
+    triangles: Any,
+    s: ArrayLike,
+    *,
+    of: str = "displacement",
+    nu: float | Array = 0.25,
+    space: str = "half",
+    backend: str | None = None,
+    out: Array | None = None,
+    threads: int | None = None,
+) -> Array:
+    """The Green's matrix times slip, without making the matrix.
+
+    Parameters
+    ----------
+    s : array_like, shape (m, 3)
+        Slip of each triangle along strike, up dip, and opening.
+    of : {"displacement", "gradient"}, optional
+        What is computed.
+    obs, triangles, nu, space, backend, threads
+        As of :func:`displacement`.
+    out : array, shape (n, 3) or (n, 3, 3), optional
+        As of :func:`displacement`; receives a copy.
+
+    Returns
+    -------
+    array, shape (n, 3) or (n, 3, 3)
+        The sum over triangles and unit slips of :func:`greens` times `s`.
+
+    Raises
+    ------
+    TypeError, ValueError, ImportError
+        As :func:`displacement` does; also if the shape of `s` does not fit.
+    """
+    call = _prepare(obs, triangles, nu, space, False, backend, threads, s=s)
+    values = _factor(call, "s", (call.m, 3))
+    return _product(call, "apply", of, values, (call.n, *components_of(of)), out)
+
+
+@eager
+def apply_adjoint(
+    obs: ArrayLike,
+    triangles: Any,
+    r: ArrayLike,
+    *,
+    of: str = "displacement",
+    nu: float | Array = 0.25,
+    space: str = "half",
+    backend: str | None = None,
+    out: Array | None = None,
+    threads: int | None = None,
+) -> Array:
+    """The transposed Green's matrix times residuals, without making the matrix.
+
+    Parameters
+    ----------
+    r : array_like, shape (n, 3) or, of the gradient, (n, 3, 3)
+        Residuals at the observers.
+    of : {"displacement", "gradient"}, optional
+        What the residuals are residuals of.
+    obs, triangles, nu, space, backend, threads
+        As of :func:`displacement`.
+    out : array, shape (m, 3), optional
+        As of :func:`displacement`; receives a copy.
+
+    Returns
+    -------
+    array, shape (m, 3)
+        The sum over observers and components of :func:`greens` times `r`.
+
+    Raises
+    ------
+    TypeError, ValueError, ImportError
+        As :func:`displacement` does; also if the shape of `r` does not fit.
+    """
+    call = _prepare(obs, triangles, nu, space, False, backend, threads, r=r)
+    values = _flat(call, of, _factor(call, "r", (call.n, *components_of(of))))
+    return _product(call, "apply_adjoint", of, values, (call.m, 3), out)
+
+
+@eager
+def jacobian(
+    obs: ArrayLike,
+    triangles: Any,
+    slip: ArrayLike,
+    *,
+    of: str = "displacement",
+    nu: float | Array = 0.25,
+    space: str = "half",
+    pairs: bool = False,
+    backend: str | None = None,
+    out: Array | None = None,
+    threads: int | None = None,
+) -> Array:
+    """First derivatives with respect to the coordinates of every vertex, exact.
+
+    The components of slip are held fixed: the slip vector turns with the triangle.
+
+    Parameters
+    ----------
+    of : {"displacement", "gradient"}, optional
+        What is differentiated.
+    obs, triangles, slip, nu, space, pairs, backend, threads
+        As of :func:`displacement`.
+    out : array, optional
+        As of :func:`displacement`, of the shape that is returned.
+
+    Returns
+    -------
+    array
+        For triangles (m, 3, 3) of shape (n, 3, m, 9) or, of the gradient, (n, 3, 3, m, 9): the last axis
+        counts P1x, P1y, P1z, P2x, ..., P3z. For a mesh of points (p, 3) of shape (n, 3, p, 3) or
+        (n, 3, 3, p, 3): derivatives with respect to its points. If `pairs`, always with respect to the nine
+        coordinates of the pair's triangle, without the m axis.
+
+    Raises
+    ------
+    TypeError, ValueError, ImportError
+        As :func:`displacement` does.
+    """
+    call = _prepare(obs, triangles, nu, space, pairs, backend, threads, slip)
+    if call.cells is None or call.pairs:
+        return _launch(call, "jacobian", of, _tail(call, 9), out)
+    if call.space.framework == "torch":
+        found = _launch(call, "jacobian", of, _tail(call, 9), None)
+        return deliver(call.space, _tensor_at_points(call, found), out)
+    result = _target(call, (call.n, *components_of(of), call.p, 3), out)
+    result.fill(0)
+    step = max(1, _PART // (81 * max(call.m, 1)))
+    for start in range(0, call.n, step):
+        part = call._replace(obs=call.obs[start : start + step])
+        found = _launch(part, "jacobian", of, _tail(part, 9), None)
+        _add_at_points(part, found, result[start : start + step])
+    return result
+
+
+@eager
+def check(
+    obs: ArrayLike,
+    triangles: Any,
+    slip: ArrayLike | None = None,
+    *,
+    nu: float | Array = 0.25,
+    space: str = "half",
+    pairs: bool = False,
+) -> None:
+    """Check everything about the inputs of a call, also the values of CUDA arrays, and compute nothing.
+
+    Parameters
+    ----------
+    obs, triangles, slip, nu, space, pairs
+        As of :func:`displacement`. CUDA arrays are copied to the host for this, which waits for the device.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`displacement` does.
+    """
+    _check(_shapes(obs, triangles, nu, space, pairs, slip), wait=True)
+
+
+class _Call(NamedTuple):
+    """The checked inputs of a call, as the kernels take them."""
+
+    obs: Array
+    tri: Array
+    slip: Array | None
+    nu: Any
+    medium: str
+    pairs: bool
+    space: Space
+    factors: dict[str, Array]
+    name: str
+    cells: np.ndarray | None = None
+    p: int = 0
+    backend: str = ""
+    threads: int | None = None
+
+    @property
+    def n(self) -> int:
+        return self.obs.shape[0]
+
+    @property
+    def m(self) -> int:
+        return self.tri.shape[0]
+
+    @property
+    def still(self) -> tuple[Any, ...]:
+        """The arguments that a kernel without slip starts with."""
+        return self.obs, self.tri, self.nu, self.medium
+
+    @property
+    def moving(self) -> tuple[Any, ...]:
+        """The arguments that a kernel with slip starts with."""
+        return self.obs, self.tri, self.slip, self.nu, self.medium
+
+    def kernels(self) -> Any:
+        return backends.load(self.backend, "tde")
+
+
+def _prepare(
+    obs: ArrayLike,
+    triangles: Any,
+    nu: Any,
+    medium: str,
+    pairs: bool,
+    backend: str | None,
+    threads: int | None,
+    slip: ArrayLike | None = None,
+    **factors: ArrayLike,
+) -> _Call:
+    call = _shapes(obs, triangles, nu, medium, pairs, slip, **factors)
+    name = backends.select(call.space.framework, call.space.on_cuda, backend)
+    backends.check_threads(threads, call.space.on_cuda)
+    _check(call)
+    return call._replace(backend=name, threads=threads)
+
+
+def _shapes(
+    obs: ArrayLike,
+    triangles: Any,
+    nu: Any,
+    medium: str,
+    pairs: bool,
+    slip: ArrayLike | None = None,
+    **factors: ArrayLike,
+) -> _Call:
+    """All inputs in one space, with shapes that fit; values not looked at."""
+    if medium not in SPACES:
+        raise ValueError(f"unknown space {medium!r}; choose from {', '.join(map(repr, SPACES))}")
+    mesh = read(triangles)
+    slips = {} if slip is None else {"slip": slip}
+    space, arrays = guard({"obs": obs, mesh.name: mesh.points, **slips, "nu": nu, **factors})
+    points = _observers(arrays["obs"], medium, space)
+    tri = vertices(mesh, arrays[mesh.name], space)
+    if pairs:
+        tri = _rows("triangles", tri, points.shape[0], "with pairs=True one for each observer")
+    slip = _slips(arrays["slip"], tri.shape[0]) if slips else None
+    ratio = poisson(nu, arrays["nu"], space)
+    extra = {name: arrays[name] for name in factors}
+    count = 0 if mesh.cells is None else arrays[mesh.name].shape[0]
+    return _Call(points, tri, slip, ratio, medium, bool(pairs), space, extra, mesh.name, mesh.cells, count)
+
+
+def _observers(obs: Array, medium: str, space: Space) -> Array:
+    if obs.ndim == 2 and obs.shape[1] == 3:
+        return obs
+    if obs.ndim != 2 or obs.shape[1] != 2:
+        raise ValueError(f"obs must have shape (n, 3), or (n, 2) at the surface, got {tuple(obs.shape)}")
+    if medium == "full":
+        raise ValueError("obs must have shape (n, 3) in the full space, which has no surface; got (n, 2)")
+    return space.at_surface(obs)
+
+
+def _slips(slip: Array, m: int) -> Array:
+    if slip.ndim not in (1, 2) or slip.shape[-1] != 3:
+        raise ValueError(f"slip must have shape ({m}, 3) or (3,), got {tuple(slip.shape)}")
+    return _rows("slip", slip.reshape(-1, 3), m, "one row for each triangle")
+
+
+def _rows(name: str, array: Array, count: int, why: str) -> Array:
+    """An array of `count` rows, or of one that is repeated."""
+    if array.shape[0] == count:
+        return array
+    if array.shape[0] != 1:
+        raise ValueError(f"{name} must have length {count}, {why}; got {array.shape[0]}")
+    if hasattr(array, "expand"):
+        return array.expand(count, *array.shape[1:]).contiguous()
+    return array.repeat(count, axis=0)
+
+
+def _check(call: _Call, wait: bool = False) -> None:
+    """Check every value that can be seen; those on a device only if `wait`."""
+    look = call.space.fetch if wait else call.space.peek
+    check_poisson(call.nu, call.space, wait)
+    slip = {} if call.slip is None else {"slip": call.slip}
+    for name, array in {**slip, **call.factors}.items():
+        values = look(array)
+        if values is not None:
+            check_finite(name, values)
+    check_places = partial(_check_places, call.name, call.medium == "half")
+    obs, tri = look(call.obs), look(call.tri)
+    if obs is not None and tri is not None:
+        check_places(obs, tri)
+    elif wait or not call.space.on_cuda:
+        _autograd().inspect(check_places, call.obs, call.tri)
+
+
+def _check_places(name: str, half: bool, obs: np.ndarray, tri: np.ndarray) -> None:
+    check_finite("obs", obs)
+    if half and obs.size and obs[:, 2].max() > 0:
+        above = obs > 0
+        above[:, :2] = False
+        reject("obs", obs, above, "observers must not be above the surface (z <= 0)")
+    check_vertices("triangles", tri, half)
+
+
+def _factor(call: _Call, name: str, shape: tuple[int, ...]) -> Array:
+    values = call.factors[name]
+    if tuple(values.shape) != shape:
+        raise ValueError(f"{name} must have shape {shape}, got {tuple(values.shape)}")
+    return values
+
+
+def _autograd() -> Any:
+    # Imported only when a tensor has arrived: importing it imports torch.
+    return importlib.import_module("dislok.tde_autograd")
+
+
+def _tail(call: _Call, columns: int) -> tuple[int, ...]:
+    return (columns,) if call.pairs else (call.m, columns)
+
+
+def _flat(call: _Call, of: str, array: Array) -> Array:
+    """The array with its components along one axis, as the kernels have it; a view."""
+    return array if of == "displacement" else array.reshape(call.n, 9, *array.shape[3:])
+
+
+def _target(call: _Call, shape: Sequence[int], out: Array | None, *inputs: Array) -> Array:
+    if out is None:
+        return call.space.empty(shape)
+    slip = () if call.slip is None else (call.slip,)
+    return checked_out(out, shape, call.space, (call.obs, call.tri, *slip, *inputs))
+
+
+def _launch(call: _Call, operation: str, of: str, tail: tuple[int, ...], out: Array | None) -> Array:
+    """Run an operation whose result has the components of `of` and then `tail` for each observer."""
+    shape = (call.n, *components_of(of), *tail)
+    geometry = call.still if call.slip is None else call.moving
+    if call.space.framework == "torch":
+        tensor = getattr(_autograd(), operation)(*geometry, of, call.pairs, call.threads)
+        return deliver(call.space, tensor.reshape(shape), out)
+    target = None if out is None else _flat(call, of, _target(call, shape, out))
+    if not (call.n and call.m):
+        return zeros(call.space, shape, out)
+    kernel = getattr(call.kernels(), operation)
+    result = kernel(*geometry, of, call.pairs, out=target, threads=call.threads)
+    return result.reshape(shape) if out is None else out
+
+
+def _product(
+    call: _Call, operation: str, of: str, factor: Array, shape: tuple[int, ...], out: Array | None
+) -> Array:
+    """The Green's matrix or its transpose times a factor."""
+    if call.space.framework == "torch":
+        product = getattr(_autograd(), operation)(*call.still, of, factor, call.threads)
+        return deliver(call.space, product.reshape(shape), out)
+    target = None if out is None else _target(call, shape, out, factor)
+    if not (call.n and call.m):
+        return zeros(call.space, shape, out)
+    kernel = getattr(call.kernels(), operation)
+    result = kernel(*call.still, of, factor, threads=call.threads).reshape(shape)
+    if target is None:
+        return result
+    target[...] = result
+    return target
+
+
+def _from_gradient(call: _Call, components: Callable[[Array], list[Array]], out: Array | None) -> Array:
+    """Six numbers for each observer that follow from the gradient there."""
+    if call.space.framework == "torch":
+        g = _launch(call, "field", "gradient", (), None).reshape(call.n, 9)
+        return deliver(call.space, call.space.columns(components(g), call.n), out)
+    result = _target(call, (call.n, 6), out)
+    for rows, g in _blocks(call, 9, "field", "gradient", call.pairs):
+        for k, component in enumerate(components(g)):
+            result[rows, k] = component
+    return result
+
+
+def _blocks(call: _Call, width: int, operation: str, *how: Any) -> Iterator[tuple[slice, Array]]:
+    """Results (rows, width) for one block of observers after the other."""
+    for start in range(0, call.n, BLOCK):
+        rows = slice(start, min(start + BLOCK, call.n))
+        part = call._replace(obs=call.obs[rows])
+        if call.pairs and call.slip is not None:
+            part = part._replace(tri=call.tri[rows], slip=call.slip[rows])
+        if part.m:
+            kernel = getattr(part.kernels(), operation)
+            yield rows, kernel(*part.moving, *how, threads=part.threads)
+        else:
+            yield rows, zeros(part.space, (part.n, width), None)
+
+
+def _tensor_at_points(call: _Call, found: Array) -> Array:
+    """Derivatives with the points of a mesh (..., p, 3) from those with its vertices (..., m, 9); tensors."""
+    torch = call.space.torch
+    where = torch.as_tensor(call.cells, device=found.device).reshape(-1)
+    lead = found.shape[:-2]
+    values = found.reshape(-1, 3 * call.m, 3)
+    return values.new_zeros(len(values), call.p, 3).index_add(1, where, values).reshape(*lead, call.p, 3)
+
+
+def _add_at_points(call: _Call, found: Array, result: Array) -> None:
+    """Add derivatives with the vertices (..., m, 9) to those with the points of their mesh (..., p, 3)."""
+    assert call.cells is not None
+    where = call.cells.ravel()
+    values = found.reshape(*found.shape[:-2], 3 * call.m, 3)
+    order = np.argsort(where, kind="stable")
+    first = np.searchsorted(where[order], where[order])
+    rank = np.arange(len(order)) - first
+    # every round meets a point at most once
+    for k in range(int(rank.max(initial=-1)) + 1):
+        these = order[rank == k]
+        result[..., where[these], :] += values[..., these, :]
