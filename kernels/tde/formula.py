@@ -1,0 +1,375 @@
+"""Triangular dislocations in an elastic half-space and full space, on scalars of any number type.
+
+The field is that of Nikkhoo & Walter (2015, Geophys. J. Int. 201, 1117-1139), but it is not put together from
+angular dislocations. The triangle's surface integral of the derivatives of Mindlin's solution, in the form of
+Okada (1992, Bull. Seismol. Soc. Am. 82, 1018-1040), is turned by Stokes' theorem into a solid angle and
+integrals along the three sides, each of which is taken from end to end in closed form::
+
+    4 pi u = b Omega + Lambda x b + alpha grad B                                                (full space)
+           + (1 - 2 nu) [ grad B' / (1 - nu) + sum t x (Lambda' b_h + M' conj b_h) ] + z C'    (half space)
+
+with alpha = 1/(2(1 - nu)), the Burgers vector b, its horizontal part b_h as a complex number, and the sums over
+the sides Lambda = sum L t, B = -sum (b . m) L. Primes mark the mirrored observer (east, north, -up). Of a side
+that runs from R_A to R_B = R_A + length t, R being observer minus point of the side:
+
+* L is the integral of 1/R, its gradient -g, m = R x t;
+* M is the integral of zeta^2/R with zeta = (R_east + i R_north)/(R + R_up), the stereographic projection of R;
+* C' and the gradients are elementary.
+
+Nothing here has the poles of the angular dislocation at a vertical side. Differences between the ends of a side
+are taken in closed form, so that short sides and distant observers cost no digits.
+"""
+
+from dislok.kernels.scalar import absolute, atan2, chain, log1p, primal, real, scalar, sqrt, where
+
+QUARTER_TURN = 0.07957747154594767  # 1/(4 pi)
+SERIES = 0.02  # |q|^2 below which the arc tangent's remainder is a series
+FLAT = 0.5  # sine of a side's inclination below which it may be followed upwards
+# (atanh(q)/q - 1)/q^2 in powers of q^2; the next term is below 1e-17
+REMAINDER = tuple(1.0 / (2 * k + 3) for k in range(9))
+
+
+@scalar
+def plain(x):
+    """The value of a number without any derivative."""
+    return primal(real(x))
+
+
+# -------------------------------------------------------------------------------- vectors, complex numbers
+
+
+@scalar
+def dot(a, b):
+    """Scalar product of two vectors."""
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+
+
+@scalar
+def cross(a, b):
+    """Vector product."""
+    return a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]
+
+
+@scalar
+def combine(s, a, t, b):
+    """s a + t b, of vectors a, b of any length."""
+    return tuple(s * x + t * y for x, y in zip(a, b, strict=True))
+
+
+@scalar
+def times(a, b):
+    """Product of two complex numbers (real, imaginary)."""
+    return a[0] * b[0] - a[1] * b[1], a[0] * b[1] + a[1] * b[0]
+
+
+@scalar
+def times_conjugate(a, b):
+    """a times the complex conjugate of b."""
+    return a[0] * b[0] + a[1] * b[1], a[1] * b[0] - a[0] * b[1]
+
+
+@scalar
+def over(a, b):
+    """Quotient of two complex numbers."""
+    inverse = 1.0 / (b[0] * b[0] + b[1] * b[1])
+    quotient = times_conjugate(a, b)
+    return quotient[0] * inverse, quotient[1] * inverse
+
+
+# ------------------------------------------------------------------------------------ vertices and sides
+
+
+class Vertex:
+    """A vertex as the observer sees it: the vector R from it to the observer, its length, and the like.
+
+    `far` is R + R_up and `zeta` the stereographic projection (R_east, R_north)/(R + R_up); only a mirrored
+    observer, for whom R_up >= 0, has them.
+    """
+
+    def __init__(self, r, mirrored):
+        self.r = r
+        self.dist = sqrt(dot(r, r))
+        self.inverse = 1.0 / self.dist
+        self.unit = tuple(self.inverse * x for x in r)
+        if mirrored:
+            self.far = self.dist + r[2]
+            inverse = 1.0 / self.far
+            self.zeta = (r[0] * inverse, r[1] * inverse)
+
+
+class Direction:
+    """A side of the triangle: its length and the unit vector t along which R grows, R_B = R_A + length t.
+
+    `sigma` is the stereographic projection of t; `sigma_up` that of -t for a side of gentle inclination, which
+    is then also followed from B to A.
+    """
+
+    def __init__(self, edge):
+        self.length = sqrt(dot(edge, edge))
+        inverse = -1.0 / self.length
+        self.t = tuple(inverse * x for x in edge)
+        flat = real(self.t[2]) < FLAT
+        rise = 1.0 / (1.0 + self.t[2])
+        fall = -1.0 / (1.0 - where(flat, self.t[2], 0.0))
+        self.flat = flat
+        self.sigma = (self.t[0] * rise, self.t[1] * rise)
+        self.sigma_up = (self.t[0] * fall, self.t[1] * fall)
+
+
+class Side:
+    """What the integrals along a side share: ends A and B, kappa = length/D with D = R_A R_B + R_A . R_B.
+
+    m = R x t; g = integral of R/R^3; e3 = integral of 1/R^3.
+    """
+
+    def __init__(self, start, end, direction):
+        self.a, self.b, self.direction = start, end, direction
+        length, t = direction.length, direction.t
+        closer = real(start.dist) < real(end.dist)
+        self.m = cross(tuple(where(closer, p, q) for p, q in zip(start.r, end.r, strict=True)), t)
+        product = start.dist * end.dist
+        facing = dot(start.r, end.r)
+        moment = length * length * dot(self.m, self.m)
+        # R_A R_B + R_A . R_B cancels where the observer looks at the side from nearby
+        ahead = real(facing) >= 0.0
+        sum_of_both = where(ahead, product + facing, moment / where(ahead, product, product - facing))
+        self.w = tuple(p + q for p, q in zip(start.unit, end.unit, strict=True))
+        slopes = [start.dist * x for x in self.w]
+        self.d = chain(sum_of_both, [end.dist * x for x in self.w] + slopes, [*start.r, *end.r])
+        self.inverse_d = 1.0 / self.d
+        self.kappa = length * self.inverse_d
+        self.g = tuple(self.kappa * x for x in self.w)
+        self.perimeter = start.dist + end.dist
+        self.e3 = self.kappa * (start.inverse + end.inverse)
+
+    def log(self):
+        """Integral of 1/R."""
+        a, b, direction = self.a, self.b, self.direction
+        v = log1p(plain(self.kappa) * plain(self.perimeter + direction.length))
+        slopes = [-(self.kappa * x) for x in (*a.unit, *b.unit)]
+        stretch = self.perimeter * self.inverse_d
+        return chain(v, [*slopes, stretch], [*a.r, *b.r, direction.length])
+
+
+@scalar
+def solid_angle(area, sides, eps):
+    """Solid angle that the triangle fills, positive on the side to which its area vector points.
+
+    Van Oosterom & Strackee (1983); 2 pi in the plane inside the triangle. `sides` are 12, 23, 13.
+    """
+    s12, s23, s13 = sides
+    p, q, r = (tuple(plain(x) for x in v.r) for v in (s12.a, s12.b, s23.b))
+    dp, dq, dr = (plain(v.dist) for v in (s12.a, s12.b, s23.b))
+    height = closest_height(area, (p, q, r), (dp, dq, dr), eps)
+    below = dp * dq * dr + dot(p, q) * dr + dot(q, r) * dp + dot(p, r) * dq
+    v = 2.0 * atan2(height, below)
+    slopes, variables = [], []
+    for sign, side in ((-1.0, s12), (-1.0, s23), (1.0, s13)):
+        for end in (side.a, side.b):
+            slopes += [sign * (side.kappa * end.inverse * x) for x in side.m]
+            variables += list(end.r)
+    return chain(v, slopes, variables)
+
+
+@scalar
+def closest_height(area, places, dists, eps):
+    """Twice the area times the height above the triangle's plane, by way of the closest vertex.
+
+    A height within the rounding of the coordinates is zero on the positive side.
+    """
+    p, q, r = places
+    first = dists[0] < dists[1]
+    closest = [where(first, x, y) for x, y in zip(p, q, strict=True)]
+    nearest = where(first, dists[0], dists[1])
+    third = dists[2] < nearest
+    closest = [where(third, x, y) for x, y in zip(r, closest, strict=True)]
+    terms = [plain(n) * x for n, x in zip(area, closest, strict=True)]
+    height = terms[0] + terms[1] + terms[2]
+    size = absolute(terms[0]) + absolute(terms[1]) + absolute(terms[2])
+    return where(absolute(height) <= (8.0 * eps) * size, 0.0, 2.0 * height)
+
+
+# ------------------------------------------------------------------- the integral of zeta^2/R along a side
+
+
+@scalar
+def stereographic(side, log):
+    """M, the integral of zeta^2/R along a side seen by a mirrored observer: a complex number.
+
+    With s the projection of the side's direction, f = ln((1 + conj(s) zeta_B)/(1 + conj(s) zeta_A)) and
+    delta = zeta_B - zeta_A::
+
+        M = s^2 (L - f) + (f - conj(s) delta)/conj(s)^2 - s delta
+
+    f = 2 atanh(conj(s) d/2) with d = delta/(1 + conj(s) (zeta_A + zeta_B)/2), and what is left of it after its
+    first term is had without cancellation. A gentle side is followed in the direction in which the observer
+    lies, so that 1 + conj(s) zeta does not vanish.
+    """
+    a, b, direction = side.a, side.b, side.direction
+    advance = dot(direction.t, [p + q for p, q in zip(a.r, b.r, strict=True)])
+    back = direction.flat & (plain(advance) < 0.0)
+    way = where(back, -1.0, 1.0 + 0.0 * plain(advance))
+    s = [where(back, up, down) for up, down in zip(direction.sigma_up, direction.sigma, strict=True)]
+    delta = [way * (y - x) for x, y in zip(a.zeta, b.zeta, strict=True)]
+    middle = [0.5 * (x + y) for x, y in zip(a.zeta, b.zeta, strict=True)]
+    facing = times_conjugate(middle, s)
+    d = over(delta, (1.0 + facing[0], facing[1]))
+    f = logarithm_of_projection(side, plain(log), plain(advance), way, [plain(x) for x in s])
+    r = remainder(d, s, f)
+    s2 = times(s, s)
+    q = times_conjugate(d, s)
+    third = times_conjugate(r, s)
+    whole = combine(1.0, q, 0.25, times_conjugate(times_conjugate(third, s), s))
+    m = times(s2, (log - whole[0], -whole[1]))
+    small = combine(0.25, third, -1.0, times(middle, d))
+    return combine(1.0, combine(1.0, m, 1.0, small), -1.0, times(s, delta))
+
+
+@scalar
+def logarithm_of_projection(side, log, advance, way, s):
+    """f = ln((1 + conj(s) zeta_B)/(1 + conj(s) zeta_A)) of plain numbers, along the way that is followed."""
+    a, b, direction = side.a, side.b, side.direction
+    length = plain(direction.length)
+    far_a, far_b = plain(a.far), plain(b.far)
+    za, zb = ([plain(x) for x in end.r[:2]] for end in (a, b))
+    rise = length * advance / plain(side.perimeter)
+    growth = (rise + length * plain(direction.t[2])) / far_a
+    across = s[0] * za[1] - s[1] * za[0]
+    pa, pb = times_conjugate(za, s), times_conjugate(zb, s)
+    p = times_conjugate((far_b + pb[0], pb[1]), (far_a + pa[0], pa[1]))
+    return 0.5 * (log - way * log1p(growth)), -atan2(across * (way * rise + length), p[0])
+
+
+@scalar
+def remainder(d, s, f):
+    """r = 4 (f - conj(s) d)/conj(s)^3 for f = 2 atanh(conj(s) d/2): d^3 (1/3 + z/5 + ...), z = (conj(s) d/2)^2."""
+    plain_d, plain_s = [plain(x) for x in d], [plain(x) for x in s]
+    q = times_conjugate(plain_d, plain_s)
+    z = [0.25 * x for x in times(q, q)]
+    small = z[0] * z[0] + z[1] * z[1] < SERIES * SERIES
+    series = times(times(plain_d, times(plain_d, plain_d)), real_polynomial(z, REMAINDER))
+    steepness = plain_s[0] * plain_s[0] + plain_s[1] * plain_s[1]
+    inverse = 1.0 / where(small, 1.0, steepness)
+    scaled = [inverse * x for x in plain_s]
+    cube = times(scaled, times(scaled, scaled))
+    direct = times(cube, (4.0 * (f[0] - q[0]), 4.0 * (f[1] - q[1])))
+    v = [where(small, x, y) for x, y in zip(series, direct, strict=True)]
+    return remainder_jets(v, d, s, small)
+
+
+@scalar
+def remainder_jets(v, d, s, small):
+    """The remainder `v` with its slopes: d^2/(1 - z) with d, (d^3/(1 - z) - 3 r)/conj(s) with conj(s)."""
+    dd = times(d, d)
+    q = times_conjugate(d, s)
+    z = [0.25 * x for x in times(q, q)]
+    by_d = over(dd, (1.0 - z[0], -z[1]))
+    slopes = [(by_d[0], by_d[1]), (-by_d[1], by_d[0])]
+    return tuple(chain(v[i], [slopes[0][i], slopes[1][i]], d) for i in (0, 1))
+
+
+@scalar
+def real_polynomial(z, coefficients):
+    """A polynomial with real coefficients, lowest power first, at a complex number."""
+    twice, square = 2.0 * z[0], z[0] * z[0] + z[1] * z[1]
+    upper, top = 0.0 * z[0], coefficients[-1] + 0.0 * z[0]
+    for c in reversed(coefficients[1:-1]):
+        upper, top = top, c + twice * top - square * upper
+    return coefficients[0] + z[0] * top - square * upper, z[1] * top
+
+
+# ------------------------------------------------------------------------------------------ the field
+
+
+@scalar
+def burgers(sides, logs, b):
+    """Lambda x b and grad B of a triangle's sides."""
+    spin, gradient = None, None
+    for sign, side, log in zip(SIGNS, sides, logs, strict=True):
+        turn = [sign * log * x for x in cross(side.direction.t, b)]
+        moment = sign * dot(b, side.m)
+        term = [moment * x for x in side.g]
+        spin = turn if spin is None else combine(1.0, spin, 1.0, turn)
+        gradient = term if gradient is None else combine(1.0, gradient, 1.0, term)
+    return spin, combine(1.0, gradient, -1.0, spin)
+
+
+@scalar
+def surface_layer(sides, logs, projections, b):
+    """Sum over the sides of t x (L b_h + M conj b_h)."""
+    total = None
+    for sign, side, log, m in zip(SIGNS, sides, logs, projections, strict=True):
+        k = combine(log, b[:2], 1.0, times_conjugate(m, b[:2]))
+        t = side.direction.t
+        term = (-(t[2] * k[1]), t[2] * k[0], t[0] * k[1] - t[1] * k[0])
+        total = combine(1.0, total or (0.0, 0.0, 0.0), sign, term)
+    return total
+
+
+@scalar
+def image_slopes(side):
+    """Derivatives of g and e3 of a side: (dg/d(up), de3/dx)."""
+    a, b = side.a, side.b
+    stretch = side.perimeter * side.inverse_d
+    pa, pb = side.kappa * a.inverse, side.kappa * b.inverse
+    g3, e3 = [], []
+    for i in range(3):
+        bend = -(stretch * side.w[i])
+        g = bend * side.g[2] - pa * a.unit[i] * a.unit[2] - pb * b.unit[i] * b.unit[2]
+        g3.append(g + side.e3 if i == 2 else g)
+        e3.append(bend * side.e3 - pa * a.inverse * a.unit[i] - pb * b.inverse * b.unit[i])
+    return g3, e3
+
+
+@scalar
+def part_c(sides, b, z, alpha):
+    """C' of the displacement, to be multiplied with the observer's height z."""
+    total = None
+    for sign, side in zip(SIGNS, sides, strict=True):
+        g3, e3 = image_slopes(side)
+        turn = cross(side.direction.t, b)
+        moment = dot(b, side.m)
+        az = alpha * z
+        of_g = (alpha - 1.0) * turn[2]
+        of_turn = alpha * side.g[2] + az * side.e3
+        lift = b[2] * side.e3
+        term = [
+            of_g * side.g[i] - lift * side.m[i] + of_turn * turn[i] + moment * (alpha * g3[i] + az * e3[i])
+            for i in range(3)
+        ]
+        term[2] = term[2] + 2.0 * (1.0 - alpha) * moment * side.e3
+        total = combine(1.0, total or (0.0, 0.0, 0.0), sign, term)
+    return [-2.0 * total[0], -2.0 * total[1], 2.0 * total[2]]
+
+
+@scalar
+def displacement(half, triangle, obs, nu, eps):
+    """Displacement."""
+    p1, p2, p3 = triangle[0:3], triangle[3:6], triangle[6:9]
+    directions = [Direction(triangle[k : k + 3]) for k in (9, 12, 15)]
+    area, b = triangle[18:21], triangle[21:24]
+    alpha = 0.5 / (1.0 - nu)
+    sides = sides_of([combine(1.0, obs, -1.0, p) for p in (p1, p2, p3)], directions, False)
+    omega = solid_angle(area, sides, eps)
+    spin, gradient = burgers(sides, [side.log() for side in sides], b)
+    total = [omega * x + y + alpha * w for x, y, w in zip(b, spin, gradient, strict=True)]
+    if half:
+        mirrored = (obs[0], obs[1], -obs[2])
+        sides = sides_of([combine(1.0, mirrored, -1.0, p) for p in (p1, p2, p3)], directions, True)
+        logs = [side.log() for side in sides]
+        _, gradient = burgers(sides, logs, b)
+        layer = surface_layer(sides, logs, [stereographic(s, log) for s, log in zip(sides, logs)], b)
+        c = part_c(sides, b, obs[2], alpha)
+        total = [
+            x + (1.0 - 2.0 * nu) * (2.0 * alpha * g + m) + obs[2] * w
+            for x, g, m, w in zip(total, gradient, layer, c, strict=True)
+        ]
+    return [QUARTER_TURN * x for x in total]
+
+
+def sides_of(places, directions, mirrored):
+    v1, v2, v3 = (Vertex(r, mirrored) for r in places)
+    return [Side(a, b, d) for a, b, d in zip((v1, v2, v1), (v2, v3, v3), directions, strict=True)]
+
+
+SIGNS = (1.0, 1.0, -1.0)
