@@ -1,0 +1,59 @@
+"""Errors of records, alone or correlated in time, and the whitening that makes least squares of them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+
+from .filters import Array, Filter
+
+Mask: TypeAlias = NDArray[np.bool_]
+
+
+class Noise(NamedTuple):
+    """White noise plus exponentially correlated noise, before any filter.
+
+    Attributes
+    ----------
+    white, correlated : float or array that broadcasts to (n_stations, 3)
+        Standard deviations, in the unit of the records.
+    time : float or array that broadcasts to (n_stations, 3)
+        Correlation time in s.
+    """
+
+    white: float | Array
+    correlated: float | Array = 0.0
+    time: float | Array = 60.0
+
+
+def autocovariance(noise: tuple[float, float, float], band: Filter, dt: float, n: int) -> Array:
+    """Autocovariance (n,) at lags of whole samples of noise that went through a filter.
+
+    The density of the process is that of its samples; the filter acts by its squared modulus.
+    """
+    white, correlated, time = noise
+    size = 2 * int(n + np.ceil((8 * band.ringing + 4 * time) / dt))
+    lag = np.minimum(np.arange(size), size - np.arange(size)) * dt
+    covariance = correlated**2 * np.exp(-lag / time)
+    covariance[0] += white**2
+    density = np.fft.rfft(covariance).real
+    gain = np.abs(band.response((2 * np.pi * np.fft.rfftfreq(size, dt)).astype(complex))) ** 2
+    return np.asarray(np.fft.irfft(density * gain, size)[:n])
+
+
+def factor(covariance: Array, floor: float = 1e-3) -> Array:
+    """Lower Cholesky factor of a covariance (n, n), with `floor` of its diagonal added as white noise.
+
+    Filtered noise lacks the frequencies that the filter takes away: its covariance alone cannot be inverted.
+    """
+    raised = covariance + floor * np.diag(np.diag(covariance))
+    return np.asarray(linalg.cholesky(raised, lower=True))
+
+
+def whiten(root: Array, values: Array) -> Array:
+    """Values (n, ...) on the axes in which the noise of lower Cholesky factor `root` (n, n) is white and of size one."""
+    flat = values.reshape(len(values), -1)
+    return np.asarray(linalg.solve_triangular(root, flat, lower=True).reshape(values.shape))

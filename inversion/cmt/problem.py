@@ -1,0 +1,276 @@
+"""The least-squares problem: data sets, crust and priors; residuals and Jacobian of sources."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dislok import propagator
+
+from . import tensor as tensors
+from .data import Dataset, Offsets, Waveforms
+from .filters import Array, Filter
+from .forward import STF, Field, Geometry, geometry
+from .source import UNKNOWNS, Sources
+from .tensor import MomentPrior
+
+
+class Prior(NamedTuple):
+    """Normal prior of one unknown of every source.
+
+    Attributes
+    ----------
+    mean, sigma : float
+        In the unit of the unknown.
+    """
+
+    mean: float
+    sigma: float
+
+
+class Problem:
+    """Data sets, a crust, and what is known before.
+
+    Parameters
+    ----------
+    data : Waveforms, Offsets or sequence of them
+        What is fitted.
+    model : LayeredModel
+        The crust.
+    origin : (latitude, longitude)
+        Hypocentre: the origin of the plane on which sources move.
+    stf : str, optional
+        Source time function, a key of `dislok.inversion.cmt.forward.STF`.
+    unknowns : tuple of str, optional
+        What moves besides the tensor: some of "east", "north", "depth", "time", "duration".
+    bounds : mapping of str to (low, high), optional
+        Limits of the unknowns; by default 100 km to either side, 1 to 100 km depth, 25 s before to 60 s after the
+        reference, and half-durations of 0.2 to 60 s.
+    prior : mapping of str to (mean, sigma), optional
+        Normal priors of the unknowns. "moment" is one too: expected scalar moment (N·m) and the standard deviation
+        of its natural logarithm.
+    accuracy : float, optional
+        Relative accuracy of the kernels.
+
+    Raises
+    ------
+    ValueError
+        If names, bounds or priors do not fit, or a prior stands beside data without standard deviations.
+    """
+
+    BOUNDS = {
+        "east": (-100.0, 100.0),
+        "north": (-100.0, 100.0),
+        "depth": (1.0, 100.0),
+        "time": (-25.0, 60.0),
+        "duration": (0.2, 60.0),
+    }
+
+    def __init__(
+        self,
+        data: Dataset | Sequence[Dataset],
+        model: propagator.LayeredModel,
+        origin: tuple[float, float],
+        *,
+        stf: str = "impulse",
+        unknowns: Sequence[str] = ("east", "north", "depth", "time"),
+        bounds: Mapping[str, tuple[float, float]] | None = None,
+        prior: Mapping[str, tuple[float, float]] | None = None,
+        accuracy: float = 1e-3,
+    ) -> None:
+        self.data = (data,) if isinstance(data, (Waveforms, Offsets)) else tuple(data)
+        self.model, self.origin, self.stf, self.accuracy = model, origin, stf, accuracy
+        self.unknowns = tuple(name for name in UNKNOWNS if name in unknowns)
+        self.bounds = {**self.BOUNDS, **(bounds or {})}
+        self.prior = {name: Prior(*pair) for name, pair in (prior or {}).items() if name != "moment"}
+        moment = (prior or {}).get("moment")
+        self.moment_prior = None if moment is None else MomentPrior(*moment)
+        self._check(unknowns)
+        self.places = tuple(_places(part, origin) for part in self.data)
+        self.target = np.concatenate([part.whitener.rows(part.observed) for part in self.data])
+
+    def _check(self, unknowns: Sequence[str]) -> None:
+        if not self.data:
+            raise ValueError("data: no data set")
+        unknown = {*unknowns, *self.bounds, *self.prior} - set(UNKNOWNS)
+        if unknown:
+            raise ValueError(f"unknown quantity {sorted(unknown)[0]!r}; choose from {', '.join(UNKNOWNS)}")
+        if self.stf not in STF:
+            raise ValueError(f"unknown source time function {self.stf!r}; choose from {', '.join(STF)}")
+        if self.stf == "impulse" and "duration" in self.unknowns:
+            raise ValueError("an impulse has no duration to solve for; choose a source time function")
+        for name, (low, high) in self.bounds.items():
+            if not low < high:
+                raise ValueError(f"bounds of {name}: {low} is not below {high}")
+        if (self.prior or self.moment_prior) and any(part.weighted_alike for part in self.data):
+            raise ValueError("a prior needs data with standard deviations: give the waveforms sigma or noise")
+        if len(self.data) > 1 and any(part.weighted_alike for part in self.data):
+            raise ValueError("several data sets need standard deviations: give the waveforms sigma or noise")
+
+    @property
+    def weighted_alike(self) -> bool:
+        """Whether all samples count the same for want of standard deviations."""
+        return any(part.weighted_alike for part in self.data)
+
+    @property
+    def row_station(self) -> NDArray[np.str_]:
+        """Station that each row of the problem comes from."""
+        return np.concatenate([part.whitener.station_names for part in self.data])
+
+    def with_data(self, data: Sequence[Dataset]) -> Problem:
+        """The same problem for other data sets."""
+        prior: dict[str, tuple[float, float]] = dict(self.prior)
+        if self.moment_prior is not None:
+            prior["moment"] = self.moment_prior
+        return Problem(
+            data, self.model, self.origin, stf=self.stf, unknowns=self.unknowns, bounds=self.bounds, prior=prior,
+            accuracy=self.accuracy,
+        )  # fmt: skip
+
+    def filtered(self, band: Filter) -> Problem:
+        """The same problem with its waveforms through another filter."""
+        return self.with_data([p.filtered(band) if isinstance(p, Waveforms) else p for p in self.data])
+
+    def keeping(self, keep: NDArray[np.str_] | set[str]) -> Problem:
+        """The same problem with the named stations only."""
+        names = sorted(keep)
+        parts = [(part, np.isin(part.station, names)) for part in self.data]
+        return self.with_data([part.select(flags) for part, flags in parts if flags.any()])
+
+    @property
+    def stations(self) -> NDArray[np.str_]:
+        """Names of all stations with at least one fitted sample, sorted."""
+        return np.unique(self.row_station)
+
+    def at(self, sources: Sources, slopes: bool = True) -> System:
+        """The problem's linear part at the places of sources."""
+        fields = tuple(
+            Field(part, places, self.model, sources, self.accuracy, self.stf, slopes)
+            for part, places in zip(self.data, self.places, strict=True)
+        )
+        return System(self, fields)
+
+    def prior_rows(self, sources: Sources) -> tuple[Array, Array]:
+        """Residuals (p,) and their slopes in the unknowns (p, n q) of the priors of places, times and durations."""
+        count = len(self.unknowns)
+        residual, slope = [], []
+        for k in range(len(sources)):
+            for name, (mean, sigma) in self.prior.items():
+                residual.append((mean - float(getattr(sources, name)[k])) / sigma)
+                row = np.zeros(count * len(sources))
+                if name in self.unknowns:
+                    row[k * count + self.unknowns.index(name)] = 1 / sigma
+                slope.append(row)
+        return np.array(residual), np.array(slope).reshape(len(residual), count * len(sources))
+
+    def limits(self, sources: int) -> tuple[Array, Array]:
+        """Bounds of the unknowns of so many sources, each (n q,)."""
+        pairs = np.array([self.bounds[name] for name in self.unknowns]).reshape(-1, 2)
+        low, high = np.tile(pairs, (sources, 1)).T
+        return low, high
+
+
+class System:
+    """Kernels of all data sets at fixed places: rows of a least-squares problem for what is left."""
+
+    def __init__(self, problem: Problem, fields: tuple[Field, ...]) -> None:
+        self.problem, self.fields = problem, fields
+
+    def green(self, sources: Sources) -> Array:
+        """Whitened data per N·m of each element, (m, n, 6)."""
+        return self._rows([field.green(sources) for field in self.fields])
+
+    def slopes(self, sources: Sources) -> Array:
+        """Whitened derivatives with respect to the unknowns, (m, n, q)."""
+        return self._rows([field.slopes(sources, self.problem.unknowns) for field in self.fields])
+
+    def _rows(self, tables: list[Array]) -> Array:
+        parts = [
+            np.stack([field.data.whitener.rows(one) for one in table], axis=1)
+            for field, table in zip(self.fields, tables, strict=True)
+        ]
+        return np.concatenate(parts)
+
+    def fit(self, sources: Sources, constraint: str, green: Array | None = None) -> Sources:
+        """The sources with the tensors that fit best."""
+        green = self.green(sources) if green is None else green
+        start = sources.tensor if sources.tensor.any() else None
+        found = tensors.best(green, self.problem.target, constraint, start, self.problem.moment_prior)
+        return sources.with_tensor(found)
+
+
+class State(NamedTuple):
+    """Sources with their residuals.
+
+    Attributes
+    ----------
+    sources : Sources
+    system : System at their places.
+    green : (m, n, 6) whitened kernels.
+    residual : (m,) whitened data less prediction.
+    objective : float, squares of residuals and priors summed up.
+    """
+
+    sources: Sources
+    system: System
+    green: Array
+    residual: Array
+    objective: float
+
+    @property
+    def misfit(self) -> float:
+        """|d - s|² / |d|², what O'Toole et al. (2012) call relative RMS; one less the variance reduction."""
+        target = self.system.problem.target
+        return float(self.residual @ self.residual / (target @ target))
+
+
+def evaluate(
+    problem: Problem, sources: Sources, constraint: str, *, refit: bool, slopes: bool = True
+) -> State:
+    """Residuals of sources, whose tensors are first replaced by the best ones if `refit`."""
+    system = problem.at(sources, slopes)
+    green = system.green(sources)
+    if refit:
+        sources = system.fit(sources, constraint, green)
+    residual = problem.target - np.einsum("mke,ke->m", green, sources.tensor)
+    before = problem.prior_rows(sources)[0]
+    moment = tensors.prior_residual(sources.tensor, problem.moment_prior)
+    objective = float(residual @ residual + before @ before + moment @ moment)
+    return State(sources, system, green, residual, objective)
+
+
+def jacobian(state: State, constraint: str) -> tuple[Array, Array, int]:
+    """Slopes of the prediction in tangents and unknowns, residuals below which those of the priors stand.
+
+    Returns
+    -------
+    matrix : (m + p, n (k + q))
+        Columns: tangents of all tensors, then unknowns of all sources.
+    residual : (m + p,)
+    tangents : int
+        Number of the columns of tensors.
+    """
+    problem, sources = state.system.problem, state.sources
+    basis = tensors.blocks(sources.tensor, constraint)
+    rows = len(state.residual)
+    left = state.green.reshape(rows, -1) @ basis
+    right = state.system.slopes(sources).reshape(rows, -1)
+    before, before_slope = problem.prior_rows(sources)
+    moment = tensors.prior_residual(sources.tensor, problem.moment_prior)
+    moment_slope = -tensors.prior_slope(sources.tensor, problem.moment_prior) @ basis
+    matrix = np.block(
+        [
+            [left, right],
+            [np.zeros((len(before), left.shape[1])), before_slope],
+            [moment_slope, np.zeros((len(moment), right.shape[1]))],
+        ]
+    )
+    return matrix, np.concatenate([state.residual, before, moment]), left.shape[1]
+
+
+def _places(part: Dataset, origin: tuple[float, float]) -> Geometry:
+    table = part.table if isinstance(part, Offsets) else part.records
+    return geometry(table.latitude, table.longitude, origin)
