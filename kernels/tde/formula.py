@@ -357,12 +357,13 @@ def displacement(half, triangle, obs, nu, eps):
         mirrored = (obs[0], obs[1], -obs[2])
         sides = sides_of([combine(1.0, mirrored, -1.0, p) for p in (p1, p2, p3)], directions, True)
         logs = [side.log() for side in sides]
-        _, gradient = burgers(sides, logs, b)
+        omega = solid_angle(area, sides, eps)
+        spin, gradient = burgers(sides, logs, b)
         layer = surface_layer(sides, logs, [stereographic(s, log) for s, log in zip(sides, logs)], b)
         c = part_c(sides, b, obs[2], alpha)
         total = [
-            x + (1.0 - 2.0 * nu) * (2.0 * alpha * g + m) + obs[2] * w
-            for x, g, m, w in zip(total, gradient, layer, c, strict=True)
+            x + omega * e + y + (2.0 - alpha) * g + (1.0 - 2.0 * nu) * m + obs[2] * w
+            for x, e, y, g, m, w in zip(total, b, spin, gradient, layer, c, strict=True)
         ]
     return [QUARTER_TURN * x for x in total]
 
