@@ -24,6 +24,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from inspect import signature
 from math import prod
 from typing import Any, ClassVar, TypeAlias
 
@@ -309,6 +310,11 @@ def _batched(
 
 class _Rung(Function):
     """Keeps its tensors for both modes, and `None` for derivatives that are not there."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        # torch asks for it in every call; to make it takes longer than a call of a kernel for few observers.
+        cls.forward.__signature__ = signature(cls.forward)  # type: ignore[attr-defined]
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:

@@ -620,11 +620,12 @@ def _shapes(
     kind = kind_of(source)
     at = fractions(origin)
     named = named_fields(source)
-    space, arrays = guard({"obs": obs, **named, "nu": nu, **factors})
+    guarded_nu = {} if type(nu) is float else {"nu": nu}
+    space, arrays = guard({"obs": obs, **named, **guarded_nu, **factors})
     points = _observers(arrays["obs"], space)
     rows = points.shape[0] if pairs else None
     src = stack({name: arrays[name] for name in named}, space, rows)
-    ratio = _poisson(nu, arrays["nu"], space)
+    ratio = _poisson(nu, arrays.get("nu"), space)
     extra = {name: arrays[name] for name in factors}
     name = backends.select(space.framework, space.on_cuda, backend)
     backends.check_threads(threads, space.on_cuda)
@@ -637,9 +638,9 @@ def _observers(obs: Array, space: Space) -> Array:
     return obs if obs.shape[1] == 3 else space.at_surface(obs)
 
 
-def _poisson(given: Any, array: Array, space: Space) -> Any:
-    """Poisson's ratio as a float, or as a tensor where it was given as one."""
-    if array.ndim:
+def _poisson(given: Any, array: Array | None, space: Space) -> Any:
+    """Poisson's ratio as a float, or as a tensor where it was given as one; a float needs no guard."""
+    if array is not None and array.ndim:
         raise ValueError(f"nu must be a number, got shape {tuple(array.shape)}")
     if space.framework == "torch" and is_tensor(given):
         return array

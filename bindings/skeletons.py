@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.linalg import qr, solve_triangular
 
 from dislok.clusters import Tree, partition, tree
 from dislok.elements import COMPONENTS, Elements, observers
 from dislok.hierarchical import Basis, HierarchicalMatrix, Progress, Report
+from dislok.kernels.interpolative import interpolative, miss
 
 LEAF = 64  # things in a cluster without children
 SEPARATION = 0.7  # gap between far clusters over the longer diagonal
 SAMPLES = 64  # of the nearest of what is far; a quarter as many of each ring beyond
 ROUNDS = 4  # of samples, each twice as large
-SAFETY = 0.3  # internal tolerance over the caller's
+SAFETY = 1.0  # internal tolerance over the caller's, at the first attempt
 ATTEMPTS = 4
 PIECE = 128  # clusters whose blocks go to one file
 CHECKED = 200  # rows' observers and columns' sources in the final check
@@ -110,25 +110,6 @@ class Far:
         return np.unique(np.concatenate(picked))
 
 
-def interpolative(values: np.ndarray, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
-    """Columns of which all columns are combinations, up to a Frobenius norm relative to that of the whole.
-
-    Returns
-    -------
-    chosen : ndarray of int, shape (k,)
-    factor : ndarray, shape (k, columns)
-        ``values ≈ values[:, chosen] @ factor``.
-    """
-    r, pivots = qr(values, mode="r", pivoting=True, check_finite=False)
-    tail = np.sqrt(np.cumsum((r * r).sum(axis=1)[::-1])[::-1])
-    rank = max(1, int((tail > tolerance * tail[0]).sum()))
-    factor = np.zeros((rank, values.shape[1]))
-    factor[:, pivots[:rank]] = np.eye(rank)
-    if tail[0] > 0:
-        factor[:, pivots[rank:]] = solve_triangular(r[:rank, :rank], r[:rank, rank:], check_finite=False)
-    return pivots[:rank], factor
-
-
 def skeleton(
     far: Far,
     cluster: int,
@@ -155,8 +136,8 @@ def skeleton(
     for _ in range(ROUNDS):
         chosen, factor = interpolative(seen, tolerance)
         fresh = sampled(far.sample(cluster, amount // 2, rng), candidates)
-        error = np.linalg.norm(fresh - fresh[:, chosen] @ factor)
-        if error <= 2.0 * tolerance * np.linalg.norm(fresh):
+        wrong, whole = miss(fresh, chosen, factor)
+        if wrong <= (2.0 * tolerance) ** 2 * whole:
             break
         more = sampled(far.sample(cluster, amount, rng), candidates)
         seen = np.concatenate([seen, fresh, more])
@@ -286,7 +267,7 @@ class Builder:
         exact = self.matrix
 
         def of_rows(sources: np.ndarray, candidates: np.ndarray) -> np.ndarray:
-            return exact.block(candidates, exact.of_sources(sources)).T
+            return np.ascontiguousarray(exact.block(candidates, exact.of_sources(sources)).T)
 
         def of_columns(observers: np.ndarray, candidates: np.ndarray) -> np.ndarray:
             return exact.block(exact.of_observers(observers), candidates)

@@ -45,7 +45,7 @@ class Triangles(Family):
     def launch(self, module: Any, name: str, call: Call, arrays: Sequence[Any], last: Sequence[Any]) -> Any:
         obs, src, *rest = arrays
         tri, slip = _parted(src)
-        static = (call.nu, self.space, call.of, call.pairs)
+        static: tuple[Any, ...] = (call.nu, self.space, call.of, call.pairs)
         if name in ("apply", "apply_adjoint"):
             return [getattr(module, name)(obs, tri, *static[:3], *rest, threads=call.threads)]
         if name in ("greens", "jacobian"):

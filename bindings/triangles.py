@@ -91,7 +91,7 @@ def _check_cells(cells: np.ndarray, count: int) -> None:
         raise ValueError(f"cells[{j}, {k}] is {cells[j, k]}; there are {count} points")
 
 
-def _index(cells: np.ndarray, space: Space) -> Any:
+def _index(cells: np.ndarray, space: Any) -> Any:
     if space.framework == "torch":
         return space.torch.as_tensor(cells, device=space.device)
     return space.xp.asarray(cells)
@@ -165,7 +165,11 @@ def frame(triangles: Any) -> Array:
     seen = space.peek(tri)
     if seen is not None:
         check_vertices("triangles", seen, half=False)
-    return _frame(tri, space.torch if space.framework == "torch" else space.xp)
+    return _frame(tri, _namespace(space))
+
+
+def _namespace(space: Any) -> Any:
+    return space.torch if space.framework == "torch" else space.xp
 
 
 def _frame(tri: Array, xp: Any) -> Array:
