@@ -5,8 +5,9 @@ angular dislocations. The triangle's surface integral of the derivatives of Mind
 Okada (1992, Bull. Seismol. Soc. Am. 82, 1018-1040), is turned by Stokes' theorem into a solid angle and
 integrals along the three sides, each of which is taken from end to end in closed form::
 
-    4 pi u = b Omega + Lambda x b + alpha grad B                                                (full space)
-           + (1 - 2 nu) [ grad B' / (1 - nu) + sum t x (Lambda' b_h + M' conj b_h) ] + z C'    (half space)
+    4 pi u = b Omega + Lambda x b + alpha grad B                                    (full space)
+           + b Omega' + Lambda' x b + (2 - alpha) grad B'                           (and half space)
+           + (1 - 2 nu) sum t x (L' b_h + M' conj b_h) + z C'
 
 with alpha = 1/(2(1 - nu)), the Burgers vector b, its horizontal part b_h as a complex number, and the sums over
 the sides Lambda = sum L t, B = -sum (b . m) L. Primes mark the mirrored observer (east, north, -up). Of a side
@@ -20,19 +21,41 @@ Nothing here has the poles of the angular dislocation at a vertical side. Differ
 are taken in closed form, so that short sides and distant observers cost no digits.
 """
 
-from dislok.kernels.scalar import absolute, atan2, chain, log1p, primal, real, scalar, sqrt, where
+from dislok.kernels.scalar import (
+    Jet,
+    Tangent,
+    absolute,
+    atan2,
+    chain,
+    log1p,
+    primal,
+    real,
+    scalar,
+    sqrt,
+    where,
+)
 
 QUARTER_TURN = 0.07957747154594767  # 1/(4 pi)
 SERIES = 0.02  # |q|^2 below which the arc tangent's remainder is a series
 FLAT = 0.5  # sine of a side's inclination below which it may be followed upwards
-# (atanh(q)/q - 1)/q^2 in powers of q^2; the next term is below 1e-17
+# (atanh(q)/q - 1)/q^2 in powers of q^2, and its derivative; the next terms are below 1e-16
 REMAINDER = tuple(1.0 / (2 * k + 3) for k in range(9))
+REMAINDER_SLOPE = tuple(k / (2 * k + 3) for k in range(1, 10))
+SIGNS = (1.0, 1.0, -1.0)  # of the sides 12, 23, 13 in a walk around the triangle
 
 
 @scalar
 def plain(x):
     """The value of a number without any derivative."""
     return primal(real(x))
+
+
+@scalar
+def lower(x):
+    """A number with one order of derivatives less."""
+    if isinstance(x, Jet):
+        return real(x) if x.h is None else Jet(x.v, x.p)
+    return primal(x)
 
 
 # -------------------------------------------------------------------------------- vectors, complex numbers
@@ -248,24 +271,42 @@ def remainder(d, s, f):
     z = [0.25 * x for x in times(q, q)]
     small = z[0] * z[0] + z[1] * z[1] < SERIES * SERIES
     series = times(times(plain_d, times(plain_d, plain_d)), real_polynomial(z, REMAINDER))
-    steepness = plain_s[0] * plain_s[0] + plain_s[1] * plain_s[1]
-    inverse = 1.0 / where(small, 1.0, steepness)
-    scaled = [inverse * x for x in plain_s]
-    cube = times(scaled, times(scaled, scaled))
-    direct = times(cube, (4.0 * (f[0] - q[0]), 4.0 * (f[1] - q[1])))
+    inverse = conjugate_inverse(plain_s, small)
+    rest = (4.0 * (f[0] - q[0]), 4.0 * (f[1] - q[1]))
+    direct = times(times(inverse, times(inverse, inverse)), rest)
     v = [where(small, x, y) for x, y in zip(series, direct, strict=True)]
-    return remainder_jets(v, d, s, small)
+    return remainder_slopes(v, d, s, small)
 
 
 @scalar
-def remainder_jets(v, d, s, small):
+def conjugate_inverse(s, unused):
+    """1/conj(s); some number where it is `unused`, because s may be zero there."""
+    inverse = 1.0 / where(unused, 1.0, s[0] * s[0] + s[1] * s[1])
+    return inverse * s[0], inverse * s[1]
+
+
+@scalar
+def remainder_slopes(v, d, s, small):
     """The remainder `v` with its slopes: d^2/(1 - z) with d, (d^3/(1 - z) - 3 r)/conj(s) with conj(s)."""
-    dd = times(d, d)
-    q = times_conjugate(d, s)
+    if not isinstance(d[0], Jet | Tangent):
+        return v
+    low_d, low_s = [lower(x) for x in d], [lower(x) for x in s]
+    r = remainder_slopes(v, low_d, low_s, small)
+    square = times(low_d, low_d)
+    q = times_conjugate(low_d, low_s)
     z = [0.25 * x for x in times(q, q)]
-    by_d = over(dd, (1.0 - z[0], -z[1]))
-    slopes = [(by_d[0], by_d[1]), (-by_d[1], by_d[0])]
-    return tuple(chain(v[i], [slopes[0][i], slopes[1][i]], d) for i in (0, 1))
+    by_d = over(square, (1.0 - z[0], -z[1]))
+    cube = times(low_d, by_d)
+    gap = [x - 3.0 * y for x, y in zip(cube, r, strict=True)]
+    direct = times(conjugate_inverse(low_s, small), gap)
+    fifth = times(times(square, times(low_d, square)), real_polynomial(z, REMAINDER_SLOPE))
+    series = times_conjugate(fifth, (0.5 * low_s[0], 0.5 * low_s[1]))
+    by_s = [where(small, x, y) for x, y in zip(series, direct, strict=True)]
+    # a function of d and conj(s): its derivative with i d and with -i conj(s) is i times that
+    real_part = [by_d[0], -by_d[1], by_s[0], by_s[1]]
+    imaginary = [by_d[1], by_d[0], by_s[1], -by_s[0]]
+    variables = (*d, *s)
+    return chain(v[0], real_part, variables), chain(v[1], imaginary, variables)
 
 
 @scalar
@@ -342,35 +383,57 @@ def part_c(sides, b, z, alpha):
     return [-2.0 * total[0], -2.0 * total[1], 2.0 * total[2]]
 
 
-@scalar
-def displacement(half, triangle, obs, nu, eps):
-    """Displacement."""
-    p1, p2, p3 = triangle[0:3], triangle[3:6], triangle[6:9]
-    directions = [Direction(triangle[k : k + 3]) for k in (9, 12, 15)]
-    area, b = triangle[18:21], triangle[21:24]
-    alpha = 0.5 / (1.0 - nu)
-    sides = sides_of([combine(1.0, obs, -1.0, p) for p in (p1, p2, p3)], directions, False)
-    omega = solid_angle(area, sides, eps)
-    spin, gradient = burgers(sides, [side.log() for side in sides], b)
-    total = [omega * x + y + alpha * w for x, y, w in zip(b, spin, gradient, strict=True)]
-    if half:
-        mirrored = (obs[0], obs[1], -obs[2])
-        sides = sides_of([combine(1.0, mirrored, -1.0, p) for p in (p1, p2, p3)], directions, True)
-        logs = [side.log() for side in sides]
-        omega = solid_angle(area, sides, eps)
-        spin, gradient = burgers(sides, logs, b)
-        layer = surface_layer(sides, logs, [stereographic(s, log) for s, log in zip(sides, logs)], b)
-        c = part_c(sides, b, obs[2], alpha)
-        total = [
-            x + omega * e + y + (2.0 - alpha) * g + (1.0 - 2.0 * nu) * m + obs[2] * w
-            for x, e, y, g, m, w in zip(total, b, spin, gradient, layer, c, strict=True)
-        ]
-    return [QUARTER_TURN * x for x in total]
+class Geometry:
+    """The integrals of a triangle that do not depend on its slip, for an observer.
+
+    Parameters
+    ----------
+    places, mirrored : sequence of 3 vectors
+        Observer minus vertex, vertices from the shallowest to the deepest; the same of the mirrored observer,
+        None in full space.
+    edges : sequence of 3 vectors
+        The sides 12, 23, 13, end minus start.
+    area : vector
+        Area vector (P2 - P1) x (P3 - P1)/2; its derivatives are not used.
+    z, nu : number
+        Height of the observer (negative), Poisson's ratio.
+    eps : number
+        Spacing of the numbers at 1.
+    """
+
+    def __init__(self, places, mirrored, edges, area, z, nu, eps):
+        directions = [Direction(edge) for edge in edges]
+        self.z, self.nu, self.half = z, nu, mirrored is not None
+        self.alpha = 0.5 / (1.0 - nu)
+        self.sides = sides_of(places, directions, False)
+        self.logs = [side.log() for side in self.sides]
+        self.omega = solid_angle(area, self.sides, eps)
+        if self.half:
+            self.image = sides_of(mirrored, directions, True)
+            self.image_logs = [side.log() for side in self.image]
+            self.image_omega = solid_angle(area, self.image, eps)
+            pairs = zip(self.image, self.image_logs, strict=True)
+            self.projections = [stereographic(side, log) for side, log in pairs]
+
+    def displacement(self, b):
+        """Displacement for the Burgers vector `b`."""
+        spin, gradient = burgers(self.sides, self.logs, b)
+        u = [self.omega * x + y + self.alpha * w for x, y, w in zip(b, spin, gradient, strict=True)]
+        if self.half:
+            u = combine(1.0, u, 1.0, self.free_surface(b))
+        return [QUARTER_TURN * x for x in u]
+
+    def free_surface(self, b):
+        """What the free surface adds, times 4 pi."""
+        spin, gradient = burgers(self.image, self.image_logs, b)
+        u = [self.image_omega * x + y for x, y in zip(b, spin, strict=True)]
+        u = combine(1.0, u, 2.0 - self.alpha, gradient)
+        layer = surface_layer(self.image, self.image_logs, self.projections, b)
+        u = combine(1.0, u, 1.0 - 2.0 * self.nu, layer)
+        return combine(1.0, u, self.z, part_c(self.image, b, self.z, self.alpha))
 
 
 def sides_of(places, directions, mirrored):
+    """Sides 12, 23, 13 of the triangle with vertices at `places` from the observer."""
     v1, v2, v3 = (Vertex(r, mirrored) for r in places)
     return [Side(a, b, d) for a, b, d in zip((v1, v2, v1), (v2, v3, v3), directions, strict=True)]
-
-
-SIGNS = (1.0, 1.0, -1.0)
