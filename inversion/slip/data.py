@@ -1,0 +1,81 @@
+"""Pixel offsets: displacement along several directions at each pixel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..fault.data import Array, Dataset, Nuisance
+
+_EAST_NORTH = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0))
+
+
+class PixelOffsets(Dataset):
+    """Displacement of pixels as image correlation measures it: east and north, or range and azimuth.
+
+    Parameters
+    ----------
+    xy : array_like, shape (n, 2)
+        East and north of the pixels, in the problem's length unit.
+    displacement : array_like, shape (n, c)
+        Displacement along each direction, in the unit of slip; NaN where missing.
+    directions : array_like, shape (c, 3) or (n, c, 3)
+        Unit vectors (E, N, U) along which the columns count positive; east and north by default.
+    sigma : array_like, broadcasting to (n, c), optional
+        Standard deviations. Give either these or `covariance`.
+    covariance : array_like, shape (n, c, c) or (n c, n c), optional
+        Covariance of each pixel's columns, or of all data in the order of ``displacement.ravel()``.
+    nuisance : None, "offset" or "ramp"
+        Per column, a constant, or a constant with slopes in east and north, solved linearly.
+    labels : sequence of str, optional
+        Names of the columns; "E", "N" by default, else "1", "2", ...
+    name : str
+        Name in messages, tables and figures.
+
+    Raises
+    ------
+    ValueError
+        If a shape does not fit, a direction is not of unit length, an error is not positive, or a covariance
+        is not positive definite.
+    """
+
+    kind = "offsets"
+
+    def __init__(
+        self,
+        xy: ArrayLike,
+        displacement: ArrayLike,
+        directions: ArrayLike = _EAST_NORTH,
+        sigma: ArrayLike | None = None,
+        covariance: ArrayLike | None = None,
+        nuisance: Nuisance = "offset",
+        labels: Sequence[str] | None = None,
+        name: str = "offsets",
+    ) -> None:
+        observed = np.array(displacement, dtype=float)
+        if observed.ndim != 2:
+            raise ValueError(f"{name}: displacement: expected shape (n, c), got {observed.shape}")
+        projector = _checked_directions(directions, observed.shape, name)
+        if labels is None:
+            named = directions is _EAST_NORTH
+            labels = ("E", "N") if named else tuple(str(i + 1) for i in range(observed.shape[1]))
+        if len(labels) != observed.shape[1]:
+            raise ValueError(f"{name}: labels: expected {observed.shape[1]} names, got {len(labels)}")
+        super().__init__(name, xy, observed, projector, tuple(labels))
+        self._set_errors(sigma, covariance)
+        self._set_nuisance(nuisance)
+
+
+def _checked_directions(directions: ArrayLike, shape: tuple[int, ...], name: str) -> Array:
+    n, c = shape
+    vectors = np.asarray(directions, dtype=float)
+    if vectors.shape not in ((c, 3), (n, c, 3)):
+        raise ValueError(f"{name}: directions: expected shape ({c}, 3) or ({n}, {c}, 3), got {vectors.shape}")
+    length = np.linalg.norm(vectors, axis=-1)
+    wrong = ~(np.abs(length - 1) < 1e-3)
+    if wrong.any():
+        at = tuple(int(i) for i in np.argwhere(wrong)[0])
+        raise ValueError(f"{name}: directions must be unit vectors; number {at} has length {length[at]:.6g}")
+    return np.broadcast_to(vectors, (n, c, 3))

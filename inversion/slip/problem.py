@@ -1,0 +1,267 @@
+"""The linear inverse problem: data sets and faults of patches, joined by smoothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import linalg, sparse
+
+from ..fault.data import Dataset, check_names
+from .large import solve_products
+from .linear import Reduced, Solution, reduce, solve
+from .model import SlipModel
+
+if TYPE_CHECKING:
+    from .choice import Choice
+    from .result import SlipResult
+
+Array = NDArray[np.float64]
+
+_CHUNK = 4096
+
+
+class SlipProblem:
+    """Slip on faults that explains data sets.
+
+    The misfit is the squared length of the whitened residuals; the slip minimises misfit plus λ² times
+    roughness between its bounds, with λ the `smoothing`. Nuisance terms of the data are eliminated exactly.
+
+    Parameters
+    ----------
+    datasets : sequence of Gnss, Los and PixelOffsets
+        At least one; their names must differ.
+    models : sequence of SlipModel
+        At least one; the displacements add.
+    nu : float
+        Poisson's ratio.
+    length_unit : float
+        Metres in one unit of the coordinates: 1000 for kilometres. Slip and displacement are in metres for
+        the moment.
+    shear_modulus : float
+        For the moment only (Pa).
+
+    Attributes
+    ----------
+    lower, upper : (u,) bounds of the coefficients of all faults, one fault after the other.
+    roughness : sparse (r, u), R.
+    whitened_data : (k,) with unit, independent errors; data : (k,) the same, nuisance terms projected out.
+
+    Raises
+    ------
+    ValueError
+        If there is no data set or fault, names clash, or data cannot tell the nuisance terms apart.
+    """
+
+    def __init__(
+        self,
+        datasets: Sequence[Dataset] | Dataset,
+        models: Sequence[SlipModel] | SlipModel,
+        *,
+        nu: float = 0.25,
+        length_unit: float = 1.0,
+        shear_modulus: float = 30e9,
+    ) -> None:
+        self.datasets = (datasets,) if isinstance(datasets, Dataset) else tuple(datasets)
+        self.models = (models,) if isinstance(models, SlipModel) else tuple(models)
+        check_names(self.datasets)
+        if not self.models:
+            raise ValueError("models: give at least one fault")
+        self.nu, self.length_unit = float(nu), float(length_unit)
+        self.shear_modulus = float(shear_modulus)
+        self.lower = np.concatenate([model.lower for model in self.models])
+        self.upper = np.concatenate([model.upper for model in self.models])
+        self.roughness = sparse.csr_array(sparse.block_diag([model.roughness() for model in self.models]))
+        self.points = np.concatenate([data.xy for data in self.datasets])
+        self.design = linalg.block_diag(*(data.whiten(data.basis) for data in self.datasets))
+        self._basis = orthonormal(self.design)
+        self.whitened_data = np.concatenate([data.whiten(data.values) for data in self.datasets])
+        self.data = self.without_nuisance(self.whitened_data)
+
+    @property
+    def size(self) -> int:
+        """Number of coefficients u of slip."""
+        return self.lower.size
+
+    @cached_property
+    def matrix(self) -> Array:
+        """Whitened data (k, u) of a unit of each coefficient, nuisance terms projected out."""
+        return self.without_nuisance(self.whitened_matrix())
+
+    @cached_property
+    def reduced(self) -> Reduced:
+        """Matrix and data in triangular form."""
+        return reduce(self.matrix, self.data)
+
+    def solve(self, smoothing: float | str | Choice, *, uncertainty: bool = True) -> SlipResult:
+        """Find the slip with a stored matrix.
+
+        Parameters
+        ----------
+        smoothing : float, Choice, or "abic", "cv" or "lcurve"
+            λ, or how to choose it; see `choose`.
+        uncertainty : bool
+            Compute posterior covariance and resolution, (u, u) each.
+        """
+        from .choice import Choice
+        from .result import make_result
+
+        if isinstance(smoothing, str):
+            smoothing = self.choose(smoothing)
+        best = smoothing.best if isinstance(smoothing, Choice) else checked_smoothing(smoothing)
+        return make_result(self, best, self.solution(best), uncertainty)
+
+    def solution(self, smoothing: float) -> Solution:
+        """Coefficients at one smoothing."""
+        return solve(self.reduced, self.roughness, smoothing, self.lower, self.upper)
+
+    def solve_large(
+        self, smoothing: float, *, tolerance: float = 1e-8, max_iterations: int = 2000
+    ) -> SlipResult:
+        """Find the slip by products with the Green's functions, in memory O(data + patches).
+
+        Parameters
+        ----------
+        smoothing : float
+            λ, positive.
+        tolerance : float
+            Relative residual of each system of equations.
+        max_iterations : int
+            Products at most for one system.
+
+        Raises
+        ------
+        RuntimeError
+            If `max_iterations` do not suffice.
+        """
+        from .result import make_large_result
+
+        if not checked_smoothing(smoothing) > 0:
+            raise ValueError("smoothing must be positive without a stored matrix")
+        found, products = solve_products(self, smoothing, tolerance, max_iterations)
+        return make_large_result(self, smoothing, found, products)
+
+    def choose(
+        self, method: str = "abic", values: ArrayLike | None = None, *, folds: int = 10, seed: int = 0
+    ) -> Choice:
+        """Choose the smoothing; see `dislok.inversion.slip.choice.choose`."""
+        from .choice import choose
+
+        return choose(self, method, values, folds=folds, seed=seed)
+
+    def slips(self, coefficients: Array) -> list[Array]:
+        """Slip (m, 3) of every fault."""
+        return [model.slip(part) for model, part in zip(self.models, self._parts(coefficients), strict=True)]
+
+    def displacement(self, coefficients: Array) -> Array:
+        """Displacement (n, 3) at all points."""
+        total = np.zeros((len(self.points), 3))
+        for model, slip in zip(self.models, self.slips(coefficients), strict=True):
+            total += model.patches.apply(self.points, slip, self.nu)
+        return total
+
+    def forward(self, coefficients: Array) -> Array:
+        """``matrix @ coefficients``, (k,), without the matrix."""
+        return self.without_nuisance(self.whitened(self.displacement(coefficients)))
+
+    def backward(self, white: Array) -> Array:
+        """``matrix.T @ white``, (u,), without the matrix."""
+        rest, force = self.without_nuisance(white), np.zeros((len(self.points), 3))
+        for data, rows, points in self._pieces():
+            own = data.whiten_adjoint(rest[rows])
+            np.add.at(force[points], data.index, own[:, None] * data.projector)
+        parts = [
+            model.adjoint(model.patches.apply_adjoint(self.points, force, self.nu)) for model in self.models
+        ]
+        return np.concatenate(parts)
+
+    def whitened(self, columns: Array) -> Array:
+        """From columns (n, 3, ...) at all points to whitened data (k, ...)."""
+        parts = []
+        for data, _, points in self._pieces():
+            parts.append(data.whiten(_project(data, columns[points])))
+        return np.concatenate(parts)
+
+    def whitened_matrix(self) -> Array:
+        """Whitened data (k, u) of a unit of each coefficient."""
+        return np.concatenate([data.whiten(self._responses(data)) for data in self.datasets])
+
+    def without_nuisance(self, columns: Array) -> Array:
+        """Whitened columns (k, ...) less what the nuisance terms can explain of them."""
+        return columns - self._basis @ (self._basis.T @ columns)
+
+    def nuisance(self, displacement: Array) -> Array:
+        """Nuisance coefficients (q,) that go with a displacement (n, 3)."""
+        if not self.design.shape[1]:
+            return np.zeros(0)
+        left = self.whitened_data - self.whitened(displacement)
+        return np.asarray(linalg.lstsq(self.design, left)[0])
+
+    def tables(self, displacement: Array, nuisance: Array) -> list[Array]:
+        """Predicted data, one table (n, c) for each data set."""
+        tables, first = [], 0
+        for data, _, points in self._pieces():
+            own = nuisance[first : first + len(data.nuisance)]
+            first += len(data.nuisance)
+            tables.append(data.spread(_project(data, displacement[points]) + data.basis @ own))
+        return tables
+
+    def _parts(self, coefficients: Array) -> list[Array]:
+        ends = np.cumsum([model.size for model in self.models])
+        return np.split(coefficients, ends[:-1])
+
+    def _pieces(self) -> Iterator[tuple[Dataset, slice, slice]]:
+        """Every data set with its rows of the data and of the points."""
+        row = point = 0
+        for data in self.datasets:
+            yield data, slice(row, row + data.size), slice(point, point + len(data.xy))
+            row, point = row + data.size, point + len(data.xy)
+
+    def _responses(self, data: Dataset) -> Array:
+        """What a data set sees (k, u) of a unit of each coefficient; the points in chunks that fit."""
+        table = np.empty((data.size, self.size))
+        for first in range(0, len(data.xy), _CHUNK):
+            chunk = slice(first, first + _CHUNK)
+            rows = np.flatnonzero((data.index >= first) & (data.index < first + _CHUNK))
+            table[rows] = self._seen(data, chunk, rows)
+        bad = ~np.isfinite(table).all(axis=1)
+        if bad.any():
+            at = int(data.index[np.argmax(bad)])
+            raise ValueError(
+                f"{data.name}: point {at} at {tuple(data.xy[at].tolist())} lies on the edge of a patch, "
+                "where the displacement has no value"
+            )
+        return table
+
+    def _seen(self, data: Dataset, chunk: slice, rows: NDArray[np.int64]) -> Array:
+        columns = []
+        for model in self.models:
+            greens = model.patches.greens(data.xy[chunk], self.nu)
+            seen = np.einsum("kc,kcma->kma", data.projector[rows], greens[data.index[rows] - chunk.start])
+            columns.append(np.einsum("kma,mqa->kmq", seen, model.directions).reshape(len(rows), -1))
+        return np.concatenate(columns, axis=1)
+
+
+def orthonormal(design: Array) -> Array:
+    """Orthonormal basis (k, q) of a design's columns, which must be independent."""
+    if not design.shape[1]:
+        return design
+    basis, factor = linalg.qr(design, mode="economic")
+    size = np.abs(np.diagonal(factor))
+    if not (len(size) == design.shape[1] and (size > 1e-10 * np.linalg.norm(design, axis=0)).all()):
+        raise ValueError("the data cannot tell their nuisance terms apart; use fewer")
+    return np.asarray(basis)
+
+
+def checked_smoothing(value: float) -> float:
+    """A smoothing that is a finite number, positive or zero."""
+    if not (isinstance(value, float | int | np.number) and np.isfinite(value) and value >= 0):
+        raise ValueError(f"smoothing: expected a positive number, got {value!r}")
+    return float(value)
+
+
+def _project(data: Dataset, columns: Array) -> Array:
+    return np.einsum("kc,kc...->k...", data.projector, columns[data.index])

@@ -1,0 +1,301 @@
+"""What a slip inversion found: slip, uncertainty, resolution, fit; the record stands without the problem."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dislok.convert import magnitude_from_moment
+from dislok.okada import Rectangle
+
+from ..fault.result import Fit
+from ..mesh.grid import Grid
+from ..mesh.mesh import Mesh
+from ..mesh.patches import Patches
+from .linear import Solution, covariance
+from .quadratic import Boxed
+
+if TYPE_CHECKING:
+    from .problem import SlipProblem
+
+Array = NDArray[np.float64]
+
+_FORMAT = "dislok slip inversion 1"
+
+
+@dataclass(frozen=True)
+class SlipResult:
+    """Slip on every fault, with its uncertainty.
+
+    Attributes
+    ----------
+    patches : the faults; slip : (m, 3) strike-slip, dip-slip, opening of each of them.
+    directions : (m, q, 3) of each fault, what a unit of each coefficient slips.
+    coefficients : (u,) of all faults; at_bound : (u,) those that a bound holds.
+    smoothing : λ; misfit : squared length of the whitened residuals; roughness : ``|R c|²``.
+    count : number of data less nuisance terms.
+    covariance : (u, u) posterior covariance of the coefficients under the stated errors and the smoothing as
+        prior, those at bounds held; empty if it was not asked for.
+    resolution : (u, u) what the estimate is of a unit of each coefficient, in columns; empty likewise.
+    fits : data and prediction of every data set.
+    nu, length_unit, shear_modulus : as of the problem.
+    rounds, converged : of the search for what the bounds hold.
+    """
+
+    patches: tuple[Patches, ...]
+    slip: tuple[Array, ...]
+    directions: tuple[Array, ...]
+    coefficients: Array
+    at_bound: NDArray[np.bool_]
+    smoothing: float
+    misfit: float
+    roughness: float
+    count: int
+    covariance: Array
+    resolution: Array
+    fits: tuple[Fit, ...]
+    nu: float
+    length_unit: float
+    shear_modulus: float
+    rounds: int
+    converged: bool
+
+    @property
+    def moment(self) -> Array:
+        """Seismic moment (N m) of every fault: shear modulus times area times shear slip, summed."""
+        return np.array(
+            [
+                patches.moment(slip, self.shear_modulus, self.length_unit).sum()
+                for patches, slip in zip(self.patches, self.slip, strict=True)
+            ]
+        )
+
+    @property
+    def moment_tensor(self) -> Array:
+        """Moment tensor (3, 3) in N m of all faults together, axes east, north, up."""
+        parts = zip(self.patches, self.slip, strict=True)
+        return np.sum([p.moment_tensor(s, self.shear_modulus, self.length_unit) for p, s in parts], axis=0)
+
+    @property
+    def magnitude(self) -> float:
+        """Moment magnitude of the summed moments; minus infinity without slip."""
+        total = float(self.moment.sum())
+        return float(magnitude_from_moment(total)) if total > 0 else float("-inf")
+
+    @property
+    def parameters(self) -> float:
+        """Number of parameters that the data determine: the trace of the resolution; NaN without it."""
+        return float(np.trace(self.resolution)) if self.resolution.size else float("nan")
+
+    @property
+    def chi2_reduced(self) -> float:
+        """Misfit over data less `parameters`: one where the errors are as stated."""
+        return self.misfit / (self.count - self.parameters)
+
+    @property
+    def variance_reduction(self) -> float:
+        """One less the ratio of weighted residual to weighted data, over all data sets."""
+        left = sum(np.nansum((fit.residual / fit.sigma) ** 2) for fit in self.fits)
+        return float(1 - left / sum(np.nansum((fit.observed / fit.sigma) ** 2) for fit in self.fits))
+
+    @property
+    def sigma(self) -> tuple[Array, ...]:
+        """Standard deviations (m, 3) of the slip of every fault, for directions held fixed."""
+        return tuple(_propagated(self._blocks(self.covariance), self.directions))
+
+    @property
+    def restoration(self) -> tuple[Array, ...]:
+        """Diagonal of the resolution, (m, q), of every fault: 1 where data decide, 0 where smoothing does."""
+        blocks = self._blocks(self.resolution)
+        return tuple(
+            np.diagonal(block).reshape(d.shape[:2]) for block, d in zip(blocks, self.directions, strict=True)
+        )
+
+    def summary(self) -> str:
+        """Slip, moment and fit as text."""
+        lines = []
+        for i, (patches, slip, moment) in enumerate(zip(self.patches, self.slip, self.moment, strict=True)):
+            size = np.linalg.norm(slip[:, :2], axis=1)
+            top = int(np.argmax(size))
+            rake = float(patches.rake(slip)[top])
+            lines.append(
+                f"fault {i + 1}: {patches.size} patches, largest slip {size[top]:.3g} m (rake {rake:.0f}) "
+                f"at depth {-patches.centroids[top, 2]:.3g}, moment {moment:.3g} N m"
+            )
+        lines.append(f"moment {self.moment.sum():.3g} N m, Mw {self.magnitude:.2f}")
+        known = f" (less {self.parameters:.1f} parameters)" if self.resolution.size else ""
+        lines.append(
+            f"smoothing {self.smoothing:.4g}, variance reduction {100 * self.variance_reduction:.2f} %, "
+            f"chi-square {self.misfit:.1f} for {self.count} data{known}"
+        )
+        for fit in self.fits:
+            terms = "".join(f"; {name} {value:.4g}" for name, value in fit.nuisance.items())
+            rms = np.sqrt(np.nanmean(fit.residual**2))
+            lines.append(
+                f"{fit.name}: {int(np.isfinite(fit.observed).sum())} data, residual rms {rms:.4g}{terms}"
+            )
+        return "\n".join(lines)
+
+    def save(self, path: str | Path) -> None:
+        """Write everything as a NumPy archive (.npz)."""
+        record = _record(self)
+        place = Path(path)
+        draft = place.with_name(f".{place.name}.{os.getpid()}")
+        try:
+            with open(draft, "wb") as file:
+                np.savez_compressed(file, **record)
+            draft.replace(place)
+        finally:
+            draft.unlink(missing_ok=True)
+
+    def _blocks(self, matrix: Array) -> list[Array]:
+        """The square blocks of every fault in a matrix (u, u)."""
+        if not matrix.size:
+            raise ValueError("this result holds no uncertainty: solve with uncertainty=True")
+        ends = np.cumsum([0, *(d.shape[0] * d.shape[1] for d in self.directions)])
+        return [matrix[a:b, a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)]
+
+
+def load(path: str | Path) -> SlipResult:
+    """Read a result that `SlipResult.save` wrote.
+
+    Raises
+    ------
+    ValueError
+        If the file is not such a record.
+    """
+    with np.load(path, allow_pickle=False) as archive:
+        if "format" not in archive or str(archive["format"]) != _FORMAT:
+            raise ValueError(f"{path}: not a saved slip inversion")
+        return _from_record({name: archive[name] for name in archive.files})
+
+
+def make_result(problem: SlipProblem, smoothing: float, solution: Solution, uncertainty: bool) -> SlipResult:
+    """Turn a dense solution into a result."""
+    spread = resolution = np.zeros((0, 0))
+    if uncertainty:
+        spread = covariance(solution.factor, solution.free)
+        resolution = spread @ (problem.reduced.matrix.T @ problem.reduced.matrix)
+    return _assembled(
+        problem, smoothing, solution.coefficients, ~solution.free, spread, resolution, solution.rounds,
+        solution.converged,
+    )  # fmt: skip
+
+
+def make_large_result(problem: SlipProblem, smoothing: float, found: Boxed, products: int) -> SlipResult:
+    """Turn a solution by products into a result; `rounds` counts the products."""
+    nothing = np.zeros((0, 0))
+    return _assembled(problem, smoothing, found.x, ~found.free, nothing, nothing, products, found.converged)
+
+
+def _assembled(
+    problem: SlipProblem,
+    smoothing: float,
+    coefficients: Array,
+    at_bound: NDArray[np.bool_],
+    spread: Array,
+    resolution: Array,
+    rounds: int,
+    converged: bool,
+) -> SlipResult:
+    moved = problem.displacement(coefficients)
+    nuisance = problem.nuisance(moved)
+    residual = problem.data - problem.without_nuisance(problem.whitened(moved))
+    bends = problem.roughness @ coefficients
+    return SlipResult(
+        patches=tuple(model.patches for model in problem.models),
+        slip=tuple(problem.slips(coefficients)),
+        directions=tuple(model.directions for model in problem.models),
+        coefficients=coefficients,
+        at_bound=at_bound,
+        smoothing=smoothing,
+        misfit=float(residual @ residual),
+        roughness=float(bends @ bends),
+        count=problem.data.size - problem.design.shape[1],
+        covariance=spread,
+        resolution=resolution,
+        fits=_fits(problem, moved, nuisance),
+        nu=problem.nu,
+        length_unit=problem.length_unit,
+        shear_modulus=problem.shear_modulus,
+        rounds=rounds,
+        converged=converged,
+    )
+
+
+def _fits(problem: SlipProblem, moved: Array, nuisance: Array) -> tuple[Fit, ...]:
+    fits, first = [], 0
+    for data, predicted in zip(problem.datasets, problem.tables(moved, nuisance), strict=True):
+        own = nuisance[first : first + len(data.nuisance)]
+        first += len(own)
+        terms = dict(zip(data.nuisance, (float(v) for v in own), strict=True))
+        look = getattr(data, "look", np.zeros((0, 3)))
+        fits.append(
+            Fit(data.name, data.kind, data.labels, data.xy, data.observed, predicted, data.sigma, look, terms)
+        )
+    return tuple(fits)
+
+
+def _propagated(blocks: list[Array], directions: tuple[Array, ...]) -> list[Array]:
+    """Standard deviations (m, 3) of slip from the covariance of its coefficients."""
+    deviations = []
+    for block, direction in zip(blocks, directions, strict=True):
+        m, q = direction.shape[:2]
+        own = np.einsum("mqmr->mqr", block.reshape(m, q, m, q))
+        variance = np.einsum("mqa,mqr,mra->ma", direction, own, direction)
+        deviations.append(np.sqrt(np.maximum(variance, 0.0)))
+    return deviations
+
+
+_PLAIN = (
+    "coefficients", "at_bound", "smoothing", "misfit", "roughness", "count", "covariance", "resolution", "nu",
+    "length_unit", "shear_modulus", "rounds", "converged",
+)  # fmt: skip
+_OF_FIT = ("xy", "observed", "predicted", "sigma", "look")
+
+
+def _record(result: SlipResult) -> dict[str, Any]:
+    record: dict[str, Any] = {"format": _FORMAT, "faults": len(result.slip), "data": len(result.fits)}
+    record |= {name: getattr(result, name) for name in _PLAIN}
+    for i, patches in enumerate(result.patches):
+        record |= {f"fault{i}.slip": result.slip[i], f"fault{i}.directions": result.directions[i]}
+        if isinstance(patches, Mesh):
+            record |= {f"fault{i}.points": patches.points, f"fault{i}.cells": patches.cells}
+        elif isinstance(patches, Grid):
+            record |= {f"fault{i}.fault": np.array(patches.fault, float), f"fault{i}.shape": patches.shape}
+    for i, fit in enumerate(result.fits):
+        record |= {f"data{i}.{name}": getattr(fit, name) for name in _OF_FIT}
+        record |= {f"data{i}.words": [fit.name, fit.kind, *fit.labels]}
+        record |= {f"data{i}.terms": list(fit.nuisance), f"data{i}.amounts": list(fit.nuisance.values())}
+    return record
+
+
+def _from_record(record: dict[str, Any]) -> SlipResult:
+    faults = range(int(record["faults"]))
+    plain = {name: record[name].item() if not record[name].ndim else record[name] for name in _PLAIN}
+    return SlipResult(
+        patches=tuple(_patches(record, f"fault{i}") for i in faults),
+        slip=tuple(record[f"fault{i}.slip"] for i in faults),
+        directions=tuple(record[f"fault{i}.directions"] for i in faults),
+        fits=tuple(_fit(record, f"data{i}") for i in range(int(record["data"]))),
+        **plain,
+    )
+
+
+def _patches(record: dict[str, Any], key: str) -> Patches:
+    if f"{key}.points" in record:
+        return Mesh(record[f"{key}.points"], record[f"{key}.cells"])
+    rows, columns = record[f"{key}.shape"].tolist()
+    return Grid(Rectangle(*record[f"{key}.fault"].tolist()), columns, rows)
+
+
+def _fit(record: dict[str, Any], key: str) -> Fit:
+    name, kind, *labels = record[f"{key}.words"].tolist()
+    arrays = {field: record[f"{key}.{field}"] for field in _OF_FIT}
+    amounts = zip(record[f"{key}.terms"].tolist(), record[f"{key}.amounts"].tolist(), strict=True)
+    return Fit(name=name, kind=kind, labels=tuple(labels), nuisance=dict(amounts), **arrays)
