@@ -6,7 +6,8 @@ into a frame of the triangle; slip enters as the Burgers vector, which is part o
 
 from dislok.kernels.scalar import ZERO, Jet, const, scalar, seed
 
-from .formula import Geometry
+from .formula import Geometry, cross
+from .point import point
 
 LEVELS = ("value", "gradient", "greens", "greens_gradient", "first")
 FRAME_ROWS = {"value": 3, "gradient": 12, "greens": 9, "greens_gradient": 36, "first": 45}
@@ -55,6 +56,56 @@ def near(level, half, triangle, obs, nu, eps):
     if name in ("value", "gradient"):
         return with_slopes(geometry.displacement(triangle[BURGERS:FRAME]))
     return [x for b in vectors(triangle[FRAME:ROW]) for x in with_slopes(geometry.displacement(b))]
+
+
+@scalar
+def far(level, half, triangle, obs, nu, c2, c3, weight):
+    """Rows of a level (as `near`) from one node of a rule: P1 + c2 (P2 - P1) + c3 (P3 - P1)."""
+    name = LEVELS[level]
+    if name == "first":
+        return first_far(half, triangle, obs, nu, c2, c3, weight)
+    if name in ("gradient", "greens_gradient"):
+        obs = [seed(x, k, 3, 1) for k, x in enumerate(obs)]
+    r, mirrored = from_node(half, triangle, obs, c2, c3)
+    n = [weight * x for x in triangle[AREA:BURGERS]]
+    slips = [triangle[BURGERS:FRAME]] if name in ("value", "gradient") else vectors(triangle[FRAME:ROW])
+    return [x for b in slips for x in with_slopes(point(r, mirrored, b, n, obs[2], nu))]
+
+
+def from_node(half, triangle, obs, c2, c3):
+    """Observer and mirrored observer minus a node."""
+    e12, _, e13 = vectors(triangle[EDGES:AREA])
+    shift = [c2 * x + c3 * y for x, y in zip(e12, e13, strict=True)]
+    r = [(x - p) - d for x, p, d in zip(obs, triangle, shift, strict=False)]
+    return r, [r[0], r[1], (-obs[2] - triangle[2]) - shift[2]] if half else None
+
+
+def first_far(half, triangle, obs, nu, c2, c3, weight):
+    """Rows of level "first" from a node, by way of derivatives with its place, area vector, z, nu and b."""
+    one = const(1.0, obs[0])
+
+    def variables(numbers, first):
+        return [Jet(v, [one if k == first + i else ZERO for k in range(11)]) for i, v in enumerate(numbers)]
+
+    place, image = from_node(half, triangle, obs, c2, c3)
+    r, n = variables(place, 0), variables([weight * x for x in triangle[AREA:BURGERS]], 3)
+    (z, ratio), b = variables([obs[2], nu], 6), variables(triangle[BURGERS:FRAME], 8)
+    mirrored = None
+    if half:
+        below = Jet(image[2], [one if k == 2 else const(-2.0, one) if k == 6 else ZERO for k in range(11)])
+        mirrored = [r[0], r[1], below]
+    u = point(r, mirrored, b, n, z, ratio)
+    rows = [x.v for x in u]
+    e12, e23, e13 = vectors(triangle[EDGES:AREA])
+    half_weight = 0.5 * weight
+    for x in u:
+        moved, grown = x.p[:3], [half_weight * d for d in x.p[3:6]]
+        shares = ((1.0 - c2 - c3, 1.0, e23), (c2, -1.0, e13), (c3, 1.0, e12))
+        for share, sign, edge in shares:
+            rows += [sign * t - share * d for t, d in zip(cross(grown, edge), moved, strict=True)]
+    rows += [dense(x.p[6], x.v) for x in u]
+    rows += [dense(d, x.v) for x in u for d in x.p[8:]]
+    return rows + [dense(x.p[7], x.v) for x in u]
 
 
 def observed(half, triangle, obs, nu, eps):

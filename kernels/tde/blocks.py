@@ -1,0 +1,239 @@
+"""Blocks of (triangle, observer) pairs, evaluated one after the other in compiled code.
+
+Every pair is a lane. Lanes run along one side, the observers or the triangles, in chunks of up to `CHUNK`;
+for each chunk all members of the other side come in turn, repeated in every lane. With pairs both sides run
+along. The lanes of a chunk that are evaluated alike (closed form, or quadrature of so many points) go in blocks
+of `LANES` to code at an address, so that one loop, `run`, serves every operation.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dislok.kernels.cpu import call, kernel
+from dislok.kernels.lanes import LANES
+
+# Lanes that are sorted at once; their sums and their columns stay in the second-level cache.
+CHUNK = 512
+# Lanes that code takes at once, so that a block of few lanes costs little.
+GROUP = 16
+# Columns of a triangle after those of the formula: centre, and one over the square of its longest side.
+CENTRE = 33
+# Places of code in `run`.
+NEAR, FAR, FINISH = 0, 1, 2
+
+
+@kernel
+def fill(table, start, count, rows):
+    """Columns of `count` rows of a table from `start` on, as blocks of rows of lanes.
+
+    The lanes of the last block that are left over repeat the last row.
+    """
+    width = table.shape[1]
+    for begin in range(0, count, LANES):
+        base = np.uint64(begin * width)
+        for lane in range(np.uint64(LANES)):
+            source = np.uint64(start + min(begin + np.int64(lane), count - 1))
+            for c in range(np.uint64(width)):
+                rows[base + c * np.uint64(LANES) + lane] = table[source, c]
+
+
+@kernel
+def repeat(table, index, rows):
+    """One row of a table in every lane of a block."""
+    for c in range(np.uint64(table.shape[1])):
+        number = table[index, c]
+        for lane in range(np.uint64(LANES)):
+            rows[c * np.uint64(LANES) + lane] = number
+
+
+@kernel
+def gather(rows, width, picks, begin, used, out):
+    """Columns of chosen lanes of blocks as one block; the last is repeated."""
+    for lane in range(np.uint64(LANES)):
+        pick = picks[begin + min(np.int64(lane), used - 1)]
+        base = np.uint64((pick // LANES) * LANES * width + pick % LANES)
+        for c in range(np.uint64(width)):
+            out[c * np.uint64(LANES) + lane] = rows[base + c * np.uint64(LANES)]
+
+
+@kernel
+def distances(obs_rows, obs_width, tri_rows, tri_width, count, out):
+    """Square of the distance from each lane's observer to its triangle's centre, in longest sides.
+
+    A width of 0 stands for a side that is the same in all lanes. Returns the least and the greatest.
+    """
+    lanes = np.uint64(LANES)
+    low, high = np.inf, 0.0
+    for begin in range(0, count, LANES):
+        a = np.uint64(begin * obs_width)
+        b = np.uint64(begin * tri_width + CENTRE * LANES)
+        for k in range(lanes):
+            x = obs_rows[a + k] - tri_rows[b + k]
+            y = obs_rows[a + lanes + k] - tri_rows[b + lanes + k]
+            z = obs_rows[a + lanes + lanes + k] - tri_rows[b + lanes + lanes + k]
+            square = x * x + y * y + z * z
+            out[np.uint64(begin) + k] = square * tri_rows[b + lanes + lanes + lanes + k]
+        for k in range(lanes):
+            q = out[np.uint64(begin) + k]
+            low = q if q < low else low
+            high = q if q > high else high
+    return low, high
+
+
+@kernel
+def rule_of(square, reach):
+    """0 for the closed form, k for rule k - 1: how many of the ascending distances are reached."""
+    k = 0
+    while k < len(reach) and square >= reach[k] * reach[k]:
+        k += 1
+    return k
+
+
+@kernel
+def pick(squares, count, rule, reach, picks):
+    """List the lanes that a rule serves; returns their number."""
+    low = 0.0 if rule == 0 else reach[rule - 1] * reach[rule - 1]
+    high = np.inf if rule == len(reach) else reach[rule] * reach[rule]
+    found = 0
+    for k in range(count):
+        picks[found] = k
+        # a lane that is not a number goes to the closed form, which gives NaN
+        here = (squares[k] >= low and squares[k] < high) or (rule == 0 and not squares[k] >= 0.0)
+        found += 1 if here else 0
+    return found
+
+
+@kernel
+def lane_sum(rows, first, used):
+    """Sum of the first `used` lanes of the row at `first`, whose place it takes, by halves."""
+    for k in range(first + used, first + LANES):
+        rows[k] = 0.0
+    half = LANES // 2
+    while half:
+        for k in range(np.uint64(first), np.uint64(first + half)):
+            rows[k] += rows[k + np.uint64(half)]
+        half //= 2
+    return rows[first]
+
+
+@kernel
+def add_to_lanes(rows, span, used, begin, picks, picked, sums):
+    """Add rows of a block to the sums (rows, `CHUNK`) of the chunk's lanes."""
+    for r in range(span[0], span[1]):
+        row = np.uint64(r * LANES)
+        place = np.uint64((r - span[0]) * CHUNK)
+        if picked:
+            for k in range(used):
+                sums[place + np.uint64(picks[begin + k])] += rows[row + np.uint64(k)]
+        else:
+            for k in range(np.uint64(used)):
+                sums[place + np.uint64(begin) + k] += rows[row + k]
+
+
+@kernel
+def write(rows, index, to, used, begin, picks, picked, at, stride, out):
+    """Store the rows ``index`` of each lane at the places `to`, from `at` on and `stride` from lane to lane."""
+    for k in range(used):
+        lane = picks[begin + k] if picked else begin + k
+        base = np.uint64(at + lane * stride)
+        for r in range(np.uint64(len(index))):
+            out[base + np.uint64(to[r])] = rows[np.uint64(index[r] * LANES + k)]
+
+
+@kernel
+def collect(sums, count, start, out):
+    """Sums of a chunk's lanes (rows, `CHUNK`) to the rows (lanes, r) of `out`."""
+    for k in range(np.uint64(count)):
+        for r in range(np.uint64(out.shape[1])):
+            out[np.uint64(start) + k, r] = sums[r * np.uint64(CHUNK) + k]
+
+
+@kernel
+def run(obs, tri, along, chunk, turn, reach, code, constants, frame_rows, by_lane, by_other, matrix, work, stop):
+    """Evaluate every `turn[1]`-th chunk of lanes, from number `turn[0]` on.
+
+    Parameters
+    ----------
+    obs : array, shape (n, 3 or more)
+        Observers, and what results are contracted with.
+    tri : array, shape (m, 37 or more)
+        Triangles: the formula's columns, centre, one over the squared size, and what belongs to them.
+    along : tuple of bool
+        Whether lanes run along the observers, along the triangles.
+    chunk : int
+        Lanes of a chunk, a multiple of `LANES` and at most `CHUNK`.
+    turn : tuple of int
+        First chunk, and step from chunk to chunk.
+    reach : array
+        Distances in sizes from which the rules serve, ascending.
+    code : array of int, shape (3,)
+        Addresses of closed form, quadrature, and what turns their rows into the result's; 0 for none.
+    constants : tuple
+        Poisson's ratio and the spacing of the numbers at 1.
+    frame_rows : int
+        Rows that closed form and quadrature add to.
+    by_lane, by_other : tuple
+        Result rows (from, to) that are summed for each lane, and for each member of the other side, and the
+        array (members, rows) to which they go.
+    matrix : tuple
+        Result rows that are kept for every pair, where they go relative to the pair, the flat array, and how
+        far apart the pairs of neighbouring observers and of neighbouring triangles are.
+    work : tuple
+        Scratch: rows of observers, of triangles, two blocks of gathered ones, results, sums; squares; picks.
+    stop : array, shape (1,)
+        Becomes nonzero when the caller has given up.
+    """
+    obs_rows, tri_rows, own_obs, own_tri, rows, sums, squares, picks = work
+    lanes = len(obs) if along[0] else len(tri)
+    others = 1 if along[0] and along[1] else (len(tri) if along[0] else len(obs))
+    obs_width = obs.shape[1] if along[0] else 0
+    tri_width = tri.shape[1] if along[1] else 0
+    index, to, out, by_obs, by_tri = matrix
+    stride = (by_obs if along[0] else 0) + (by_tri if along[1] else 0)
+    for start in range(turn[0] * chunk, lanes, turn[1] * chunk):
+        count = min(chunk, lanes - start)
+        if along[0]:
+            fill(obs, start, count, obs_rows)
+        if along[1]:
+            fill(tri, start, count, tri_rows)
+        sums[:] = 0.0
+        for other in range(others):
+            if stop[0]:
+                return
+            if not along[0]:
+                repeat(obs, other, obs_rows)
+            if not along[1]:
+                repeat(tri, other, tri_rows)
+            low, high = distances(obs_rows, obs_width, tri_rows, tri_width, count, squares)
+            first, last = rule_of(low, reach), rule_of(high, reach)
+            at = other * (by_tri if along[0] else by_obs) + start * stride
+            for rule in range(first, last + 1):
+                picked = first != last
+                number = pick(squares, count, rule, reach, picks) if picked else count
+                for begin in range(0, number, LANES):
+                    used = min(LANES, number - begin)
+                    groups = (used + GROUP - 1) // GROUP
+                    o, t = obs_rows[begin * obs_width :], tri_rows[begin * tri_width :]
+                    if picked and along[0]:
+                        gather(obs_rows, obs_width, picks, begin, used, own_obs)
+                        o = own_obs
+                    if picked and along[1]:
+                        gather(tri_rows, tri_width, picks, begin, used, own_tri)
+                        t = own_tri
+                    for k in range(np.uint64(frame_rows * LANES)):
+                        rows[k] = 0.0
+                    if rule == 0:
+                        call(code[NEAR], (o, t, rows, groups, constants[0], constants[1]))
+                    else:
+                        call(code[FAR], (o, t, rows, groups, constants[0], rule - 1))
+                    if code[FINISH]:
+                        call(code[FINISH], (o, t, rows, groups))
+                    add_to_lanes(rows, by_lane[0], used, begin, picks, picked, sums)
+                    if len(index):
+                        write(rows, index, to, used, begin, picks, picked, at, stride, out)
+                    for r in range(by_other[0][0], by_other[0][1]):
+                        total = lane_sum(rows, r * LANES, used)
+                        by_other[1][other, r - by_other[0][0]] += total
+        if by_lane[0][1] > by_lane[0][0]:
+            collect(sums, count, start, by_lane[1])
