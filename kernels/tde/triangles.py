@@ -4,8 +4,53 @@ from __future__ import annotations
 
 import numpy as np
 
+# Symmetric rules on the triangle (Dunavant 1985, Int. J. Numer. Meth. Eng. 21, 1129-1148; degree 5 by Radon),
+# by degree: weights and barycentric coordinates of one node of each orbit.
+ORBITS = {
+    1: ((1.0, 1 / 3, 1 / 3),),
+    2: ((1 / 3, 1 / 6, 1 / 6),),
+    4: (
+        (0.223381589678011466, 0.445948490915964886, 0.445948490915964886),
+        (0.109951743655321868, 0.0915762135097707435, 0.0915762135097707435),
+    ),
+    5: (
+        (0.225, 1 / 3, 1 / 3),
+        (0.132394152788506181, 0.47014206410511509, 0.47014206410511509),
+        (0.125939180544827153, 0.101286507323456339, 0.101286507323456339),
+    ),
+    6: (
+        (0.116786275726379366, 0.249286745170910421, 0.249286745170910421),
+        (0.0508449063702068169, 0.0630890144915022283, 0.0630890144915022283),
+        (0.0828510756183735752, 0.0531450498448169474, 0.310352451033784405),
+    ),
+    8: (
+        (0.144315607677787168, 1 / 3, 1 / 3),
+        (0.0950916342672846248, 0.459292588292723156, 0.459292588292723156),
+        (0.10321737053471825, 0.170569307751760207, 0.170569307751760207),
+        (0.0324584976231980803, 0.0505472283170309755, 0.0505472283170309755),
+        (0.0272303141744349943, 0.00839477740995760534, 0.263112829634638113),
+    ),
+}
+# Distance from the centre, in longest sides, from which each rule is used; nearer, the closed form is.
+REACH = {
+    "float64": {8: 14.0, 6: 25.0, 5: 60.0, 4: 110.0, 2: 3500.0, 1: 1e6},
+    "float32": {8: 2.0, 6: 3.0, 5: 6.0, 4: 8.0, 2: 45.0, 1: 1500.0},
+}
 # places in a row: vertices, edges, area vector, Burgers vector, unit vectors of the slip
 ROW = 33
+
+
+def rule(degree):
+    """Nodes of the rule that integrates polynomials of a degree: rows (c2, c3, weight); the weights' sum is 1."""
+    nodes = set()
+    for weight, a, b in ORBITS[degree]:
+        c = 1.0 - a - b
+        same = [abs(x - y) < 1e-12 for x, y in ((a, b), (b, c), (c, a))]
+        places = {(a, b), (b, c), (c, a)} if not all(same) else {(1 / 3, 1 / 3)}
+        if not any(same):
+            places |= {(b, a), (c, b), (a, c)}
+        nodes |= {(*place, weight) for place in places}
+    return np.array(sorted(nodes))
 
 
 def frame(tri):

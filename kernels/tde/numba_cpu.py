@@ -1,0 +1,382 @@
+"""Triangular dislocations on the CPU: vector code for blocks of pairs, one compiled call for each thread.
+
+What is linear in the Burgers vector and the same for all observers of a triangle (its frame, and how that turns
+with the vertices) is done once for each triangle, before or after the loop over pairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from threading import Lock
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba.core import types
+
+from dislok.kernels.cpu import address
+from dislok.kernels.lanes import LANES, accumulate, load, store
+from dislok.kernels.scalar import number
+from dislok.kernels.threads import default_threads, executor
+
+from .blocks import CHUNK, FAR, FINISH, GROUP, NEAR, run
+from .burgers import Burgers
+from .pair import FRAME_ROWS, LEVELS, ROW, near
+from .recipes import DIRECTION, OPERATIONS, Operation
+from .triangles import table
+
+# Below this many pairs a call stays in the caller's thread.
+SERIAL = 4096
+COMPONENTS = {"displacement": 3, "gradient": 9}
+OBS, TRI = 3, ROW + 4  # columns before those that belong to an operation
+NO_SPAN = (0, 0)
+
+_compiling = Lock()
+
+
+# ------------------------------------------------------------------------------------------ code
+
+
+def _closed_form(level: str, half: int, real: type) -> Callable[..., None]:
+    index = LEVELS.index(level)
+
+    def closed_form(obs, tri, rows, groups, nu, eps):
+        for group in range(np.uint64(groups)):
+            for lane in range(np.uint64(GROUP)):
+                i = group * np.uint64(GROUP) + lane
+                triangle, place = load(tri, i, ROW), load(obs, i, 3)
+                found = near(index, half, triangle, place, number(nu), number(eps))
+                accumulate(rows, i, found, real(1.0))
+
+    return closed_form
+
+
+def _finish(operation: Operation) -> Callable[..., None]:
+    formula, count = operation.finish, FRAME_ROWS[operation.level]
+    of_obs, of_tri = max(operation.of_obs, 1), max(operation.of_tri, 1)
+    first_obs, first_tri = OBS * LANES, TRI * LANES
+
+    def finish(obs, tri, rows, groups):
+        for group in range(np.uint64(groups)):
+            for lane in range(np.uint64(GROUP)):
+                i = group * np.uint64(GROUP) + lane
+                own = load(obs, np.uint64(first_obs) + i, of_obs)
+                its = load(tri, np.uint64(first_tri) + i, of_tri)
+                store(rows, i, formula(own, its, load(rows, i, count)))
+
+    return finish
+
+
+def _native(dtype: np.dtype) -> Any:
+    return types.float64 if dtype == np.float64 else types.float32
+
+
+@cache
+def _near_code(level: str, half: int, dtype: np.dtype) -> int:
+    native = _native(dtype)
+    pointer = types.CPointer(native)
+    code = _closed_form(level, half, dtype.type)
+    return address(code, pointer, pointer, pointer, types.int64, native, native)
+
+
+@cache
+def _finish_code(name: str, dtype: np.dtype) -> int:
+    if OPERATIONS[name].finish is None:
+        return 0
+    pointer = types.CPointer(_native(dtype))
+    return address(_finish(OPERATIONS[name]), pointer, pointer, pointer, types.int64)
+
+
+def _code(name: str, half: int, dtype: np.dtype) -> np.ndarray:
+    """Addresses for `run`."""
+    code = np.zeros(3, np.int64)
+    with _compiling:
+        code[NEAR] = _near_code(OPERATIONS[name].level, half, dtype)
+        code[FINISH] = _finish_code(name, dtype)
+    return code
+
+
+# ---------------------------------------------------------------------------------------- launch
+
+
+class Sums(NamedTuple):
+    """Result rows (from, to) that are summed over the triangles, and over the observers."""
+
+    of_obs: tuple[int, int] = (0, 0)
+    of_tri: tuple[int, int] = (0, 0)
+
+
+class Matrix(NamedTuple):
+    """Result rows that are kept for every pair, and where they go.
+
+    Attributes
+    ----------
+    index, to : array of int
+        Rows, and their places relative to a pair's.
+    out : array
+        Flat.
+    by_obs, by_tri : int
+        How far apart the pairs of neighbouring observers, and of neighbouring triangles, lie.
+    """
+
+    index: np.ndarray
+    to: np.ndarray
+    out: np.ndarray
+    by_obs: int
+    by_tri: int
+
+
+class Problem:
+    """Observers and triangles of one call, as `run` wants them.
+
+    Parameters
+    ----------
+    obs : array, shape (n, 3)
+    tri : array, shape (m, 3, 3)
+    slip : array, shape (m, 3), or None
+    nu : float
+    space : str
+        "half" or "full".
+    paired : bool
+        Triangle i with observer i only.
+    """
+
+    def __init__(
+        self, obs: np.ndarray, tri: np.ndarray, slip: np.ndarray | None, nu: float, space: str, paired: bool
+    ) -> None:
+        self.obs = obs
+        self.dtype = obs.dtype
+        self.nu = nu
+        self.half = int(space == "half")
+        self.paired = paired
+        self.rows, self.order = table(tri, slip)
+        centre = tri.mean(axis=1, dtype=np.float64)
+        edges = self.rows[:, 9:18].reshape(-1, 3, 3)
+        size = (edges * edges).sum(axis=2).max(axis=1, keepdims=True)
+        self.table = np.concatenate([self.rows, centre, 1.0 / size], axis=1)
+        self.tri, self.slip = tri, slip
+
+    @property
+    def sign(self) -> np.ndarray:
+        """1, or -1 where the table turns a triangle over, (m,)."""
+        return np.where((self.order[:, 1] - self.order[:, 0]) % 3 == 1, 1.0, -1.0)
+
+    def burgers(self) -> Burgers:
+        """How the Burgers vectors of the table change."""
+        assert self.slip is not None
+        return Burgers(self.tri, self.slip, self.sign)
+
+    def sorted(self, of_vertices: np.ndarray) -> np.ndarray:
+        """Numbers of the caller's vertices (m, 3, 3) in the order of the table (m, 9)."""
+        return np.take_along_axis(of_vertices.reshape(-1, 3, 3), self.order[:, :, None], 1).reshape(-1, 9)
+
+    def unsorted(self, of_vertices: np.ndarray) -> np.ndarray:
+        """The inverse of `sorted`, (m, 9)."""
+        found = np.empty((len(of_vertices), 3, 3))
+        np.put_along_axis(found, self.order[:, :, None], of_vertices.reshape(-1, 3, 3), 1)
+        return found.reshape(-1, 9)
+
+    def along(self, kept: bool) -> tuple[bool, bool]:
+        """Whether lanes run along the observers and along the triangles.
+
+        Where every pair is kept, neighbouring triangles lie side by side; else the longer side is shared out.
+        """
+        if self.paired:
+            return True, True
+        n, m = len(self.obs), len(self.rows)
+        by_triangles = m >= min(n, LANES) if kept else m > n and n < 16 * LANES
+        return not by_triangles, by_triangles
+
+
+def launch(
+    problem: Problem,
+    name: str,
+    of_obs: np.ndarray | None = None,
+    of_tri: np.ndarray | None = None,
+    sums: Sums = Sums(),
+    matrix: Matrix | None = None,
+    threads: int | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Run an operation on all pairs.
+
+    Parameters
+    ----------
+    problem : Problem
+    name : str
+        Key of `OPERATIONS`.
+    of_obs, of_tri : array, shapes (n, k) and (m, k), optional
+        What belongs to observers and triangles beside their places.
+    sums : Sums
+        Rows that are summed.
+    matrix : Matrix, optional
+        Rows that are kept.
+    threads : int, optional
+
+    Returns
+    -------
+    array, array, shapes (n, k) and (m, k)
+        Sums over the triangles of each observer, and over the observers of each triangle.
+    """
+    dtype = problem.dtype
+    obs = problem.obs if of_obs is None else np.concatenate([problem.obs, of_obs], axis=1)
+    rows = problem.table if of_tri is None else np.concatenate([problem.table, of_tri], axis=1)
+    obs, tri = (np.ascontiguousarray(a, dtype) for a in (obs, rows))
+    along = problem.along(matrix is not None)
+    n, m = len(obs), len(tri)
+    lanes = n if along[0] else m
+    workers = _workers(lanes, n if problem.paired else n * m, threads)
+    chunk = min(CHUNK, -(-lanes // (4 * workers * LANES)) * LANES)
+    by_lane, others = _spans(along, sums)
+    lane_sums = np.zeros((lanes, by_lane[1] - by_lane[0]), dtype)
+    other_sums = np.zeros((workers, 0 if all(along) else n + m - lanes, others[1] - others[0]), dtype)
+    kept = matrix or Matrix(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, dtype), 0, 0)
+    code = _code(name, problem.half, dtype)
+    constants = dtype.type(problem.nu), np.finfo(dtype).eps
+    count = FRAME_ROWS[OPERATIONS[name].level]
+    stop = np.zeros(1, np.int64)
+
+    def work(worker: int) -> None:
+        run(
+            obs, tri, along, chunk, (worker, workers), REACH[dtype], code, constants, count,
+            (by_lane, lane_sums), (others, other_sums[worker]), tuple(kept), _scratch(obs, tri, along, count), stop,
+        )  # fmt: skip
+
+    _share(work, workers, threads, stop)
+    total = other_sums[0] if workers == 1 else other_sums.sum(axis=0)
+    if problem.paired:
+        cut = sums.of_obs[1] - sums.of_obs[0]
+        return lane_sums[:, :cut], lane_sums[:, cut:]
+    return (lane_sums, total) if along[0] else (total, lane_sums)
+
+
+REACH = {np.dtype(t): np.empty(0, t) for t in (np.float64, np.float32)}
+
+
+def _spans(along: tuple[bool, bool], sums: Sums) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Rows that are summed for each lane, and for each member of the other side."""
+    if all(along):
+        spans = [span for span in sums if span[1] > span[0]]
+        return (spans[0][0], spans[-1][1]) if spans else (0, 0), (0, 0)
+    return (sums.of_obs, sums.of_tri) if along[0] else (sums.of_tri, sums.of_obs)
+
+
+def _workers(lanes: int, pairs: int, threads: int | None) -> int:
+    if pairs <= SERIAL:
+        return 1
+    return max(1, min(threads or default_threads(), -(-lanes // LANES)))
+
+
+def _scratch(obs: np.ndarray, tri: np.ndarray, along: tuple[bool, bool], count: int) -> tuple[Any, ...]:
+    dtype = obs.dtype
+    sizes = [a.shape[1] * (CHUNK if runs else LANES) for a, runs in ((obs, along[0]), (tri, along[1]))]
+    sizes += [a.shape[1] * LANES for a in (obs, tri)] + [count * LANES, 16 * CHUNK, CHUNK]
+    return (*(np.empty(size, dtype) for size in sizes), np.empty(CHUNK + 1, np.int64))
+
+
+def _share(work: Callable[[int], None], workers: int, threads: int | None, stop: np.ndarray) -> None:
+    """Let every worker do its part; an interruption ends them all."""
+    if workers == 1:
+        work(0)
+        return
+    futures = [executor(threads or default_threads()).submit(work, worker) for worker in range(workers)]
+    try:
+        for future in futures:
+            future.result()
+    finally:
+        stop[0] = 1
+
+
+# ------------------------------------------------------------------------------------ operations
+
+
+def field(obs, tri, slip, nu, space, of, pairs, out=None, threads=None):
+    """Displacement (n, 3) or its gradient (n, 9), summed over the triangles."""
+    name, span = ("value", (0, 3)) if of == "displacement" else ("gradient", (3, 12))
+    return _summed(Problem(obs, tri, slip, nu, space, pairs), name, span, out, threads)
+
+
+def field_both(obs, tri, slip, nu, space, pairs, out=None, threads=None):
+    """Displacement and gradient in one pass, (n, 12)."""
+    return _summed(Problem(obs, tri, slip, nu, space, pairs), "gradient", (0, 12), out, threads)
+
+
+def _summed(problem: Problem, name: str, span: tuple[int, int], out, threads, **parts):
+    found, _ = launch(problem, name, sums=Sums(of_obs=span), threads=threads, **parts)
+    if out is None:
+        return found
+    out[...] = found
+    return out
+
+
+def apply(obs, tri, nu, space, of, s, threads=None):
+    """Greens' functions times slip `s` (m, 3), without the matrix: (n, 3) or (n, 9)."""
+    return field(obs, tri, s, nu, space, of, False, threads=threads)
+
+
+def apply_adjoint(obs, tri, nu, space, of, r, threads=None):
+    """The transpose of `apply`: residuals (n, 3) or (n, 9) to slip (m, 3)."""
+    name = "slips" if of == "displacement" else "slips_gradient"
+    problem = Problem(obs, tri, None, nu, space, False)
+    return launch(problem, name, of_obs=r, sums=Sums(of_tri=(0, 3)), threads=threads)[1]
+
+
+def greens(obs, tri, nu, space, of, pairs, out=None, threads=None):
+    """Response to unit slips along strike, up dip, opening: (n, c, m, 3), or (n, c, 3) for pairs."""
+    count = COMPONENTS[of]
+    name, rows = ("greens", 3) if count == 3 else ("greens_gradient", 12)
+    index = rows - count + np.arange(count)[:, None] + rows * np.arange(3)
+    return _kept(Problem(obs, tri, None, nu, space, pairs), name, index, None, out, threads)
+
+
+def jacobian(obs, tri, slip, nu, space, of, pairs, out=None, threads=None):
+    """Derivatives with the nine coordinates of the vertices: (n, c, m, 9), or (n, c, 9) for pairs."""
+    problem = Problem(obs, tri, slip, nu, space, pairs)
+    slopes = problem.burgers().slopes.reshape(-1, 27)
+    of_tri = np.concatenate([slopes, np.argsort(problem.order, axis=1)], axis=1)
+    index = np.arange(27).reshape(3, 9)
+    return _kept(problem, "jacobian", index, of_tri, out, threads)
+
+
+def _kept(problem: Problem, name: str, index: np.ndarray, of_tri: np.ndarray | None, out, threads):
+    """Result rows ``index[c, v]`` of every pair as (n, c, m, v), or (n, c, v) for pairs."""
+    n, m = len(problem.obs), 1 if problem.paired else len(problem.rows)
+    count, size = index.shape
+    if out is None:
+        out = np.empty((n, count, *(() if problem.paired else (m,)), size), problem.dtype)
+    to = m * size * np.arange(count)[:, None] + np.arange(size)
+    by_tri = 0 if problem.paired else size
+    matrix = Matrix(index.ravel(), to.ravel(), out.reshape(-1), count * m * size, by_tri)
+    launch(problem, name, of_tri=of_tri, matrix=matrix, threads=threads)
+    return out
+
+
+def vjp(obs, tri, slip, nu, space, of, pairs, cot, threads=None):
+    """Gradient of ``sum(cot * field)`` with observers (n, 3), vertices (m, 3, 3), slip (m, 3) and nu."""
+    problem = Problem(obs, tri, slip, nu, space, pairs)
+    sums = Sums(of_obs=(0, 3), of_tri=(3, 16))
+    of_obs, of_tri = launch(problem, "adjoint", of_obs=cot, sums=sums, threads=threads)
+    g_tri, g_slip = _carried(problem, problem.burgers(), of_tri)
+    return of_obs.astype(obs.dtype), g_tri, g_slip, float(of_tri[:, 12].sum(dtype=np.float64))
+
+
+def _carried(problem: Problem, burgers: Burgers, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Gradients with vertices and slip from those with the table's vertices (9) and Burgers vector (3)."""
+    of_tri, of_slip = burgers.adjoint(sums[:, 9:12].astype(np.float64))
+    of_tri += problem.unsorted(sums[:, :9])
+    return of_tri.reshape(-1, 3, 3).astype(problem.dtype), of_slip.astype(problem.dtype)
+
+
+def jvp(obs, tri, slip, nu, space, of, pairs, t_obs, t_tri, t_slip, t_nu, threads=None):
+    """Derivative of `field` along tangents of observers (n, 3), vertices (m, 3, 3), slip (m, 3) and nu."""
+    problem = Problem(obs, tri, slip, nu, space, pairs)
+    direction = _direction(problem, problem.burgers(), t_tri, t_slip, t_nu)
+    return _summed(problem, "tangent", (0, 3), None, threads, of_obs=t_obs, of_tri=direction)
+
+
+def _direction(problem: Problem, burgers: Burgers, t_tri, t_slip, t_nu: float) -> np.ndarray:
+    """Tangents of the table's vertices (9), Burgers vector (3) and nu, (m, `DIRECTION`)."""
+    direction = np.empty((len(problem.rows), DIRECTION))
+    direction[:, :9] = problem.sorted(t_tri)
+    direction[:, 9:12] = burgers.along(t_tri.reshape(-1, 9), t_slip)
+    direction[:, 12] = t_nu
+    return direction

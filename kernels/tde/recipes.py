@@ -1,0 +1,124 @@
+"""What each operation makes of a level's rows, as data: rows that pairs keep, or that are summed.
+
+A finish gets what belongs to the pair's observer and to its triangle, and the rows of the level; it returns the
+rows of the result. Derivatives with the vertices are first those at a fixed Burgers vector, with the vertices in
+the order of the table; what the Burgers vector adds is the same for all observers and comes afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from dislok.kernels.scalar import ZERO, scalar, where
+
+# rows of level "first"
+VALUE, PLACES, Z, SLIP, NU, COUNT = 0, 3, 30, 33, 42, 45
+# result rows of an adjoint of level "first": observer, vertices, Burgers vector, nu
+ADJOINT = {"obs": (0, 3), "tri": (3, 16)}
+# what a direction holds: vertices in the table's order, Burgers vector, nu
+DIRECTION = 13
+
+
+class Operation(NamedTuple):
+    """One operation on pairs.
+
+    Attributes
+    ----------
+    level : str
+        Level of the formula.
+    finish : callable or None
+        ``finish(of_obs, of_tri, rows)``; None where the level's rows are the result.
+    of_obs, of_tri : int
+        How many numbers belong to an observer and to a triangle beside its place.
+    """
+
+    level: str
+    finish: Callable[..., Any] | None = None
+    of_obs: int = 0
+    of_tri: int = 0
+
+
+def with_observer(rows, i):
+    """Derivatives of component i with the observer: vertices move against it."""
+    p = rows[PLACES + 9 * i : PLACES + 9 * i + 9]
+    moved = [-(p[k] + p[3 + k] + p[6 + k]) for k in range(3)]
+    return [moved[0], moved[1], moved[2] + rows[Z + i]]
+
+
+@scalar
+def jacobian(of_obs, of_tri, rows):
+    """Derivatives with the caller's vertices (3 x 9).
+
+    A triangle brings the slopes of its Burgers vector (3 x 9), and the place in the table's order of each of its
+    vertices (3).
+    """
+    found = []
+    for i in range(3):
+        b = rows[SLIP + 3 * i : SLIP + 3 * i + 3]
+        for q in range(9):
+            place = of_tri[27 + q // 3]
+            p = [rows[PLACES + 9 * i + 3 * k + q % 3] for k in range(3)]
+            own = where(place < 0.5, p[0], where(place < 1.5, p[1], p[2]))
+            found.append(own + b[0] * of_tri[q] + b[1] * of_tri[9 + q] + b[2] * of_tri[18 + q])
+    return found
+
+
+@scalar
+def adjoint(of_obs, of_tri, rows):
+    """Contraction with a residual (3): derivatives with observer, vertices, Burgers vector and nu."""
+    sums = contracted(of_obs, rows)
+    p, z = sums[PLACES : PLACES + 9], sums[PLACES + 9]
+    moved = [-(p[k] + p[3 + k] + p[6 + k]) for k in range(3)]
+    return [moved[0], moved[1], moved[2] + z, *p, *sums[PLACES + 10 :]]
+
+
+def contracted(cot, rows):
+    """Rows of level "first" summed over the components: 3 unused, vertices 9, z, Burgers vector 3, nu."""
+    groups = [(PLACES, 9), (Z, 1), (SLIP, 3), (NU, 1)]
+    sums = [ZERO] * 3
+    for start, count in groups:
+        for q in range(count):
+            terms = [cot[i] * rows[start + count * i + q] for i in range(3)]
+            sums.append(terms[0] + terms[1] + terms[2])
+    return sums
+
+
+@scalar
+def tangent(of_obs, of_tri, rows):
+    """Derivative along tangents of the observer (3), the vertices (9), the Burgers vector (3) and nu."""
+    found = []
+    for i in range(3):
+        moved = with_observer(rows, i)
+        terms = [moved[k] * of_obs[k] for k in range(3)]
+        terms += [rows[PLACES + 9 * i + q] * of_tri[q] for q in range(9)]
+        terms += [rows[SLIP + 3 * i + j] * of_tri[9 + j] for j in range(3)]
+        terms.append(rows[NU + i] * of_tri[12])
+        found.append(sum(terms, ZERO))
+    return found
+
+
+@scalar
+def slips(of_obs, of_tri, rows):
+    """Contraction of displacements for unit slips with a residual (3)."""
+    terms = [[of_obs[i] * rows[3 * k + i] for i in range(3)] for k in range(3)]
+    return [x + y + z for x, y, z in terms]
+
+
+@scalar
+def slips_gradient(of_obs, of_tri, rows):
+    """Contraction of gradients for unit slips with a residual (9)."""
+    return [sum((of_obs[c] * rows[12 * k + 3 + c] for c in range(9)), ZERO) for k in range(3)]
+
+
+OPERATIONS = {
+    "value": Operation("value"),
+    "gradient": Operation("gradient"),
+    "greens": Operation("greens"),
+    "greens_gradient": Operation("greens_gradient"),
+    "slips": Operation("greens", slips, of_obs=3),
+    "slips_gradient": Operation("greens_gradient", slips_gradient, of_obs=9),
+    "jacobian": Operation("first", jacobian, of_tri=30),
+    "adjoint": Operation("first", adjoint, of_obs=3),
+    "tangent": Operation("first", tangent, of_obs=3, of_tri=DIRECTION),
+}
