@@ -2,8 +2,8 @@
 
 Every pair is a lane. Lanes run along one side, the observers or the triangles, in chunks of up to `CHUNK`;
 for each chunk all members of the other side come in turn, repeated in every lane. With pairs both sides run
-along. The lanes of a chunk that are evaluated alike (closed form, or quadrature of so many points) go in blocks
-of `LANES` to code at an address, so that one loop, `run`, serves every operation.
+along. The lanes of a chunk that are evaluated alike (closed form, or quadrature of so many points) go in
+blocks of `LANES` to code at an address, so that one loop, `run`, serves every operation.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def add_to_lanes(rows, span, used, begin, picks, picked, sums):
 
 @kernel
 def write(rows, index, to, used, begin, picks, picked, at, stride, out):
-    """Store the rows ``index`` of each lane at the places `to`, from `at` on and `stride` from lane to lane."""
+    """Store the rows ``index`` of each lane at the places `to`; lanes are `stride` apart, from `at` on."""
     for k in range(used):
         lane = picks[begin + k] if picked else begin + k
         base = np.uint64(at + lane * stride)
@@ -173,7 +173,7 @@ def run(
         Addresses of closed form, quadrature, and what turns their rows into the result's; 0 for none.
     constants : tuple
         Poisson's ratio and the spacing of the numbers at 1.
-    frame_rows : int
+    count : int
         Rows that closed form and quadrature add to.
     by_lane, by_other : tuple
         Result rows (from, to) that are summed for each lane, and for each member of the other side, and the
@@ -194,11 +194,11 @@ def run(
     index, to, out, by_obs, by_tri = matrix
     stride = (by_obs if along[0] else 0) + (by_tri if along[1] else 0)
     for start in range(turn[0] * chunk, lanes, turn[1] * chunk):
-        count = min(chunk, lanes - start)
+        here = min(chunk, lanes - start)
         if along[0]:
-            fill(obs, start, count, obs_rows)
+            fill(obs, start, here, obs_rows)
         if along[1]:
-            fill(tri, start, count, tri_rows)
+            fill(tri, start, here, tri_rows)
         sums[:] = 0.0
         for other in range(others):
             if stop[0]:
@@ -207,12 +207,12 @@ def run(
                 repeat(obs, other, obs_rows)
             if not along[1]:
                 repeat(tri, other, tri_rows)
-            low, high = distances(obs_rows, obs_width, tri_rows, tri_width, count, squares)
+            low, high = distances(obs_rows, obs_width, tri_rows, tri_width, here, squares)
             first, last = rule_of(low, reach), rule_of(high, reach)
             at = other * (by_tri if along[0] else by_obs) + start * stride
             for rule in range(first, last + 1):
                 picked = first != last
-                number = pick(squares, count, rule, reach, picks) if picked else count
+                number = pick(squares, here, rule, reach, picks) if picked else here
                 for begin in range(0, number, LANES):
                     used = min(LANES, number - begin)
                     groups = (used + GROUP - 1) // GROUP
@@ -223,7 +223,7 @@ def run(
                     if picked and along[1]:
                         gather(tri_rows, tri_width, picks, begin, used, own_tri)
                         t = own_tri
-                    for k in range(np.uint64(frame_rows * LANES)):
+                    for k in range(np.uint64(count * LANES)):
                         rows[k] = 0.0
                     if rule == 0:
                         call(code[NEAR], (o, t, rows, groups, constants[0], constants[1]))
@@ -238,4 +238,4 @@ def run(
                         total = lane_sum(rows, r * LANES, used)
                         by_other[1][other, r - by_other[0][0]] += total
         if by_lane[0][1] > by_lane[0][0]:
-            collect(sums, count, start, by_lane[1])
+            collect(sums, here, start, by_lane[1])

@@ -1,4 +1,4 @@
-"""Burgers vectors of triangles: how they change with the vertices and with the slip, once for each triangle."""
+"""Burgers vectors of triangles: how they change with vertices and slip, once for each triangle."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Triangular dislocations on the CPU: vector code for blocks of pairs, one compiled call for each thread.
 
-What is linear in the Burgers vector and the same for all observers of a triangle (its frame, and how that turns
-with the vertices) is done once for each triangle, before or after the loop over pairs.
+What is linear in the Burgers vector and the same for all observers of a triangle (its frame, and how that
+turns with the vertices) is done once for each triangle, before or after the loop over pairs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dislok.kernels.lanes import LANES, accumulate, load, store
 from dislok.kernels.scalar import number
 from dislok.kernels.threads import default_threads, executor
 
-from .blocks import CHUNK, FAR, FINISH, GROUP, NEAR, run
+from .blocks import CHUNK, FINISH, GROUP, NEAR, run
 from .burgers import Burgers
 from .pair import FRAME_ROWS, LEVELS, ROW, near
 from .recipes import DIRECTION, OPERATIONS, Operation
@@ -29,7 +29,6 @@ from .triangles import table
 SERIAL = 4096
 COMPONENTS = {"displacement": 3, "gradient": 9}
 OBS, TRI = 3, ROW + 4  # columns before those that belong to an operation
-NO_SPAN = (0, 0)
 
 _compiling = Lock()
 
@@ -104,6 +103,9 @@ class Sums(NamedTuple):
 
     of_obs: tuple[int, int] = (0, 0)
     of_tri: tuple[int, int] = (0, 0)
+
+
+NOTHING = Sums()
 
 
 class Matrix(NamedTuple):
@@ -193,7 +195,7 @@ def launch(
     name: str,
     of_obs: np.ndarray | None = None,
     of_tri: np.ndarray | None = None,
-    sums: Sums = Sums(),
+    sums: Sums = NOTHING,
     matrix: Matrix | None = None,
     threads: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -238,7 +240,8 @@ def launch(
     def work(worker: int) -> None:
         run(
             obs, tri, along, chunk, (worker, workers), REACH[dtype], code, constants, count,
-            (by_lane, lane_sums), (others, other_sums[worker]), tuple(kept), _scratch(obs, tri, along, count), stop,
+            (by_lane, lane_sums), (others, other_sums[worker]), tuple(kept),
+            _scratch(obs, tri, along, count), stop,
         )  # fmt: skip
 
     _share(work, workers, threads, stop)

@@ -1,8 +1,8 @@
 """What each operation makes of a level's rows, as data: rows that pairs keep, or that are summed.
 
-A finish gets what belongs to the pair's observer and to its triangle, and the rows of the level; it returns the
-rows of the result. Derivatives with the vertices are first those at a fixed Burgers vector, with the vertices in
-the order of the table; what the Burgers vector adds is the same for all observers and comes afterwards.
+A finish gets what belongs to the pair's observer and to its triangle, and the rows of the level; it returns
+the rows of the result. Derivatives with the vertices are first those at a fixed Burgers vector, with the
+vertices in the order of the table; what the Burgers vector adds is the same for all observers and comes later.
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ from dislok.kernels.scalar import ZERO, scalar, where
 
 # rows of level "first"
 VALUE, PLACES, Z, SLIP, NU, COUNT = 0, 3, 30, 33, 42, 45
-# result rows of an adjoint of level "first": observer, vertices, Burgers vector, nu
-ADJOINT = {"obs": (0, 3), "tri": (3, 16)}
 # what a direction holds: vertices in the table's order, Burgers vector, nu
 DIRECTION = 13
 
@@ -50,8 +48,8 @@ def with_observer(rows, i):
 def jacobian(of_obs, of_tri, rows):
     """Derivatives with the caller's vertices (3 x 9).
 
-    A triangle brings the slopes of its Burgers vector (3 x 9), and the place in the table's order of each of its
-    vertices (3).
+    A triangle brings the slopes of its Burgers vector (3 x 9), and the place in the table's order of each of
+    its vertices (3).
     """
     found = []
     for i in range(3):
