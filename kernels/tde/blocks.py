@@ -150,9 +150,7 @@ def collect(sums, count, start, out):
 
 
 @kernel
-def run(
-    obs, tri, along, chunk, turn, reach, code, constants, frame_rows, by_lane, by_other, matrix, work, stop
-):
+def run(obs, tri, along, chunk, turn, reach, code, constants, count, by_lane, by_other, matrix, work, stop):
     """Evaluate every `turn[1]`-th chunk of lanes, from number `turn[0]` on.
 
     Parameters

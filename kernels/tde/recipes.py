@@ -2,7 +2,7 @@
 
 A finish gets what belongs to the pair's observer and to its triangle, and the rows of the level; it returns
 the rows of the result. Derivatives with the vertices are first those at a fixed Burgers vector, with the
-vertices in the order of the table; what the Burgers vector adds is the same for all observers and comes later.
+vertices in the order of the table; what the Burgers vector adds is alike for all observers and comes later.
 """
 
 from __future__ import annotations
