@@ -31,17 +31,18 @@ class Waveforms:
     band : Filter
         Acts on records and on kernels alike.
     window : (start, end)
-        Seconds after the records' reference that are fitted; numbers, or arrays (n,) with one for each station.
+        Seconds after the records' reference that are fitted; numbers, or arrays (n,) with one for each
+        station.
     components : str
         Which of "ENU" are fitted.
     sigma : float or array that broadcasts to (n, 3), optional
-        Standard deviation of a filtered sample, in the records' unit. Without it and without `noise` all samples
-        count alike, as in O'Toole et al. (2012), and the uncertainty is scaled by the misfit.
+        Standard deviation of a filtered sample, in the records' unit. Without it and without `noise` all
+        samples count alike, as in O'Toole et al. (2012), and the uncertainty is scaled by the misfit.
     noise : Noise, optional
         Noise of the records before filtering, correlated in time: the full covariance instead of `sigma`.
     model_error : float
-        Fraction of a trace's largest sample that is added to its standard deviation, for what the model of the
-        crust and a point cannot explain.
+        Fraction of a trace's largest sample that is added to its standard deviation, for what the model of
+        the crust and a point cannot explain.
     weight : array that broadcasts to (n, 3)
         Factor on the whitened residuals of every station and component; zero leaves it out.
     shift : array that broadcasts to (n,)
@@ -49,8 +50,8 @@ class Waveforms:
     quiet : float or array that broadcasts to (n,)
         Time up to which a displacement record rests; the mean up to there is taken away.
     max_gap : float
-        A longer gap (s) in what the fit needs of a trace leaves the trace out; shorter ones are bridged for the
-        filter and do not count in the fit.
+        A longer gap (s) in what the fit needs of a trace leaves the trace out; shorter ones are bridged for
+        the filter and do not count in the fit.
     name : str
         How the result calls this data set.
     """
@@ -112,7 +113,9 @@ class Waveforms:
 
     @cached_property
     def stride(self) -> int:
-        """Every how many samples the filtered records are used: five of them a period of the highest frequency."""
+        """Every how many samples the filtered records are used: five of them a period of the highest
+        frequency.
+        """
         return max(1, int(0.2 / (self.band.corner * self.records.dt)))
 
     @cached_property

@@ -1,7 +1,8 @@
 """Filters that act alike on records and on kernels.
 
-A filter is its response, a function of the complex angular frequency ω with time dependence e^{iωt}. Records are
-filtered at real frequencies; kernels are computed below the real axis, where the same formula is continued.
+A filter is its response, a function of the complex angular frequency ω with time dependence e^{iωt}.
+Records are filtered at real frequencies; kernels are computed below the real axis, where the same formula
+is continued.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ Complex: TypeAlias = NDArray[np.complex128]
 
 
 class Filter(Protocol):
-    """What a filter must offer: its response, the highest frequency it lets through, and how long it rings."""
+    """What a filter must offer: its response, the highest frequency it lets through, and how long it rings.
+    """
 
     @property
     def corner(self) -> float:
@@ -34,7 +36,8 @@ class Filter(Protocol):
 
 
 class CosineLowpass(NamedTuple):
-    """Low-pass without phase shift: one up to `low`, a half cosine down to zero at `high` (O'Toole et al. 2012).
+    """Low-pass without phase shift: one up to `low`, a half cosine down to zero at `high` (O'Toole et al.
+    2012).
 
     Attributes
     ----------
@@ -56,7 +59,9 @@ class CosineLowpass(NamedTuple):
         return 2.0 / (self.low + self.high)
 
     def response(self, omega: Complex) -> Complex:
-        """Response at complex angular frequencies; the flank is an entire function, so it continues by itself."""
+        """Response at complex angular frequencies; the flank is an entire function, so it continues by
+        itself.
+        """
         low, high = 2 * np.pi * self.low, 2 * np.pi * self.high
         frequency = np.abs(np.real(omega))
         # The sign makes it real on the real axis for both halves of a real signal's spectrum.
@@ -144,17 +149,15 @@ def apply(band: Filter, records: Array, dt: float, *, offset: bool = True) -> Ar
     dt : float
         Sampling interval in s.
     offset : bool
-        Whether records may end at another level than they begin, as displacement does; velocity and acceleration
-        do not, and are continued by zero.
+        Whether records may end at another level than they begin, as displacement does; velocity and
+        acceleration do not, and are continued by zero.
 
     Returns
     -------
     (..., n)
 
-    Notes
-    -----
-    A record that ends on a step must not be put on a circle. Its differences do end at zero: they are filtered,
-    padded with zeros, and summed up again.
+    Notes ----- A record that ends on a step must not be put on a circle. Its differences do end at zero:
+    they are filtered, padded with zeros, and summed up again.
     """
     n = records.shape[-1]
     pad = int(np.ceil(4 * band.ringing / dt))

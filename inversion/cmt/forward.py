@@ -1,8 +1,9 @@
 """What point sources in a layered crust do at the stations of a data set: kernels, filtered and in time.
 
-The spectra of unit sources at a place are computed once; filter, instrument, source time function, time shift and the
-derivatives of the last two are factors on them. Sources and stations lie on one transverse Mercator plane around the
-hypocentre; what is computed along its axes is turned to true east and north at each station.
+The spectra of unit sources at a place are computed once; filter, instrument, source time function, time
+shift and the derivatives of the last two are factors on them. Sources and stations lie on one transverse
+Mercator plane around the hypocentre; what is computed along its axes is turned to true east and north at
+each station.
 """
 
 from __future__ import annotations
@@ -20,10 +21,14 @@ from .records import QUANTITIES, local
 from .source import PLACE, Sources
 
 DAMPING = 3.0
-"""Damping α T over the length T of the time circle; what goes round once is e^-3 of itself, behind all that counts."""
+"""Damping α T over the length T of the time circle; what goes round once is e^-3 of itself, behind all that
+counts.
+"""
 
 EARLY = 30.0
-"""Seconds before the first sample at which the time circle begins; a source may move earlier by nearly so much."""
+"""Seconds before the first sample at which the time circle begins; a source may move earlier by nearly so
+much.
+"""
 
 STF = {
     "impulse": None,
@@ -176,7 +181,9 @@ class Field:
         return whole * self._pulse(sources, k, slope=True)[:, 0]
 
     def _pulse(self, sources: Sources, k: int, slope: bool = False) -> Complex:
-        """Source time function (or its slope in the half-duration) and time shifts, (n_stations, 1, 1, n_omega)."""
+        """Source time function (or its slope in the half-duration) and time shifts, (n_stations, 1, 1,
+        n_omega).
+        """
         stations = len(self._turn)
         if self.circle is None:
             return np.ones((stations, 1, 1, 1), complex)
@@ -187,7 +194,9 @@ class Field:
         return (shape * np.exp(-1j * omega * late[:, None]))[:, None, None]
 
     def _samples(self, spectra: Complex) -> Array:
-        """Samples of spectra (n_stations, q, 3, n_omega) along true east, north, up: (n_stations, q, 3[, n_times])."""
+        """Samples of spectra (n_stations, q, 3, n_omega) along true east, north, up: (n_stations, q, 3[,
+        n_times]).
+        """
         if self.circle is None:
             return np.einsum("sij,sqj->sqi", self._turn, spectra[..., 0].real)
         parts = np.concatenate([spectra.real, spectra.imag], axis=-1)

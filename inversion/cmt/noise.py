@@ -54,6 +54,8 @@ def factor(covariance: Array, floor: float = 1e-3) -> Array:
 
 
 def whiten(root: Array, values: Array) -> Array:
-    """Values (n, ...) on the axes in which the noise of lower Cholesky factor `root` (n, n) is white and of size one."""
+    """Values (n, ...) on the axes in which the noise of lower Cholesky factor `root` (n, n) is white and of
+    size one.
+    """
     flat = values.reshape(len(values), -1)
     return np.asarray(linalg.solve_triangular(root, flat, lower=True).reshape(values.shape))

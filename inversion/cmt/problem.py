@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from copy import copy
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,11 +48,11 @@ class Problem:
     unknowns : tuple of str, optional
         What moves besides the tensor: some of "east", "north", "depth", "time", "duration".
     bounds : mapping of str to (low, high), optional
-        Limits of the unknowns; by default 100 km to either side, 1 to 100 km depth, 25 s before to 60 s after the
-        reference, and half-durations of 0.2 to 60 s.
+        Limits of the unknowns; by default 100 km to either side, 1 to 100 km depth, 25 s before to 60 s
+        after the reference, and half-durations of 0.2 to 60 s.
     prior : mapping of str to (mean, sigma), optional
-        Normal priors of the unknowns. "moment" is one too: expected scalar moment (N·m) and the standard deviation
-        of its natural logarithm.
+        Normal priors of the unknowns. "moment" is one too: expected scalar moment (N·m) and the standard
+        deviation of its natural logarithm.
     accuracy : float, optional
         Relative accuracy of the kernels.
 
@@ -91,6 +92,7 @@ class Problem:
         self._check(unknowns)
         self.places = tuple(_places(part, origin) for part in self.data)
         self.target = np.concatenate([part.whitener.rows(part.observed) for part in self.data])
+        self.row_weight = np.ones_like(self.target)
 
     def _check(self, unknowns: Sequence[str]) -> None:
         if not self.data:
@@ -122,13 +124,42 @@ class Problem:
 
     def with_data(self, data: Sequence[Dataset]) -> Problem:
         """The same problem for other data sets."""
-        prior: dict[str, tuple[float, float]] = dict(self.prior)
+        return self._changed(data=data)
+
+    def with_model(self, model: propagator.LayeredModel) -> Problem:
+        """The same problem in another crust."""
+        return self._changed(model=model)
+
+    def with_unknowns(self, unknowns: Sequence[str]) -> Problem:
+        """The same problem with other unknowns."""
+        return self._changed(unknowns=unknowns)
+
+    def with_target(self, target: Array) -> Problem:
+        """The same problem for other whitened data (m,), say the residuals of a solution."""
+        other = copy(self)
+        other.target = target
+        return other
+
+    def reweighted(self, weights: Mapping[str, float]) -> Problem:
+        """The same problem with a factor on the residuals of every named station, one for the others."""
+        other = copy(self)
+        factor = np.array([weights.get(str(name), 1.0) for name in self.row_station])
+        other.row_weight, other.target = self.row_weight * factor, self.target * factor
+        return other
+
+    def _changed(self, **changes: Any) -> Problem:
+        prior: dict[str, tuple[float, float]] = {name: tuple(pair) for name, pair in self.prior.items()}
         if self.moment_prior is not None:
             prior["moment"] = self.moment_prior
+        arguments = {"data": self.data, "model": self.model, "unknowns": self.unknowns, **changes}
         return Problem(
-            data, self.model, self.origin, stf=self.stf, unknowns=self.unknowns, bounds=self.bounds, prior=prior,
+            origin=self.origin,
+            stf=self.stf,
+            bounds=self.bounds,
+            prior=prior,
             accuracy=self.accuracy,
-        )  # fmt: skip
+            **arguments,
+        )
 
     def filtered(self, band: Filter) -> Problem:
         """The same problem with its waveforms through another filter."""
@@ -154,7 +185,9 @@ class Problem:
         return System(self, fields)
 
     def prior_rows(self, sources: Sources) -> tuple[Array, Array]:
-        """Residuals (p,) and their slopes in the unknowns (p, n q) of the priors of places, times and durations."""
+        """Residuals (p,) and their slopes in the unknowns (p, n q) of the priors of places, times and
+        durations.
+        """
         count = len(self.unknowns)
         residual, slope = [], []
         for k in range(len(sources)):
@@ -192,7 +225,8 @@ class System:
             np.stack([field.data.whitener.rows(one) for one in table], axis=1)
             for field, table in zip(self.fields, tables, strict=True)
         ]
-        return np.concatenate(parts)
+        rows = np.concatenate(parts)
+        return np.asarray(rows * self.problem.row_weight[:, None, None])
 
     def fit(self, sources: Sources, constraint: str, green: Array | None = None) -> Sources:
         """The sources with the tensors that fit best."""

@@ -156,9 +156,9 @@ def read_archive(path: str | Path) -> Records:
     Parameters
     ----------
     path : path
-        Archive with the entries ``disp_enu_m`` (n, 3, n_times) in m with NaN where missing, ``station``, ``lat``,
-        ``lon`` (n,), ``t`` (n_times,) in s and ``origin_time`` (UTC). Alternatively to ``t``: ``t_first`` (n,)
-        and ``dt``, and ``reference_time``.
+        Archive with the entries ``disp_enu_m`` (n, 3, n_times) in m with NaN where missing, ``station``,
+        ``lat``, ``lon`` (n,), ``t`` (n_times,) in s and ``origin_time`` (UTC). Alternatively to ``t``:
+        ``t_first`` (n,) and ``dt``, and ``reference_time``.
     """
     with np.load(path, allow_pickle=False) as z:
         missing = {"disp_enu_m", "station", "lat", "lon"} - set(z.files)

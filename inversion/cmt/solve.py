@@ -1,9 +1,10 @@
 """Searches for the sources that fit best.
 
-`gauss_newton` is the iteration of O'Toole et al. (2012): all unknowns move at once by the full step. `minimise` is
-the one to use: the tensors, which are linear, are solved anew at every trial place (variable projection), the steps
-in place, time and duration are damped (Levenberg-Marquardt) and limited, and a step that does not help is not made.
-`search` runs it through lower frequencies first, where the basin of the true source is wide.
+`gauss_newton` is the iteration of O'Toole et al. (2012): all unknowns move at once by the full step.
+`minimise` is the one to use: the tensors, which are linear, are solved anew at every trial place (variable
+projection), the steps in place, time and duration are damped (Levenberg-Marquardt) and limited, and a step
+that does not help is not made. `search` runs it through lower frequencies first, where the basin of the
+true source is wide.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ SMALL = {"east": 2e-3, "north": 2e-3, "depth": 2e-3, "time": 5e-4, "duration": 2
 """Steps at which a search has converged: km and s."""
 
 MOMENT_DURATION = 2.26e-6
-"""Half-duration (s) of a scalar moment M₀ (N·m) is this times the cube root of M₀: the rule of the Global CMT project,
-1.05e-8 times that of the moment in dyn·cm (Ekström et al. 2012).
+"""Half-duration (s) of a scalar moment M₀ (N·m) is this times the cube root of M₀: the rule of the Global
+CMT project, 1.05e-8 times that of the moment in dyn·cm (Ekström et al. 2012).
 """
 
 Progress = Callable[[str], None]
@@ -130,7 +131,8 @@ def minimise(
     band : Filter, optional
         Filter to use instead of the data's own.
     scaled_duration : bool
-        Whether half-durations follow from the moment (`MOMENT_DURATION`) instead of being given or solved for.
+        Whether half-durations follow from the moment (`MOMENT_DURATION`) instead of being given or solved
+        for.
     """
     _check(constraint)
     problem = problem if band is None else problem.filtered(band)
@@ -231,7 +233,8 @@ def scan(
     constraint: str = "deviatoric",
     progress: Progress | None = None,
 ) -> Scan:
-    """Misfit on a grid of centroids, every tensor solved for; all depths of a place in one sweep of the kernels.
+    """Misfit on a grid of centroids, every tensor solved for; all depths of a place in one sweep of the
+    kernels.
 
     Parameters
     ----------
@@ -276,7 +279,9 @@ def _fit_one(problem: Problem, green: Array, constraint: str) -> tuple[Array, fl
 def _damped_step(
     state: State, constraint: str, damping: float, low: Array, high: Array
 ) -> tuple[Array, float]:
-    """Step in the unknowns, inside bounds and limits, and the fall of the objective that the model expects of it."""
+    """Step in the unknowns, inside bounds and limits, and the fall of the objective that the model expects
+    of it.
+    """
     matrix, residual, split = jacobian(state, constraint)
     problem = state.system.problem
     # What the tensors can take up of each column and of the residual is theirs: variable projection.

@@ -1,8 +1,10 @@
-"""Moment tensors as unknowns: six numbers, what a constraint leaves of them, and their best values for a fixed place.
+"""Moment tensors as unknowns: six numbers, what a constraint leaves of them, and their best values for a
+fixed place.
 
 A tensor is a row of six numbers, east-east, north-north, up-up, east-north, east-up and north-up, in N·m. A
-constraint is a surface in the space of these numbers: all of it ("full"), the plane of zero trace ("deviatoric") or
-the curved surface of double couples ("double_couple"). One moves on it along its tangents.
+constraint is a surface in the space of these numbers: all of it ("full"), the plane of zero trace
+("deviatoric") or the curved surface of double couples ("double_couple"). One moves on it along its
+tangents.
 """
 
 from __future__ import annotations
@@ -60,7 +62,9 @@ def row(full: Array) -> Array:
 
 
 def size(tensor: Array) -> Array:
-    """Scalar moment √(Σ M_ij² / 2) of tensors (..., 6), the norm that is smooth everywhere (Silver & Jordan 1982)."""
+    """Scalar moment √(Σ M_ij² / 2) of tensors (..., 6), the norm that is smooth everywhere (Silver & Jordan
+    1982).
+    """
     return np.asarray(np.sqrt((tensor[..., :3] ** 2).sum(-1) / 2 + (tensor[..., 3:] ** 2).sum(-1)))
 
 
@@ -184,7 +188,9 @@ class _Small(NamedTuple):
 
 
 def prior_residual(tensor: Array, prior: MomentPrior | None) -> Array:
-    """Expected less actual logarithm of every tensor's moment in standard deviations, (n,); none without prior."""
+    """Expected less actual logarithm of every tensor's moment in standard deviations, (n,); none without
+    prior.
+    """
     if prior is None:
         return np.zeros(0)
     return np.asarray((np.log(prior.moment) - np.log(size(tensor))) / prior.sigma)

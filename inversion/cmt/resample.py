@@ -1,0 +1,194 @@
+"""How much the result hangs on single stations: bootstrap, jackknife and leave-one-out."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dislok import convert
+
+from . import tensor as tensors
+from .filters import Array
+from .problem import Problem, State, evaluate, jacobian
+from .result import Centroid, centroids
+from .solve import Progress, minimise
+from .source import Sources
+
+
+class Ensemble(NamedTuple):
+    """Solutions for other choices of stations.
+
+    Attributes
+    ----------
+    labels : (n,) what each one is: "draw 1", or the station that was left out.
+    solutions : (n,) tuples of centroids.
+    misfit : (n,) |d - s|² / |d|² of the data each was fitted to.
+    """
+
+    labels: NDArray[np.str_]
+    solutions: tuple[tuple[Centroid, ...], ...]
+    misfit: Array
+
+    def table(self, source: int = 0) -> dict[str, Array]:
+        """Latitude, longitude, depth, time, half-duration, Mw, CLVD and tensor (n, 6) of one source in all
+        solutions.
+        """
+        chosen = [solution[source] for solution in self.solutions]
+        tensor = np.stack([c.tensor for c in chosen])
+        columns = {
+            name: np.array([getattr(c, name) for c in chosen])
+            for name in ("latitude", "longitude", "depth", "time", "half_duration", "magnitude")
+        }
+        return {**columns, "clvd": convert.double_couple(tensors.matrix(tensor)).clvd, "tensor": tensor}
+
+    def spread(self, source: int = 0, *, jackknife: bool = False) -> dict[str, float]:
+        """Standard deviation of every column of `table` but the tensor; horizontal ones in km.
+
+        Leaving one of n stations out moves the solution too little: with `jackknife` the sum of squares
+        counts (n - 1) / n instead of 1 / (n - 1).
+        """
+        table = self.table(source)
+        n = len(self.labels)
+        factor = (n - 1) / np.sqrt(n) if jackknife else 1.0
+        to_km = {
+            "latitude": 111.19,
+            "longitude": 111.19 * float(np.cos(np.deg2rad(table["latitude"].mean()))),
+        }
+        columns = {name: values for name, values in table.items() if name != "tensor"}
+        return {k: float(factor * to_km.get(k, 1.0) * v.std(ddof=1)) for k, v in columns.items()}
+
+
+def bootstrap(
+    state: State,
+    constraint: str,
+    draws: int = 200,
+    seed: int = 0,
+    *,
+    exact: bool = False,
+    progress: Progress | None = None,
+) -> Ensemble:
+    """Solutions for stations drawn with replacement.
+
+    Parameters
+    ----------
+    state : State
+        The solution for all stations.
+    constraint : {"full", "deviatoric", "double_couple"}
+    draws : int
+        How many.
+    seed : int
+        Of the generator.
+    exact : bool
+        Whether every draw is searched for with new kernels, instead of one Gauss-Newton step with those of
+        the solution.
+    progress : callable, optional
+        Gets a line for every tenth of the draws.
+    """
+    problem = state.system.problem
+    rng = np.random.default_rng(seed)
+    step = None if exact else _Linear(state, constraint)
+    solutions, misfit = [], []
+    for i in range(draws):
+        counts = rng.multinomial(
+            len(problem.stations), np.full(len(problem.stations), 1 / len(problem.stations))
+        )
+        weights = dict(zip(problem.stations.tolist(), np.sqrt(counts).tolist(), strict=True))
+        sources, value = _again(problem, state, constraint, weights) if step is None else step(weights)
+        solutions.append(centroids(problem, sources))
+        misfit.append(value)
+        if progress and (i + 1) % max(draws // 10, 1) == 0:
+            progress(f"bootstrap {i + 1}/{draws}")
+    return Ensemble(np.array([f"draw {i + 1}" for i in range(draws)]), tuple(solutions), np.array(misfit))
+
+
+def leave_one_out(
+    state: State, constraint: str, *, exact: bool = True, progress: Progress | None = None
+) -> Ensemble:
+    """Solutions that lack one station each; the basis of the jackknife.
+
+    Parameters
+    ----------
+    state : State
+        The solution for all stations.
+    constraint : {"full", "deviatoric", "double_couple"}
+    exact : bool
+        As of `bootstrap`.
+    progress : callable, optional
+        Gets a line for every station.
+    """
+    problem = state.system.problem
+    step = None if exact else _Linear(state, constraint)
+    solutions, misfit = [], []
+    for name in problem.stations.tolist():
+        weights = {other: float(other != name) for other in problem.stations.tolist()}
+        sources, value = _again(problem, state, constraint, weights) if step is None else step(weights)
+        solutions.append(centroids(problem, sources))
+        misfit.append(value)
+        if progress:
+            progress(f"without {name}: misfit {value:.4f}")
+    return Ensemble(problem.stations, tuple(solutions), np.array(misfit))
+
+
+def sensitivity(state: State, constraint: str) -> dict[str, Array]:
+    """How much information on each unknown of the first source each station has.
+
+    Returns
+    -------
+    dict of str to (n_stations,)
+        For "tensor" and every unknown: the station's share of the squared column of the Jacobian, summing
+        up to one, in the order of `Problem.stations`.
+    """
+    problem = state.system.problem
+    matrix, _, split = jacobian(state, constraint)
+    matrix = matrix[: len(state.residual)]
+    matrix = matrix / np.maximum(np.linalg.norm(matrix, axis=0), np.finfo(float).tiny)
+    member = (problem.row_station == problem.stations[:, None]).astype(float)
+    share = member @ matrix**2
+    tangents = split // len(state.sources)
+    columns = {name: share[:, split + i] for i, name in enumerate(problem.unknowns)}
+    return {"tensor": share[:, :tangents].mean(axis=1), **columns}
+
+
+def _again(
+    problem: Problem, state: State, constraint: str, weights: dict[str, float]
+) -> tuple[Sources, float]:
+    found = minimise(problem.reweighted(weights), state.sources, constraint, iterations=6).state
+    return found.sources, found.misfit
+
+
+class _Linear:
+    """One Gauss-Newton step from a solution with other weights of the stations."""
+
+    def __init__(self, state: State, constraint: str) -> None:
+        self.state, self.constraint = state, constraint
+        self.matrix, self.residual, self.split = jacobian(state, constraint)
+
+    def __call__(self, weights: dict[str, float]) -> tuple[Sources, float]:
+        problem, sources = self.state.system.problem, self.state.sources
+        rows = np.ones(len(self.residual))
+        rows[: len(problem.row_station)] = [weights[name] for name in problem.row_station]
+        matrix, residual = self.matrix * rows[:, None], self.residual * rows
+        step = tensors.damped(matrix, residual, 0.0)
+        low, high = problem.limits(len(sources))
+        place = np.clip(sources.values(problem.unknowns) + step[self.split :], low, high)
+        tensor = tensors.moved_all(sources.tensor, step[: self.split], self.constraint)
+        left = residual - matrix @ step
+        target = problem.target * rows[: len(problem.target)]
+        return sources.with_values(problem.unknowns, place).with_tensor(tensor), float(
+            left @ left / (target @ target)
+        )
+
+
+def predicted_without(state: State, constraint: str, station: str) -> tuple[Sources, float]:
+    """The solution without a station, and the variance reduction at that station, which it has never seen."""
+    problem = state.system.problem
+    if station not in problem.stations:
+        raise ValueError(f"no station {station!r} in this problem; there are {', '.join(problem.stations)}")
+    weights = {other: float(other != station) for other in problem.stations.tolist()}
+    sources, _ = _again(problem, state, constraint, weights)
+    unseen = evaluate(problem, sources, constraint, refit=False, slopes=False)
+    rows = problem.row_station == station
+    left, target = unseen.residual[rows], problem.target[rows]
+    return sources, float(1 - left @ left / (target @ target))

@@ -1,0 +1,575 @@
+"""What an inversion found: centroids and tensors with their uncertainty, the fit, and how it was reached."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dislok import convert
+
+from . import tensor as tensors
+from .data import COMPONENTS, Dataset, Offsets
+from .filters import Array
+from .forward import meridian_turn
+from .noise import Mask
+from .problem import Problem, State, jacobian
+from .solve import Search
+from .source import UNITS, Sources
+
+FORMAT = "dislok centroid moment tensor 1"
+
+_PAIRS = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
+
+
+@dataclass(frozen=True)
+class Centroid:
+    """One point source on the Earth.
+
+    Attributes
+    ----------
+    latitude, longitude : degrees; depth : km.
+    time : centroid time in seconds after the reference; half_duration : s.
+    tensor : (6,) elements ee, nn, uu, en, eu, nu in N·m, along true east, north, up at the centroid.
+    """
+
+    latitude: float
+    longitude: float
+    depth: float
+    time: float
+    half_duration: float
+    tensor: Array
+
+    def in_frame(self, frame: str = "USE") -> Array:
+        """The tensor (3, 3) in a frame of `dislok.convert`: "USE" is (r, θ, φ), or "NED", or "ENU"."""
+        return np.asarray(convert.change_frame(tensors.matrix(self.tensor), "ENU", frame))
+
+    @property
+    def spherical(self) -> dict[str, float]:
+        """Mrr, Mtt, Mpp, Mrt, Mrp, Mtp in N·m."""
+        m = self.in_frame("USE")
+        names = ("Mrr", "Mtt", "Mpp", "Mrt", "Mrp", "Mtp")
+        return {name: float(m[pair]) for name, pair in zip(names, _PAIRS, strict=True)}
+
+    @property
+    def double_couple(self) -> convert.DoubleCouple:
+        """Nodal planes, moment and remainder of the tensor."""
+        return convert.double_couple(tensors.matrix(self.tensor))
+
+    @property
+    def moment(self) -> float:
+        """Scalar moment √(Σ M_ij² / 2) in N·m."""
+        return float(tensors.size(self.tensor))
+
+    @property
+    def magnitude(self) -> float:
+        """Moment magnitude Mw."""
+        return float(convert.magnitude_from_moment(self.moment))
+
+    @property
+    def planes(self) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+        """Strike, dip and rake of both nodal planes in degrees."""
+        dc = self.double_couple
+        first, second = zip(dc.strike, dc.dip, dc.rake, strict=True)
+        return tuple(map(float, first)), tuple(map(float, second))  # type: ignore[return-value]
+
+    @property
+    def epsilon(self) -> float:
+        """|λ| smallest over |λ| largest of the deviatoric eigenvalues: 0 for a double couple, 0.5 for a
+        CLVD.
+        """
+        return abs(float(self.double_couple.clvd))
+
+    @property
+    def decomposition(self) -> dict[str, float]:
+        """Percent of isotropic part, double couple and CLVD (Jost & Herrmann 1989); signs of ISO and CLVD
+        kept.
+        """
+        dc = self.double_couple
+        iso, clvd = float(dc.isotropic), float(dc.clvd)
+        largest = np.abs(np.linalg.eigvalsh(tensors.matrix(self.tensor)) - iso).max()
+        part = abs(iso) / (abs(iso) + largest)
+        return {
+            "ISO": 100 * float(np.sign(iso) * part),
+            "DC": 100 * float((1 - part) * (1 - 2 * abs(clvd))),
+            "CLVD": 100 * float((1 - part) * 2 * clvd),
+        }
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Data and prediction of one data set.
+
+    Attributes
+    ----------
+    name : name of the data set; kind : "displacement", "velocity", "acceleration" or "offset".
+    station : (n,) names; latitude, longitude : (n,) degrees.
+    times : (n_times,) seconds after the reference; empty for offsets.
+    observed, predicted : (n, 3[, n_times]) filtered east, north, up.
+    mask : of the same shape, what was fitted.
+    """
+
+    name: str
+    kind: str
+    station: Array
+    latitude: Array
+    longitude: Array
+    times: Array
+    observed: Array
+    predicted: Array
+    mask: Mask
+
+    @property
+    def variance_reduction(self) -> float:
+        """One less squared residual over squared data, of all that was fitted, without weights."""
+        return float(_reduction(self.observed, self.predicted, self.mask, axis=None))
+
+    @property
+    def by_trace(self) -> Array:
+        """Variance reduction (n, 3) of every trace, NaN where nothing was fitted; for offsets of every
+        number.
+        """
+        axis = self.observed.ndim - 1 if self.times.size else ()
+        return _reduction(self.observed, self.predicted, self.mask, axis)
+
+
+@dataclass(frozen=True)
+class Result:
+    """Best sources with their uncertainty.
+
+    Attributes
+    ----------
+    event : what the inversion is about.
+    centroids : the sources.
+    covariance : (s, s) of the elements of each source: six of the tensor (N·m, true axes), then the unknowns.
+    unknowns : names of the unknowns besides the tensor.
+    constraint, stf, origin, reference : as given; origin is (latitude, longitude), reference a UTC time.
+    misfit : |d - s|² / |d|² of the whitened data, the relative RMS of O'Toole et al. (2012).
+    chi2, dof : squared whitened residuals, and number of data less that of unknowns.
+    error_scale : factor on the standard deviations that the misfit made necessary.
+    condition : condition number of the scaled Jacobian.
+    fits : data and prediction of every data set; dropped : what was left out and why.
+    history : misfit, and place, time, duration of the first source at every iteration.
+    converged : whether the search converged.
+    at_bound : names of the unknowns that ended on a bound.
+    """
+
+    event: str
+    centroids: tuple[Centroid, ...]
+    covariance: Array
+    unknowns: tuple[str, ...]
+    constraint: str
+    stf: str
+    origin: tuple[float, float]
+    reference: str
+    misfit: float
+    chi2: float
+    dof: int
+    error_scale: float
+    condition: float
+    fits: tuple[Fit, ...]
+    dropped: tuple[str, ...]
+    history: tuple[dict[str, float], ...]
+    converged: bool
+    at_bound: tuple[str, ...]
+
+    @property
+    def variance_reduction(self) -> float:
+        """One less the misfit."""
+        return 1 - self.misfit
+
+    @property
+    def total_tensor(self) -> Array:
+        """Sum (6,) of all sources' tensors."""
+        return np.asarray(sum(c.tensor for c in self.centroids))
+
+    @property
+    def magnitude(self) -> float:
+        """Moment magnitude of the sum of all sources."""
+        return float(convert.magnitude_from_moment(tensors.size(self.total_tensor)))
+
+    def utc(self, source: int = 0) -> datetime:
+        """Centroid time of a source."""
+        from .records import parse_utc
+
+        return datetime.fromtimestamp(
+            parse_utc(self.reference).timestamp() + self.centroids[source].time,
+            tz=parse_utc(self.reference).tzinfo,
+        )
+
+    def sigma(self, source: int = 0) -> dict[str, float]:
+        """Standard deviations of a source's unknowns, in km and s."""
+        step = 6 + len(self.unknowns)
+        root = np.sqrt(np.maximum(np.diag(self.covariance), 0.0))[source * step + 6 : (source + 1) * step]
+        return {name: float(value) for name, value in zip(self.unknowns, root, strict=True)}
+
+    def draws(self, count: int = 400, source: int = 0, seed: int = 0) -> tuple[Array, Array]:
+        """Tensors (count, 6) and unknowns (count, q), as offsets from the best, drawn from the normal
+        posterior.
+        """
+        step = 6 + len(self.unknowns)
+        block = self.covariance[source * step : (source + 1) * step, source * step : (source + 1) * step]
+        drawn = _normal(block, count, np.random.default_rng(seed))
+        return self.centroids[source].tensor + drawn[:, :6], drawn[:, 6:]
+
+    def spread(self, source: int = 0, count: int = 400) -> dict[str, float]:
+        """Standard deviations of what follows from the tensor: Mw, CLVD, and each plane's strike, dip and
+        rake.
+        """
+        drawn, _ = self.draws(count, source)
+        dc = convert.double_couple(tensors.matrix(drawn))
+        best = self.centroids[source].planes
+        nearest = _matched(np.stack([dc.strike, dc.dip, dc.rake], axis=-1), np.array(best))
+        names = [f"{name}{i}" for i in (1, 2) for name in ("strike", "dip", "rake")]
+        angles = dict(zip(names, nearest.reshape(count, 6).std(axis=0), strict=True))
+        magnitude = convert.magnitude_from_moment(tensors.size(drawn)).std()
+        return {
+            "Mw": float(magnitude),
+            "CLVD": float(np.std(dc.clvd)),
+            **{k: float(v) for k, v in angles.items()},
+        }
+
+    def summary(self) -> str:
+        """The result in words."""
+        lines = [
+            f"{self.event}: {self.constraint.replace('_', ' ')} moment tensor, {self.stf} source time function"
+        ]
+        for i in range(len(self.centroids)):
+            lines.extend(_describe(self, i))
+        if len(self.centroids) > 1:
+            lines.append(f"sum of {len(self.centroids)} sources: Mw {self.magnitude:.2f}")
+        lines.append(
+            f"variance reduction {100 * self.variance_reduction:.1f} % (relative RMS {self.misfit:.4f}), "
+            f"{len(self.history) - 1} iterations, {'converged' if self.converged else 'NOT CONVERGED'}"
+        )
+        lines.extend(
+            f"{fit.name}: {len(fit.station)} stations, {100 * fit.variance_reduction:.1f} %"
+            for fit in self.fits
+        )
+        lines.extend(self.warnings)
+        return "\n".join(lines)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader must know before using the result."""
+        found = []
+        if not self.converged:
+            found.append("warning: the search did not converge")
+        if self.at_bound:
+            found.append(f"warning: {', '.join(self.at_bound)} ended on a bound")
+        if self.variance_reduction < 0.8:
+            found.append(
+                "warning: a point source of this kind leaves a fifth of the data or more; try a duration, lower "
+                "frequencies, farther stations or several subevents"
+            )
+        if any(_is_shallow(self, i) for i in range(len(self.centroids))):
+            found.append(
+                "warning: so shallow a source hardly feels its dip-slip elements on vertical planes; dip and moment "
+                "trade off, so fix the depth, ask for a double couple or give a prior"
+            )
+        return tuple(found)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The result without waveforms, as plain values that JSON can hold."""
+        plain = {
+            key: value
+            for key, value in asdict(self).items()
+            if key not in ("fits", "centroids", "covariance")
+        }
+        plain["format"] = FORMAT
+        plain["magnitude"] = self.magnitude
+        plain["variance_reduction"] = self.variance_reduction
+        plain["covariance"] = self.covariance.tolist()
+        plain["centroids"] = [_plain_centroid(self, i) for i in range(len(self.centroids))]
+        plain["fits"] = [_plain_fit(fit) for fit in self.fits]
+        plain["warnings"] = list(self.warnings)
+        return plain
+
+    def save(self, path: str | Path) -> None:
+        """Write JSON, and the waveforms beside it in a NumPy archive of the same name."""
+        target = Path(path)
+        archive = {}
+        for i, fit in enumerate(self.fits):
+            for name in ("station", "latitude", "longitude", "times", "observed", "predicted", "mask"):
+                archive[f"{i}/{name}"] = getattr(fit, name)
+        partial = target.with_suffix(".part.npz")
+        np.savez_compressed(partial, allow_pickle=False, **archive)
+        os.replace(partial, target.with_suffix(".npz"))
+        write_text(target, json.dumps(self.as_dict(), indent=1))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file under another name first, so that nobody finds half of it."""
+    partial = path.with_name(path.name + ".part")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)
+
+
+def load(path: str | Path) -> Result:
+    """Read a result that `Result.save` wrote, with its waveforms."""
+    source = Path(path)
+    plain = json.loads(source.read_text(encoding="utf-8"))
+    if plain.get("format") != FORMAT:
+        raise ValueError(f"{source} does not hold a {FORMAT!r}")
+    with np.load(source.with_suffix(".npz"), allow_pickle=False) as archive:
+        fits = tuple(
+            Fit(entry["name"], entry["kind"], *(archive[f"{i}/{name}"] for name in _FIT_ARRAYS))
+            for i, entry in enumerate(plain["fits"])
+        )
+    centroids = tuple(
+        Centroid(
+            c["latitude"],
+            c["longitude"],
+            c["depth"],
+            c["time"],
+            c["half_duration"],
+            np.array(c["tensor_enu"]),
+        )
+        for c in plain["centroids"]
+    )
+    known = {f for f in Result.__dataclass_fields__ if f not in ("fits", "centroids", "covariance")}
+    rest = {key: tuple(v) if isinstance(v, list) else v for key, v in plain.items() if key in known}
+    return Result(centroids=centroids, covariance=np.array(plain["covariance"]), fits=fits, **rest)
+
+
+_FIT_ARRAYS = ("station", "latitude", "longitude", "times", "observed", "predicted", "mask")
+
+
+def conclude(found: Search, constraint: str, event: str = "earthquake") -> Result:
+    """Turn the end of a search into a result.
+
+    Parameters
+    ----------
+    found : Search
+    constraint : str
+        As given to the search.
+    event : str
+        What to call it.
+    """
+    state = found.state
+    problem = state.system.problem
+    turns = source_turns(problem, state.sources)
+    covariance, chi2, dof, scale, condition = _posterior(state, constraint, turns)
+    low, high = problem.limits(len(state.sources))
+    values = state.sources.values(problem.unknowns)
+    on_bound = (values <= low + 1e-6) | (values >= high - 1e-6)
+    at_bound = {problem.unknowns[i % len(problem.unknowns)] for i in np.flatnonzero(on_bound)}
+    first = next(part for part in problem.data)
+    reference = (
+        "1970-01-01T00:00:00+00:00" if isinstance(first, Offsets) else first.records.reference.isoformat()
+    )
+    return Result(
+        event=event,
+        centroids=centroids(problem, state.sources),
+        covariance=covariance,
+        unknowns=problem.unknowns,
+        constraint=constraint,
+        stf=problem.stf,
+        origin=problem.origin,
+        reference=reference,
+        misfit=state.misfit,
+        chi2=chi2,
+        dof=dof,
+        error_scale=scale,
+        condition=condition,
+        fits=fits(state),
+        dropped=tuple(line for part in problem.data for line in part.dropped),
+        history=tuple(_plain_step(step) for step in found.history),
+        converged=found.converged,
+        at_bound=tuple(sorted(at_bound)),
+    )
+
+
+def source_turns(problem: Problem, sources: Sources) -> Array:
+    """Rotations (n, 3, 3) from the plane's axes to true east, north, up at the sources."""
+    lon, lat = convert.to_geographic(1e3 * sources.east, 1e3 * sources.north, *problem.origin[::-1])
+    return meridian_turn(lat, lon, problem.origin)
+
+
+def centroids(problem: Problem, sources: Sources) -> tuple[Centroid, ...]:
+    """The sources on the Earth, their tensors along true axes."""
+    lon, lat = convert.to_geographic(1e3 * sources.east, 1e3 * sources.north, *problem.origin[::-1])
+    turn = source_turns(problem, sources)
+    true = tensors.row(turn @ tensors.matrix(sources.tensor) @ np.swapaxes(turn, -1, -2))
+    columns = (lat, lon, sources.depth, sources.time, sources.duration)
+    return tuple(
+        Centroid(*(float(v) for v in numbers), tensor)
+        for *numbers, tensor in zip(*columns, true, strict=True)
+    )
+
+
+def fits(state: State) -> tuple[Fit, ...]:
+    """Data and prediction of every data set at a state."""
+    found = []
+    for field in state.system.fields:
+        predicted = np.einsum("k...e,ke->...", field.green(state.sources), state.sources.tensor)
+        found.append(_fit(field.data, predicted))
+    return tuple(found)
+
+
+def _fit(part: Dataset, predicted: Array) -> Fit:
+    if isinstance(part, Offsets):
+        table = part.table
+        return Fit(
+            part.name, "offset", table.station, table.latitude, table.longitude, np.zeros(0), part.observed, predicted,
+            part.mask,
+        )  # fmt: skip
+    records = part.records
+    return Fit(
+        part.name, records.quantity, records.station, records.latitude, records.longitude, part.times, part.observed,
+        predicted, part.mask,
+    )  # fmt: skip
+
+
+def _posterior(state: State, constraint: str, turns: Array) -> tuple[Array, float, int, float, float]:
+    """Covariance of elements and unknowns, squared residuals, degrees of freedom, error scale, condition
+    number.
+
+    Samples of filtered records repeat each other: under equal or diagonal weights each counts for no more
+    than its share of the independent ones, two for every cycle of the band. A misfit above what the
+    standard deviations allow raises them all.
+    """
+    problem, sources = state.system.problem, state.sources
+    matrix, residual, split = jacobian(state, constraint)
+    length = np.linalg.norm(matrix, axis=0)
+    scaled = matrix / np.where(length > 0, length, 1.0)
+    _, singular, axes = np.linalg.svd(scaled, full_matrices=False)
+    kept = singular > 1e-10 * singular[0]
+    inverse = (axes[kept].T / singular[kept]) / np.where(length > 0, length, 1.0)[:, None]
+    chi2 = float(state.residual @ state.residual)
+    dof = max(len(state.residual) - matrix.shape[1], 1)
+    size = chi2 / dof if problem.weighted_alike else max(1.0, chi2 / dof)
+    spread = _outwards(sources, constraint, len(problem.unknowns), split, turns) @ inverse
+    covariance = size * _redundancy(problem) * spread @ spread.T
+    return covariance, chi2, dof, float(np.sqrt(size)), float(singular[0] / singular[kept][-1])
+
+
+def _redundancy(problem: Problem) -> float:
+    """Samples over independent samples, of all data together; 1 where the covariance knows."""
+    rows, independent = 0.0, 0.0
+    for part in problem.data:
+        count = float(part.mask.sum())
+        share = 1.0
+        if not isinstance(part, Offsets) and part.noise is None:
+            share = min(1.0, 2 * part.band.corner * part.records.dt * part.stride)
+        rows, independent = rows + count, independent + share * count
+    return rows / independent
+
+
+def _outwards(sources: Sources, constraint: str, unknowns: int, split: int, turns: Array) -> Array:
+    """Matrix from the columns of the Jacobian to elements (along true axes) and unknowns, source by source.
+    """
+    n = len(sources)
+    step = 6 + unknowns
+    matrix = np.zeros((n * step, split + n * unknowns))
+    k = split // n
+    for i in range(n):
+        turned = turns[i] @ tensors.matrix(tensors.tangents(sources.tensor[i], constraint).T) @ turns[i].T
+        matrix[i * step : i * step + 6, i * k : (i + 1) * k] = tensors.row(turned).T
+        rows, columns = i * step + 6, split + i * unknowns
+        matrix[rows : rows + unknowns, columns : columns + unknowns] = np.eye(unknowns)
+    return matrix
+
+
+def _normal(covariance: Array, count: int, rng: np.random.Generator) -> Array:
+    """Draws (count, n) of a normal distribution whose covariance may be singular and badly scaled."""
+    scale = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    scale = np.where(scale > 0, scale, 1.0)
+    values, axes = np.linalg.eigh(covariance / np.outer(scale, scale))
+    return rng.standard_normal((count, len(scale))) * np.sqrt(np.maximum(values, 0.0)) @ axes.T * scale
+
+
+def _matched(planes: Array, best: Array) -> Array:
+    """Planes (count, 2, 3) in the order and on the turn of the circle of the best ones (2, 3)."""
+    flipped = planes[:, ::-1]
+
+    def off(p: Array) -> Array:
+        difference = p - best
+        return np.asarray(difference - 360 * np.round(difference / 360) * [1, 0, 1])
+
+    straight, crossed = off(planes), off(flipped)
+    swap = (crossed**2).sum((1, 2)) < (straight**2).sum((1, 2))
+    return np.where(swap[:, None, None], crossed, straight)
+
+
+def _reduction(observed: Array, predicted: Array, mask: Mask, axis: Any) -> Array:
+    residual = np.where(mask, observed - predicted, 0.0)
+    data = np.where(mask, observed, 0.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(1 - (residual**2).sum(axis=axis) / (data**2).sum(axis=axis))
+
+
+def _is_shallow(result: Result, i: int) -> bool:
+    depth = result.centroids[i].depth
+    return depth < 4.0 and result.constraint != "double_couple"
+
+
+def _describe(result: Result, i: int) -> list[str]:
+    c, sigma, spread = result.centroids[i], result.sigma(i), result.spread(i)
+    (s1, d1, r1), (s2, d2, r2) = c.planes
+    errors = {name: f" ± {sigma[name]:.1f}" if name in sigma else " (fixed)" for name in UNITS}
+    head = "" if len(result.centroids) == 1 else f"source {i + 1}: "
+    elements = "  ".join(f"{name} {value:+.3e}" for name, value in c.spherical.items())
+    parts = c.decomposition
+    return [
+        f"{head}Mw {c.magnitude:.2f} ± {spread['Mw']:.2f}, M0 {c.moment:.2e} N·m",
+        f"  centroid {c.latitude:.3f} N (±{sigma.get('north', 0.0):.1f} km), {c.longitude:.3f} E "
+        f"(±{sigma.get('east', 0.0):.1f} km), depth {c.depth:.1f}{errors['depth']} km",
+        f"  centroid time {c.time:+.1f}{errors['time']} s, half-duration {c.half_duration:.1f}{errors['duration']} s",
+        f"  strike/dip/rake {s1:.0f}/{d1:.0f}/{r1:.0f} (±{spread['strike1']:.0f}/{spread['dip1']:.0f}/"
+        f"{spread['rake1']:.0f}) and {s2:.0f}/{d2:.0f}/{r2:.0f} (±{spread['strike2']:.0f}/{spread['dip2']:.0f}/"
+        f"{spread['rake2']:.0f})",
+        f"  {elements}",
+        f"  DC {parts['DC']:.0f} %, CLVD {parts['CLVD']:+.0f} %, ISO {parts['ISO']:+.0f} %, ε {c.epsilon:.2f}",
+    ]
+
+
+def _plain_centroid(result: Result, i: int) -> dict[str, Any]:
+    c = result.centroids[i]
+    dc = c.double_couple
+    planes: Sequence[Any] = c.planes
+    return {
+        "latitude": c.latitude,
+        "longitude": c.longitude,
+        "depth": c.depth,
+        "time": c.time,
+        "utc": result.utc(i).isoformat(),
+        "half_duration": c.half_duration,
+        "tensor_enu": c.tensor.tolist(),
+        "tensor_rtp": c.spherical,
+        "tensor_ned": tensors.row(c.in_frame("NED")).tolist(),
+        "moment": c.moment,
+        "magnitude": c.magnitude,
+        "planes": [dict(zip(("strike", "dip", "rake"), plane, strict=True)) for plane in planes],
+        "epsilon": c.epsilon,
+        "clvd": float(dc.clvd),
+        "decomposition": c.decomposition,
+        "sigma": {**result.sigma(i), **result.spread(i)},
+    }
+
+
+def _plain_fit(fit: Fit) -> dict[str, Any]:
+    traces = [
+        {"station": str(name), "component": COMPONENTS[c], "variance_reduction": float(value)}
+        for name, row in zip(fit.station, fit.by_trace, strict=True)
+        for c, value in enumerate(row)
+        if np.isfinite(value)
+    ]
+    return {
+        "name": fit.name,
+        "kind": fit.kind,
+        "variance_reduction": fit.variance_reduction,
+        "traces": traces,
+    }
+
+
+def _plain_step(step: Any) -> dict[str, float]:
+    s = step.sources
+    values = {name: float(getattr(s, name)[0]) for name in ("east", "north", "depth", "time", "duration")}
+    return {"misfit": step.misfit, **values, "tensor": s.tensor[0].tolist()}
