@@ -166,7 +166,7 @@ def run(obs, tri, along, chunk, turn, reach, code, constants, count, by_lane, by
     turn : tuple of int
         First chunk, and step from chunk to chunk.
     reach : array
-        Distances in sizes from which the rules serve, ascending.
+        Distances from the centre, in longest sides, from which the rules serve, ascending.
     code : array of int, shape (3,)
         Addresses of closed form, quadrature, and what turns their rows into the result's; 0 for none.
     constants : tuple

@@ -51,11 +51,11 @@ def plain(x):
 
 
 @scalar
-def lower(x):
-    """A number with one order of derivatives less."""
-    if isinstance(x, Jet):
-        return real(x) if x.h is None else Jet(x.v, x.p)
-    return primal(x)
+def lowered(numbers):
+    """Numbers with one order of derivatives less: of jets that of the jets, else that of the tangents."""
+    if not any(isinstance(x, Jet) for x in numbers):
+        return [primal(x) for x in numbers]
+    return [Jet(x.v, x.p) if isinstance(x, Jet) and x.h is not None else real(x) for x in numbers]
 
 
 # -------------------------------------------------------------------------------- vectors, complex numbers
@@ -233,11 +233,14 @@ def stereographic(side, log):
     back = direction.flat & (plain(advance) < 0.0)
     way = where(back, -1.0, 1.0 + 0.0 * plain(advance))
     s = [where(back, up, down) for up, down in zip(direction.sigma_up, direction.sigma, strict=True)]
-    delta = [way * (y - x) for x, y in zip(a.zeta, b.zeta, strict=True)]
+    # zeta_B - zeta_A with the length taken out
+    growth = direction.t[2] + advance / side.perimeter
+    step = way * direction.length / b.far
+    delta = [step * (x - y * growth) for x, y in zip(direction.t[:2], a.zeta, strict=True)]
     middle = [0.5 * (x + y) for x, y in zip(a.zeta, b.zeta, strict=True)]
     facing = times_conjugate(middle, s)
     d = over(delta, (1.0 + facing[0], facing[1]))
-    f = logarithm_of_projection(side, plain(log), plain(advance), way, [plain(x) for x in s])
+    f = logarithm_of_projection(side, plain(log), plain(growth), way, [plain(x) for x in s])
     r = remainder(d, s, f)
     s2 = times(s, s)
     q = times_conjugate(d, s)
@@ -249,18 +252,20 @@ def stereographic(side, log):
 
 
 @scalar
-def logarithm_of_projection(side, log, advance, way, s):
-    """f = ln((1 + conj(s) zeta_B)/(1 + conj(s) zeta_A)) of plain numbers, along the way that is followed."""
-    a, b, direction = side.a, side.b, side.direction
-    length = plain(direction.length)
+def logarithm_of_projection(side, log, growth, way, s):
+    """f = ln((1 + conj(s) zeta_B)/(1 + conj(s) zeta_A)) of plain numbers, along the way that is followed.
+
+    `growth` is the growth of R + R_up over the length of the side.
+    """
+    a, b = side.a, side.b
+    length, rise = plain(side.direction.length), plain(side.direction.t[2])
     far_a, far_b = plain(a.far), plain(b.far)
     za, zb = ([plain(x) for x in end.r[:2]] for end in (a, b))
-    rise = length * advance / plain(side.perimeter)
-    growth = (rise + length * plain(direction.t[2])) / far_a
     across = s[0] * za[1] - s[1] * za[0]
     pa, pb = times_conjugate(za, s), times_conjugate(zb, s)
     p = times_conjugate((far_b + pb[0], pb[1]), (far_a + pa[0], pa[1]))
-    return 0.5 * (log - way * log1p(growth)), -atan2(across * (way * rise + length), p[0])
+    turn = atan2(across * length * (1.0 + way * (growth - rise)), p[0])
+    return 0.5 * (log - way * log1p(length * growth / far_a)), -turn
 
 
 @scalar
@@ -288,9 +293,10 @@ def conjugate_inverse(s, unused):
 @scalar
 def remainder_slopes(v, d, s, small):
     """The remainder `v` with its slopes: d^2/(1 - z) with d, (d^3/(1 - z) - 3 r)/conj(s) with conj(s)."""
-    if not isinstance(d[0], Jet | Tangent):
+    if not any(isinstance(x, Jet | Tangent) for x in (*d, *s)):
         return v
-    low_d, low_s = [lower(x) for x in d], [lower(x) for x in s]
+    low = lowered([*d, *s])
+    low_d, low_s = low[:2], low[2:]
     r = remainder_slopes(v, low_d, low_s, small)
     square = times(low_d, low_d)
     q = times_conjugate(low_d, low_s)

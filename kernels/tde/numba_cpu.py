@@ -19,16 +19,22 @@ from dislok.kernels.lanes import LANES, accumulate, load, store
 from dislok.kernels.scalar import number
 from dislok.kernels.threads import default_threads, executor
 
-from .blocks import CHUNK, FINISH, GROUP, NEAR, run
+from .blocks import CENTRE, CHUNK, FAR, FINISH, GROUP, NEAR, run
 from .burgers import Burgers
-from .pair import FRAME_ROWS, LEVELS, ROW, near
+from .pair import FRAME_ROWS, LEVELS, ROW, far, near
 from .recipes import DIRECTION, OPERATIONS, Operation
-from .triangles import table
+from .triangles import REACH, rule, table
 
 # Below this many pairs a call stays in the caller's thread.
 SERIAL = 4096
 COMPONENTS = {"displacement": 3, "gradient": 9}
 OBS, TRI = 3, ROW + 4  # columns before those that belong to an operation
+
+# Rules in the order in which they are reached, coarser and coarser, filled up to one length.
+DEGREES = {np.dtype(name): sorted(reach, key=reach.__getitem__) for name, reach in REACH.items()}
+REACHES = {
+    dtype: np.array([REACH[dtype.name][k] for k in degrees], dtype) for dtype, degrees in DEGREES.items()
+}
 
 _compiling = Lock()
 
@@ -48,6 +54,34 @@ def _closed_form(level: str, half: int, real: type) -> Callable[..., None]:
                 accumulate(rows, i, found, real(1.0))
 
     return closed_form
+
+
+def _quadrature(level: str, half: int, nodes: np.ndarray, counts: np.ndarray) -> Callable[..., None]:
+    index, real = LEVELS.index(level), nodes.dtype.type
+
+    def quadrature(obs, tri, rows, groups, nu, which):
+        for k in range(counts[which]):
+            c2, c3, weight = nodes[which, k, 0], nodes[which, k, 1], nodes[which, k, 2]
+            for group in range(np.uint64(groups)):
+                for lane in range(np.uint64(GROUP)):
+                    i = group * np.uint64(GROUP) + lane
+                    triangle, place = load(tri, i, ROW), load(obs, i, 3)
+                    found = far(
+                        index, half, triangle, place, number(nu), number(c2), number(c3), number(weight)
+                    )
+                    accumulate(rows, i, found, real(1.0))
+
+    return quadrature
+
+
+def _nodes(dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights of the rules (rules, nodes, 3), and how many each has."""
+    rules = [rule(degree) for degree in DEGREES[dtype]]
+    counts = np.array([len(each) for each in rules])
+    nodes = np.zeros((len(rules), counts.max(), 3), dtype)
+    for each, place in zip(rules, nodes, strict=True):
+        place[: len(each)] = each
+    return nodes, counts
 
 
 def _finish(operation: Operation) -> Callable[..., None]:
@@ -79,6 +113,14 @@ def _near_code(level: str, half: int, dtype: np.dtype) -> int:
 
 
 @cache
+def _far_code(level: str, half: int, dtype: np.dtype) -> int:
+    native = _native(dtype)
+    pointer = types.CPointer(native)
+    code = _quadrature(level, half, *_nodes(dtype))
+    return address(code, pointer, pointer, pointer, types.int64, native, types.int64)
+
+
+@cache
 def _finish_code(name: str, dtype: np.dtype) -> int:
     if OPERATIONS[name].finish is None:
         return 0
@@ -86,12 +128,15 @@ def _finish_code(name: str, dtype: np.dtype) -> int:
     return address(_finish(OPERATIONS[name]), pointer, pointer, pointer, types.int64)
 
 
-def _code(name: str, half: int, dtype: np.dtype) -> np.ndarray:
+def _code(name: str, problem: Problem) -> np.ndarray:
     """Addresses for `run`."""
     code = np.zeros(3, np.int64)
+    case = OPERATIONS[name].level, problem.half, problem.dtype
     with _compiling:
-        code[NEAR] = _near_code(OPERATIONS[name].level, half, dtype)
-        code[FINISH] = _finish_code(name, dtype)
+        code[NEAR] = _near_code(*case)
+        code[FINISH] = _finish_code(name, problem.dtype)
+        if problem.widest() >= REACHES[problem.dtype][0]:
+            code[FAR] = _far_code(*case)
     return code
 
 
@@ -157,6 +202,12 @@ class Problem:
         size = (edges * edges).sum(axis=2).max(axis=1, keepdims=True)
         self.table = np.concatenate([self.rows, centre, 1.0 / size], axis=1)
         self.tri, self.slip = tri, slip
+
+    def widest(self) -> float:
+        """No observer is farther than this from a triangle, in longest sides of the triangle."""
+        places = np.concatenate([self.obs, self.table[:, CENTRE : CENTRE + 3]])
+        reach = np.linalg.norm(np.ptp(places, axis=0)) if len(places) else 0.0
+        return float(reach * np.sqrt(self.table[:, CENTRE + 3].max(initial=0.0)))
 
     @property
     def sign(self) -> np.ndarray:
@@ -232,14 +283,14 @@ def launch(
     lane_sums = np.zeros((lanes, by_lane[1] - by_lane[0]), dtype)
     other_sums = np.zeros((workers, 0 if all(along) else n + m - lanes, others[1] - others[0]), dtype)
     kept = matrix or Matrix(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, dtype), 0, 0)
-    code = _code(name, problem.half, dtype)
+    code = _code(name, problem)
     constants = dtype.type(problem.nu), np.finfo(dtype).eps
     count = FRAME_ROWS[OPERATIONS[name].level]
     stop = np.zeros(1, np.int64)
 
     def work(worker: int) -> None:
         run(
-            obs, tri, along, chunk, (worker, workers), REACH[dtype], code, constants, count,
+            obs, tri, along, chunk, (worker, workers), REACHES[dtype], code, constants, count,
             (by_lane, lane_sums), (others, other_sums[worker]), tuple(kept),
             _scratch(obs, tri, along, count), stop,
         )  # fmt: skip
@@ -250,9 +301,6 @@ def launch(
         cut = sums.of_obs[1] - sums.of_obs[0]
         return lane_sums[:, :cut], lane_sums[:, cut:]
     return (lane_sums, total) if along[0] else (total, lane_sums)
-
-
-REACH = {np.dtype(t): np.empty(0, t) for t in (np.float64, np.float32)}
 
 
 def _spans(along: tuple[bool, bool], sums: Sums) -> tuple[tuple[int, int], tuple[int, int]]:

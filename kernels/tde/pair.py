@@ -2,24 +2,36 @@
 
 The numbers of a triangle (a row of `triangles.table`) come first, then the observer's place. Nothing is turned
 into a frame of the triangle; slip enters as the Burgers vector, which is part of the row.
+
+Three ways lead to the same rows: `near`, the closed form; `lifted`, a quadrature across a triangle that is
+narrow beside its distance; `far`, a quadrature of points.
 """
 
-from dislok.kernels.scalar import ZERO, Jet, const, scalar, seed
+from dislok.kernels.scalar import (
+    ZERO,
+    Jet,
+    absolute,
+    const,
+    maximum,
+    scalar,
+    seed,
+    tangent,
+    where,
+    with_tangent,
+)
 
-from .formula import Geometry, cross
+from .formula import Geometry, cross, dot
 from .point import point
 
 LEVELS = ("value", "gradient", "greens", "greens_gradient", "first")
 FRAME_ROWS = {"value": 3, "gradient": 12, "greens": 9, "greens_gradient": 36, "first": 45}
-VERTICES, EDGES, AREA, BURGERS, FRAME = 0, 9, 18, 21, 24
-ROW = 33
-# variables of level "first": the vertices' coordinates as seen from the observer, z, nu, Burgers vector
+# places in a row of the table
+VERTICES, EDGES, AREA, BURGERS, FRAME, ROW = 0, 9, 18, 21, 24, 33
+LIFT_ROW = 18
+PLAN_ROW = 17
+# variables of level "first": observer minus vertices, z, nu, Burgers vector
 Z, NU, SLIP, COUNT = 9, 10, 11, 14
-
-
-def vectors(numbers):
-    """A flat sequence cut into vectors."""
-    return [tuple(numbers[k : k + 3]) for k in range(0, len(numbers), 3)]
+ENDS = ((0, 1), (1, 2), (0, 2))  # of the sides
 
 
 @scalar
@@ -42,34 +54,189 @@ def near(level, half, triangle, obs, nu, eps):
     Returns
     -------
     list of numbers
-        ``value``: displacement (3). ``gradient``: displacement (3), du_i/dx_j (9). ``greens``: displacement for
-        unit strike slip, dip slip, opening (3 x 3); ``greens_gradient``: what ``gradient`` gives, for each
-        (3 x 12). ``first``: displacement (3), derivatives with the vertices' coordinates (3 x 9), with z where
-        it is not that of the observer's distance to a vertex (3), with the Burgers vector (3 x 3), with nu (3).
+        ``value``: displacement (3). ``gradient``: displacement (3), du_i/dx_j (9). ``greens``: displacement
+        for unit strike slip, dip slip, opening (3 x 3). ``greens_gradient``: what ``gradient`` gives, for each
+        (3 x 12). ``first``: displacement (3), its derivatives with the vertices' coordinates (3 x 9), with z
+        apart from the distances to the vertices (3), with the Burgers vector (3 x 3), with nu (3).
     """
-    name = LEVELS[level]
-    if name == "first":
-        return first_rows(first_field(half, triangle, obs, nu, eps))
-    if name in ("gradient", "greens_gradient"):
-        obs = [seed(x, k, 3, 1) for k, x in enumerate(obs)]
-    geometry = observed(half, triangle, obs, nu, eps)
-    if name in ("value", "gradient"):
-        return with_slopes(geometry.displacement(triangle[BURGERS:FRAME]))
-    return [x for b in vectors(triangle[FRAME:ROW]) for x in with_slopes(geometry.displacement(b))]
+    view = seen(level, half, triangle, obs, nu)
+    return rows_of(level, triangle, Geometry(**view, eps=eps))
+
+
+@scalar
+def lifted(level, half, triangle, lift, obs, nu, eps, node, weight):
+    """Rows of a level (as `near`) from one node of a quadrature across a narrow triangle.
+
+    The apex sweeps the triangle on its way from the foot of its height (0) to its place (1), and the field is
+    the integral of its derivative along the way. The field of a triangle that is many times narrower than
+    distant would be a small difference between its long sides.
+
+    Parameters
+    ----------
+    lift : tuple of `LIFT_ROW` numbers
+        A row of `triangles.lifts`.
+    node, weight : number
+        Place of the apex on its way, weight of the node.
+    """
+    view = on_the_way(seen(level, half, triangle, obs, nu), lifts_of(level, lift), 1.0 - node)
+    return [weight * x for x in rows_of(level, triangle, Geometry(**view, eps=eps), tangent)]
 
 
 @scalar
 def far(level, half, triangle, obs, nu, c2, c3, weight):
-    """Rows of a level (as `near`) from one node of a rule: P1 + c2 (P2 - P1) + c3 (P3 - P1)."""
+    """Rows of a level (as `near`) from one node of a rule: the point P1 + c2 (P2 - P1) + c3 (P3 - P1)."""
     name = LEVELS[level]
     if name == "first":
         return first_far(half, triangle, obs, nu, c2, c3, weight)
-    if name in ("gradient", "greens_gradient"):
-        obs = [seed(x, k, 3, 1) for k, x in enumerate(obs)]
+    obs = observer(level, obs)
     r, mirrored = from_node(half, triangle, obs, c2, c3)
     n = [weight * x for x in triangle[AREA:BURGERS]]
-    slips = [triangle[BURGERS:FRAME]] if name in ("value", "gradient") else vectors(triangle[FRAME:ROW])
-    return [x for b in slips for x in with_slopes(point(r, mirrored, b, n, obs[2], nu))]
+    return [x for b in slips(level, triangle) for x in with_slopes(point(r, mirrored, b, n, obs[2], nu))]
+
+
+@scalar
+def method(plan, obs):
+    """How a pair is computed: 0 closed form, 1 lifted, 2 and more the rules of `triangles.REACH` in their order.
+
+    Parameters
+    ----------
+    plan : tuple of `PLAN_ROW` numbers
+        A row of `triangles.plan`.
+    obs : tuple of 3 numbers
+        East, north, up.
+    """
+    r = [x - c for x, c in zip(obs, plan[3:6], strict=True)]
+    along = dot(r, plan[6:9])
+    beyond = maximum(absolute(along) - plan[9], 0.0)
+    across = cross(r, plan[6:9])
+    code = where(dot(across, across) + beyond * beyond >= plan[10], 1.0, 0.0 * along)
+    r = [x - c for x, c in zip(obs, plan[:3], strict=True)]
+    distance = dot(r, r)
+    for k, limit in enumerate(plan[11:PLAN_ROW]):
+        code = where(distance >= limit, k + 2.0, code)
+    return code
+
+
+# ------------------------------------------------------------------------------ numbers of each level
+
+
+def vectors(numbers):
+    """A flat sequence cut into vectors."""
+    return [tuple(numbers[k : k + 3]) for k in range(0, len(numbers), 3)]
+
+
+def observer(level, obs):
+    """The observer's place; seeds where its derivatives are wanted."""
+    if "gradient" not in LEVELS[level]:
+        return obs
+    return tuple(seed(x, k, 3, 1) for k, x in enumerate(obs))
+
+
+def slips(level, triangle):
+    """The Burgers vectors of a level."""
+    return vectors(triangle[FRAME:ROW] if "greens" in LEVELS[level] else triangle[BURGERS:FRAME])
+
+
+def variable(v, slopes):
+    """A number with derivatives {variable: slope} in the variables of level "first"."""
+    return Jet(v, [const(slopes[k], v) if k in slopes else ZERO for k in range(COUNT)])
+
+
+def seen(level, half, triangle, obs, nu):
+    """The triangle as the observer sees it: what `Geometry` is made from."""
+    first = LEVELS[level] == "first"
+    obs = observer(level, obs)
+    vertices = vectors(triangle[VERTICES:EDGES])
+    places = [[x - p for x, p in zip(obs, vertex, strict=True)] for vertex in vertices]
+    below = [-obs[2] - vertex[2] for vertex in vertices]
+    edges = vectors(triangle[EDGES:AREA])
+    z = obs[2]
+    if first:
+        places = [[variable(r[i], {3 * k + i: 1.0}) for i in range(3)] for k, r in enumerate(places)]
+        below = [variable(x, {3 * k + 2: 1.0, Z: -2.0}) for k, x in enumerate(below)]
+        edges = [
+            [variable(x, {3 * start + i: 1.0, 3 * end + i: -1.0}) for i, x in enumerate(edge)]
+            for (start, end), edge in zip(ENDS, edges, strict=True)
+        ]
+        z, nu = variable(z, {Z: 1.0}), variable(nu, {NU: 1.0})
+    mirrored = [[*r[:2], up] for r, up in zip(places, below, strict=True)] if half else None
+    return {
+        "places": places, "mirrored": mirrored, "edges": edges,
+        "area": triangle[AREA:BURGERS], "z": z, "nu": nu,
+    }  # fmt: skip
+
+
+def lifts_of(level, lift):
+    """The vertices' ways, each a vector, with their derivatives: they are differences of the vertices."""
+    ways = vectors(lift[:9])
+    if LEVELS[level] != "first":
+        return ways
+    shares = vectors(lift[9:LIFT_ROW])
+    zeros = [ZERO] * (COUNT - Z)
+    return [
+        [Jet(way[i], [-c if j == i else ZERO for c in share for j in range(3)] + zeros) for i in range(3)]
+        for way, share in zip(ways, shares, strict=True)
+    ]
+
+
+def on_the_way(view, ways, rest):
+    """What is seen when the vertices have `rest` of their ways before them, as tangents along the ways."""
+
+    def moved(r, way):
+        return [step(x, w, rest) for x, w in zip(r, way, strict=True)]
+
+    changed = dict(view)
+    for name in ("places", "mirrored"):
+        if view[name] is not None:
+            changed[name] = [moved(r, way) for r, way in zip(view[name], ways, strict=True)]
+    changed["edges"] = [
+        moved(edge, [a - b for a, b in zip(ways[start], ways[end], strict=True)])
+        for (start, end), edge in zip(ENDS, view["edges"], strict=True)
+    ]
+    return changed
+
+
+def step(x, way, rest):
+    """x + rest way, as a tangent; `way` is what x loses on the way."""
+    if way is ZERO:
+        return x
+    if isinstance(x, Jet):
+        slopes = way.p if isinstance(way, Jet) else [ZERO] * x.n
+        parts = [step(d, s, rest) for d, s in zip(x.p, slopes, strict=True)]
+        return Jet(step(x.v, way.v if isinstance(way, Jet) else way, rest), parts)
+    return with_tangent(rest * way if x is ZERO else x + rest * way, -way)
+
+
+# -------------------------------------------------------------------------------------------- rows
+
+
+def rows_of(level, triangle, geometry, part=lambda x: x):
+    """Rows of a level; `part` is what is taken of each number."""
+    if LEVELS[level] == "first":
+        b = [variable(x, {SLIP + i: 1.0}) for i, x in enumerate(triangle[BURGERS:FRAME])]
+        return first_rows(geometry.displacement(b), part)
+    return [x for b in slips(level, triangle) for x in with_slopes(geometry.displacement(b), part)]
+
+
+def with_slopes(u, part=lambda x: x):
+    """Displacement and, of jets, its derivatives, component by component."""
+    if not isinstance(u[0], Jet):
+        return [part(x) for x in u]
+    return [part(x.v) for x in u] + [part(dense(d, x.v)) for x in u for d in x.p]
+
+
+def dense(d, like):
+    """A derivative as a number, also where it is zero by structure."""
+    return const(0.0, like) if d is ZERO else d
+
+
+def first_rows(u, part):
+    """Rows of level "first" from jets; the vertices move against what the observer sees."""
+    rows = [part(x.v) for x in u]
+    rows += [-part(dense(d, x.v)) for x in u for d in x.p[:Z]]
+    for block in (slice(Z, NU), slice(SLIP, COUNT), slice(NU, SLIP)):
+        rows += [part(dense(d, x.v)) for x in u for d in x.p[block]]
+    return rows
 
 
 def from_node(half, triangle, obs, c2, c3):
@@ -84,83 +251,32 @@ def first_far(half, triangle, obs, nu, c2, c3, weight):
     """Rows of level "first" from a node, by way of derivatives with its place, area vector, z, nu and b."""
     one = const(1.0, obs[0])
 
-    def variables(numbers, first):
-        return [Jet(v, [one if k == first + i else ZERO for k in range(11)]) for i, v in enumerate(numbers)]
+    def variables(numbers, at):
+        return [Jet(v, [one if k == at + i else ZERO for k in range(11)]) for i, v in enumerate(numbers)]
 
     place, image = from_node(half, triangle, obs, c2, c3)
     r, n = variables(place, 0), variables([weight * x for x in triangle[AREA:BURGERS]], 3)
     (z, ratio), b = variables([obs[2], nu], 6), variables(triangle[BURGERS:FRAME], 8)
     mirrored = None
     if half:
-        below = Jet(image[2], [one if k == 2 else const(-2.0, one) if k == 6 else ZERO for k in range(11)])
-        mirrored = [r[0], r[1], below]
+        slopes = {2: one, 6: const(-2.0, one)}
+        mirrored = [r[0], r[1], Jet(image[2], [slopes.get(k, ZERO) for k in range(11)])]
     u = point(r, mirrored, b, n, z, ratio)
-    rows = [x.v for x in u]
-    e12, e23, e13 = vectors(triangle[EDGES:AREA])
-    half_weight = 0.5 * weight
-    for x in u:
-        moved, grown = x.p[:3], [half_weight * d for d in x.p[3:6]]
-        shares = ((1.0 - c2 - c3, 1.0, e23), (c2, -1.0, e13), (c3, 1.0, e12))
-        for share, sign, edge in shares:
-            rows += [sign * t - share * d for t, d in zip(cross(grown, edge), moved, strict=True)]
-    rows += [dense(x.p[6], x.v) for x in u]
-    rows += [dense(d, x.v) for x in u for d in x.p[8:]]
-    return rows + [dense(x.p[7], x.v) for x in u]
-
-
-def observed(half, triangle, obs, nu, eps):
-    """The integrals for an observer whose place may carry derivatives."""
-    vertices = vectors(triangle[VERTICES:EDGES])
-    places = [tuple(x - p for x, p in zip(obs, vertex, strict=True)) for vertex in vertices]
-    mirrored = None
-    if half:
-        image = (obs[0], obs[1], -obs[2])
-        mirrored = [tuple(x - p for x, p in zip(image, vertex, strict=True)) for vertex in vertices]
     edges = vectors(triangle[EDGES:AREA])
-    return Geometry(places, mirrored, edges, triangle[AREA:BURGERS], obs[2], nu, eps)
+    by_vertex = [x for each in u for x in vertex_slopes(each.p[:3], each.p[3:6], edges, c2, c3, weight)]
+    rest = [
+        dense(d, x.v) for block in (slice(6, 7), slice(8, 11), slice(7, 8)) for x in u for d in x.p[block]
+    ]
+    return [x.v for x in u] + by_vertex + rest
 
 
-def with_slopes(u):
-    """Displacement and, of jets, its derivatives, component by component."""
-    if not isinstance(u[0], Jet):
-        return list(u)
-    return [x.v for x in u] + [dense(d, x.v) for x in u for d in x.p]
-
-
-def dense(d, like):
-    """A derivative as a number, also where it is zero by structure."""
-    return const(0.0, like) if d is ZERO else d
-
-
-def first_field(half, triangle, obs, nu, eps):
-    """Displacement as jets in the `COUNT` variables of level "first"."""
-    one = const(1.0, obs[0])
-    minus = const(-1.0, obs[0])
-
-    def variable(v, *slopes):
-        p = dict(slopes)
-        return Jet(v, [p.get(k, ZERO) for k in range(COUNT)])
-
-    vertices = vectors(triangle[VERTICES:EDGES])
-    places, mirrored = [], []
-    for k, vertex in enumerate(vertices):
-        r = [x - p for x, p in zip(obs, vertex, strict=True)]
-        places.append([variable(r[i], (3 * k + i, one)) for i in range(3)])
-        up = variable(-obs[2] - vertex[2], (3 * k + 2, one), (Z, const(-2.0, one)))
-        mirrored.append([*places[-1][:2], up])
-    edges = []
-    for (start, end), edge in zip(((0, 1), (1, 2), (0, 2)), vectors(triangle[EDGES:AREA]), strict=True):
-        edges.append([variable(edge[i], (3 * start + i, one), (3 * end + i, minus)) for i in range(3)])
-    z, ratio = variable(obs[2], (Z, one)), variable(nu, (NU, one))
-    b = [variable(x, (SLIP + i, one)) for i, x in enumerate(triangle[BURGERS:FRAME])]
-    images = mirrored if half else None
-    return Geometry(places, images, edges, triangle[AREA:BURGERS], z, ratio, eps).displacement(b)
-
-
-def first_rows(u):
-    """Rows of level "first" from the jets: vertices move against the observer."""
-    rows = [x.v for x in u]
-    rows += [dense(-d, x.v) for x in u for d in x.p[:Z]]
-    rows += [dense(x.p[Z], x.v) for x in u]
-    rows += [dense(d, x.v) for x in u for d in x.p[SLIP:]]
-    return rows + [dense(x.p[NU], x.v) for x in u]
+def vertex_slopes(by_place, by_area, edges, c2, c3, weight):
+    """Derivatives with the vertices from those with a node's place and area vector."""
+    e12, e23, e13 = edges
+    grown = [(0.5 * weight) * d for d in by_area]
+    shares = ((1.0 - c2 - c3, 1.0, e23), (c2, -1.0, e13), (c3, 1.0, e12))
+    return [
+        sign * turn - share * moved
+        for share, sign, edge in shares
+        for turn, moved in zip(cross(grown, edge), by_place, strict=True)
+    ]
