@@ -1,0 +1,61 @@
+"""Products with a linear operator of SciPy as differentiable functions of torch tensors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from scipy.sparse.linalg import LinearOperator
+from torch import Tensor
+from torch.autograd import Function
+
+
+class Product(Function):
+    """An operator, or its transpose, times a vector: its derivative is the other of the two."""
+
+    @staticmethod
+    def forward(operator: LinearOperator, transposed: bool, vector: Tensor) -> Tensor:
+        values = vector.detach().numpy()
+        result = operator.rmatvec(values) if transposed else operator.matvec(values)
+        return torch.from_numpy(result)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        ctx.operator, ctx.transposed, _ = inputs
+
+    @staticmethod
+    def backward(ctx: Any, cot: Tensor) -> Any:
+        return None, None, product(ctx.operator, not ctx.transposed, cot)
+
+    @staticmethod
+    def jvp(ctx: Any, _: Any, __: Any, tangent: Tensor) -> Tensor:
+        return product(ctx.operator, ctx.transposed, tangent)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, operator: Any, transposed: bool, vectors: Tensor) -> Any:
+        rows = [product(operator, transposed, row) for row in vectors.movedim(in_dims[2], 0)]
+        return torch.stack(rows), 0
+
+
+def product(operator: LinearOperator, transposed: bool, vector: Tensor) -> Tensor:
+    """`operator`, or its transpose, times a vector; differentiable to any order, forwards and backwards.
+
+    Parameters
+    ----------
+    operator : LinearOperator, shape (n, m)
+        Real.
+    transposed : bool
+    vector : Tensor on the CPU, shape (m,), or (n,) if transposed
+        Of the operator's dtype.
+
+    Raises
+    ------
+    TypeError
+        If the tensor is on a device or has another dtype.
+    """
+    if vector.device.type != "cpu":
+        raise TypeError(f"the vector is on {vector.device}; the operator works on the CPU")
+    if str(vector.dtype) != f"torch.{operator.dtype}":
+        raise TypeError(f"the vector is {vector.dtype}, but the operator is {operator.dtype}")
+    result: Any = Product.apply(operator, transposed, vector)
+    return result
