@@ -13,12 +13,14 @@ import numpy as np
 from dislok.kernels.cpu import call, kernel
 from dislok.kernels.lanes import LANES
 
+from .pair import ROW
+
 # Lanes that are sorted at once; their sums and their columns stay in the second-level cache.
 CHUNK = 512
 # Lanes that code takes at once, so that a block of few lanes costs little.
 GROUP = 16
 # Columns of a triangle after those of the formula: centre, and one over the square of its longest side.
-CENTRE = 33
+CENTRE = ROW
 # Places of code in `run`.
 NEAR, FAR, FINISH = 0, 1, 2
 

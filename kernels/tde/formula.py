@@ -175,17 +175,19 @@ class Side:
 
 
 @scalar
-def solid_angle(area, sides, eps):
+def solid_angle(area, turn, sides, rounding):
     """Solid angle that the triangle fills, positive on the side to which its area vector points.
 
-    Van Oosterom & Strackee (1983); 2 pi in the plane inside the triangle. `sides` are 12, 23, 13.
+    Van Oosterom & Strackee (1983, IEEE Trans. Biomed. Eng. 30, 125-126). In the plane inside the triangle it
+    is 2 pi times `turn`. `sides` are 12, 23, 13.
     """
     s12, s23, s13 = sides
     p, q, r = (tuple(plain(x) for x in v.r) for v in (s12.a, s12.b, s23.b))
     dp, dq, dr = (plain(v.dist) for v in (s12.a, s12.b, s23.b))
-    height = closest_height(area, (p, q, r), (dp, dq, dr), eps)
+    height = plain(turn) * closest_height(area, (p, q, r), (dp, dq, dr))
+    height = where(absolute(height) <= rounding, 0.0, height)
     below = dp * dq * dr + dot(p, q) * dr + dot(q, r) * dp + dot(p, r) * dq
-    v = 2.0 * atan2(height, below)
+    v = 2.0 * plain(turn) * atan2(height, below)
     slopes, variables = [], []
     for sign, side in ((-1.0, s12), (-1.0, s23), (1.0, s13)):
         for end in (side.a, side.b):
@@ -195,21 +197,14 @@ def solid_angle(area, sides, eps):
 
 
 @scalar
-def closest_height(area, places, dists, eps):
-    """Twice the area times the height above the triangle's plane, by way of the closest vertex.
-
-    A height within the rounding of the coordinates is zero on the positive side.
-    """
+def closest_height(area, places, dists):
+    """Twice the area times the height above the triangle's plane, by way of the closest vertex."""
     p, q, r = places
     first = dists[0] < dists[1]
     closest = [where(first, x, y) for x, y in zip(p, q, strict=True)]
-    nearest = where(first, dists[0], dists[1])
-    third = dists[2] < nearest
+    third = dists[2] < where(first, dists[0], dists[1])
     closest = [where(third, x, y) for x, y in zip(r, closest, strict=True)]
-    terms = [plain(n) * x for n, x in zip(area, closest, strict=True)]
-    height = terms[0] + terms[1] + terms[2]
-    size = absolute(terms[0]) + absolute(terms[1]) + absolute(terms[2])
-    return where(absolute(height) <= (8.0 * eps) * size, 0.0, 2.0 * height)
+    return 2.0 * dot([plain(n) for n in area], closest)
 
 
 # ------------------------------------------------------------------- the integral of zeta^2/R along a side
@@ -401,23 +396,25 @@ class Geometry:
         The sides 12, 23, 13, end minus start.
     area : vector
         Area vector (P2 - P1) x (P3 - P1)/2; its derivatives are not used.
+    turn : number
+        1 where observers in the plane count as on the side to which the area vector points, else -1.
     z, nu : number
         Height of the observer (negative), Poisson's ratio.
-    eps : number
-        Spacing of the numbers at 1.
+    rounding : number
+        Height times twice the area within which an observer counts as in the plane.
     """
 
-    def __init__(self, places, mirrored, edges, area, z, nu, eps):
+    def __init__(self, places, mirrored, edges, area, turn, z, nu, rounding):
         directions = [Direction(edge) for edge in edges]
         self.z, self.nu, self.half = z, nu, mirrored is not None
         self.alpha = 0.5 / (1.0 - nu)
         self.sides = sides_of(places, directions, False)
         self.logs = [side.log() for side in self.sides]
-        self.omega = solid_angle(area, self.sides, eps)
+        self.omega = solid_angle(area, turn, self.sides, rounding)
         if self.half:
             self.image = sides_of(mirrored, directions, True)
             self.image_logs = [side.log() for side in self.image]
-            self.image_omega = solid_angle(area, self.image, eps)
+            self.image_omega = solid_angle(area, turn, self.image, rounding)
             pairs = zip(self.image, self.image_logs, strict=True)
             self.projections = [stereographic(side, log) for side, log in pairs]
 

@@ -26,7 +26,7 @@ from .point import point
 LEVELS = ("value", "gradient", "greens", "greens_gradient", "first")
 FRAME_ROWS = {"value": 3, "gradient": 12, "greens": 9, "greens_gradient": 36, "first": 45}
 # places in a row of the table
-VERTICES, EDGES, AREA, BURGERS, FRAME, ROW = 0, 9, 18, 21, 24, 33
+VERTICES, EDGES, AREA, BURGERS, FRAME, TURN, ROW = 0, 9, 18, 21, 24, 33, 34
 LIFT_ROW = 18
 PLAN_ROW = 17
 # variables of level "first": observer minus vertices, z, nu, Burgers vector
@@ -60,7 +60,7 @@ def near(level, half, triangle, obs, nu, eps):
         apart from the distances to the vertices (3), with the Burgers vector (3 x 3), with nu (3).
     """
     view = seen(level, half, triangle, obs, nu)
-    return rows_of(level, triangle, Geometry(**view, eps=eps))
+    return rows_of(level, triangle, Geometry(**view, rounding=rounding(triangle, obs, eps)))
 
 
 @scalar
@@ -79,7 +79,8 @@ def lifted(level, half, triangle, lift, obs, nu, eps, node, weight):
         Place of the apex on its way, weight of the node.
     """
     view = on_the_way(seen(level, half, triangle, obs, nu), lifts_of(level, lift), 1.0 - node)
-    return [weight * x for x in rows_of(level, triangle, Geometry(**view, eps=eps), tangent)]
+    geometry = Geometry(**view, rounding=rounding(triangle, obs, eps))
+    return [weight * x for x in rows_of(level, triangle, geometry, tangent)]
 
 
 @scalar
@@ -125,6 +126,12 @@ def vectors(numbers):
     return [tuple(numbers[k : k + 3]) for k in range(0, len(numbers), 3)]
 
 
+def rounding(triangle, obs, eps):
+    """What the rounding of the coordinates may make of the height above the plane, times twice the area."""
+    sizes = [absolute(x) + absolute(p) for x, p in zip(obs, triangle, strict=False)]
+    return (2.0 * eps) * dot([absolute(n) for n in triangle[AREA:BURGERS]], sizes)
+
+
 def observer(level, obs):
     """The observer's place; seeds where its derivatives are wanted."""
     if "gradient" not in LEVELS[level]:
@@ -134,7 +141,7 @@ def observer(level, obs):
 
 def slips(level, triangle):
     """The Burgers vectors of a level."""
-    return vectors(triangle[FRAME:ROW] if "greens" in LEVELS[level] else triangle[BURGERS:FRAME])
+    return vectors(triangle[FRAME:TURN] if "greens" in LEVELS[level] else triangle[BURGERS:FRAME])
 
 
 def variable(v, slopes):
@@ -162,7 +169,7 @@ def seen(level, half, triangle, obs, nu):
     mirrored = [[*r[:2], up] for r, up in zip(places, below, strict=True)] if half else None
     return {
         "places": places, "mirrored": mirrored, "edges": edges,
-        "area": triangle[AREA:BURGERS], "z": z, "nu": nu,
+        "area": triangle[AREA:BURGERS], "turn": triangle[TURN], "z": z, "nu": nu,
     }  # fmt: skip
 
 

@@ -40,8 +40,7 @@ REACH = {
 LIFT = {"float64": 50.0, "float32": 8.0}
 # Nodes and weights of a lift: Gauss and Legendre's on (0, 1).
 LIFT_NODES = ((0.1127016653792583, 5 / 18), (0.5, 4 / 9), (0.8872983346207417, 5 / 18))
-# places in a row: vertices, edges, area vector, Burgers vector, unit vectors of the slip
-ROW = 33
+ROW = 34
 
 
 def rule(degree):
@@ -98,8 +97,8 @@ def table(tri, slip=None):
     -------
     rows : array, shape (m, ROW)
         Vertices sorted from the shallowest to the deepest (9), their differences 12, 23, 13 (9), the area
-        vector of the sorted triangle (3), Burgers vector (3), unit vectors of the slip (9); these last
-        change their sign where the sorting turned the triangle over.
+        vector of the sorted triangle (3), Burgers vector (3), unit vectors of the slip (9), which
+        change their sign where the sorting turned the triangle over, and that sign (1).
     order : array of int, shape (m, 3)
         Which vertex of the caller each sorted vertex is.
     """
@@ -111,7 +110,7 @@ def table(tri, slip=None):
     edges = edges_of(turned)
     axes = axes * parity[:, None, None]
     b = np.zeros((len(tri), 3)) if slip is None else np.einsum("mk,mki->mi", slip, axes)
-    parts = [turned, edges, 0.5 * twice_area(turned), b, axes]
+    parts = [turned, edges, 0.5 * twice_area(turned), b, axes, parity]
     return np.concatenate([part.reshape(len(tri), -1) for part in parts], axis=1), order
 
 
