@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import KDTree
+
+from dislok import tde
 
 from .patches import Adjacency, Array, Indices, Patches, refuse, surface_points
 
@@ -60,15 +61,15 @@ class Mesh(Patches):
 
     def greens(self, xy: ArrayLike, nu: float = 0.25) -> Array:
         """Surface displacement (n, 3, m, 3) at points (n, 2) per unit slip of each kind."""
-        return np.asarray(_tde().greens(surface_points(xy), self.triangles, nu=nu))
+        return np.asarray(tde.greens(surface_points(xy), self.triangles, nu=nu))
 
     def apply(self, xy: ArrayLike, slip: Array, nu: float = 0.25) -> Array:
         """Surface displacement (n, 3) of slip (m, 3); the matrix is never made."""
-        return np.asarray(_tde().apply(surface_points(xy), self.triangles, slip, nu=nu))
+        return np.asarray(tde.apply(surface_points(xy), self.triangles, slip, nu=nu))
 
     def apply_adjoint(self, xy: ArrayLike, r: Array, nu: float = 0.25) -> Array:
         """Transposed matrix times residuals (n, 3): (m, 3)."""
-        return np.asarray(_tde().apply_adjoint(surface_points(xy), self.triangles, r, nu=nu))
+        return np.asarray(tde.apply_adjoint(surface_points(xy), self.triangles, r, nu=nu))
 
     def _set_geometry(self) -> None:
         a, b, c = self.outlines.transpose(1, 0, 2)
@@ -94,8 +95,7 @@ class Mesh(Patches):
     def _adjacency(self) -> Adjacency:
         edges, owner = directed_edges(self.cells)
         group, count = _groups(edges)
-        paired = np.flatnonzero(count[group] == 2)
-        paired = paired[np.argsort(group[paired], kind="stable")].reshape(-1, 2)
+        paired = _paired(group, count)
         _check_orientation(edges[paired], owner[paired])
         length = np.linalg.norm(self.points[edges[:, 0]] - self.points[edges[:, 1]], axis=-1)
         # The centroid of a triangle lies a third of its height above each side.
@@ -107,10 +107,6 @@ class Mesh(Patches):
         return Adjacency(
             pairs, length[paired[:, 0]], distance, owner[rim], length[rim], height[rim], at_surface
         )
-
-
-def _tde() -> Any:
-    return import_module("dislok.tde")
 
 
 def checked_cells(cells: ArrayLike, points: int) -> Indices:
@@ -146,13 +142,18 @@ def _groups(edges: Indices) -> tuple[Indices, Indices]:
     return group.reshape(-1), count
 
 
+def _paired(group: Indices, count: Indices) -> Indices:
+    """The two directed edges (e, 2) of every undirected one that two triangles share."""
+    shared = np.flatnonzero(count[group] == 2)
+    return shared[np.argsort(group[shared], kind="stable")].reshape(-1, 2)
+
+
 def neighbours(cells: Indices) -> tuple[Indices, NDArray[np.bool_]]:
-    """Pairs (e, 2) of triangles that alone share an edge, and whether they go round the same way, (e,)."""
+    """Pairs (e, 2) of triangles that alone share an edge, and whether they face opposite ways, (e,)."""
     edges, owner = directed_edges(cells)
     group, count = _groups(edges)
-    paired = np.flatnonzero(count[group] == 2)
-    paired = paired[np.argsort(group[paired], kind="stable")].reshape(-1, 2)
-    return owner[paired], edges[paired[:, 0], 0] == edges[paired[:, 1], 1]
+    paired = _paired(group, count)
+    return owner[paired], edges[paired[:, 0], 0] == edges[paired[:, 1], 0]
 
 
 def _check_once(ordered: Indices) -> None:

@@ -11,6 +11,7 @@ locks every edge but those at the ground's surface, where slip may end abruptly.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from .patches import Array, Patches
@@ -78,7 +79,7 @@ def roughness(patches: Patches, order: int, edges: str = "free") -> sparse.csr_a
     raise ValueError(f"order must be 0, 1 or 2, got {order!r}")
 
 
-def _held(patches: Patches, edges: str) -> Array:
+def _held(patches: Patches, edges: str) -> NDArray[np.bool_]:
     if edges not in EDGES:
         raise ValueError(f"edges must be one of {', '.join(EDGES)}; got {edges!r}")
     surface = patches.adjacency.at_surface

@@ -141,7 +141,7 @@ def frame_of(normals: Array) -> Array:
     north = normals[:, 2:] * np.array([0.0, 1.0, 0.0])
     strike = np.where(flat[:, None], north, strike)
     strike = strike / np.linalg.norm(strike, axis=-1, keepdims=True)
-    return np.stack([strike, np.cross(normals, strike), normals], axis=1)
+    return np.asarray(np.stack([strike, np.cross(normals, strike), normals], axis=1), np.float64)
 
 
 def surface_points(xy: ArrayLike) -> Array:

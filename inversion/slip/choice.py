@@ -120,8 +120,8 @@ def _bayesian(problem: SlipProblem, known: bool) -> Callable[[float], float]:
     count = problem.data.size - problem.design.shape[1] + rank - problem.size
     if count <= 0:
         raise ValueError(
-            f"{problem.data.size} data are too few for this criterion: smoothing leaves {problem.size - rank} "
-            f"combinations of slip free, and there are {problem.design.shape[1]} nuisance terms"
+            f"{problem.data.size} data are too few for this criterion: smoothing leaves "
+            f"{problem.size - rank} combinations of slip free, nuisance terms {problem.design.shape[1]}"
         )
 
     def score(smoothing: float) -> float:

@@ -74,12 +74,16 @@ class SlipProblem:
         self.shear_modulus = float(shear_modulus)
         self.lower = np.concatenate([model.lower for model in self.models])
         self.upper = np.concatenate([model.upper for model in self.models])
-        self.roughness = sparse.csr_array(sparse.block_diag([model.roughness() for model in self.models]))
+        self.set_roughness(self.models)
         self.points = np.concatenate([data.xy for data in self.datasets])
         self.design = linalg.block_diag(*(data.whiten(data.basis) for data in self.datasets))
         self._basis = orthonormal(self.design)
         self.whitened_data = np.concatenate([data.whiten(data.values) for data in self.datasets])
         self.data = self.without_nuisance(self.whitened_data)
+
+    def set_roughness(self, models: Sequence[SlipModel]) -> None:
+        """Measure roughness on other faults of as many patches, as where the shape of a fault is sought."""
+        self.roughness = sparse.csr_array(sparse.block_diag([model.roughness() for model in models]))
 
     @property
     def size(self) -> int:

@@ -85,8 +85,8 @@ def minimise(
     x = np.clip(np.zeros(rhs.size) if start is None else start, lower, upper)
     goal = tolerance * max(float(np.abs(rhs).max(initial=0.0)), np.finfo(float).tiny)
     gradient = normal.product(x) - rhs
+    free = _inner(x, gradient, lower, upper)
     for round_ in range(_ROUNDS):
-        free = ~(((x <= lower) & (gradient > 0)) | ((x >= upper) & (gradient < 0)))
         if float(np.abs(gradient[free]).max(initial=0.0)) <= goal:
             return Boxed(x, free, round_, True)
         step = np.zeros(x.size)
@@ -94,7 +94,13 @@ def minimise(
         x, gradient, moved = _search(normal, x, gradient, step, lower, upper)
         if not moved:
             return Boxed(x, free, round_, False)
+        free = _inner(x, gradient, lower, upper)
     return Boxed(x, free, _ROUNDS, False)
+
+
+def _inner(x: Array, gradient: Array, lower: Array, upper: Array) -> Mask:
+    """Coefficients that do not press against a bound."""
+    return ~(((x <= lower) & (gradient > 0)) | ((x >= upper) & (gradient < 0)))
 
 
 def _search(

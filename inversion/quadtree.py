@@ -1,0 +1,414 @@
+"""Displacement maps and interferograms made small: quadtree cells, and covariances estimated from the data.
+
+`quadtree` divides a map into squares until what varies inside them is below a threshold (Jónsson et al.
+2002); missing pixels are NaN. `noise_model` measures how errors are correlated where the ground is at rest,
+and `Cells.covariance` carries that to the means of the cells, so that a thousand cells weigh what a million
+correlated pixels are worth (Sudhaus & Jónsson 2009).
+
+References
+----------
+Jónsson, S., Zebker, H., Segall, P. and Amelung, F. (2002). Fault slip distribution of the 1999 Mw 7.1 Hector
+Mine earthquake. Bull. Seismol. Soc. Am. 92(4), 1377-1389.
+
+Sudhaus, H. and Jónsson, S. (2009). Improved source modelling through combined use of InSAR and GPS under
+consideration of correlated data errors. Geophys. J. Int. 176(2), 389-404.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import fft, optimize
+
+Array = NDArray[np.float64]
+Indices = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+_SAMPLES = 4
+_BINS = 30
+_ROWS = 256
+_DISTANCES = 60
+_ROUNDS = 3
+
+
+class Noise(NamedTuple):
+    """Errors of a map: white noise, and noise whose correlation decays exponentially with distance.
+
+    Attributes
+    ----------
+    white, correlated : standard deviations, in the unit of the map.
+    distance : where the correlation has decayed to 1/e, in the unit of the pixel size.
+    lag, semivariance : (b,) what was measured; semivariance in the map's unit squared.
+    """
+
+    white: float
+    correlated: float
+    distance: float
+    lag: Array
+    semivariance: Array
+
+    def covariance(self, distance: ArrayLike) -> Array:
+        """Covariance of two pixels at a distance; the white part belongs to distance zero."""
+        d = np.asarray(distance, dtype=float)
+        return np.asarray(
+            self.correlated**2 * np.exp(-d / self.distance) + np.where(d == 0, self.white**2, 0)
+        )
+
+    def variogram(self, lag: ArrayLike) -> Array:
+        """Semivariance of the model."""
+        h = np.asarray(lag, dtype=float)
+        rise = self.white**2 + self.correlated**2 * (1 - np.exp(-h / self.distance))
+        return np.asarray(np.where(h > 0, rise, 0.0))
+
+
+class Cells(NamedTuple):
+    """The squares of a quadtree, k of them, from the top row on.
+
+    Attributes
+    ----------
+    xy : (k, 2) mean east and north of the pixels that are present.
+    values : (k, c) their mean, one column for each map.
+    pixels : (k,) number of these pixels; row, column, size : (k,) first pixel and side of each square, in
+        pixels.
+    spacing : (east, north) distance of pixels; shape : of the map; present : (rows, columns) its pixels.
+    """
+
+    xy: Array
+    values: Array
+    pixels: Indices
+    row: Indices
+    column: Indices
+    size: Indices
+    spacing: tuple[float, float]
+    shape: tuple[int, int]
+    present: Mask
+
+    def average(self, maps: ArrayLike) -> Array:
+        """Mean (k,) or (k, c) over each cell of other maps, say of look vectors.
+
+        Maps are (rows, columns) or (c, rows, columns); the pixels are those present when the cells were made.
+        """
+        layers = np.asarray(maps, dtype=float)
+        if layers.shape[-2:] != self.shape or layers.ndim not in (2, 3):
+            raise ValueError(
+                f"maps: expected shape (c, {self.shape[0]}, {self.shape[1]}), got {layers.shape}"
+            )
+        stack = layers.reshape(-1, *self.shape)
+        means = np.array([stack[:, a, b][:, self.present[a, b]].mean(axis=1) for a, b in self.windows()])
+        return means[:, 0] if layers.ndim == 2 else means
+
+    def windows(self) -> list[tuple[slice, slice]]:
+        """Rows and columns of every cell."""
+        corners = zip(self.row.tolist(), self.column.tolist(), self.size.tolist(), strict=True)
+        return [(slice(r, r + s), slice(c, c + s)) for r, c, s in corners]
+
+    def covariance(self, noise: Noise) -> Array:
+        """Covariance (k, k) of the cells' means under a noise model.
+
+        The variance of each cell is the exact mean over all pairs of its pixels. Between cells it is the mean
+        over pairs of at most 16 pixels of each, spread over the cell.
+        """
+        matrix = self._between(noise)
+        matrix[np.diag_indices(len(matrix))] = self._within(noise)
+        return matrix
+
+    def _within(self, noise: Noise) -> Array:
+        variance = np.empty(len(self.pixels))
+        for i, (a, b) in enumerate(self.windows()):
+            pairs, distance = _pair_counts(self.present[a, b], self.spacing)
+            variance[i] = (pairs * noise.covariance(distance)).sum() / self.pixels[i] ** 2
+        return variance
+
+    def _between(self, noise: Noise) -> Array:
+        points, weights = self._samples()
+        k, s = weights.shape
+        matrix = np.empty((k, k))
+        correlated = noise._replace(white=0.0)
+        step = max(1, _ROWS * 256 // max(k, 1))
+        for first in range(0, k, step):
+            rows = slice(first, first + step)
+            near = points[rows].reshape(-1, 1, 2) - points.reshape(1, -1, 2)
+            table = correlated.covariance(np.hypot(near[..., 0], near[..., 1])).reshape(-1, s, k, s)
+            matrix[rows] = np.einsum("is,isjt,jt->ij", weights[rows], table, weights)
+        return (matrix + matrix.T) / 2
+
+    def _samples(self) -> tuple[Array, Array]:
+        """Points (k, s, 2) spread over each cell's pixels and their weights (k, s), which sum to one."""
+        most = _SAMPLES**2
+        points, weights = np.zeros((len(self.pixels), most, 2)), np.zeros((len(self.pixels), most))
+        for i, (a, b) in enumerate(self.windows()):
+            rows, columns = np.nonzero(self.present[a, b])
+            block = (_SAMPLES * rows // self.size[i]) * _SAMPLES + _SAMPLES * columns // self.size[i]
+            number = np.bincount(block, minlength=most)
+            east, north = (np.bincount(block, v, most) / np.maximum(number, 1) for v in (columns, rows))
+            points[i] = np.stack(
+                [(east + b.start) * self.spacing[0], (north + a.start) * self.spacing[1]], -1
+            )
+            weights[i] = number / number.sum()
+        return points, weights
+
+
+def quadtree(
+    maps: ArrayLike,
+    threshold: float,
+    *,
+    origin: tuple[float, float] = (0.0, 0.0),
+    spacing: tuple[float, float] = (1.0, 1.0),
+    smallest: int = 4,
+    largest: int = 64,
+    least_present: float = 0.5,
+) -> Cells:
+    """Divide maps into squares until their pixels vary by less than a threshold.
+
+    Parameters
+    ----------
+    maps : array_like, shape (rows, columns) or (c, rows, columns)
+        One map, or several of the same ground (east and north offsets, say), NaN where missing. A pixel
+        that is missing in one is missing.
+    threshold : float
+        Standard deviation inside a cell, of the map that varies most, above which it is divided.
+    origin : (float, float)
+        East and north of the centre of pixel [0, 0].
+    spacing : (float, float)
+        East and north from one pixel to the next column and to the next row; north is negative where the
+        first row is the northernmost.
+    smallest, largest : int
+        Least and largest side of a cell in pixels; largest is smallest times a power of two.
+    least_present : float
+        Share of the pixels of a cell that must be present; with fewer it is divided, and dropped at last.
+
+    Returns
+    -------
+    Cells
+
+    Raises
+    ------
+    ValueError
+        If a shape or a size does not fit, or no cell is left.
+    """
+    layers = np.asarray(maps, dtype=float)
+    layers = layers[None] if layers.ndim == 2 else layers
+    if layers.ndim != 3:
+        raise ValueError(f"maps: expected shape (rows, columns) or (c, rows, columns), got {layers.shape}")
+    levels = _levels(smallest, largest)
+    if not (np.isfinite(threshold) and threshold > 0 and 0 < least_present <= 1):
+        raise ValueError(
+            f"threshold must be positive and least_present in (0, 1], got {threshold!r}, {least_present!r}"
+        )
+    present = np.asarray(np.isfinite(layers).all(axis=0), bool)
+    cells = _divide(layers, present, threshold, smallest, levels, least_present)
+    if not len(cells):
+        raise ValueError("maps: no cell of any size has enough pixels")
+    return _cells(layers, present, cells, origin, spacing)
+
+
+def noise_model(
+    values: ArrayLike,
+    spacing: tuple[float, float],
+    *,
+    rest: ArrayLike | None = None,
+    farthest: float | None = None,
+    pairs: int = 1_000_000,
+    deramp: bool = True,
+    seed: int = 0,
+) -> Noise:
+    """Measure the errors of a map where the ground is at rest.
+
+    Parameters
+    ----------
+    values : array_like, shape (rows, columns)
+        The map, NaN where missing.
+    spacing : (float, float)
+        As of `quadtree`.
+    rest : array_like of bool, shape (rows, columns), optional
+        Pixels without signal; all by default.
+    farthest : float, optional
+        Longest distance of pairs; by default half the shorter side of the map.
+    pairs : int
+        Number of random pairs of pixels.
+    deramp : bool
+        Take a plane off first.
+    seed : int
+        Of the random pairs.
+
+    Returns
+    -------
+    Noise
+
+    Raises
+    ------
+    ValueError
+        If a shape does not fit or fewer than 100 pixels are at rest.
+
+    Notes
+    -----
+    The semivariance of pairs, in bins of distance, is fitted by white noise plus an exponential rise [1]_,
+    each bin weighted by its number of pairs over its squared model value. A plane taken off lowers the
+    semivariance at distances comparable with the map's size; `farthest` should stay below that.
+
+    References
+    ----------
+    .. [1] Cressie, N. (1985). Fitting variogram models by weighted least squares. Math. Geol. 17, 563-586.
+    """
+    image = np.array(values, dtype=float)
+    if image.ndim != 2:
+        raise ValueError(f"values: expected shape (rows, columns), got {image.shape}")
+    use = np.isfinite(image)
+    if rest is not None:
+        calm = np.asarray(rest, dtype=bool)
+        if calm.shape != image.shape:
+            raise ValueError(f"rest: expected shape {image.shape}, got {calm.shape}")
+        use &= calm
+    if use.sum() < 100:
+        raise ValueError(f"values: at least 100 pixels at rest are needed, got {int(use.sum())}")
+    if deramp:
+        image = image - _plane(image, use)
+    sides = np.abs(np.array(spacing) * image.shape[::-1])
+    reach = float(sides.min() / 2) if farthest is None else float(farthest)
+    lag, semivariance, number = _semivariance(image, use, spacing, reach, pairs, seed)
+    return _fit_noise(lag, semivariance, number)
+
+
+def _levels(smallest: int, largest: int) -> int:
+    ratio = largest / smallest if smallest > 0 else 0.0
+    levels = round(np.log2(ratio)) if ratio >= 1 else -1
+    if levels < 0 or smallest * 2**levels != largest:
+        raise ValueError(
+            f"largest must be smallest times a power of two, got {largest!r} and smallest {smallest!r}"
+        )
+    return levels
+
+
+def _divide(
+    layers: Array, present: Mask, threshold: float, smallest: int, levels: int, least: float
+) -> Indices:
+    """Cells (k, 3): first row, first column, side."""
+    pyramid = _pyramid(layers, present, smallest, levels)
+    found, open_ = [], np.ones(pyramid[-1][0].shape, bool)
+    for level in range(levels, -1, -1):
+        count, first, second = pyramid[level]
+        side = smallest * 2**level
+        with np.errstate(invalid="ignore", divide="ignore"):
+            variance = (second / count - (first / count) ** 2).max(axis=0)
+        full = count >= least * side**2
+        keep = open_ & full & ((variance <= threshold**2) | (level == 0))
+        rows, columns = np.nonzero(keep)
+        found.append(np.stack([rows * side, columns * side, np.full(rows.size, side)], axis=-1))
+        if level:
+            open_ = np.kron(open_ & ~keep & (count > 0), np.ones((2, 2), bool)).astype(bool)
+    cells = np.concatenate(found)
+    return cells[np.lexsort((cells[:, 1], cells[:, 0]))]
+
+
+def _pyramid(layers: Array, present: Mask, smallest: int, levels: int) -> list[tuple[Array, Array, Array]]:
+    """Number of pixels, their sums and sums of squares in squares of every side, smallest first."""
+    side = smallest * 2**levels
+    rows, columns = (-(-n // side) * side for n in present.shape)
+    middle = np.array([layer[present].mean() if present.any() else 0.0 for layer in layers])
+    filled = np.zeros((len(layers), rows, columns))
+    filled[:, : present.shape[0], : present.shape[1]] = np.where(present, layers - middle[:, None, None], 0.0)
+    count = np.zeros((rows, columns))
+    count[: present.shape[0], : present.shape[1]] = present
+    level = (_summed(count, smallest), _summed(filled, smallest), _summed(filled**2, smallest))
+    pyramid = [level]
+    for _ in range(levels):
+        level = (_summed(level[0], 2), _summed(level[1], 2), _summed(level[2], 2))
+        pyramid.append(level)
+    return pyramid
+
+
+def _summed(table: Array, side: int) -> Array:
+    """Sums over squares of the last two axes."""
+    *front, rows, columns = table.shape
+    return table.reshape(*front, rows // side, side, columns // side, side).sum(axis=(-3, -1))
+
+
+def _cells(
+    layers: Array, present: Mask, cells: Indices, origin: tuple[float, float], spacing: tuple[float, float]
+) -> Cells:
+    row, column, size = cells.T
+    nothing = np.zeros((len(cells), 2))
+    made = Cells(nothing, nothing, size, row, column, size, spacing, present.shape, present)
+    rows, columns = np.indices(present.shape, dtype=float)
+    means = made.average(np.concatenate([layers, columns[None], rows[None]]))
+    pixels = np.array([int(present[a, b].sum()) for a, b in made.windows()])
+    xy = means[:, -2:] * np.array(spacing) + np.array(origin)
+    return made._replace(xy=xy, values=means[:, :-2], pixels=pixels)
+
+
+def _pair_counts(present: Mask, spacing: tuple[float, float]) -> tuple[Array, Array]:
+    """How many ordered pairs of pixels lie each step apart, and the length of the steps."""
+    rows, columns = present.shape
+    shape = (2 * rows - 1, 2 * columns - 1)
+    size = tuple(fft.next_fast_len(n, real=True) for n in shape)
+    spectrum = np.abs(fft.rfft2(present.astype(float), size)) ** 2
+    pairs = np.rint(fft.irfft2(spectrum, size))
+    north = np.fft.fftfreq(size[0], 1 / size[0])[:, None] * spacing[1]
+    east = np.fft.fftfreq(size[1], 1 / size[1]) * spacing[0]
+    return pairs, np.hypot(east, north)
+
+
+def _plane(image: Array, use: Mask) -> Array:
+    """Least-squares plane of the pixels in use."""
+    rows, columns = (axis / axis.size for axis in np.ogrid[: image.shape[0], : image.shape[1]])
+    north, east = np.nonzero(use)
+    design = np.stack([np.ones(north.size), rows[north, 0], columns[0, east]], axis=-1)
+    level, down, across = np.linalg.lstsq(design, image[use], rcond=None)[0]
+    return np.asarray(level + down * rows + across * columns)
+
+
+def _semivariance(
+    image: Array, use: Mask, spacing: tuple[float, float], reach: float, pairs: int, seed: int
+) -> tuple[Array, Array, Array]:
+    """Mean distance, semivariance and number of random pairs in bins of distance."""
+    rng = np.random.default_rng(seed)
+    pixels = np.argwhere(use)
+    first = pixels[rng.integers(len(pixels), size=pairs)]
+    length, angle = reach * rng.random(pairs), 2 * np.pi * rng.random(pairs)
+    step = np.stack([length * np.sin(angle) / spacing[1], length * np.cos(angle) / spacing[0]], axis=-1)
+    second = first + np.rint(step).astype(int)
+    inside = ((second >= 0) & (second < image.shape)).all(axis=1) & (first != second).any(axis=1)
+    first, second = first[inside], second[inside]
+    both = use[tuple(second.T)]
+    first, second = first[both], second[both]
+    distance = np.hypot(*((second - first) * np.array(spacing[::-1])).T)
+    half = 0.5 * (image[tuple(first.T)] - image[tuple(second.T)]) ** 2
+    bins = np.minimum((distance / reach * _BINS).astype(int), _BINS - 1)
+    number = np.bincount(bins, minlength=_BINS)
+    seen = number > 0
+    lag, mean = (np.bincount(bins, v, _BINS)[seen] / number[seen] for v in (distance, half))
+    return lag, mean, number[seen].astype(float)
+
+
+def _fit_noise(lag: Array, semivariance: Array, number: Array) -> Noise:
+    """White and exponential part by least squares, with weights that follow the model."""
+    noise = Noise(0.0, 0.0, 1.0, lag, semivariance)
+    model = semivariance
+    for _ in range(_ROUNDS):
+        weight = number / np.maximum(model, 1e-12 * model.max(initial=0.0) + 1e-300) ** 2
+        distance = _best_distance(lag, semivariance, weight)
+        white, correlated = _fit_at(distance, lag, semivariance, weight)[0]
+        noise = Noise(float(np.sqrt(white)), float(np.sqrt(correlated)), distance, lag, semivariance)
+        model = noise.variogram(lag)
+    return noise
+
+
+def _best_distance(lag: Array, semivariance: Array, weight: Array) -> float:
+    """Correlation distance of the least misfit: the best of a row, then between its neighbours."""
+
+    def misfit(log_distance: float) -> float:
+        return _fit_at(float(np.exp(log_distance)), lag, semivariance, weight)[1]
+
+    tried = np.linspace(np.log(lag[0] / 3), np.log(3 * lag[-1]), _DISTANCES)
+    i = int(np.argmin([misfit(float(place)) for place in tried]))
+    ends = tried[[max(i - 1, 0), min(i + 1, _DISTANCES - 1)]]
+    return float(np.exp(optimize.minimize_scalar(misfit, bounds=tuple(ends), method="bounded").x))
+
+
+def _fit_at(distance: float, lag: Array, semivariance: Array, weight: Array) -> tuple[Array, float]:
+    root = np.sqrt(weight)
+    design = np.stack([np.ones_like(lag), 1 - np.exp(-lag / distance)], axis=-1)
+    variances, norm = optimize.nnls(root[:, None] * design, root * semivariance)
+    return variances, float(norm)
