@@ -12,7 +12,6 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import j0, j1
 
-from dislok.kernels.lanes import LANES
 from dislok.kernels.threads import default_threads, executor
 
 from .numba_cpu import sweep
@@ -155,7 +154,8 @@ def integrate(
 
     _run(one, len(omega))
     parts = np.moveaxis(result, 0, -1)
-    return parts[:, :, :, 0] + (0.0 if width == 1 else 1j * parts[:, :, :, 1])
+    total = parts[:, :, :, 0] + (0.0 if width == 1 else 1j * parts[:, :, :, 1])
+    return np.ascontiguousarray(total, dtype=complex)
 
 
 def _sum(tables: Sequence[np.ndarray], m: int, n: int, part: np.ndarray, target: np.ndarray) -> None:

@@ -1,0 +1,154 @@
+"""How to compute records to a stated accuracy: window, frequencies and wavenumbers, found by trying.
+
+A plan is made from rules of thumb and compared, on a few distances, with a finer one on a longer window; it is
+refined until they agree. Plans are kept: a problem whose depths and distances are a little different uses the
+same one.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from . import quadrature, timeseries
+from .integrals import Grid, bessel_tables, integrate
+from .quadrature import Density, Extent
+from .stack import Layers, build
+from .timeseries import Window
+
+# Derivatives may be this many times less accurate than what they are derivatives of.
+DERIVATIVES = 5.0
+_TRIALS = 8
+# Depths and distances are rounded to steps of this many to a factor of two.
+_STEPS = 4.0
+_SHARES = (1.0, 0.4, 0.15)
+
+
+class Request(NamedTuple):
+    """What a plan must serve. `layers` is a tuple of tuples; `earliest` the time before which nothing moves
+    (s); `receiver` a depth; `lowpass` two frequencies (Hz) or None."""
+
+    layers: tuple
+    receiver: float
+    extent: Extent
+    dt: float
+    n: int
+    start: float
+    earliest: float
+    lowpass: tuple[float, float] | None
+    quantity: str
+    accuracy: float
+
+
+class Plan(NamedTuple):
+    """A window, its complex frequencies, the filter's spectrum, the wavenumbers and the estimated error."""
+
+    window: Window
+    omega: np.ndarray
+    filter: np.ndarray
+    grid: Grid
+    matrix: np.ndarray
+    error: float
+
+
+class PlanError(ArithmeticError):
+    """The stated accuracy was not reached."""
+
+
+def hashable(layers: Layers) -> tuple:
+    """The layers as tuples."""
+    return tuple(None if f is None else f if np.ndim(f) == 0 else tuple(map(float, f)) for f in layers)
+
+
+def from_hashable(key: tuple) -> Layers:
+    """The inverse of `hashable`."""
+    return Layers(*(np.array(f) if isinstance(f, tuple) else f for f in key))
+
+
+def rounded(extent: Extent) -> Extent:
+    """The extent of a class of similar problems that contains this one."""
+
+    def step(x: float, up: bool) -> float:
+        exponent = _STEPS * np.log2(max(x, 1e-6))
+        return float(2.0 ** ((np.ceil(exponent - 1e-9) if up else np.floor(exponent + 1e-9)) / _STEPS))
+
+    return Extent(step(extent.nearest, False), step(extent.deepest, True), step(extent.distance, True))
+
+
+def first_density(accuracy: float) -> Density:
+    """A density that is often enough."""
+    digits = -np.log10(accuracy)
+    return Density(
+        pole=2.0 / np.sinh((1.4 + 2.1 * digits) / 16.0), phase=8.0 - 0.4 * digits, decay=5.0 + 3.0 * digits,
+        margin=1.2,
+    )
+
+
+def _window(request: Request, stretch: float) -> tuple[Window, np.ndarray]:
+    """Window and weights of the filter."""
+    dt, accuracy = request.dt, request.accuracy
+    amplitude = timeseries.response(request.lowpass, dt)
+    weights = timeseries.weights(amplitude, 0.3 * accuracy)
+    before = request.start - request.earliest + dt * len(weights)
+    skip = max(0, int(np.ceil(before / dt)))
+    length = int(np.ceil(stretch * (skip + 1.1 * request.n)))
+    damping = np.clip(np.log(0.3 / accuracy), 2.3, 8.0)
+    window = Window(dt, request.start - skip * dt, skip, request.n, length, damping / (length * dt))
+    return window, weights
+
+
+def _draft(request: Request, density: Density, stretch: float) -> Plan:
+    """A plan, not yet verified."""
+    layers = from_hashable(request.layers)
+    window, weights = _window(request, stretch)
+    omega = window.omega(window.length // 2 + 1)
+    spectrum = timeseries.spectrum_of(weights, window.dt, omega)
+    count = int(np.flatnonzero(np.abs(spectrum) > request.accuracy)[-1]) + 1
+    omega, spectrum = omega[:count], spectrum[:count]
+    grid = quadrature.grid(layers, omega, request.extent, density)
+    return Plan(window, omega, spectrum, grid, timeseries.matrix(window, count, request.quantity), np.nan)
+
+
+def _records(request: Request, plan: Plan) -> list[np.ndarray]:
+    """Records of all integrals at the distances and depths of the trial, their derivatives with the distance,
+    and with the depth; arrays (columns, ..., n)."""
+    layers, extent = from_hashable(request.layers), request.extent
+    depths = np.unique([request.receiver + extent.nearest, request.receiver + extent.deepest])
+    tables = [bessel_tables(plan.grid, extent.distance * np.array(_SHARES))]
+    paths = build(layers, request.receiver, depths)
+    spectra = integrate(layers, paths, plan.omega, plan.grid, tables)
+    return [timeseries.records(part * plan.filter, plan.matrix) for part in
+            (spectra[:, 0, 0], spectra[:, 1, 0], spectra[:, 0, 1])]
+
+
+def _error(coarse: list[np.ndarray], fine: list[np.ndarray]) -> float:
+    """Largest error of any trial record, over the rms of the strongest at the same distance and depth."""
+    worst = 0.0
+    for number, (a, b) in enumerate(zip(coarse, fine, strict=True)):
+        error, size = np.sqrt(np.mean((a - b) ** 2, axis=-1)), np.sqrt(np.mean(b**2, axis=-1))
+        ratio = float(np.max(error.max(axis=0) / size.max(axis=0)))
+        worst = max(worst, ratio / (1.0 if number == 0 else DERIVATIVES))
+    return worst
+
+
+@lru_cache(maxsize=64)
+def make(request: Request) -> Plan:
+    """A plan that serves the request.
+
+    Raises
+    ------
+    PlanError
+        If no trial reaches the accuracy.
+    """
+    density, stretch = first_density(request.accuracy), 1.0
+    error = np.inf
+    for _ in range(_TRIALS):
+        plan = _draft(request, density, stretch)
+        finer = _draft(request, density.finer(), 1.25 * stretch)
+        error = _error(_records(request, plan), _records(request, finer))
+        if error <= request.accuracy:
+            return plan._replace(error=error)
+        density, stretch = density.finer(), min(1.25 * stretch, 2.0)
+    raise PlanError(f"the accuracy {request.accuracy:g} was not reached; the last estimate is {error:.1g}")

@@ -1,0 +1,105 @@
+"""Wavenumbers and weights that serve every distance, depth and frequency of a problem.
+
+Near the axis the integrands have poles and branch points at k = omega / v, where v lies between the velocities
+of the stack; damping (the imaginary part of omega) moves them off the axis by alpha / v. Beyond the slowest
+wave they are smooth, decay like exp(-k h), h being the vertical distance of source and receiver, and oscillate
+with the distance. Gauss-Legendre panels follow these lengths; trapezoids would have an error of order dk² at
+k = 0, where the integrands are odd.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from dislok.kernels.lanes import LANES
+
+from .integrals import Grid
+from .stack import Layers
+
+NODES, WEIGHTS = np.polynomial.legendre.leggauss(8)
+
+
+class Density(NamedTuple):
+    """How finely to integrate: all lengths of panels and limits follow from these four numbers.
+
+    `pole`: length of panels near poles over their distance from the axis; `phase`: k r that a panel may span;
+    `decay`: largest k h; `margin`: the slowest wave's wavenumber is multiplied by it.
+    """
+
+    pole: float
+    phase: float
+    decay: float
+    margin: float
+
+    def finer(self) -> Density:
+        """The next finer density."""
+        return Density(0.7 * self.pole, 0.75 * self.phase, 1.25 * self.decay, 1.15 * self.margin)
+
+
+class Extent(NamedTuple):
+    """What the integrals must serve: vertical distances of source and receiver (km) and the largest distance."""
+
+    nearest: float
+    deepest: float
+    distance: float
+
+
+def slowest(layers: Layers, frequency: float) -> float:
+    """The lowest wave velocity (km/s) that matters up to a frequency (Hz): thin layers do not guide waves."""
+    velocity = np.where(layers.vs > 0.0, layers.vs, layers.vp)
+    matters = layers.thickness * frequency > 0.1 * velocity
+    matters[-1] = True
+    return float(velocity[matters].min())
+
+
+def grid(layers: Layers, omega: np.ndarray, extent: Extent, density: Density) -> Grid:
+    """Wavenumbers for frequencies of one imaginary part; ascending real parts are best.
+
+    Parameters
+    ----------
+    layers : Layers
+    omega : array (n_omega,), complex
+    extent : Extent
+    density : Density
+    """
+    omega_max = float(np.max(omega.real))
+    fast = float(np.max(layers.vs))
+    slow = slowest(layers, omega_max / (2.0 * np.pi))
+    edge = 0.03 if np.any(omega) else 0.0
+    zone = density.margin * omega.real / slow + edge
+    limits = np.maximum(zone, density.decay / extent.nearest)
+    smooth = _smooth_panel(layers, extent, density)
+    alpha = float(np.min(-omega.imag))
+    fine = density.pole * alpha / fast if np.any(omega) else np.inf
+    edges = [0.0]
+    while edges[-1] < limits.max():
+        k = edges[-1]
+        step = smooth(k)
+        edges.append(k + (min(step, fine) if k < zone.max() else step))
+    k, weights = _panels(np.array(edges))
+    counts = np.searchsorted(k, limits) + 1
+    counts = np.minimum(-(-counts // LANES) * LANES, len(k))
+    return Grid(k, weights, counts)
+
+
+def _smooth_panel(layers, extent, density):
+    """Length of a panel at k where no pole is near: by the distance and by the depths that still reflect."""
+    thickness = float(layers.tops[-1])
+
+    def step(k):
+        reflecting = min(2.0 * thickness, 20.0 / k) if k > 0.0 else 2.0 * thickness
+        depth = min(extent.deepest, 20.0 / k) if k > 0.0 else extent.deepest
+        return min(density.phase / max(extent.distance, 1e-9), 0.6 * density.phase / (depth + reflecting))
+
+    return step
+
+
+def _panels(edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Gauss nodes and weights on panels; zero weights fill the last block."""
+    half = 0.5 * np.diff(edges)[:, None]
+    k = (edges[:-1, None] + half * (1.0 + NODES)).ravel()
+    weights = (half * WEIGHTS).ravel()
+    fill = -len(k) % LANES
+    return np.append(k, np.full(fill, k[-1])), np.append(weights, np.zeros(fill))
