@@ -13,6 +13,7 @@ from dislok.kernels.scalar import (
     absolute,
     const,
     maximum,
+    primal,
     scalar,
     seed,
     tangent,
@@ -84,6 +85,21 @@ def lifted(level, half, triangle, lift, obs, nu, eps, node, weight):
 
 
 @scalar
+def near_along(half, triangle, obs, nu, eps, direction):
+    """Rows of level "first" by the closed form, then their derivatives along a direction (45 + 45).
+
+    Parameters
+    ----------
+    direction : tuple of 14 numbers
+        In the variables of level "first": observer minus each vertex (3 x 3), z, nu, Burgers vector (3).
+    """
+    view = seen_first(half, triangle, obs, nu, direction)
+    geometry = Geometry(**view, rounding=rounding(triangle, obs, eps))
+    u = geometry.displacement(slip_variables(triangle, direction))
+    return first_rows(u, primal) + first_rows(u, tangent)
+
+
+@scalar
 def far(level, half, triangle, obs, nu, c2, c3, weight):
     """Rows of a level (as `near`) from one node of a rule: the point P1 + c2 (P2 - P1) + c3 (P3 - P1)."""
     name = LEVELS[level]
@@ -93,6 +109,13 @@ def far(level, half, triangle, obs, nu, c2, c3, weight):
     r, mirrored = from_node(half, triangle, obs, c2, c3)
     n = [weight * x for x in triangle[AREA:BURGERS]]
     return [x for b in slips(level, triangle) for x in with_slopes(point(r, mirrored, b, n, obs[2], nu))]
+
+
+@scalar
+def far_along(half, triangle, obs, nu, c2, c3, weight, direction):
+    """Rows of level "first" and their derivatives along a direction, as `near_along`, from a node of a rule."""
+    rows = first_far(half, triangle, obs, nu, c2, c3, weight, direction)
+    return [primal(x) for x in rows] + [tangent(x) for x in rows]
 
 
 @scalar
@@ -144,33 +167,50 @@ def slips(level, triangle):
     return vectors(triangle[FRAME:TURN] if "greens" in LEVELS[level] else triangle[BURGERS:FRAME])
 
 
-def variable(v, slopes):
-    """A number with derivatives {variable: slope} in the variables of level "first"."""
-    return Jet(v, [const(slopes[k], v) if k in slopes else ZERO for k in range(COUNT)])
+def variable(v, slopes, direction=None):
+    """A number with derivatives {variable: slope} in the variables of level "first"; a tangent along `direction`."""
+    partials = [const(slopes[k], v) if k in slopes else ZERO for k in range(COUNT)]
+    if direction is not None:
+        v = with_tangent(v, sum((c * direction[k] for k, c in slopes.items()), ZERO))
+    return Jet(v, partials)
 
 
 def seen(level, half, triangle, obs, nu):
     """The triangle as the observer sees it: what `Geometry` is made from."""
-    first = LEVELS[level] == "first"
+    if LEVELS[level] == "first":
+        return seen_first(half, triangle, obs, nu)
     obs = observer(level, obs)
-    vertices = vectors(triangle[VERTICES:EDGES])
-    places = [[x - p for x, p in zip(obs, vertex, strict=True)] for vertex in vertices]
-    below = [-obs[2] - vertex[2] for vertex in vertices]
-    edges = vectors(triangle[EDGES:AREA])
-    z = obs[2]
-    if first:
-        places = [[variable(r[i], {3 * k + i: 1.0}) for i in range(3)] for k, r in enumerate(places)]
-        below = [variable(x, {3 * k + 2: 1.0, Z: -2.0}) for k, x in enumerate(below)]
-        edges = [
-            [variable(x, {3 * start + i: 1.0, 3 * end + i: -1.0}) for i, x in enumerate(edge)]
-            for (start, end), edge in zip(ENDS, edges, strict=True)
-        ]
-        z, nu = variable(z, {Z: 1.0}), variable(nu, {NU: 1.0})
-    mirrored = [[*r[:2], up] for r, up in zip(places, below, strict=True)] if half else None
+    places = [[x - p for x, p in zip(obs, p, strict=True)] for p in vectors(triangle[VERTICES:EDGES])]
+    return view_of(places, [-obs[2] - p for p in triangle[2:EDGES:3]], triangle, obs[2], nu, half)
+
+
+def view_of(places, below, triangle, z, nu, half, edges=None):
+    """What `Geometry` is made from; `below` are the heights of the mirrored observer over the vertices."""
     return {
-        "places": places, "mirrored": mirrored, "edges": edges,
-        "area": triangle[AREA:BURGERS], "turn": triangle[TURN], "z": z, "nu": nu,
-    }  # fmt: skip
+        "places": places,
+        "mirrored": [[*r[:2], up] for r, up in zip(places, below, strict=True)] if half else None,
+        "edges": vectors(triangle[EDGES:AREA]) if edges is None else edges,
+        "area": triangle[AREA:BURGERS],
+        "turn": triangle[TURN],
+        "z": z,
+        "nu": nu,
+    }
+
+
+def seen_first(half, triangle, obs, nu, direction=None):
+    """As `seen`, in the variables of level "first", as tangents along a direction where one is given."""
+
+    def number(v, slopes):
+        return variable(v, slopes, direction)
+
+    vertices = vectors(triangle[VERTICES:EDGES])
+    places = [[number(obs[i] - p[i], {3 * k + i: 1.0}) for i in range(3)] for k, p in enumerate(vertices)]
+    below = [number(-obs[2] - p[2], {3 * k + 2: 1.0, Z: -2.0}) for k, p in enumerate(vertices)]
+    edges = [
+        [number(x, {3 * start + i: 1.0, 3 * end + i: -1.0}) for i, x in enumerate(edge)]
+        for (start, end), edge in zip(ENDS, vectors(triangle[EDGES:AREA]), strict=True)
+    ]
+    return view_of(places, below, triangle, number(obs[2], {Z: 1.0}), number(nu, {NU: 1.0}), half, edges)
 
 
 def lifts_of(level, lift):
@@ -220,9 +260,13 @@ def step(x, way, rest):
 def rows_of(level, triangle, geometry, part=lambda x: x):
     """Rows of a level; `part` is what is taken of each number."""
     if LEVELS[level] == "first":
-        b = [variable(x, {SLIP + i: 1.0}) for i, x in enumerate(triangle[BURGERS:FRAME])]
-        return first_rows(geometry.displacement(b), part)
+        return first_rows(geometry.displacement(slip_variables(triangle)), part)
     return [x for b in slips(level, triangle) for x in with_slopes(geometry.displacement(b), part)]
+
+
+def slip_variables(triangle, direction=None):
+    """The Burgers vector in the variables of level "first"."""
+    return [variable(x, {SLIP + i: 1.0}, direction) for i, x in enumerate(triangle[BURGERS:FRAME])]
 
 
 def with_slopes(u, part=lambda x: x):
@@ -254,27 +298,59 @@ def from_node(half, triangle, obs, c2, c3):
     return r, [r[0], r[1], (-obs[2] - triangle[2]) - shift[2]] if half else None
 
 
-def first_far(half, triangle, obs, nu, c2, c3, weight):
-    """Rows of level "first" from a node, by way of derivatives with its place, area vector, z, nu and b."""
-    one = const(1.0, obs[0])
+def first_far(half, triangle, obs, nu, c2, c3, weight, direction=None):
+    """Rows of level "first" from a node as numbers, tangents along a direction where one is given.
+
+    By way of derivatives with the node's place (3), the area vector (3), z, nu and b (3).
+    """
+    edges, n, b = vectors(triangle[EDGES:AREA]), triangle[AREA:BURGERS], triangle[BURGERS:FRAME]
+    r, mirrored = from_node(half, triangle, obs, c2, c3)
+    z = obs[2]
+    if direction is not None:
+        edges, n, r, mirrored, z, nu, b = far_tangents(edges, n, r, mirrored, z, nu, b, c2, c3, direction)
+    one = const(1.0, primal(r[0]))
 
     def variables(numbers, at):
         return [Jet(v, [one if k == at + i else ZERO for k in range(11)]) for i, v in enumerate(numbers)]
 
-    place, image = from_node(half, triangle, obs, c2, c3)
-    r, n = variables(place, 0), variables([weight * x for x in triangle[AREA:BURGERS]], 3)
-    (z, ratio), b = variables([obs[2], nu], 6), variables(triangle[BURGERS:FRAME], 8)
-    mirrored = None
+    place, piece = variables(r, 0), variables([weight * x for x in n], 3)
+    (height, ratio), slip = variables([z, nu], 6), variables(b, 8)
     if half:
-        slopes = {2: one, 6: const(-2.0, one)}
-        mirrored = [r[0], r[1], Jet(image[2], [slopes.get(k, ZERO) for k in range(11)])]
-    u = point(r, mirrored, b, n, z, ratio)
-    edges = vectors(triangle[EDGES:AREA])
+        slopes = {2: one, 6: -2.0 * one}
+        mirrored = [*place[:2], Jet(mirrored[2], [slopes.get(k, ZERO) for k in range(11)])]
+    u = point(place, mirrored, slip, piece, height, ratio)
     by_vertex = [x for each in u for x in vertex_slopes(each.p[:3], each.p[3:6], edges, c2, c3, weight)]
-    rest = [
-        dense(d, x.v) for block in (slice(6, 7), slice(8, 11), slice(7, 8)) for x in u for d in x.p[block]
+    blocks = (slice(6, 7), slice(8, 11), slice(7, 8))
+    return [x.v for x in u] + by_vertex + [dense(d, x.v) for block in blocks for x in u for d in x.p[block]]
+
+
+def far_tangents(edges, n, r, mirrored, z, nu, b, c2, c3, direction):
+    """What a node's field is made of, as tangents along a direction in the variables of level "first"."""
+    d1, d2, d3 = vectors(direction[:Z])
+    with_all = lambda a, t: [with_tangent(x, y) for x, y in zip(a, t, strict=True)]  # noqa: E731
+    moved = [(1.0 - c2 - c3) * x + c2 * y + c3 * w for x, y, w in zip(d1, d2, d3, strict=True)]
+    edges = [
+        with_all(edge, [x - y for x, y in zip(start, end, strict=True)])
+        for edge, start, end in zip(edges, (d1, d2, d1), (d2, d3, d3), strict=True)
     ]
-    return [x.v for x in u] + by_vertex + rest
+    grown = [x.t for x in half_cross(edges[0], edges[2])]
+    n, r = with_all(n, grown), with_all(r, moved)
+    if mirrored is not None:
+        mirrored = [*r[:2], with_tangent(mirrored[2], moved[2] - 2.0 * direction[Z])]
+    return (
+        edges,
+        n,
+        r,
+        mirrored,
+        with_tangent(z, direction[Z]),
+        with_tangent(nu, direction[NU]),
+        with_all(b, direction[SLIP:]),
+    )
+
+
+def half_cross(a, b):
+    """Half the vector product."""
+    return [0.5 * x for x in cross(a, b)]
 
 
 def vertex_slopes(by_place, by_area, edges, c2, c3, weight):
