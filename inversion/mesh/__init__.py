@@ -9,7 +9,7 @@ Examples
 (180, 356)
 """
 
-from .build import listric, merge, mesh_of_rectangle, orient, refine, trace_mesh
+from .build import listric, merge, mesh_of_rectangle, refine, trace_mesh
 from .files import read_mesh, write_mesh
 from .grid import Grid
 from .mesh import Mesh
@@ -27,7 +27,6 @@ __all__ = [
     "mass",
     "merge",
     "mesh_of_rectangle",
-    "orient",
     "read_mesh",
     "refine",
     "trace_mesh",

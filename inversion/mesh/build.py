@@ -6,8 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import breadth_first_order
 from scipy.spatial import KDTree
 
 from dislok import okada
@@ -15,7 +13,7 @@ from dislok.okada import Rectangle
 from dislok.sources import fractions, points_on
 
 from .grid import checked_counts, rectangle_row
-from .mesh import TOLERANCE, Mesh, checked_cells, neighbours
+from .mesh import TOLERANCE, Mesh, checked_cells
 from .patches import Array, Indices
 
 _STEPS = 64
@@ -138,41 +136,6 @@ def merge(points: ArrayLike, cells: ArrayLike, tolerance: float = TOLERANCE) -> 
     return table[used], numbered.reshape(-1, 3)
 
 
-def orient(points: ArrayLike, cells: ArrayLike) -> Indices:
-    """Turn triangles so that neighbours face the same way, and every connected part its hanging wall upwards.
-
-    A part whose normals have no upward sum, as a vertical plane, keeps the sense of its first triangle.
-
-    Parameters
-    ----------
-    points : array_like, shape (p, 3), and cells : array_like of int, shape (m, 3)
-        Triangles in any sense.
-
-    Returns
-    -------
-    ndarray of int, shape (m, 3)
-        The cells, two vertices exchanged where a triangle was turned.
-
-    Raises
-    ------
-    ValueError
-        If a part has one side only, as a Möbius strip.
-    """
-    table = np.asarray(points, dtype=float)
-    turned = checked_cells(cells, len(table)).copy()
-    pairs, against = neighbours(turned)
-    rows, columns = np.concatenate([pairs, pairs[:, ::-1]]).T
-    weights = np.tile(np.where(against, 2.0, 1.0), 2)
-    graph = coo_array((weights, (rows, columns)), shape=(len(turned),) * 2).tocsr()
-    flip, part = np.zeros(len(turned), bool), np.full(len(turned), -1)
-    for start in range(len(turned)):
-        if part[start] < 0:
-            _follow(graph, start, flip, part)
-    turned[flip] = turned[flip][:, [0, 2, 1]]
-    _check_two_sided(turned)
-    return _upwards(table, turned, part)
-
-
 def lattice(columns: int, rows: int) -> Indices:
     """Triangles (2 rows columns, 3) of a lattice of points that are numbered row by row."""
     row, column = np.divmod(np.arange(rows * columns), columns)
@@ -239,30 +202,3 @@ def _halved(mesh: Mesh) -> Mesh:
     parts: Sequence[Sequence[Indices]] = ((a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))
     cells = np.concatenate([np.stack(part, axis=-1) for part in parts])
     return Mesh(np.concatenate([mesh.points, mesh.points[unique].mean(axis=1)]), cells)
-
-
-def _follow(graph: coo_array, start: int, flip: Array, part: Array) -> None:
-    """Walk from neighbour to neighbour and note which triangles go round against the first one."""
-    order, before = breadth_first_order(graph, start, directed=False)
-    part[order] = start
-    for i in order[1:]:
-        flip[i] = flip[before[i]] ^ (graph[i, before[i]] == 2.0)
-
-
-def _check_two_sided(cells: Indices) -> None:
-    pairs, against = neighbours(cells)
-    if against.any():
-        i, j = pairs[np.argmax(against)].tolist()
-        raise ValueError(f"triangles {i} and {j}: their part has one side only, as a Möbius strip")
-
-
-def _upwards(points: Array, cells: Indices, part: Indices) -> Indices:
-    a, b, c = points[cells].transpose(1, 0, 2)
-    up = np.cross(b - a, c - a)
-    total, size = np.zeros(len(cells)), np.zeros(len(cells))
-    np.add.at(total, part, up[:, 2])
-    np.add.at(size, part, np.linalg.norm(up, axis=-1))
-    down = (total < -TOLERANCE * size)[part]
-    turned = cells.copy()
-    turned[down] = turned[down][:, [0, 2, 1]]
-    return turned

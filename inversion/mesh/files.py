@@ -10,7 +10,9 @@ from types import ModuleType
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .build import merge, orient
+from dislok import tde
+
+from .build import merge
 from .mesh import Mesh
 
 
@@ -24,7 +26,7 @@ def read_mesh(path: str | Path, *, unit: float = 1.0, turn: bool = True) -> Mesh
     unit : float
         Factor from the file's unit to that of the mesh: 0.001 from metres to kilometres.
     turn : bool
-        Turn triangles by `orient`; without it the file's own sense must be consistent.
+        Turn triangles by `dislok.tde.orient`; without it the file's own sense must be consistent.
 
     Raises
     ------
@@ -43,7 +45,7 @@ def read_mesh(path: str | Path, *, unit: float = 1.0, turn: bool = True) -> Mesh
         kinds = ", ".join(sorted({block.type for block in content.cells})) or "nothing"
         raise ValueError(f"{path}: no triangles in this file; it holds {kinds}")
     points, cells = merge(np.asarray(content.points, float) * unit, np.concatenate(blocks).astype(np.int64))
-    return Mesh(points, orient(points, cells) if turn else cells)
+    return Mesh(*(tde.orient((points, cells)) if turn else (points, cells)))
 
 
 def write_mesh(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.spatial import KDTree
 
 from dislok import tde
@@ -29,7 +29,7 @@ class Mesh(Patches):
         is put on it.
     cells : array_like of int, shape (m, 3)
         Vertices of each triangle. Seen from the hanging wall they go round counterclockwise:
-        (P2 - P1) × (P3 - P1) points into the hanging wall. `orient` turns triangles so.
+        (P2 - P1) × (P3 - P1) points into the hanging wall. `dislok.tde.orient` turns triangles so.
 
     Raises
     ------
@@ -148,14 +148,6 @@ def _paired(group: Indices, count: Indices) -> Indices:
     return shared[np.argsort(group[shared], kind="stable")].reshape(-1, 2)
 
 
-def neighbours(cells: Indices) -> tuple[Indices, NDArray[np.bool_]]:
-    """Pairs (e, 2) of triangles that alone share an edge, and whether they face opposite ways, (e,)."""
-    edges, owner = directed_edges(cells)
-    group, count = _groups(edges)
-    paired = _paired(group, count)
-    return owner[paired], edges[paired[:, 0], 0] == edges[paired[:, 1], 0]
-
-
 def _check_once(ordered: Indices) -> None:
     _, first, count = np.unique(ordered, axis=0, return_index=True, return_counts=True)
     if (count > 1).any():
@@ -168,7 +160,9 @@ def _check_orientation(edges: Any, owner: Any) -> None:
     against = edges[:, 0, 0] == edges[:, 1, 0]
     if against.any():
         i, j = (int(v) for v in owner[np.argmax(against)])
-        refuse("triangles", f"{i} and {j}", "neighbours that face opposite ways; `orient` turns them")
+        refuse(
+            "triangles", f"{i} and {j}", "neighbours that face opposite ways; `dislok.tde.orient` turns them"
+        )
 
 
 def _checked_points(points: ArrayLike) -> Array:
