@@ -180,7 +180,7 @@ def line_source(
     count: int,
     speed: float,
 ) -> Search:
-    """Replace a point by equal points on a horizontal line that break one after the other.
+    """Replace a point by points on a horizontal line that break one after the other.
 
     Parameters
     ----------

@@ -1,0 +1,264 @@
+"""An event's configuration: what a TOML file may say, and the problem that it describes."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dislok.propagator import LayeredModel
+
+from . import tensor as tensors
+from .data import Dataset, Offsets, Waveforms
+from .filters import Butterworth, CosineLowpass, Filter
+from .noise import Noise
+from .problem import Problem
+from .readers import read, read_offset_table
+from .records import Records, parse_utc
+from .source import UNKNOWNS, Sources
+
+KEYS = {
+    "": {"event", "crust", "waveforms", "offsets", "source", "search", "uncertainty"},
+    "event": {"name", "origin_time", "latitude", "longitude", "depth"},
+    "crust": {"layers", "file", "crust2", "compare"},
+    "waveforms": {
+        "file", "inventory", "quantity", "name", "nearest", "farthest", "count", "only", "exclude", "components",
+        "band", "butterworth", "window", "window_speed", "sigma", "noise", "model_error", "quiet", "max_gap",
+        "shift", "weight",
+    },
+    "offsets": {"file", "name", "nearest", "farthest", "components", "model_error"},
+    "source": {
+        "constraint", "stf", "half_duration", "duration", "fixed", "bounds", "prior", "subevents", "depth", "time",
+    },
+    "search": {"bands", "iterations", "grid"},
+    "uncertainty": {"bootstrap", "exact", "leave_one_out", "depths", "map", "seed"},
+}  # fmt: skip
+"""Tables of a configuration and the keys that each may hold."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """A configuration that was read and checked.
+
+    Attributes
+    ----------
+    name : of the earthquake.
+    problem : the least-squares problem.
+    start : where the search begins.
+    constraint : "full", "deviatoric" or "double_couple".
+    scaled_duration : whether half-durations follow from the moment.
+    bands : filters to go through first.
+    iterations : trial steps at most in every band.
+    subevents : number of sources.
+    grid : axes of a grid to begin at, or None: east, north, depth, time.
+    crusts : other crustal models to compare, by name.
+    uncertainty : the table of that name.
+    """
+
+    name: str
+    problem: Problem
+    start: Sources
+    constraint: str
+    scaled_duration: bool
+    bands: tuple[Filter, ...]
+    iterations: int
+    subevents: int
+    grid: dict[str, list[float]] | None
+    crusts: dict[str, LayeredModel]
+    uncertainty: dict[str, Any]
+
+
+def load(path: str | Path) -> Event:
+    """Read a TOML file; names of files in it are relative to its folder.
+
+    Raises
+    ------
+    ValueError
+        If a key is unknown, missing or out of its range; the message names it.
+    """
+    file = Path(path)
+    try:
+        table = tomllib.loads(file.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{file}: {error}") from None
+    return build(table, file.parent)
+
+
+def build(table: Mapping[str, Any], folder: Path) -> Event:
+    """The event that a configuration describes; see `load`."""
+    _check_keys(table)
+    event, source = _need(table, "event"), dict(table.get("source", {}))
+    for key in ("name", "latitude", "longitude", "depth"):
+        if key not in event:
+            raise ValueError(f"[event] lacks {key!r}")
+    origin = (float(event["latitude"]), float(event["longitude"]))
+    data = _datasets(table, event, origin, folder)
+    constraint = source.get("constraint", "deviatoric")
+    if constraint not in tensors.CONSTRAINTS:
+        raise ValueError(f"[source] constraint {constraint!r}: choose from {', '.join(tensors.CONSTRAINTS)}")
+    crust = _need(table, "crust")
+    problem = Problem(
+        data, read_crust(crust, origin, folder), origin, stf=source.get("stf", "triangle"), unknowns=_unknowns(source),
+        bounds={k: tuple(v) for k, v in source.get("bounds", {}).items()},
+        prior={k: tuple(v) for k, v in source.get("prior", {}).items()},
+    )  # fmt: skip
+    search = dict(table.get("search", {}))
+    impulse = problem.stf == "impulse"
+    return Event(
+        name=str(event["name"]),
+        problem=problem,
+        start=Sources.at(
+            0.0, 0.0, source.get("depth", event["depth"]), source.get("time", 0.0),
+            0.0 if impulse else source.get("half_duration", 5.0),
+        ),
+        constraint=constraint,
+        scaled_duration=not impulse and source.get("duration", "solve") == "scaled",
+        bands=tuple(CosineLowpass(*pair) for pair in search.get("bands", [[0.02, 0.06]])),
+        iterations=int(search.get("iterations", 40)),
+        subevents=int(source.get("subevents", 1)),
+        grid=search.get("grid"),
+        crusts={n: read_crust(c, origin, folder) for n, c in crust.get("compare", {}).items()},
+        uncertainty=dict(table.get("uncertainty", {})),
+    )  # fmt: skip
+
+
+def read_crust(table: Mapping[str, Any], origin: tuple[float, float], folder: Path) -> LayeredModel:
+    """A crustal model from ``layers`` (rows of thickness km, vp, vs km/s, rho g/cm³), a ``file``, or
+    ``crust2``.
+    """
+    given = [key for key in ("layers", "file", "crust2") if table.get(key)]
+    if len(given) != 1:
+        raise ValueError(
+            f"a crust needs exactly one of layers, file, crust2; got {', '.join(given) or 'none'}"
+        )
+    if "file" in given:
+        return LayeredModel.read(folder / table["file"])
+    if "crust2" in given:
+        return LayeredModel.crust2(*origin)
+    rows = np.array([[float(v) for v in row] for row in table["layers"]])
+    if rows.ndim != 2 or rows.shape[1] < 4:
+        raise ValueError("[crust] layers: expected rows of thickness, vp, vs, rho")
+    return LayeredModel(*rows.T)
+
+
+def _check_keys(table: Mapping[str, Any]) -> None:
+    _refuse_unknown("the file", table, KEYS[""])
+    for name, part in table.items():
+        parts = part if isinstance(part, list) else [part]
+        for one in parts:
+            if not isinstance(one, dict):
+                raise ValueError(f"{name} must be a table")
+            _refuse_unknown(f"[{name}]", one, KEYS[name])
+
+
+def _refuse_unknown(where: str, table: Mapping[str, Any], known: set[str]) -> None:
+    unknown = sorted(set(table) - known)
+    if unknown:
+        raise ValueError(f"unknown key {unknown[0]!r} in {where}; there are {', '.join(sorted(known))}")
+
+
+def _need(table: Mapping[str, Any], name: str) -> dict[str, Any]:
+    if name not in table:
+        raise ValueError(f"the configuration lacks a table [{name}]")
+    return dict(table[name])
+
+
+def _unknowns(source: Mapping[str, Any]) -> tuple[str, ...]:
+    fixed = set(source.get("fixed", ()))
+    _refuse_unknown("[source] fixed", dict.fromkeys(fixed), set(UNKNOWNS))
+    duration = source.get("duration", "solve")
+    if duration not in ("solve", "scaled", "fixed"):
+        raise ValueError(f"[source] duration {duration!r}: choose from solve, scaled, fixed")
+    if source.get("stf", "triangle") == "impulse" or duration != "solve":
+        fixed.add("duration")
+    return tuple(name for name in UNKNOWNS if name not in fixed)
+
+
+def _datasets(
+    table: Mapping[str, Any], event: Mapping[str, Any], origin: tuple[float, float], folder: Path
+) -> list[Dataset]:
+    found: list[Dataset] = []
+    for part in _listed(table.get("waveforms", [])):
+        found.extend(_waveforms(part, event, origin, folder))
+    found.extend(_offsets(part, origin, folder) for part in _listed(table.get("offsets", [])))
+    if not found:
+        raise ValueError("the configuration has neither [[waveforms]] nor [[offsets]]")
+    return found
+
+
+def _listed(value: Any) -> list[dict[str, Any]]:
+    return value if isinstance(value, list) else [value]
+
+
+def _waveforms(
+    part: Mapping[str, Any], event: Mapping[str, Any], origin: tuple[float, float], folder: Path
+) -> list[Waveforms]:
+    if "file" not in part:
+        raise ValueError("[[waveforms]] lacks 'file'")
+    reference = parse_utc(str(event["origin_time"])) if "origin_time" in event else datetime.min
+    inventory = folder / part["inventory"] if "inventory" in part else None
+    quantity = part.get("quantity", "displacement")
+    groups = read(folder / part["file"], reference, quantity=quantity, inventory=inventory)
+    names = [part.get("name", "waveforms")]
+    if len(groups) > 1:
+        names = [f"{names[0]} at {1 / group.dt:g} Hz" for group in groups]
+    return [
+        _one_waveforms(part, _chosen(part, group, origin), origin, name)
+        for group, name in zip(groups, names, strict=True)
+    ]
+
+
+def _one_waveforms(
+    part: Mapping[str, Any], records: Records, origin: tuple[float, float], name: str
+) -> Waveforms:
+    options = {
+        key: part[key]
+        for key in ("components", "sigma", "model_error", "quiet", "max_gap", "shift", "weight")
+        if key in part
+    }
+    start, end = part.get("window", (0.0, 100.0))
+    if "window_speed" in part:
+        # The window ends that much later for every kilometre.
+        end = end + records.distance(*origin) / float(part["window_speed"])
+    if "noise" in part:
+        options["noise"] = Noise(**part["noise"])
+    return Waveforms(records, band(part), (start, end), name=name, **options)
+
+
+def band(part: Mapping[str, Any]) -> Filter:
+    """The filter of ``band = [low, high]`` (cosine) or ``butterworth = {low, high, order, zero_phase}``."""
+    if "band" in part and "butterworth" in part:
+        raise ValueError("[[waveforms]] has both band and butterworth")
+    if "butterworth" in part:
+        return Butterworth(**part["butterworth"])
+    return CosineLowpass(*part.get("band", (0.05, 0.2)))
+
+
+def _chosen(part: Mapping[str, Any], records: Records, origin: tuple[float, float]) -> Records:
+    if "only" in part:
+        records = records.named(part["only"])
+    if "exclude" in part:
+        records = records.without(part["exclude"])
+    records = records.between(*origin, part.get("nearest", 0.0), part.get("farthest", np.inf))
+    wanted = ["ENU".index(c) for c in part.get("components", "EN")]
+    alive = np.isfinite(records.values[:, wanted]).any(axis=(1, 2))
+    return records.take(np.flatnonzero(alive)[: part.get("count")])
+
+
+def _offsets(part: Mapping[str, Any], origin: tuple[float, float], folder: Path) -> Offsets:
+    if "file" not in part:
+        raise ValueError("[[offsets]] lacks 'file'")
+    options = {key: part[key] for key in ("components", "model_error", "name") if key in part}
+    table = read_offset_table(folder / part["file"])
+    from .records import local
+
+    distance = np.hypot(*local(table.latitude, table.longitude, *origin))
+    keep = (distance >= part.get("nearest", 0.0)) & (distance <= part.get("farthest", np.inf))
+    if not keep.any():
+        raise ValueError(f"{part['file']}: no station in the range of distances asked for")
+    return Offsets(table, **options).select(keep)

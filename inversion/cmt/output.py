@@ -1,0 +1,169 @@
+"""A result in the formats of other programs: QuakeML and the CMTSOLUTION of SPECFEM and others."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from dislok import convert
+
+from . import tensor as tensors
+from .result import Result, write_text
+
+
+def quakeml(result: Result) -> Any:
+    """The result as an ObsPy `Catalog` of one event for every source; needs the extra ``seis``."""
+    event = _obspy().core.event
+    catalog = event.Catalog()
+    for i in range(len(result.centroids)):
+        catalog.append(_event(event, result, i))
+    return catalog
+
+
+def write_quakeml(result: Result, path: str | Path) -> None:
+    """Write QuakeML 1.2; needs the extra ``seis``."""
+    target = Path(path)
+    partial = target.with_name(target.name + ".part")
+    quakeml(result).write(str(partial), format="QUAKEML")
+    os.replace(partial, target)
+
+
+def cmtsolution(result: Result, source: int = 0) -> str:
+    """The text of a CMTSOLUTION file: one source, moments in dyn·cm."""
+    c, utc = result.centroids[source], result.utc(source)
+    origin = _reference(result)
+    seconds = origin.second + origin.microsecond * 1e-6
+    lat, lon = result.origin
+    head = (
+        f" DLOK {origin:%Y %m %d %H %M} {seconds:05.2f} {lat:.4f} {lon:.4f} {c.depth:.1f} "
+        f"{c.magnitude:.1f} {c.magnitude:.1f} {result.event}"
+    )
+    values = {
+        "event name": f"{utc:%Y%m%d%H%M%S}",
+        "time shift": f"{c.time:.4f}",
+        "half duration": f"{c.half_duration:.4f}",
+        "latitude": f"{c.latitude:.4f}",
+        "longitude": f"{c.longitude:.4f}",
+        "depth": f"{c.depth:.4f}",
+        **{name: f"{1e7 * value:.6e}" for name, value in c.spherical.items()},
+    }
+    return "\n".join([head, *(f"{name + ':':<14}{value:>15}" for name, value in values.items())]) + "\n"
+
+
+def write_cmtsolution(result: Result, path: str | Path, source: int = 0) -> None:
+    """Write a CMTSOLUTION file of one source."""
+    write_text(Path(path), cmtsolution(result, source))
+
+
+def _reference(result: Result) -> Any:
+    from .records import parse_utc
+
+    return parse_utc(result.reference)
+
+
+def _obspy() -> Any:
+    try:
+        import obspy
+        import obspy.core.event
+    except ImportError as error:
+        raise ImportError('QuakeML and seismic formats need ObsPy: pip install "dislok[seis]"') from error
+    return obspy
+
+
+def _event(event: Any, result: Result, i: int) -> Any:
+    c, sigma, spread = result.centroids[i], result.sigma(i), result.spread(i)
+    origin = _origin(event, result, i, sigma)
+    magnitude = event.Magnitude(
+        mag=c.magnitude,
+        mag_errors=event.QuantityError(uncertainty=spread["Mw"]),
+        magnitude_type="Mwc",
+        origin_id=origin.resource_id,
+        method_id=event.ResourceIdentifier("smi:local/dislok.inversion.cmt"),
+    )
+    mechanism = _mechanism(event, result, i, origin, magnitude, spread)
+    found = event.Event(
+        event_type="earthquake",
+        origins=[origin],
+        magnitudes=[magnitude],
+        focal_mechanisms=[mechanism],
+        event_descriptions=[event.EventDescription(text=result.event, type="earthquake name")],
+    )
+    found.preferred_origin_id = origin.resource_id
+    found.preferred_magnitude_id = magnitude.resource_id
+    found.preferred_focal_mechanism_id = mechanism.resource_id
+    return found
+
+
+def _origin(event: Any, result: Result, i: int, sigma: dict[str, float]) -> Any:
+    c = result.centroids[i]
+    origin = event.Origin(
+        time=_obspy().UTCDateTime(result.utc(i)),
+        latitude=c.latitude,
+        longitude=c.longitude,
+        depth=1000 * c.depth,
+        origin_type="centroid",
+        evaluation_mode="automatic",
+    )
+    errors = {"time": "time", "depth": "depth"}
+    for name, unknown in errors.items():
+        if unknown in sigma:
+            scale = 1000.0 if name == "depth" else 1.0
+            origin[f"{name}_errors"] = event.QuantityError(uncertainty=scale * sigma[unknown])
+    if "north" in sigma and "east" in sigma:
+        origin.origin_uncertainty = event.OriginUncertainty(
+            horizontal_uncertainty=1000 * max(sigma["north"], sigma["east"]),
+            preferred_description="horizontal uncertainty",
+        )
+    return origin
+
+
+def _mechanism(
+    event: Any, result: Result, i: int, origin: Any, magnitude: Any, spread: dict[str, float]
+) -> Any:
+    c, parts = result.centroids[i], result.centroids[i].decomposition
+    planes = [
+        event.NodalPlane(
+            strike=strike, dip=dip, rake=rake,
+            strike_errors=event.QuantityError(uncertainty=spread[f"strike{n}"]),
+            dip_errors=event.QuantityError(uncertainty=spread[f"dip{n}"]),
+            rake_errors=event.QuantityError(uncertainty=spread[f"rake{n}"]),
+        )
+        for n, (strike, dip, rake) in enumerate(c.planes, start=1)
+    ]  # fmt: skip
+    tensor = event.MomentTensor(
+        derived_origin_id=origin.resource_id,
+        moment_magnitude_id=magnitude.resource_id,
+        scalar_moment=c.moment,
+        tensor=event.Tensor(
+            **{name.lower().replace("m", "m_", 1): value for name, value in c.spherical.items()}
+        ),
+        variance_reduction=100 * result.variance_reduction,
+        double_couple=parts["DC"] / 100,
+        clvd=abs(parts["CLVD"]) / 100,
+        iso=abs(parts["ISO"]) / 100,
+        source_time_function=event.SourceTimeFunction(
+            type=_stf_type(result.stf), duration=2 * c.half_duration
+        ),
+        inversion_type={"full": "general", "deviatoric": "zero trace", "double_couple": "double couple"}[
+            result.constraint
+        ],
+    )
+    return event.FocalMechanism(
+        nodal_planes=event.NodalPlanes(nodal_plane_1=planes[0], nodal_plane_2=planes[1]), moment_tensor=tensor
+    )
+
+
+def _stf_type(name: str) -> str:
+    return {"boxcar": "box car", "triangle": "triangle"}.get(name, "unknown")
+
+
+def catalogue_line(result: Result, source: int = 0) -> str:
+    """One line of a catalogue: UTC, latitude, longitude, depth, Mw, both planes, variance reduction."""
+    c = result.centroids[source]
+    planes = "  ".join("/".join(f"{angle:.0f}" for angle in plane) for plane in c.planes)
+    moment = convert.magnitude_from_moment(tensors.size(c.tensor))
+    return (
+        f"{result.utc(source):%Y-%m-%dT%H:%M:%S}Z {c.latitude:.3f} {c.longitude:.3f} {c.depth:.1f} km "
+        f"Mw {float(moment):.2f}  {planes}  {100 * result.variance_reduction:.1f} %"
+    )

@@ -1,0 +1,250 @@
+"""Records and offsets from files: ObsPy streams, MiniSEED and SAC folders, tables."""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dislok.inversion.gnss import OffsetTable
+
+from .data import COMPONENTS
+from .filters import Array
+from .records import Records, Response, read_archive
+
+_DIRECTIONS = {"E": 0, "N": 1, "Z": 2, "U": 2}
+
+
+def read(
+    path: str | Path,
+    reference: datetime,
+    *,
+    quantity: str = "displacement",
+    inventory: str | Path | None = None,
+) -> tuple[Records, ...]:
+    """Read records: a NumPy archive (see `read_archive`), or a file or folder of MiniSEED, SAC and their
+    like.
+
+    Parameters
+    ----------
+    path : path
+    reference : datetime
+        UTC time of t = 0; an archive has its own.
+    quantity : {"displacement", "velocity", "acceleration"}
+    inventory : path, optional
+        StationXML with places, orientations and responses; the folder's own ``*.xml`` by default.
+
+    Returns
+    -------
+    tuple of Records
+        One for each sampling rate and response.
+    """
+    source = Path(path)
+    if source.suffix == ".npz":
+        return (read_archive(source),)
+    obspy = _obspy()
+    files = sorted(source.iterdir()) if source.is_dir() else [source]
+    tables = [f for f in files if f.suffix.lower() == ".xml"] if inventory is None else [Path(inventory)]
+    waves = [f for f in files if f.is_file() and f.suffix.lower() != ".xml" and not f.name.startswith(".")]
+    if not waves:
+        raise ValueError(f"{source}: no waveforms in this folder")
+    stream = obspy.Stream()
+    for file in waves:
+        try:
+            stream += obspy.read(str(file))
+        except TypeError:
+            raise ValueError(f"{file}: not in a format that ObsPy knows") from None
+    stations = obspy.Inventory() if tables else None
+    for table in tables:
+        stations += obspy.read_inventory(str(table))
+    return from_obspy(stream, stations, reference, quantity=quantity)
+
+
+def from_obspy(
+    stream: Any,
+    inventory: Any,
+    reference: datetime,
+    *,
+    quantity: str = "displacement",
+    responses: bool = False,
+) -> tuple[Records, ...]:
+    """Records of an ObsPy stream.
+
+    Parameters
+    ----------
+    stream : obspy.Stream
+        Channels E, N, Z, or 1, 2, Z to be turned with the inventory's azimuths; gaps stay gaps.
+    inventory : obspy.Inventory or None
+        Places of the stations; SAC headers serve where it is None.
+    reference : datetime
+        UTC time of t = 0.
+    quantity : {"displacement", "velocity", "acceleration"}
+        What the samples are, in SI units, or what the instrument answers to if `responses`.
+    responses : bool
+        Whether samples are an instrument's counts, to be modelled with the inventory's poles and zeros.
+
+    Returns
+    -------
+    tuple of Records
+        One for each sampling rate and response, since these are computed separately.
+
+    Raises
+    ------
+    ValueError
+        If a station has no place, two records of one component, or channels 1 and 2 without azimuths.
+    """
+    if not len(stream):
+        raise ValueError("stream: no traces")
+    turned = _rotated(stream.copy(), inventory)
+    groups: dict[Any, dict[str, dict[int, Any]]] = defaultdict(dict)
+    for (station, component), traces in _by_component(turned).items():
+        response = _response(inventory, traces[0]) if responses else Response()
+        rate = round(float(traces[0].stats.sampling_rate), 6)
+        groups[rate, response].setdefault(station, {})[component] = traces
+    return tuple(
+        _records(members, 1 / rate, response, inventory, reference, quantity)
+        for (rate, response), members in sorted(groups.items(), key=lambda item: -item[0][0])
+    )
+
+
+def read_offset_table(path: str | Path) -> OffsetTable:
+    """Read static offsets from CSV with a header.
+
+    Parameters
+    ----------
+    path : path
+        Columns ``station, lat, lon, E_mm, N_mm, U_mm, sE_mm, sN_mm, sU_mm`` in any order; without ``_mm`` the
+        numbers are in m. Lines that begin with ``#`` are comments.
+    """
+    with open(path, newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
+    if not rows:
+        raise ValueError(f"{path}: no station in this table")
+    unit = 1e-3 if "E_mm" in rows[0] else 1.0
+    ending = "_mm" if unit == 1e-3 else ""
+    offset = _columns(path, rows, [f"{c}{ending}" for c in COMPONENTS])
+    sigma = _columns(path, rows, [f"s{c}{ending}" for c in COMPONENTS])
+    place = _columns(path, rows, ["lat", "lon"])
+    names = np.array([row["station"] for row in rows])
+    return OffsetTable(names, place[:, 0], place[:, 1], unit * offset, unit * sigma)
+
+
+def _columns(path: str | Path, rows: list[dict[str, str]], names: list[str]) -> Array:
+    missing = [name for name in names if name not in rows[0]]
+    if missing:
+        raise ValueError(f"{path}: no column {missing[0]!r}; there are {', '.join(rows[0])}")
+    try:
+        return np.array([[float(row[name]) for name in names] for row in rows])
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def _obspy() -> Any:
+    try:
+        import obspy
+    except ImportError as error:
+        raise ImportError('seismic formats need ObsPy: pip install "dislok[seis]"') from error
+    return obspy
+
+
+def _rotated(stream: Any, inventory: Any) -> Any:
+    odd = sorted({trace.id for trace in stream if trace.stats.channel[-1] in "12"})
+    if not odd:
+        return stream
+    if inventory is None:
+        raise ValueError(f"{odd[0]} points along an axis of its own; an inventory must say its azimuth")
+    return stream.rotate("->ZNE", inventory=inventory)
+
+
+def _by_component(stream: Any) -> dict[tuple[str, int], list[Any]]:
+    """Traces of each station and component; several are pieces of one channel."""
+    pieces: dict[tuple[str, int], list[Any]] = defaultdict(list)
+    for trace in stream:
+        letter = trace.stats.channel[-1:]
+        if letter not in _DIRECTIONS:
+            raise ValueError(f"{trace.id}: channel {trace.stats.channel!r} is not one of E, N, Z")
+        key = (f"{trace.stats.network}.{trace.stats.station}".lstrip("."), _DIRECTIONS[letter])
+        pieces[key].append(trace)
+    for (station, component), traces in pieces.items():
+        ids = sorted({trace.id for trace in traces})
+        if len(ids) > 1:
+            raise ValueError(
+                f"station {station} has two records of component {COMPONENTS[component]}: {', '.join(ids)}; keep one"
+            )
+    return pieces
+
+
+def _response(inventory: Any, trace: Any) -> Response:
+    if inventory is None:
+        raise ValueError(f"{trace.id}: no inventory to take the response from")
+    response = inventory.get_response(trace.id, trace.stats.starttime)
+    paz = response.get_paz()
+    gain = paz.normalization_factor * response.instrument_sensitivity.value
+    return Response(tuple(complex(z) for z in paz.zeros), tuple(complex(p) for p in paz.poles), float(gain))
+
+
+def _records(
+    members: dict[str, dict[int, Any]],
+    dt: float,
+    response: Response,
+    inventory: Any,
+    reference: datetime,
+    quantity: str,
+) -> Records:
+    """One table of records on the samples nearest to whole steps after the reference."""
+    traces = [trace for parts in members.values() for pieces in parts.values() for trace in pieces]
+    start = min(trace.stats.starttime.timestamp for trace in traces) - reference.timestamp()
+    end = max(trace.stats.endtime.timestamp for trace in traces) - reference.timestamp()
+    first, count = int(np.ceil(start / dt - 1e-6)), int(np.floor((end - start) / dt + 1e-6)) + 1
+    t = dt * (first + np.arange(count))
+    values = np.full((len(members), 3, count), np.nan)
+    for i, parts in enumerate(members.values()):
+        for component, pieces in parts.items():
+            for trace in pieces:
+                _place(values[i, component], t, trace, reference.timestamp())
+    places = np.array([_coordinates(inventory, next(iter(parts.values()))[0]) for parts in members.values()])
+    return Records(
+        np.array(list(members)), places[:, 0], places[:, 1], t, values, reference, quantity, response
+    )
+
+
+def _place(row: Array, t: Array, trace: Any, reference: float) -> None:
+    """Put the samples of a piece where they belong; between samples by a band-limited shift."""
+    data = np.ma.filled(np.ma.asarray(trace.data, float), np.nan)
+    dt = t[1] - t[0]
+    start = trace.stats.starttime.timestamp - reference
+    index = int(np.ceil((start - t[0]) / dt - 1e-3))
+    lag = (t[0] + index * dt - start) / dt
+    if lag > 1e-3:
+        data = _advanced(data, lag, trace.id)
+    low, high = max(index, 0), min(index + len(data), len(row))
+    row[low:high] = data[low - index : high - index]
+
+
+def _advanced(data: Array, lag: float, name: str) -> Array:
+    """Samples `lag` (0 to 1) sampling intervals later, by a windowed sinc of 32 points."""
+    if not np.isfinite(data).all():
+        raise ValueError(
+            f"{name}: samples lie between those of the other records, and there are gaps; split it"
+        )
+    offset = np.arange(-16, 17) - lag
+    weights = np.sinc(offset) * np.cos(np.pi * offset / 34) ** 2
+    padded = np.pad(data, 16, mode="edge")
+    return np.asarray(np.convolve(padded, weights[::-1] / weights.sum(), mode="valid"))[:-1]
+
+
+def _coordinates(inventory: Any, trace: Any) -> tuple[float, float]:
+    if inventory is not None:
+        try:
+            found = inventory.get_coordinates(trace.id, trace.stats.starttime)
+        except Exception as error:
+            raise ValueError(f"{trace.id}: the inventory does not know this channel ({error})") from None
+        return found["latitude"], found["longitude"]
+    sac = getattr(trace.stats, "sac", {})
+    if "stla" not in sac or "stlo" not in sac:
+        raise ValueError(f"{trace.id}: neither an inventory nor a SAC header says where this station is")
+    return float(sac["stla"]), float(sac["stlo"])
