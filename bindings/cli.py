@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -23,6 +23,14 @@ Read the static GNSS offsets of a real earthquake, find the fault that made them
 with its uncertainty, print the result, and write it as pictures and JSON.
 
   kumamoto    the Mw 7.0 Kumamoto earthquake, Japan, 2016; takes about a minute
+  cmt         centroid moment tensor from waveforms: a synthetic earthquake, or with
+              --data a real one from a folder with an event.toml and its waveforms
+"""
+CMT = """\
+Find the centroid moment tensor of an earthquake from high-rate displacement,
+static offsets and accelerometer records, as a TOML file says, and write result,
+uncertainty and pictures into one folder. A run that was stopped goes on where it
+was when it is started again.
 """
 INFO = """\
 Show the versions of dislok and of what it builds on, the backends that can be
@@ -46,9 +54,34 @@ def demo(arguments: argparse.Namespace) -> int:
         arguments.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         return fail(f"cannot write to {arguments.out}: {error.strerror}")
+    if arguments.name == "cmt":
+        from dislok.inversion.cmt.demo import run_demo
+
+        return _refusals(lambda: run_demo(arguments.out, arguments.data))
+    if arguments.data is not None:
+        return fail("--data belongs to `dislok demo cmt`")
     from dislok.inversion.demo import run
 
     return run(arguments.out)
+
+
+def cmt(arguments: argparse.Namespace) -> int:
+    from dislok.inversion.cmt.run import run
+
+    out = arguments.out or arguments.event.with_suffix("")
+    return _refusals(lambda: run(arguments.event, out, None if arguments.quiet else _say) and 0)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _refusals(work: Callable[[], int]) -> int:
+    """Run something whose errors are about what the user gave: one line of text instead of a traceback."""
+    try:
+        return work()
+    except (ImportError, OSError, ValueError) as error:
+        return fail(str(error))
 
 
 def fail(message: str) -> int:
@@ -65,7 +98,10 @@ def parser() -> argparse.ArgumentParser:
     command = commands.add_parser(
         "demo", help="invert a real earthquake", description=DEMO, formatter_class=raw
     )
-    command.add_argument("name", nargs="?", choices=["kumamoto"], default="kumamoto", help="which earthquake")
+    command.add_argument("name", nargs="?", choices=["kumamoto", "cmt"], default="kumamoto", help="which")
+    command.add_argument(
+        "--data", type=Path, metavar="FOLDER", help="cmt: folder with an event.toml and waveforms"
+    )
     command.add_argument(
         "--out",
         type=Path,
@@ -74,6 +110,14 @@ def parser() -> argparse.ArgumentParser:
         help="where pictures and result go (default: %(default)s)",
     )
     command.set_defaults(run=demo)
+
+    command = commands.add_parser(
+        "cmt", help="moment tensor of an event from its waveforms", description=CMT, formatter_class=raw
+    )
+    command.add_argument("event", type=Path, metavar="EVENT.toml", help="configuration")
+    command.add_argument("--out", type=Path, metavar="FOLDER", help="where results go (default: EVENT)")
+    command.add_argument("--quiet", action="store_true", help="say nothing on the way")
+    command.set_defaults(run=cmt)
 
     command = commands.add_parser(
         "info", help="versions, backends, devices", description=INFO, formatter_class=raw

@@ -19,8 +19,9 @@ PACKAGES = {
     "cupy": ("cupy-cuda13x", "cupy-cuda12x", "cupy"),
     "numba-cuda": ("numba-cuda",),
     "matplotlib": ("matplotlib",),
+    "obspy": ("obspy",),
 }
-EXTRAS = {"torch": "torch", "matplotlib": "plot"}
+EXTRAS = {"torch": "torch", "matplotlib": "plot", "obspy": "seis"}
 
 
 def installed(names: tuple[str, ...]) -> str | None:
