@@ -22,20 +22,23 @@ NODES, WEIGHTS = np.polynomial.legendre.leggauss(8)
 
 
 class Density(NamedTuple):
-    """How finely to integrate: all lengths of panels and limits follow from these four numbers.
+    """How finely to integrate: all lengths of panels and limits follow from these numbers.
 
-    `pole`: length of panels near poles over their distance from the axis; `phase`: k r that a panel may span;
-    `decay`: largest k h; `margin`: the slowest wave's wavenumber is multiplied by it.
+    `pole`: length of panels near poles over their distance from the axis; `near`, `phase`: k r that a panel
+    may span there and beyond; `decay`: largest k h; `margin`: factor on the slowest wave's wavenumber.
     """
 
     pole: float
+    near: float
     phase: float
     decay: float
     margin: float
 
     def finer(self) -> Density:
         """The next finer density."""
-        return Density(0.7 * self.pole, 0.75 * self.phase, 1.25 * self.decay, 1.15 * self.margin)
+        return Density(
+            0.8 * self.pole, 0.85 * self.near, 0.85 * self.phase, 1.2 * self.decay, 1.05 * self.margin
+        )
 
 
 class Extent(NamedTuple):
@@ -72,12 +75,12 @@ def grid(layers: Layers, omega: np.ndarray, extent: Extent, density: Density) ->
     limits = np.maximum(zone, density.decay / extent.nearest)
     smooth = _smooth_panel(layers, extent, density)
     alpha = float(np.min(-omega.imag))
-    fine = density.pole * alpha / fast if np.any(omega) else np.inf
+    fine = min(density.pole * alpha / fast, density.near / max(extent.distance, 1e-9))
     edges = [0.0]
     while edges[-1] < limits.max():
         k = edges[-1]
         step = smooth(k)
-        edges.append(k + (min(step, fine) if k < zone.max() else step))
+        edges.append(k + (min(step, fine) if k < zone.max() and alpha > 0.0 else step))
     k, weights = _panels(np.array(edges))
     counts = np.searchsorted(k, limits) + 1
     counts = np.minimum(-(-counts // LANES) * LANES, len(k))
