@@ -214,14 +214,7 @@ def closest_height(area, places, dists):
 def stereographic(side, log):
     """M, the integral of zeta^2/R along a side seen by a mirrored observer: a complex number.
 
-    With s the projection of the side's direction, f = ln((1 + conj(s) zeta_B)/(1 + conj(s) zeta_A)) and
-    delta = zeta_B - zeta_A::
-
-        M = s^2 (L - f) + (f - conj(s) delta)/conj(s)^2 - s delta
-
-    f = 2 atanh(conj(s) d/2) with d = delta/(1 + conj(s) (zeta_A + zeta_B)/2), and what is left of it after its
-    first term is had without cancellation. A gentle side is followed in the direction in which the observer
-    lies, so that 1 + conj(s) zeta does not vanish.
+    A gentle side is followed in the direction in which the observer lies.
     """
     a, b, direction = side.a, side.b, side.direction
     advance = dot(direction.t, [p + q for p, q in zip(a.r, b.r, strict=True)])
@@ -232,18 +225,76 @@ def stereographic(side, log):
     growth = direction.t[2] + advance / side.perimeter
     step = way * direction.length / b.far
     delta = [step * (x - y * growth) for x, y in zip(direction.t[:2], a.zeta, strict=True)]
-    middle = [0.5 * (x + y) for x, y in zip(a.zeta, b.zeta, strict=True)]
-    facing = times_conjugate(middle, s)
-    d = over(delta, (1.0 + facing[0], facing[1]))
     f = logarithm_of_projection(side, plain(log), plain(growth), way, [plain(x) for x in s])
-    r = remainder(d, s, f)
-    s2 = times(s, s)
-    q = times_conjugate(d, s)
-    third = times_conjugate(r, s)
-    whole = combine(1.0, q, 0.25, times_conjugate(times_conjugate(third, s), s))
-    m = times(s2, (log - whole[0], -whole[1]))
-    small = combine(0.25, third, -1.0, times(middle, d))
-    return combine(1.0, combine(1.0, m, 1.0, small), -1.0, times(s, delta))
+    numbers = [*s, *delta, *a.zeta, *b.zeta, log]
+    v = Projection([plain(x) for x in numbers], f).value()
+    if not any(isinstance(x, Jet | Tangent) for x in numbers):
+        return v
+    slopes = Projection(lowered(numbers), f).slopes(way)
+    variables = (*a.zeta, *b.zeta, log, *s)
+    return tuple(chain(x, slope, variables) for x, slope in zip(v, slopes, strict=True))
+
+
+class Projection:
+    """The integral of zeta^2/R from the projections of the ends and of the side's direction s.
+
+    With f = ln((1 + conj(s) zeta_B)/(1 + conj(s) zeta_A)) and delta = zeta_B - zeta_A (A and B change places
+    on the way back)::
+
+        M = s^2 (L - f) + (f - conj(s) delta)/conj(s)^2 - s delta
+
+    f = 2 atanh(conj(s) d/2) with d = delta/(1 + conj(s) middle); what is left of it after its first term, r, is
+    had without cancellation.
+    """
+
+    def __init__(self, numbers, f):
+        self.s, self.delta, self.a, self.b = (numbers[k : k + 2] for k in (0, 2, 4, 6))
+        self.log = numbers[8]
+        self.middle = [0.5 * (x + y) for x, y in zip(self.a, self.b, strict=True)]
+        facing = times_conjugate(self.middle, self.s)
+        self.base = (1.0 + facing[0], facing[1])
+        self.d = over(self.delta, self.base)
+        self.q = times_conjugate(self.d, self.s)
+        self.r = remainder(self.d, self.s, f)
+        self.third = times_conjugate(self.r, self.s)
+        rest = times_conjugate(times_conjugate(self.third, self.s), self.s)
+        f = combine(1.0, self.q, 0.25, rest)
+        self.without = (self.log - f[0], -f[1])
+
+    def value(self):
+        """M."""
+        small = combine(0.25, self.third, -1.0, times(self.middle, self.d))
+        m = combine(1.0, times(times(self.s, self.s), self.without), 1.0, small)
+        return combine(1.0, m, -1.0, times(self.s, self.delta))
+
+    def slopes(self, way):
+        """Derivatives of M's real and of its imaginary part with zeta_A, zeta_B, L and s."""
+        scale = way * (1.0 + self.s[0] * self.s[0] + self.s[1] * self.s[1])
+        by_a, by_b = (self.turned(sign * scale, zeta) for sign, zeta in ((1.0, self.a), (-1.0, self.b)))
+        square = times(self.s, self.s)
+        by_s = combine(2.0, times(self.s, self.without), -1.0, self.delta)
+        conjugate = self.by_conjugate(square)
+        both, odd = combine(1.0, by_s, 1.0, conjugate), combine(1.0, by_s, -1.0, conjugate)
+        return (
+            (by_a[0], -by_a[1], by_b[0], -by_b[1], square[0], both[0], -odd[1]),
+            (by_a[1], by_a[0], by_b[1], by_b[0], square[1], both[1], odd[0]),
+        )
+
+    def turned(self, scale, zeta):
+        """scale (s + zeta)/(1 + conj(s) zeta)."""
+        facing = times_conjugate(zeta, self.s)
+        return over(
+            [scale * (x + y) for x, y in zip(self.s, zeta, strict=True)], (1.0 + facing[0], facing[1])
+        )
+
+    def by_conjugate(self, square):
+        """Derivative with conj(s)."""
+        z = times(self.q, self.q)
+        rest = (1.0 - 0.25 * z[0], -0.25 * z[1])
+        share = over(self.d, times(self.base, rest))  # delta/((1 + conj(s) zeta_A) (1 + conj(s) zeta_B))
+        cubic = combine(0.25, times(times(self.d, self.d), share), -0.5, self.r)
+        lever = over(times(self.middle, self.middle), self.base)
+        return combine(1.0, combine(1.0, times(lever, self.d), 1.0, cubic), -1.0, times(square, share))
 
 
 @scalar
