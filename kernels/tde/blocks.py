@@ -2,7 +2,7 @@
 
 Every pair is a lane. Lanes run along one side, the observers or the triangles, in chunks of up to `CHUNK`;
 for each chunk all members of the other side come in turn, repeated in every lane. With pairs both sides run
-along. The lanes of a chunk that are evaluated alike (closed form, or quadrature of so many points) go in
+along. The lanes of a chunk that are evaluated alike (closed form, lift, quadrature of so many points) go in
 blocks of `LANES` to code at an address, so that one loop, `run`, serves every operation.
 """
 
@@ -11,18 +11,19 @@ from __future__ import annotations
 import numpy as np
 
 from dislok.kernels.cpu import call, kernel
-from dislok.kernels.lanes import LANES
+from dislok.kernels.lanes import LANES, load
+from dislok.kernels.scalar import value
 
-from .pair import ROW
+from .pair import PLAN_ROW, ROW, method
 
 # Lanes that are sorted at once; their sums and their columns stay in the second-level cache.
 CHUNK = 512
 # Lanes that code takes at once, so that a block of few lanes costs little.
 GROUP = 16
-# Columns of a triangle after those of the formula: centre, and one over the square of its longest side.
-CENTRE = ROW
+# First column of a triangle that says where each method serves.
+PLAN = ROW
 # Places of code in `run`.
-NEAR, FAR, FINISH = 0, 1, 2
+NEAR, LIFTED, FAR, FINISH = 0, 1, 2, 3
 
 
 @kernel
@@ -60,49 +61,29 @@ def gather(rows, width, picks, begin, used, out):
 
 
 @kernel
-def distances(obs_rows, obs_width, tri_rows, tri_width, count, out):
-    """Square of the distance from each lane's observer to its triangle's centre, in longest sides.
+def classify(obs_rows, obs_width, tri_rows, tri_width, count, codes):
+    """How each lane is computed, as `pair.method` says; returns the least and the greatest code.
 
-    A width of 0 stands for a side that is the same in all lanes. Returns the least and the greatest.
+    A width of 0 stands for a side that is the same in all lanes.
     """
-    lanes = np.uint64(LANES)
-    low, high = np.inf, 0.0
+    low, high = codes.dtype.type(np.inf), codes.dtype.type(0.0)
     for begin in range(0, count, LANES):
-        a = np.uint64(begin * obs_width)
-        b = np.uint64(begin * tri_width + CENTRE * LANES)
-        for k in range(lanes):
-            x = obs_rows[a + k] - tri_rows[b + k]
-            y = obs_rows[a + lanes + k] - tri_rows[b + lanes + k]
-            z = obs_rows[a + lanes + lanes + k] - tri_rows[b + lanes + lanes + k]
-            square = x * x + y * y + z * z
-            out[np.uint64(begin) + k] = square * tri_rows[b + lanes + lanes + lanes + k]
-        for k in range(lanes):
-            q = out[np.uint64(begin) + k]
-            low = q if q < low else low
-            high = q if q > high else high
-    return low, high
+        o, t = np.uint64(begin * obs_width), np.uint64(begin * tri_width + PLAN * LANES)
+        for lane in range(np.uint64(LANES)):
+            found = value(method(load(tri_rows, t + lane, PLAN_ROW), load(obs_rows, o + lane, 3)))
+            codes[np.uint64(begin) + lane] = found
+            low = min(low, found)
+            high = max(high, found)
+    return int(low), int(high)
 
 
 @kernel
-def rule_of(square, reach):
-    """0 for the closed form, k for rule k - 1: how many of the ascending distances are reached."""
-    k = 0
-    while k < len(reach) and square >= reach[k] * reach[k]:
-        k += 1
-    return k
-
-
-@kernel
-def pick(squares, count, rule, reach, picks):
-    """List the lanes that a rule serves; returns their number."""
-    low = 0.0 if rule == 0 else reach[rule - 1] * reach[rule - 1]
-    high = np.inf if rule == len(reach) else reach[rule] * reach[rule]
+def pick(codes, count, code, picks):
+    """List the lanes that have a code; returns their number."""
     found = 0
     for k in range(count):
         picks[found] = k
-        # a lane that is not a number goes to the closed form, which gives NaN
-        here = (squares[k] >= low and squares[k] < high) or (rule == 0 and not squares[k] >= 0.0)
-        found += 1 if here else 0
+        found += 1 if codes[k] == code else 0
     return found
 
 
@@ -152,25 +133,25 @@ def collect(sums, count, start, out):
 
 
 @kernel
-def run(obs, tri, along, chunk, turn, reach, code, constants, count, by_lane, by_other, matrix, work, stop):
+def run(obs, tri, along, chunk, turn, lift, code, constants, count, by_lane, by_other, matrix, work, stop):
     """Evaluate every `turn[1]`-th chunk of lanes, from number `turn[0]` on.
 
     Parameters
     ----------
     obs : array, shape (n, 3 or more)
         Observers, and what results are contracted with.
-    tri : array, shape (m, 37 or more)
-        Triangles: the formula's columns, centre, one over the squared size, and what belongs to them.
+    tri : array, shape (m, 51 or more)
+        Triangles: the formula's columns, plan, what belongs to them, and how they are lifted.
     along : tuple of bool
         Whether lanes run along the observers, along the triangles.
     chunk : int
         Lanes of a chunk, a multiple of `LANES` and at most `CHUNK`.
     turn : tuple of int
         First chunk, and step from chunk to chunk.
-    reach : array
-        Distances from the centre, in longest sides, from which the rules serve, ascending.
-    code : array of int, shape (3,)
-        Addresses of closed form, quadrature, and what turns their rows into the result's; 0 for none.
+    lift : int
+        First column of triangles that tells how they are lifted.
+    code : array of int, shape (4,)
+        Addresses of closed form, lift, quadrature, and what turns their rows into the result's; 0 for none.
     constants : tuple
         Poisson's ratio and the spacing of the numbers at 1.
     count : int
@@ -182,11 +163,11 @@ def run(obs, tri, along, chunk, turn, reach, code, constants, count, by_lane, by
         Result rows that are kept for every pair, where they go relative to the pair, the flat array, and how
         far apart the pairs of neighbouring observers and of neighbouring triangles are.
     work : tuple
-        Scratch: rows of observers, of triangles, two blocks of gathered ones, results, sums; squares; picks.
+        Scratch: rows of observers, of triangles, two blocks of gathered ones, results, sums, codes; picks.
     stop : array, shape (1,)
         Becomes nonzero when the caller has given up.
     """
-    obs_rows, tri_rows, own_obs, own_tri, rows, sums, squares, picks = work
+    obs_rows, tri_rows, own_obs, own_tri, rows, sums, codes, picks = work
     lanes = len(obs) if along[0] else len(tri)
     others = 1 if along[0] and along[1] else (len(tri) if along[0] else len(obs))
     obs_width = obs.shape[1] if along[0] else 0
@@ -207,12 +188,11 @@ def run(obs, tri, along, chunk, turn, reach, code, constants, count, by_lane, by
                 repeat(obs, other, obs_rows)
             if not along[1]:
                 repeat(tri, other, tri_rows)
-            low, high = distances(obs_rows, obs_width, tri_rows, tri_width, here, squares)
-            first, last = rule_of(low, reach), rule_of(high, reach)
+            low, high = classify(obs_rows, obs_width, tri_rows, tri_width, here, codes)
+            picked = low != high
             at = other * (by_tri if along[0] else by_obs) + start * stride
-            for rule in range(first, last + 1):
-                picked = first != last
-                number = pick(squares, here, rule, reach, picks) if picked else here
+            for way in range(low, high + 1):
+                number = pick(codes, here, way, picks) if picked else here
                 for begin in range(0, number, LANES):
                     used = min(LANES, number - begin)
                     groups = (used + GROUP - 1) // GROUP
@@ -225,10 +205,12 @@ def run(obs, tri, along, chunk, turn, reach, code, constants, count, by_lane, by
                         t = own_tri
                     for k in range(np.uint64(count * LANES)):
                         rows[k] = 0.0
-                    if rule == 0:
+                    if way == 0:
                         call(code[NEAR], (o, t, rows, groups, constants[0], constants[1]))
+                    elif way == 1:
+                        call(code[LIFTED], (o, t, rows, groups, constants[0], constants[1], lift * LANES))
                     else:
-                        call(code[FAR], (o, t, rows, groups, constants[0], rule - 1))
+                        call(code[FAR], (o, t, rows, groups, constants[0], way - 2))
                     if code[FINISH]:
                         call(code[FINISH], (o, t, rows, groups))
                     add_to_lanes(rows, by_lane[0], used, begin, picks, picked, sums)

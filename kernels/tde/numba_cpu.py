@@ -19,22 +19,16 @@ from dislok.kernels.lanes import LANES, accumulate, load, store
 from dislok.kernels.scalar import number
 from dislok.kernels.threads import default_threads, executor
 
-from .blocks import CENTRE, CHUNK, FAR, FINISH, GROUP, NEAR, run
+from .blocks import CHUNK, FAR, FINISH, GROUP, LIFTED, NEAR, PLAN, run
 from .burgers import Burgers
-from .pair import FRAME_ROWS, LEVELS, ROW, far, near
+from .pair import FRAME_ROWS, LEVELS, LIFT_ROW, PLAN_ROW, ROW, far, lifted, near
 from .recipes import DIRECTION, OPERATIONS, Operation
-from .triangles import REACH, rule, table
+from .triangles import LIFT_NODES, REACH, lifts, plan, rule, table
 
 # Below this many pairs a call stays in the caller's thread.
 SERIAL = 4096
 COMPONENTS = {"displacement": 3, "gradient": 9}
-OBS, TRI = 3, ROW + 4  # columns before those that belong to an operation
-
-# Rules in the order in which they are reached, coarser and coarser, filled up to one length.
-DEGREES = {np.dtype(name): sorted(reach, key=reach.__getitem__) for name, reach in REACH.items()}
-REACHES = {
-    dtype: np.array([REACH[dtype.name][k] for k in degrees], dtype) for dtype, degrees in DEGREES.items()
-}
+OBS, TRI = 3, PLAN + PLAN_ROW  # columns before those that belong to an operation
 
 _compiling = Lock()
 
@@ -54,6 +48,34 @@ def _closed_form(level: str, half: int, real: type) -> Callable[..., None]:
                 accumulate(rows, i, found, real(1.0))
 
     return closed_form
+
+
+def _lifted(level: str, half: int, real: type) -> Callable[..., None]:
+    index = LEVELS.index(level)
+    nodes = np.array(LIFT_NODES, real)
+
+    def lifted_form(obs, tri, rows, groups, nu, eps, lift):
+        for k in range(len(nodes)):
+            node, weight = nodes[k, 0], nodes[k, 1]
+            for group in range(np.uint64(groups)):
+                for lane in range(np.uint64(GROUP)):
+                    i = group * np.uint64(GROUP) + lane
+                    triangle, place = load(tri, i, ROW), load(obs, i, 3)
+                    way = load(tri, np.uint64(lift) + i, LIFT_ROW)
+                    found = lifted(
+                        index,
+                        half,
+                        triangle,
+                        way,
+                        place,
+                        number(nu),
+                        number(eps),
+                        number(node),
+                        number(weight),
+                    )
+                    accumulate(rows, i, found, real(1.0))
+
+    return lifted_form
 
 
 def _quadrature(level: str, half: int, nodes: np.ndarray, counts: np.ndarray) -> Callable[..., None]:
@@ -76,7 +98,7 @@ def _quadrature(level: str, half: int, nodes: np.ndarray, counts: np.ndarray) ->
 
 def _nodes(dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
     """Nodes and weights of the rules (rules, nodes, 3), and how many each has."""
-    rules = [rule(degree) for degree in DEGREES[dtype]]
+    rules = [rule(degree) for degree in REACH[dtype.name]]
     counts = np.array([len(each) for each in rules])
     nodes = np.zeros((len(rules), counts.max(), 3), dtype)
     for each, place in zip(rules, nodes, strict=True):
@@ -113,6 +135,14 @@ def _near_code(level: str, half: int, dtype: np.dtype) -> int:
 
 
 @cache
+def _lifted_code(level: str, half: int, dtype: np.dtype) -> int:
+    native = _native(dtype)
+    pointer = types.CPointer(native)
+    code = _lifted(level, half, dtype.type)
+    return address(code, pointer, pointer, pointer, types.int64, native, native, types.int64)
+
+
+@cache
 def _far_code(level: str, half: int, dtype: np.dtype) -> int:
     native = _native(dtype)
     pointer = types.CPointer(native)
@@ -130,12 +160,14 @@ def _finish_code(name: str, dtype: np.dtype) -> int:
 
 def _code(name: str, problem: Problem) -> np.ndarray:
     """Addresses for `run`."""
-    code = np.zeros(3, np.int64)
+    code = np.zeros(4, np.int64)
     case = OPERATIONS[name].level, problem.half, problem.dtype
     with _compiling:
         code[NEAR] = _near_code(*case)
         code[FINISH] = _finish_code(name, problem.dtype)
-        if problem.widest() >= REACHES[problem.dtype][0]:
+        if problem.narrow.any():
+            code[LIFTED] = _lifted_code(*case)
+        if problem.far():
             code[FAR] = _far_code(*case)
     return code
 
@@ -196,18 +228,24 @@ class Problem:
         self.nu = nu
         self.half = int(space == "half")
         self.paired = paired
-        self.rows, self.order = table(tri, slip)
-        centre = tri.mean(axis=1, dtype=np.float64)
-        edges = self.rows[:, 9:18].reshape(-1, 3, 3)
-        size = (edges * edges).sum(axis=2).max(axis=1, keepdims=True)
-        self.table = np.concatenate([self.rows, centre, 1.0 / size], axis=1)
         self.tri, self.slip = tri, slip
+        self.rows, self.order = table(tri, slip)
+        self.plan = plan(self.rows, self.dtype.name)
+        size, lifted_from, far_from = 2.0 * self.plan[:, 9], *np.sqrt(self.plan[:, 10:12].T)
+        # at one distance from the side, another from the centre: they differ by less than the size
+        self.narrow = lifted_from < far_from + size
 
-    def widest(self) -> float:
-        """No observer is farther than this from a triangle, in longest sides of the triangle."""
-        places = np.concatenate([self.obs, self.table[:, CENTRE : CENTRE + 3]])
-        reach = np.linalg.norm(np.ptp(places, axis=0)) if len(places) else 0.0
-        return float(reach * np.sqrt(self.table[:, CENTRE + 3].max(initial=0.0)))
+    def far(self) -> bool:
+        """Whether an observer may be far from a triangle."""
+        places = np.concatenate([self.obs, self.plan[:, :3]])
+        widest = np.linalg.norm(np.ptp(places, axis=0)) if len(places) else 0.0
+        return bool(widest >= np.sqrt(self.plan[:, 11].min(initial=np.inf)))
+
+    def columns(self, of_tri: np.ndarray | None) -> np.ndarray:
+        """The table's rows, the plan, what belongs to triangles, and how narrow ones are lifted."""
+        parts = [self.rows, self.plan, *([] if of_tri is None else [of_tri])]
+        parts += [lifts(self.rows)[0]] if self.narrow.any() else []
+        return np.concatenate(parts, axis=1, dtype=self.dtype)
 
     @property
     def sign(self) -> np.ndarray:
@@ -272,8 +310,8 @@ def launch(
     """
     dtype = problem.dtype
     obs = problem.obs if of_obs is None else np.concatenate([problem.obs, of_obs], axis=1)
-    rows = problem.table if of_tri is None else np.concatenate([problem.table, of_tri], axis=1)
-    obs, tri = (np.ascontiguousarray(a, dtype) for a in (obs, rows))
+    obs, tri = np.ascontiguousarray(obs, dtype), problem.columns(of_tri)
+    lift = TRI + (0 if of_tri is None else of_tri.shape[1])
     along = problem.along(matrix is not None)
     n, m = len(obs), len(tri)
     lanes = n if along[0] else m
@@ -290,7 +328,7 @@ def launch(
 
     def work(worker: int) -> None:
         run(
-            obs, tri, along, chunk, (worker, workers), REACHES[dtype], code, constants, count,
+            obs, tri, along, chunk, (worker, workers), lift, code, constants, count,
             (by_lane, lane_sums), (others, other_sums[worker]), tuple(kept),
             _scratch(obs, tri, along, count), stop,
         )  # fmt: skip
