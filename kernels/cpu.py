@@ -1,4 +1,6 @@
-"""The decorator of every CPU kernel: Numba's options, and a cache on disk that knows all the sources."""
+"""How CPU kernels are compiled: Numba's options, a cache on disk that knows all the sources, and machine code
+that is called by its address.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import numba
-from numba.core import config
+from llvmlite import ir
+from numba.core import cgutils, config, types
 from numba.core.caching import IndexDataCacheFile
+from numba.core.ccallback import CFunc
+from numba.extending import intrinsic
 
 OPTIONS: dict[str, Any] = {
     "error_model": "numpy",
@@ -60,12 +65,65 @@ def kernel(function: Callable[..., Any]) -> Any:
     a source that it is made from has changed. Installations with the same sources share it where
     NUMBA_CACHE_DIR is set.
     """
+    distinguish(function)
     try:
         dispatcher = numba.njit(cache=True, **OPTIONS)(function)
     except RuntimeError:  # no folder to keep machine code in
         return numba.njit(**OPTIONS)(function)
     keep(dispatcher, Path(function.__code__.co_filename).resolve())
     return dispatcher
+
+
+def distinguish(function: Callable[..., Any]) -> None:
+    """Give functions that one factory makes names of their own.
+
+    Numba numbers equal names in the order of compilation, which differs between processes: code that comes
+    from the disk could then be mistaken for another.
+    """
+    inside = [cell.cell_contents for cell in function.__closure__ or ()]
+    if inside:
+        words = [getattr(each, "__qualname__", None) or repr(each) for each in inside]
+        function.__qualname__ += hashlib.sha256(repr(words).encode()).hexdigest()[:12]
+
+
+def address(function: Callable[..., Any], *arguments: Any) -> int:
+    """Compile a function that returns nothing, for arguments of these Numba types; return its code's address.
+
+    `call` runs it from compiled code that need not know it, so that one loop serves many formulas. Machine
+    code is kept on disk as that of `kernel` is.
+    """
+    distinguish(function)
+    options = {name: value for name, value in OPTIONS.items() if name != "nogil"}
+    code = CFunc(function, (arguments, types.void), {}, options)
+    try:
+        code.enable_caching()
+        keep(code, Path(function.__code__.co_filename).resolve())
+    except RuntimeError:  # no folder to keep machine code in
+        pass
+    code.compile()
+    _kept_alive.append(code)
+    return int(code.address)
+
+
+_kept_alive: list[Any] = []
+
+
+@intrinsic
+def call(typing: Any, where: Any, arguments: Any) -> Any:
+    """Run the code at the address `where` with a tuple of arguments; of an array it gets the first element's
+    address.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        values = []
+        for kind, value in zip(arguments, cgutils.unpack_tuple(builder, args[1]), strict=True):
+            is_array = isinstance(kind, types.Array)
+            values.append(context.make_array(kind)(context, builder, value=value).data if is_array else value)
+        function = ir.FunctionType(ir.VoidType(), [value.type for value in values])
+        builder.call(builder.inttoptr(args[0], function.as_pointer()), values)
+        return context.get_dummy_value()
+
+    return types.none(where, arguments), generate
 
 
 def keep(dispatcher: Any, file: Path) -> None:

@@ -11,6 +11,7 @@ from numba.extending import intrinsic
 from dislok.kernels.scalar import JetType
 
 LANES = 64
+TILE = 8  # lanes and rows that are turned together
 
 
 @intrinsic
@@ -57,9 +58,55 @@ def accumulate(typing: Any, rows: Any, at: Any, numbers: Any, sign: Any) -> Any:
     return types.none(rows, types.uint64, numbers, rows.dtype), generate
 
 
+@intrinsic
+def transpose(typing: Any, rows: Any, at: Any, out: Any, to: Any, stride: Any) -> Any:
+    """Write `TILE` consecutive lanes of `TILE` rows, which begin at the elements `at` of `rows`.
+
+    The numbers of a lane come to lie side by side in the array `out`, lane after lane `stride` apart, from
+    element `to`.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        source = _first(context, builder, signature.args[0], args[0])
+        target = _first(context, builder, signature.args[2], args[2])
+        vector = ir.VectorType(context.get_data_type(rows.dtype), TILE)
+        size = rows.dtype.bitwidth // 8
+        block = []
+        for begin in cgutils.unpack_tuple(builder, args[1]):
+            place = builder.bitcast(builder.gep(source, [begin], inbounds=True), vector.as_pointer())
+            block.append(builder.load(place, align=size))
+        for lane, numbers in enumerate(_transposed(builder, block)):
+            offset = builder.add(args[3], builder.mul(args[4], ir.Constant(ir.IntType(64), lane)))
+            place = builder.bitcast(builder.gep(target, [offset], inbounds=True), vector.as_pointer())
+            builder.store(numbers, place, align=size)
+        return context.get_dummy_value()
+
+    return types.none(rows, types.UniTuple(types.uint64, TILE), out, types.uint64, types.uint64), generate
+
+
+def _transposed(builder: Any, block: list[Any]) -> list[Any]:
+    """`TILE` vectors of `TILE` elements, turned: each step swaps the two halves of ever smaller squares."""
+    half = TILE // 2
+    while half:
+        chosen = [[k + (TILE - half if k & half else 0) for k in range(TILE)]]
+        chosen.append([k + (TILE if k & half else half) for k in range(TILE)])
+        masks = [ir.Constant(ir.VectorType(ir.IntType(32), TILE), mask) for mask in chosen]
+        turned = list(block)
+        for i in (i for i in range(TILE) if not i & half):
+            turned[i] = builder.shuffle_vector(block[i], block[i + half], masks[0])
+            turned[i + half] = builder.shuffle_vector(block[i], block[i + half], masks[1])
+        block, half = turned, half // 2
+    return block
+
+
 def _element(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-    array = context.make_array(signature.args[0])(context, builder, value=args[0])
-    return builder.gep(array.data, [args[1]], inbounds=True)
+    return builder.gep(_first(context, builder, signature.args[0], args[0]), [args[1]], inbounds=True)
+
+
+def _first(context: Any, builder: Any, kind: Any, value: Any) -> Any:
+    """Where the first element of an array lies; a pointer says so itself."""
+    is_array = isinstance(kind, types.Array)
+    return context.make_array(kind)(context, builder, value=value).data if is_array else value
 
 
 def _row(builder: Any, pointer: Any, k: int) -> Any:

@@ -19,6 +19,8 @@ Differences from the published forms, all exact:
 """
 
 from dislok.kernels.scalar import (
+    ZERO,
+    Jet,
     absolute,
     add,
     atan,
@@ -84,7 +86,7 @@ def elastic_derivative(nu):
 
 
 @scalar
-def slip_a(theta, xy, ex, r, y11, x11, q, u1, u2, u3, h, a2):
+def slip_a(theta, xy, ex, r, y11, x11, le, lx, q, u1, u2, u3, h, a2):
     """Part A of Table 6 without its logarithms, for slip (U1, U2, U3), in the fault's axes.
 
     With (h, a2) = (1/2, alpha/2) it is the paper's u_A; the elementary terms of u_B have the same shape
@@ -108,10 +110,11 @@ def slip_a_log(le, lx, u1, u2, u3, a1):
 def slip_b(xd, yd, ld, i3, i4, sd, cd, u1, u2, u3, b):
     """The terms of u_B (Table 6) with R + d~: xd = xi/(R+d~), yd = y~/(R+d~), ld = ln(R+d~)."""
     g = b * sd
-    v = cd * u2 - sd * u3
-    v1 = g * (u1 * (cd * xd + sd * i4) + v * i3)
-    v2 = g * (u1 * yd - v * xd)
-    v3 = g * (v * i4 - u1 * (ld + sd * i3))
+    g1 = g * u1
+    g2 = g * (cd * u2 - sd * u3)
+    v1 = (g1 * cd) * xd + (g1 * sd) * i4 + g2 * i3
+    v2 = g1 * yd - g2 * xd
+    v3 = g2 * i4 - g1 * ld - (g1 * sd) * i3
     return v1, v2, v3
 
 
@@ -228,7 +231,7 @@ def image_terms(xi, eta, q, yt, dt, sd, cd, dist):
     """Terms with R + d~ of one corner: 1/(R + eta), 1/Rd, xi/Rd, y~/Rd and the pieces of I3 and I4.
 
     I3 = a3 - ln(Rd)/(1+s) + f3 (steep) or the published form in t3 (gentle);
-    I4 = r4 (steep) or from atan(cos(dip) v4) (gentle).
+    I4 = r4 (steep) or from atan(cos(dip) v4) (gentle), v4 = xi iv.
     """
     inverse_s = 1.0 / (1.0 + sd)
     c1 = cd * inverse_s
@@ -240,7 +243,8 @@ def image_terms(xi, eta, q, yt, dt, sd, cd, dist):
     wide = de + ne * (dt + sd * dist)
     ie, ide, _ = inverses(de, rd, 1.0)
     iv, iw, _ = inverses(wide, 2.0 * rd + ct, 1.0)
-    v4 = xi * ne * iv
+    iv = ne * iv
+    v4 = xi * iv
     w = ct * iw
     t3 = t * ide
     # (x - log1p x)/x^2 for x = c t3
@@ -250,7 +254,40 @@ def image_terms(xi, eta, q, yt, dt, sd, cd, dist):
         (q * (2.0 - sd) - c1 * (dist * (2.0 + sd) + sd * eta)) * ide
         + 2.0 * cd * (v4 * v4) * polynomial(x * x, ATAN_SERIES)
     )
-    return ne * ie, ide, xi * ide, yt * ide, dt * ide * inverse_s, t3, t3 * t3 * phi, v4, r4
+    return ne * ie, ide, xi * ide, yt * ide, dt * ide * inverse_s, t3, t3 * t3 * phi, iv, v4, r4
+
+
+@scalar
+def image_turns(q, dt, aw, sd, cd, dist, r, ie, ide, t, v4, iw):
+    """Derivatives with dip of the pieces of I3 and I4 of one corner.
+
+    Returns those of I3 (without its logarithm) and of I4 at fixed xi, y~ and d~, for steep dip; and that of
+    v4 with the corner turning about the reference point, for gentle dip.
+    """
+    one_s = 1.0 + sd
+    c1 = cd / one_s
+    rd = dist + dt
+    big_d = dt * ide
+    x = cd * t
+    inverse = rd * ie  # 1/(1 + x)
+    w = x / (2.0 + x)
+    # (2 phi(x) - 1/(1 + x))/x
+    chi = (
+        0.5 * (1.0 - w) * (1.0 - w) * ((1.0 + 0.5 * x) * inverse - (1.0 - w) * polynomial(w * w, LOG_SERIES))
+    )
+    t2 = t * t
+    i3 = (big_d / one_s) * (sd * t - c1) * inverse + (sd * t2) * (t * chi)
+    y = cd * v4
+    psi = polynomial(y * y, ATAN_SERIES)
+    i4 = v4 * (
+        (2.0 / one_s) * (1.0 + big_d)
+        + (c1 * t) * (1.0 - big_d)
+        + t2 * (sd + (1.0 - sd) * big_d) * inverse
+        + (4.0 * sd) * (v4 * v4) * psi
+    )
+    # v4 = xi/W, W = R + eta + d~ + s R
+    turn = one_s * (aw * (q * r)) - aw * cd - q + cd * dist
+    return i3, i4, -v4 * iw * turn
 
 
 @scalar
@@ -302,52 +339,56 @@ def theta_difference(xi1, xi2, eta, q, dist1, dist2, flat):
 
 
 # --------------------------------------------------- rectangle: value and first derivatives at once
+#
+# Sums over the corners are jets in few variables. Those of parts A and C are "local":
+#
+#     xi, eta, q, dip, length, width, z
+#
+# where a derivative with xi (eta) moves all corners alike, and those with length and width move the second
+# end or edge alone. Those of part B are "oblique": x, y, d, dip, length, width, again with the first end and
+# edge held. Slip is applied in these variables; only the three components of the displacement are carried on
+# to the frame's variables x, y, z, c, dip, length, width.
 
 
-@scalar
-def directions(v, tx, te, tq, tl, w, sz, p, q, sd, cd):
-    """Jet of a term from its derivatives with respect to xi, eta, q and (through the edges) length.
+def local(v, tx, te, tq, tl, last):
+    """Local jet of a term on one edge; `tl` belongs to its second end.
 
-    Partials: x, y, z, c, dip (radians), length, width; d = c + sz z, and `w` is d(eta)/d(width).
+    `last` says that it is the second edge. The second edge's eta shrinks as the width grows.
     """
-    td = sd * te - cd * tq
-    return jet(v, (tx, cd * te + sd * tq, sz * td, td, p * tq - q * te, tl, w * te))
+    return jet(v, (tx, te, tq, 0, tl, -te if last else 0, 0))
 
 
-@scalar
 def xi_slopes(e, eta, q):
     """Derivatives with respect to xi of theta, xy, ex, r, y11, x11, le, lx on an edge."""
     r, x11, y11, xy, r3, xr3, xxr3, x32, y32, xy32, xxy32 = e
     return -q * y11, y11 - xxy32, -eta * r3, -xr3, -xy32, -r3, xy, r
 
 
-@scalar
-def elementary_jets(e, el, eta, q, w, sz, p, sd, cd, theta):
+def elementary_jets(e, end, eta, q, theta, last):
     """Jets of theta, xy, ex, r, y11, x11, le, lx on one edge eta = const (logarithms without value).
 
-    `e` holds the differences of `monomials` between the two ends, `el` the same weighted with
-    d(xi)/d(length). All derivatives are the closed forms of Okada (1992), Tables 7 to 9.
+    `e` holds the differences of `monomials` between the two ends, `end` those of the second end. All
+    derivatives are the closed forms of Okada (1992), Tables 7 to 9.
     """
     r, x11, y11, xy, r3, xr3, xxr3, x32, y32, xy32, xxy32 = e
-    l_theta, l_xy, l_ex, l_r, l_y11, l_x11, l_le, l_lx = xi_slopes(el, eta, q)
-    x_theta, x_xy, x_ex, x_r, x_y11, x_x11, x_le, x_lx = xi_slopes(e, eta, q)
+    x = xi_slopes(e, eta, q)
+    tl = xi_slopes(end, eta, q)
     ex = eta * x11
     er3 = eta * r3
     ex32 = eta * x32
     zero = 0.0 * r
     return (
-        directions(theta, x_theta, -q * x11, xy + ex, l_theta, w, sz, p, q, sd, cd),
-        directions(xy, x_xy, -xr3, -q * xy32, l_xy, w, sz, p, q, sd, cd),
-        directions(ex, x_ex, x11 - eta * ex32, -q * ex32, l_ex, w, sz, p, q, sd, cd),
-        directions(r, x_r, -er3, -q * r3, l_r, w, sz, p, q, sd, cd),
-        directions(y11, x_y11, -r3, -q * y32, l_y11, w, sz, p, q, sd, cd),
-        directions(x11, x_x11, -ex32, -q * x32, l_x11, w, sz, p, q, sd, cd),
-        directions(zero, x_le, r, q * y11, l_le, w, sz, p, q, sd, cd),
-        directions(zero, x_lx, ex, q * x11, l_lx, w, sz, p, q, sd, cd),
+        local(theta, x[0], -q * x11, xy + ex, tl[0], last),
+        local(xy, x[1], -xr3, -q * xy32, tl[1], last),
+        local(ex, x[2], x11 - eta * ex32, -q * ex32, tl[2], last),
+        local(r, x[3], -er3, -q * r3, tl[3], last),
+        local(y11, x[4], -r3, -q * y32, tl[4], last),
+        local(x11, x[5], -ex32, -q * x32, tl[5], last),
+        local(zero, x[6], r, q * y11, tl[6], last),
+        local(zero, x[7], ex, q * x11, tl[7], last),
     )
 
 
-@scalar
 def xi_slopes_c(e, f, eta):
     """Derivatives with respect to xi of the terms of `part_c_jets`."""
     r, x11, y11, xy, r3, xr3, xxr3, x32, y32, xy32, xxy32 = e
@@ -360,108 +401,93 @@ def xi_slopes_c(e, f, eta):
         -xy53,
         y32 - xxy53,
         2.0 * xy32 - xxxy53,
+        -r3,
         -3.0 * r5,
         -3.0 * (eta * r5),
     )
 
 
-@scalar
-def part_c_jets(e, f, el, fl, eta, q, w, sz, p, sd, cd):
-    """Jets of r3, xr3, xxr3, er3, y32, xy32, xxy32, x32, ex32 on one edge."""
+def part_c_jets(e, f, end, end_fifth, eta, q, last):
+    """Jets of r3, xr3, xxr3, er3, y32, xy32, xxy32, x11, x32, ex32 on one edge."""
     r, x11, y11, xy, r3, xr3, xxr3, x32, y32, xy32, xxy32 = e
     r5, xr5, xxr5, xxxr5, x53, y53, xy53, xxy53, xxxy53 = f
-    x0, x1, x2, x3, x4, x5, x6, x7, x8 = xi_slopes_c(e, f, eta)
-    l0, l1, l2, l3, l4, l5, l6, l7, l8 = xi_slopes_c(el, fl, eta)
+    x = xi_slopes_c(e, f, eta)
+    tl = xi_slopes_c(end, end_fifth, eta)
     q3 = -3.0 * q
     e3 = -3.0 * eta
     ex53 = eta * x53
     return (
-        directions(r3, x0, e3 * r5, q3 * r5, l0, w, sz, p, q, sd, cd),
-        directions(xr3, x1, e3 * xr5, q3 * xr5, l1, w, sz, p, q, sd, cd),
-        directions(xxr3, x2, e3 * xxr5, q3 * xxr5, l2, w, sz, p, q, sd, cd),
-        directions(eta * r3, x3, r3 + e3 * (eta * r5), q3 * (eta * r5), l3, w, sz, p, q, sd, cd),
-        directions(y32, x4, -3.0 * r5, -q * y53, l4, w, sz, p, q, sd, cd),
-        directions(xy32, x5, -3.0 * xr5, -q * xy53, l5, w, sz, p, q, sd, cd),
-        directions(xxy32, x6, -3.0 * xxr5, -q * xxy53, l6, w, sz, p, q, sd, cd),
-        directions(x32, x7, -ex53, -q * x53, l7, w, sz, p, q, sd, cd),
-        directions(eta * x32, x8, x32 - eta * ex53, -q * ex53, l8, w, sz, p, q, sd, cd),
+        local(r3, x[0], e3 * r5, q3 * r5, tl[0], last),
+        local(xr3, x[1], e3 * xr5, q3 * xr5, tl[1], last),
+        local(xxr3, x[2], e3 * xxr5, q3 * xxr5, tl[2], last),
+        local(eta * r3, x[3], r3 + e3 * (eta * r5), q3 * (eta * r5), tl[3], last),
+        local(y32, x[4], -3.0 * r5, -q * y53, tl[4], last),
+        local(xy32, x[5], -3.0 * xr5, -q * xy53, tl[5], last),
+        local(xxy32, x[6], -3.0 * xxr5, -q * xxy53, tl[6], last),
+        local(x11, x[7], -eta * x32, -q * x32, tl[7], last),
+        local(x32, x[8], -ex53, -q * x53, tl[8], last),
+        local(eta * x32, x[9], x32 - eta * ex53, -q * ex53, tl[9], last),
     )
 
 
-@scalar
-def weighted(a, b, wa, wb):
-    """wa a - wb b, element by element."""
-    return subtract(scale(a, wa), scale(b, wb))
-
-
-@scalar
-def edge(xi1, xi2, eta, q, sx, sy, l1, l2, w, sz, p, sd, cd, flat):
-    """Elementary jets of one edge, and what parts B and C and the logarithms need of its two corners."""
+def edge(xi1, xi2, eta, q, sx, sy, flat, last):
+    """Elementary jets of one edge, and what the other parts and the logarithms need of its two corners."""
     k1 = corner(xi1, eta, q, sx, sy)
     k2 = corner(xi2, eta, q, sx, sy)
-    dist1, ix1, iy1, r1, r31, x111, y111, x321, y321 = k1
-    dist2, ix2, iy2, r2, r32, x112, y112, x322, y322 = k2
-    m1 = monomials(xi1, r1, r31, x111, y111, x321, y321)
-    m2 = monomials(xi2, r2, r32, x112, y112, x322, y322)
+    m1 = monomials(xi1, *k1[3:])
+    m2 = monomials(xi2, *k2[3:])
     e = subtract(m1, m2)
-    el = weighted(m1, m2, l1, l2)
-    theta = theta_difference(xi1, xi2, eta, q, dist1, dist2, flat)
-    jets = elementary_jets(e, el, eta, q, w, sz, p, sd, cd, theta)
-    return jets, e, el, k1, k2
+    theta = theta_difference(xi1, xi2, eta, q, k1[0], k2[0], flat)
+    return elementary_jets(e, m2, eta, q, theta, last), eta, e, m2, k1, k2
 
 
-@scalar
-def edge_c(xi1, xi2, eta, q, e, el, k1, k2, l1, l2, w, sz, p, sd, cd):
+def edge_c(xi1, xi2, q, eta, e, end, k1, k2, last):
     """Part C's jets of one edge."""
-    dist1, ix1, iy1, r1, r31, x111, y111, x321, y321 = k1
-    dist2, ix2, iy2, r2, r32, x112, y112, x322, y322 = k2
-    r5, x53, y53 = corner_fifth(r1, ix1, iy1, x111, y111)
-    f1 = monomials_fifth(xi1, r5, x53, y53)
-    r5, x53, y53 = corner_fifth(r2, ix2, iy2, x112, y112)
-    f2 = monomials_fifth(xi2, r5, x53, y53)
-    return part_c_jets(e, subtract(f1, f2), el, weighted(f1, f2, l1, l2), eta, q, w, sz, p, sd, cd)
+    f1 = end_fifth(xi1, k1)
+    f2 = end_fifth(xi2, k2)
+    return part_c_jets(e, subtract(f1, f2), end, f2, eta, q, last)
 
 
-@scalar
-def edge_image(xi1, xi2, eta, q, p, yt, dt, aw, sd, cd, r1, r2, xy, xy_l, l1, l2, w):
-    """Terms of part B with R + d~ on one edge.
+def end_fifth(xi, k):
+    """`monomials_fifth` of one corner from what `corner` says of it."""
+    _, ix, iy, r, _, x11, y11, _, _ = k
+    return monomials_fifth(xi, *corner_fifth(r, ix, iy, x11, y11))
 
-    Returns the differences of (xd, yd, a3, t3, f3, r4, angle), carrying the derivative with dip; 1/(R+d~)
-    of both corners; and the derivatives of (xd, yd, ld, I3, I4) with x, y, d, length and width.
+
+def edge_image(xi1, xi2, eta, q, yt, dt, aw, sd, cd, corner1, corner2):
+    """Terms of part B with R + d~ on one edge, from what `corner` says of its two corners.
+
+    Returns the differences of (xd, yd, a3, t3, f3, r4); the angle of v4 with its derivative with dip; the
+    differences of I3's and I4's derivatives with dip at fixed xi, y~, d~; 1/(R+d~) of both corners; and
+    `image_slopes` with 1/R, as differences and of the second end.
     """
-    eta_ = jet(eta, (-q,))
-    q_ = jet(q, (p,))
-    yt_ = jet(yt, (aw * sd,))
-    dt_ = jet(dt, (-aw * cd,))
-    sd_ = jet(sd, (cd,))
+    ide1, pieces1, v1, turns1, slopes1 = corner_image(xi1, eta, q, yt, dt, aw, sd, cd, corner1)
+    ide2, pieces2, v2, turns2, slopes2 = corner_image(xi2, eta, q, yt, dt, aw, sd, cd, corner2)
     cd_ = jet(cd, (-sd,))
-    ide1, pieces1, v1, slopes1 = corner_image(xi1, eta_, q_, yt_, dt_, sd_, cd_, r1)
-    ide2, pieces2, v2, slopes2 = corner_image(xi2, eta_, q_, yt_, dt_, sd_, cd_, r2)
-    xd, yd, a3, t3, f3, r4 = subtract(pieces1, pieces2)
     angle = atan2(cd_ * (v1 - v2), 1.0 + (cd_ * v1) * (cd_ * v2))
-    slopes = subtract(slopes1, slopes2)
-    tx, ty, td = part_b_slopes(slopes, r1 - r2, xy, sd, cd)
-    tl, _, _ = part_b_slopes(weighted(slopes1, slopes2, l1, l2), l1 * r1 - l2 * r2, xy_l, sd, cd)
-    tw = add(scale(ty, w * cd), scale(td, w * sd))
-    return (xd, yd, a3, t3, f3, r4, angle), ide1, ide2, (tx, ty, td, tl, tw)
-
-
-@scalar
-def corner_image(xi, eta, q, yt, dt, sd, cd, r):
-    """`image_terms` with the derivative with dip and `image_slopes` of one corner."""
-    dist = sqrt(xi * xi + eta * eta + q * q)
-    ie, ide, xd, yd, a3, t3, f3, v4, r4 = image_terms(xi, eta, q, yt, dt, sd, cd, dist)
-    dist = real(dist)
-    slopes = image_slopes(
-        xi, real(eta), real(q), real(yt), real(dt), real(sd), real(cd), dist, r, real(ie), real(ide)
+    ends = ide1, ide2
+    return (
+        subtract(pieces1, pieces2),
+        angle,
+        subtract(turns1, turns2),
+        ends,
+        subtract(slopes1, slopes2),
+        slopes2,
     )
-    return ide, (xd, yd, a3, t3, f3, r4), v4, slopes
 
 
-@scalar
-def part_b_slopes(slopes, r, xy, sd, cd):
+def corner_image(xi, eta, q, yt, dt, aw, sd, cd, corner):
+    """`image_terms`, their derivatives with dip, and `image_slopes` with 1/R, of one corner."""
+    dist, r = corner[0], corner[3]
+    ie, ide, xd, yd, a3, t3, f3, iv4, v4, r4 = image_terms(xi, eta, q, yt, dt, sd, cd, dist)
+    i3, i4, v4_turn = image_turns(q, dt, aw, sd, cd, dist, r, ie, ide, t3, v4, iv4)
+    slopes = image_slopes(xi, eta, q, yt, dt, sd, cd, dist, r, ie, ide)
+    return ide, (xd, yd, a3, t3, f3, r4), jet(v4, (v4_turn,)), (i3, i4), (*slopes, r)
+
+
+def part_b_slopes(slopes, xy, sd, cd):
     """Derivatives of xd, yd, ld, I3, I4 with xi, y~ and d~ (Okada 1992, Tables 7 to 9)."""
-    xd11, yd11, j2, j3, j5, j6, k3, k4 = slopes
+    xd11, yd11, j2, j3, j5, j6, k3, k4, r = slopes
     return (
         (-j5, -j2, xd11, sd * j3 - cd * j2 - xy, j6),
         (-j2, j5 + r, yd11, cd * j5 - sd * j6, j3),
@@ -475,28 +501,38 @@ def log_ratio(a11, a12, a21, a22):
     return log((a12 * a21) / (a11 * a22))
 
 
-@scalar
-def part_b_jets(sums, ld, le, slopes, sd, cd):
-    """Jets of xd, yd, ld, I3, I4 from the sums over the corners."""
-    xd, yd, a3, t3, f3, r4, angle = sums
-    tx, ty, td, tl, tw = slopes
-    sd_ = jet(sd, (cd,))
-    cd_ = jet(cd, (-sd,))
-    i3 = integral_i3(a3, ld, t3, f3, le, sd_, cd_)
-    i4 = integral_i4(r4, xd, angle, sd_, cd_)
-    return (
-        image_directions(xd, tx[0], ty[0], td[0], tl[0], tw[0]),
-        image_directions(yd, tx[1], ty[1], td[1], tl[1], tw[1]),
-        image_directions(ld, tx[2], ty[2], td[2], tl[2], tw[2]),
-        image_directions(i3, tx[3], ty[3], td[3], tl[3], tw[3]),
-        image_directions(i4, tx[4], ty[4], td[4], tl[4], tw[4]),
+def part_b_jets(pieces, angle, turns, le, ld, slopes, of_end, of_edge, aw1, aw2, sd, cd):
+    """Oblique jets of xd, yd, ld, I3, I4 from the sums over the corners and their slopes.
+
+    `turns` holds the derivatives of I3 and I4 with dip at fixed xi, y~, d~ for steep dip; `angle` and `le`
+    carry their derivative with dip.
+    """
+    xd, yd, a3, t3, f3, r4 = pieces
+    tx, ty, td = slopes
+    tl, _, _ = of_end
+    _, wy, wd = of_edge
+    tw = add(scale(wy, cd), scale(wd, sd))
+    # a corner turns about the reference point at the distance aw
+    turned = subtract(scale(ty, sd), scale(td, cd))
+    turned_edge = subtract(scale(wy, sd), scale(wd, cd))
+    dip = add(scale(turned, aw1), scale(turned_edge, aw1 - aw2))
+    one_s = 1.0 + sd
+    i3 = integral_i3(a3, ld, t3, f3, real(le), sd, cd)
+    i4 = integral_i4(r4, xd, real(angle), sd, cd)
+    steep = absolute(cd) < STEEP
+    safe = where(steep, 1.0, cd)
+    square = safe * safe
+    # Table 6's I3 = yd/c - (le - s ld)/c^2 and I4 = s xd/c - 2 angle/c^2, differentiated
+    gentle3 = (cd * dip[1] - first(le, 0) + sd * dip[2] - sd * yd) / square + (ld + 2.0 * sd * i3) / safe
+    gentle4 = ((1.0 - 2.0 * (sd * sd)) * xd - 2.0 * first(angle, 0)) / square + sd * (
+        dip[0] + 2.0 * i4
+    ) / safe
+    dip3 = where(steep, dip[3] + turns[0] + (cd * ld) / (one_s * one_s), gentle3)
+    dip4 = where(steep, dip[4] + turns[1], gentle4)
+    values = zip((xd, yd, ld, i3, i4), (*dip[:3], dip3, dip4), strict=True)
+    return tuple(
+        jet(v, (tx[k], ty[k], td[k], by_dip, tl[k], tw[k], 0)) for k, (v, by_dip) in enumerate(values)
     )
-
-
-@scalar
-def image_directions(v, tx, ty, td, tl, tw):
-    """Jet of a term of part B: `v` carries the derivative with dip, the rest are closed forms."""
-    return jet(real(v), (tx, ty, -td, td, first(v, 0), tl, tw))
 
 
 @scalar
@@ -505,185 +541,172 @@ def side(offset, one):
     return where(offset < 0.0, -one, one)
 
 
-@scalar
-def part_a_fields(x, y, d, depth, sz, sd, cd, edges, rates, eps):
-    """Jets of the elementary terms summed over the corners, and what the image's other parts need.
+def part_a_fields(x, y, d, depth, sd, cd, edges, eps):
+    """Local jets of the elementary terms summed over the corners, p, and what the image's other parts need.
 
-    `edges` = (al1, al2, aw1, aw2), `rates` = (l1, l2, w1, w2), d = c + sz z, depth = c - z.
+    `edges` = (al1, al2, aw1, aw2), d = c + z or c - z, depth = c - z.
     """
     al1, al2, aw1, aw2 = edges
-    l1, l2, w1, w2 = rates
     p, q, noise, flat, sx, sy = plane(x, y, d, depth, sd, cd, edges, eps)
-    xi1 = x - al1
-    xi2 = x - al2
-    jets1, e1, el1, k11, k21 = edge(
-        xi1, xi2, snapped(p - aw1, noise), q, sx, sy, l1, l2, w1, sz, p, sd, cd, flat
-    )
-    jets2, e2, el2, k12, k22 = edge(
-        xi1, xi2, snapped(p - aw2, noise), q, sx, sy, l1, l2, w2, sz, p, sd, cd, flat
-    )
+    ends = x - al1, x - al2
+    jets1, *edge1 = edge(*ends, snapped(p - aw1, noise), q, sx, sy, flat, False)
+    jets2, *edge2 = edge(*ends, snapped(p - aw2, noise), q, sx, sy, flat, True)
+    k11, k21, k12, k22 = *edge1[3:], *edge2[3:]
     theta, xy, ex, r, y11, x11, le, lx = subtract(jets1, jets2)
     le = le + sy * log_ratio(k11[2], k12[2], k21[2], k22[2])
     lx = lx + sx * log_ratio(k11[1], k12[1], k21[1], k22[1])
-    q_ = jet(q, (0, sd, -sz * cd, -cd, p, 0, 0))
-    return (theta, xy, ex, r, y11, x11, le, lx, q_), p, (e1, el1, k11, k21), (e2, el2, k12, k22)
+    q_ = jet(q, (0, 0, 0.0 * q + 1.0, 0, 0, 0, 0))
+    return (theta, xy, ex, r, y11, x11, le, lx, q_), p, edge1, edge2
 
 
-@scalar
-def part_b_fields(x, y, z, c, p, sd, cd, edges, rates, part_a, edge1, edge2):
-    """Jets of xd, yd, ld, I3, I4 summed over the corners."""
+def part_b_fields(x, y, z, c, p, sd, cd, edges, part_a, edge1, edge2):
+    """Oblique jets of xd, yd, ld, I3, I4 summed over the corners."""
     al1, al2, aw1, aw2 = edges
-    l1, l2, w1, w2 = rates
     r, y11, le = part_a[3], part_a[4], part_a[6]
     q = real(part_a[8])
-    e1, el1, k11, k21 = edge1
-    e2, el2, k12, k22 = edge2
-    xi1 = x - al1
-    xi2 = x - al2
-    yt = y - aw1 * cd
-    dt = (c - aw1 * sd) - z
-    sums1, i11, i21, slopes1 = edge_image(
-        xi1, xi2, p - aw1, q, p, yt, dt, aw1, sd, cd, k11[3], k21[3], e1[3], el1[3], l1, l2, w1
-    )
-    yt = y - aw2 * cd
-    dt = (c - aw2 * sd) - z
-    sums2, i12, i22, slopes2 = edge_image(
-        xi1, xi2, p - aw2, q, p, yt, dt, aw2, sd, cd, k12[3], k22[3], e2[3], el2[3], l1, l2, w2
-    )
-    ld = log_ratio(i11, i12, i21, i22)
+    images = []
+    for aw, (eta, _, _, k1, k2) in ((aw1, edge1), (aw2, edge2)):
+        yt, dt = y - aw * cd, (c - aw * sd) - z
+        images.append(edge_image(x - al1, x - al2, eta, q, yt, dt, aw, sd, cd, k1, k2))
+    image1, image2 = images
+    pieces, angle, turns, _, slopes, end = (subtract(a, b) for a, b in zip(image1, image2, strict=True))
+    (xy1, of_end1), (xy2, of_end2) = ((each[1][3], each[2][3]) for each in (edge1, edge2))
     # the logarithm's derivative with dip, through eta and q
     le_ = jet(real(le), (p * (q * real(y11)) - q * real(r),))
-    slopes = (
-        subtract(slopes1[0], slopes2[0]),
-        subtract(slopes1[1], slopes2[1]),
-        subtract(slopes1[2], slopes2[2]),
-        subtract(slopes1[3], slopes2[3]),
-        subtract(slopes1[4], slopes2[4]),
+    return part_b_jets(
+        pieces,
+        angle,
+        turns,
+        le_,
+        log_ratio(*image1[3], *image2[3]),
+        part_b_slopes(slopes, xy1 - xy2, sd, cd),
+        part_b_slopes(end, of_end1 - of_end2, sd, cd),
+        part_b_slopes(tuple(image2[4]), xy2, sd, cd),
+        aw1,
+        aw2,
+        sd,
+        cd,
     )
-    return part_b_jets(subtract(sums1, sums2), ld, le_, slopes, sd, cd)
 
 
-@scalar
-def part_c_fields(x, z, c, p, sd, cd, edges, rates, part_a, edge1, edge2, sz):
-    """Jets of part C's terms summed over the corners; r3c and so on carry the edge's depth c~."""
+def part_c_fields(x, y, c, sd, cd, edges, part_a, edge1, edge2):
+    """Local jets of part C's terms summed over the corners; r3c and so on carry the edge's depth c~."""
     al1, al2, aw1, aw2 = edges
-    l1, l2, w1, w2 = rates
     q = real(part_a[8])
-    e1, el1, k11, k21 = edge1
-    e2, el2, k12, k22 = edge2
-    xi1 = x - al1
-    xi2 = x - al2
-    jets1 = edge_c(xi1, xi2, p - aw1, q, e1, el1, k11, k21, l1, l2, w1, sz, p, sd, cd)
-    jets2 = edge_c(xi1, xi2, p - aw2, q, e2, el2, k12, k22, l1, l2, w2, sz, p, sd, cd)
-    x111 = edge_x11(e1, el1, p - aw1, q, w1, sz, p, sd, cd)
-    x112 = edge_x11(e2, el2, p - aw2, q, w2, sz, p, sd, cd)
-    c1 = edge_depth(c, aw1, w1, sd, cd)
-    c2 = edge_depth(c, aw2, w2, sd, cd)
-    r3, xr3, xxr3, _, y32, xy32, xxy32, _, _ = subtract(jets1, jets2)
-    return (
-        r3,
-        xr3,
-        xxr3,
-        y32,
-        xy32,
-        xxy32,
-        c1 * jets1[3] - c2 * jets2[3],
-        c1 * jets1[0] - c2 * jets2[0],
-        c1 * x111 - c2 * x112,
-        c1 * jets1[7] - c2 * jets2[7],
-        c1 * jets1[8] - c2 * jets2[8],
-    )
+    jets1 = edge_c(x - al1, x - al2, q, *edge1, False)
+    jets2 = edge_c(x - al1, x - al2, q, *edge2, True)
+    c1 = edge_depth(c, y, aw1, sd, cd, False)
+    c2 = edge_depth(c, y, aw2, sd, cd, True)
+    r3, xr3, xxr3, _, y32, xy32, xxy32, _, _, _ = subtract(jets1, jets2)
+    er3c, r3c, x11c, x32c, ex32c = (c1 * jets1[k] - c2 * jets2[k] for k in (3, 0, 7, 8, 9))
+    return r3, xr3, xxr3, y32, xy32, xxy32, er3c, r3c, x11c, x32c, ex32c
 
 
-@scalar
-def edge_x11(e, el, eta, q, w, sz, p, sd, cd):
-    """Jet of X11 on one edge."""
-    return directions(e[1], -e[4], -eta * e[7], -q * e[7], -el[4], w, sz, p, q, sd, cd)
+def edge_depth(c, y, aw, sd, cd, last):
+    """Local jet of the depth c~ = eta sin(dip) - q cos(dip) + z of an edge."""
+    one = 0.0 * c + 1.0
+    return jet(c - aw * sd, (0, sd, -cd, y - aw * cd, 0, -sd if last else 0, one))
 
 
-@scalar
-def edge_depth(c, aw, w, sd, cd):
-    """Jet of the depth c~ of an edge."""
-    return jet(c - aw * sd, (0, 0, 0, 1.0, -aw * cd, 0, w * sd))
+def angle_jets(sd, cd, k):
+    """Jets of sin(dip) and cos(dip), where dip is variable `k`."""
+    return (jet(v, tuple(slope if i == k else 0 for i in range(7))) for v, slope in ((sd, cd), (cd, -sd)))
 
 
-@scalar
-def angle_jets(sd, cd):
-    """Jets of sin(dip) and cos(dip)."""
-    return jet(sd, (0, 0, 0, 0, cd, 0, 0)), jet(cd, (0, 0, 0, 0, -sd, 0, 0))
+def oblique(v, p, q, sd, cd):
+    """A local jet in the variables x, y, d, dip, length, width, z."""
+    if v is ZERO:
+        return v
+    tx, te, tq, dip, tl, tw, tz = v.p
+    return Jet(v.v, (tx, cd * te + sd * tq, sd * te - cd * tq, dip + (p * tq - q * te), tl, tw, tz))
+
+
+def framed(v, sz, l1, w1, sd, cd):
+    """An oblique jet in the variables x, y, z, c, dip, length, width, where d = c + sz z.
+
+    The first end and edge move too, with the rates l1 and w1.
+    """
+    if v is ZERO:
+        return v
+    tx, ty, td, dip, tl, tw, tz = v.p
+    return Jet(v.v, (tx, ty, sz * td + tz, td, dip, l1 * tx + tl, w1 * (cd * ty + sd * td) + tw))
 
 
 @scalar
 def rectangle_fields(x, y, z, c, sd, cd, edges, rates, eps):
-    """All corner sums of a rectangle, with value and seven first derivatives (see `directions`)."""
-    real_a, _, _, _ = part_a_fields(x, y, c + z, c - z, 1.0, sd, cd, edges, rates, eps)
-    part_a, p, edge1, edge2 = part_a_fields(x, y, c - z, c - z, -1.0, sd, cd, edges, rates, eps)
-    part_b = part_b_fields(x, y, z, c, p, sd, cd, edges, rates, part_a, edge1, edge2)
-    part_c = part_c_fields(x, z, c, p, sd, cd, edges, rates, part_a, edge1, edge2, -1.0)
-    sd_, cd_ = angle_jets(sd, cd)
-    z_ = jet(z, (0, 0, 1.0, 0, 0, 0, 0))
-    return real_a, part_a, part_b, part_c, sd_, cd_, z_
+    """All corner sums of a rectangle with their first derivatives, and what carries these to the frame."""
+    real_a, p_real, _, _ = part_a_fields(x, y, c + z, c - z, sd, cd, edges, eps)
+    part_a, p, edge1, edge2 = part_a_fields(x, y, c - z, c - z, sd, cd, edges, eps)
+    part_b = part_b_fields(x, y, z, c, p, sd, cd, edges, part_a, edge1, edge2)
+    part_c = part_c_fields(x, y, c, sd, cd, edges, part_a, edge1, edge2)
+    return real_a, part_a, part_b, part_c, z, (p_real, p, sd, cd, rates[0], rates[2])
 
 
-@scalar
-def real_slip(real_a, sd, cd, slip, m):
-    """2 pi times the displacement (x, y, z) of the real source for slip (U1, U2, U3)."""
+def real_part(real_a, slip, m):
+    """2 pi times the displacement of the real source for slip (U1, U2, U3), in the fault's axes."""
     k, a1, a2, _, _, _ = m
-    u1, u2, u3 = slip
-    theta, xy, ex, r, y11, x11, le, lx, q = real_a
-    v = slip_a(theta, xy, ex, r, y11, x11, q, u1, u2, u3, -0.5 * k, -a2)
-    v1, v2, v3 = add(v, slip_a_log(le, lx, u1, u2, u3, -a1))
-    return turn(v1, v2, v3, sd, cd)
+    v = slip_a(*real_a, *slip, -0.5 * k, -a2)
+    return add(v, slip_a_log(*real_a[6:8], *slip, -a1))
 
 
-@scalar
-def image_slip(part_a, part_b, part_c, sd, cd, z, slip, m):
-    """2 pi times the displacement (x, y, z) of the image, parts A, B and C."""
-    k, a1, a2, b, c4, c5 = m
-    u1, u2, u3 = slip
-    theta, xy, ex, r, y11, x11, le, lx, q = part_a
-    xd, yd, ld, i3, i4 = part_b
-    v = slip_a(theta, xy, ex, r, y11, x11, q, u1, u2, u3, -0.5 * k, a2 - k)
-    v = add(v, slip_a_log(le, lx, u1, u2, u3, a1))
-    v1, v2, v3 = add(v, slip_b(xd, yd, ld, i3, i4, sd, cd, u1, u2, u3, b))
-    ux, uy, uz = turn(v1, v2, v3, sd, cd)
-    v1, v2, v3 = slip_c(part_a[:8], part_c, q, z, sd, cd, u1, u2, u3, k, c4, c5)
-    return ux + z * v1, uy + z * (cd * v2 - sd * v3), uz - z * (sd * v2 + cd * v3)
+def image_part(part_a, slip, m):
+    """The same of the image's part A, with the elementary terms of part B."""
+    k, a1, a2, _, _, _ = m
+    v = slip_a(*part_a, *slip, -0.5 * k, a2 - k)
+    return add(v, slip_a_log(*part_a[6:8], *slip, a1))
+
+
+def depth_part(part_a, part_c, z, sd, cd, slip, m):
+    """2 pi times the displacement (x, y, z) that is part C of the image."""
+    k, _, _, _, c4, c5 = m
+    v1, v2, v3 = slip_c(part_a[:8], part_c, part_a[8], z, sd, cd, *slip, k, c4, c5)
+    return z * v1, z * (cd * v2 - sd * v3), -z * (sd * v2 + cd * v3)
 
 
 @scalar
 def rectangle_slip(fields, slip, m):
-    """Displacement (x, y, z) for slip (U1, U2, U3) from `rectangle_fields`; `m` from `elastic`."""
-    real_a, part_a, part_b, part_c, sd, cd, z = fields
-    total = add(
-        real_slip(real_a, sd, cd, slip, m),
-        image_slip(part_a, part_b, part_c, sd, cd, z, slip, m),
+    """Displacement (x, y, z) for slip (U1, U2, U3) from `rectangle_fields`; `m` from `elastic`.
+
+    Partials: x, y, z, c, dip (radians), length, width.
+    """
+    real_a, part_a, part_b, part_c, z, (p_real, p, sd, cd, l1, w1) = fields
+    q_real, q = real(real_a[8]), real(part_a[8])
+    of_real = [oblique(v, p_real, q_real, sd, cd) for v in real_part(real_a, slip, m)]
+    of_image = add(
+        tuple(oblique(v, p, q, sd, cd) for v in image_part(part_a, slip, m)),
+        slip_b(*part_b, *angle_jets(sd, cd, 3), *slip, m[3]),
     )
-    return scale(total, TURN)
+    z_ = jet(z, (0, 0, 0, 0, 0, 0, 0.0 * z + 1.0))
+    of_depth = depth_part(part_a, part_c, z_, *angle_jets(sd, cd, 3), slip, m)
+    flat = [
+        framed(a, 1.0, l1, w1, sd, cd) + framed(b, -1.0, l1, w1, sd, cd)
+        for a, b in zip(of_real, of_image, strict=True)
+    ]
+    total = turn(*flat, *angle_jets(sd, cd, 4))
+    below = (framed(oblique(v, p, q, sd, cd), -1.0, l1, w1, sd, cd) for v in of_depth)
+    return tuple((u + v) * TURN for u, v in zip(total, below, strict=True))
 
 
 @scalar
 def surface_fields(x, y, c, sd, cd, edges, rates, eps):
     """As `rectangle_fields` for z = 0, where parts A cancel and part C vanishes."""
-    zero = 0.0 * sd
-    part_a, p, edge1, edge2 = part_a_fields(x, y, c, c, -1.0, sd, cd, edges, rates, eps)
-    part_b = part_b_fields(x, y, zero, c, p, sd, cd, edges, rates, part_a, edge1, edge2)
-    sd_, cd_ = angle_jets(sd, cd)
-    return part_a, part_b, sd_, cd_
+    part_a, p, edge1, edge2 = part_a_fields(x, y, c, c, sd, cd, edges, eps)
+    part_b = part_b_fields(x, y, 0.0 * sd, c, p, sd, cd, edges, part_a, edge1, edge2)
+    return part_a, part_b, (p, sd, cd, rates[0], rates[2])
 
 
 @scalar
 def surface_slip(fields, slip, m):
     """Displacement at the surface from `surface_fields`; its z-derivatives make the surface traction-free."""
-    part_a, part_b, sd, cd = fields
+    part_a, part_b, (p, sd, cd, l1, w1) = fields
     k, _, _, b, _, _ = m
-    u1, u2, u3 = slip
-    theta, xy, ex, r, y11, x11, _, _, q = part_a
-    xd, yd, ld, i3, i4 = part_b
-    v = slip_a(theta, xy, ex, r, y11, x11, q, u1, u2, u3, -k, -k)
-    v = add(v, slip_b(xd, yd, ld, i3, i4, sd, cd, u1, u2, u3, b))
-    ux, uy, uz = turn(v[0], v[1], v[2], sd, cd)
-    return TURN * ux, TURN * uy, TURN * uz
+    v = slip_a(*part_a, *slip, -k, -k)
+    v = add(
+        tuple(oblique(each, p, real(part_a[8]), sd, cd) for each in v),
+        slip_b(*part_b, *angle_jets(sd, cd, 3), *slip, b),
+    )
+    flat = (framed(each, -1.0, l1, w1, sd, cd) for each in v)
+    return tuple(u * TURN for u in turn(*flat, *angle_jets(sd, cd, 4)))
 
 
 @scalar
@@ -713,7 +736,7 @@ def corner_a(xi, eta, q, flat, sx, sy):
 @scalar
 def corner_b(xi, eta, q, yt, dt, sd, cd, le, dist):
     """Terms of part B with R + d~ of one corner."""
-    _, ide, xd, yd, a3, t3, f3, v4, r4 = image_terms(xi, eta, q, yt, dt, sd, cd, dist)
+    _, ide, xd, yd, a3, t3, f3, _, v4, r4 = image_terms(xi, eta, q, yt, dt, sd, cd, dist)
     ld = -log(ide)
     i3 = integral_i3(a3, ld, t3, f3, le, sd, cd)
     return xd, yd, ld, i3, integral_i4(r4, xd, atan(cd * v4), sd, cd)
@@ -727,6 +750,19 @@ def corner_c(xi, eta, ct, r3, x11, x32, y32):
     cr3 = ct * r3
     cx32 = ct * x32
     return r3, xr3, xi * xr3, y32, xy32, xi * xy32, eta * cr3, cr3, ct * x11, cx32, eta * cx32
+
+
+@scalar
+def real_slip(real_a, sd, cd, slip, m):
+    """2 pi times the displacement (x, y, z) of the real source for slip (U1, U2, U3)."""
+    return turn(*real_part(real_a, slip, m), sd, cd)
+
+
+@scalar
+def image_slip(part_a, part_b, part_c, sd, cd, z, slip, m):
+    """2 pi times the displacement (x, y, z) of the image, parts A, B and C."""
+    v = add(image_part(part_a, slip, m), slip_b(*part_b, sd, cd, *slip, m[3]))
+    return add(turn(*v, sd, cd), depth_part(part_a, part_c, z, sd, cd, slip, m))
 
 
 @scalar

@@ -1,28 +1,33 @@
 """Okada's dislocations on the CPU: vector kernels over blocks of pairs, threads over parts of the work.
 
-Every (observer, source) pair becomes a lane. Lanes are sorted into blocks of `LANES` that are evaluated alike
-(closed form, or quadrature of so many points), the numbers of a block lie in rows of `LANES`, and each kernel
-is a loop over the lanes of a block with nothing but arithmetic in it, which LLVM turns into vector code. Work
-memory is a few megabytes a thread whatever the number of pairs.
+The numbers of a block lie in rows of `LANES`, and each formula is a loop over the lanes of a block with
+nothing but arithmetic in it, which LLVM turns into vector code. `blocks.run` sorts the pairs into blocks,
+calls that code and puts the results where they belong. Work memory is one block a thread, whatever the number
+of pairs.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import cache
+from threading import Lock
+from typing import Any, NamedTuple
 
 import numpy as np
+from numba import from_dtype, types
 
-from dislok.kernels.cpu import kernel
+from dislok.kernels.cpu import address, kernel
 from dislok.kernels.lanes import LANES, accumulate, load, store
 from dislok.kernels.scalar import number, scalar, value
 from dislok.kernels.threads import default_threads, executor
 
+from .blocks import CHUNK, EXTRA, FAR, FINISH, FRAME, PAIR_ROWS, ROOM, run
 from .pair import (
     FRAME_ROWS,
     HESSIAN,
     LEVELS,
+    NU,
     PAIR,
     VARIABLES,
     far_node,
@@ -48,20 +53,16 @@ from .pair import (
     pair_vjp_gradient,
 )
 from .sources import (
-    CENTRE,
     COMPONENTS,
-    LENGTH_ROWS,
+    KINDS,
     NODES,
-    ORDERS,
     PARAMETERS,
     REACH,
-    RULES,
     SLIP_COMPONENTS,
     SWITCH,
     TABLE,
     WEIGHTS,
     edge_table,
-    method_code,
     table_row,
 )
 from .third import (
@@ -73,105 +74,187 @@ from .third import (
     pair_vjp2_gradient,
 )
 
-# Rows of a block: the pair, what is contracted with (cotangents, tangents), the frame's rows or the result.
-PAIR_ROWS = len(PAIR)
-EXTRA = PAIR_ROWS
-UNIT = PAIR.index("unit")
-FRAME = 64
-# A block is this many numbers apart from the next, per level.
-RESULT_ROWS = {
-    "value": 3,
-    "gradient": 12,
-    "greens": 12,
-    "greens_gradient": 36,
-    "first": 42,
-    "second": 285,
-    "third": 234,
+
+class Operation(NamedTuple):
+    """What is computed of a pair.
+
+    Parameters
+    ----------
+    level : str
+        Key of `FRAME_ROWS`: the rows in the frame that the result is made of.
+    formula : callable
+        Result rows from the pair, what they are contracted with, and the rows in the frame.
+    rows : int
+        Number of result rows.
+    extra : int
+        Number of rows that they are contracted with.
+    """
+
+    level: str
+    formula: Callable[..., Any]
+    rows: int
+    extra: int = 0
+
+    @property
+    def fused(self) -> bool:
+        """Whether the closed form gives the result's rows at once."""
+        return self.level in LEVELS[:-1]
+
+
+VALUE = Operation("value", pair_value, 3)
+GRADIENT = Operation("gradient", pair_gradient, 12)
+FIELD = {"displacement": VALUE, "gradient": GRADIENT}
+FIELD_ROWS = {"displacement": (0, 3), "gradient": (3, 9)}  # first, number
+GREENS = {
+    "displacement": Operation("greens", pair_greens, 12),
+    "gradient": Operation("greens_gradient", pair_greens_gradient, 36),
 }
-# Pairs handled at once by one thread, so that the rows stay in the second-level cache.
-CHUNK = {
-    "value": 4096,
-    "gradient": 4096,
-    "greens": 4096,
-    "greens_gradient": 1024,
-    "first": 1024,
-    "second": 256,
-    "third": 192,
+ADJOINT = {
+    "displacement": Operation("greens", pair_adjoint, 4, 3),
+    "gradient": Operation("greens_gradient", pair_adjoint_gradient, 4, 9),
+}
+VJP = {
+    "displacement": Operation("first", pair_vjp, 16, 3),
+    "gradient": Operation("second", pair_vjp_gradient, 16, 9),
+}
+JVP = {
+    "displacement": Operation("first", pair_jvp, 3, 13),
+    "gradient": Operation("second", pair_jvp_gradient, 9, 13),
+}
+VJP2 = {
+    "displacement": Operation("second", pair_vjp2, 15, 16),
+    "gradient": Operation("third", pair_vjp2_gradient, 15, 22),
+}
+JVP2 = {
+    "displacement": Operation("second", pair_jvp2, 3, 26),
+    "gradient": Operation("third", pair_jvp2_gradient, 9, 26),
 }
 
-# ------------------------------------------------------------------------------------------ kernels
+
+def kept(level: str, formula: Callable[..., Any], index: np.ndarray, extra: int = 0) -> Kept:
+    """The operation of which only the result rows `index` are wanted, and their places among those it has."""
+    wanted, places = np.unique(index, return_inverse=True)
+    chosen = tuple(int(k) for k in wanted)
+
+    @scalar
+    def picked(pair, extra, frame):
+        out = formula(pair, extra, frame)
+        return [out[k] for k in chosen]
+
+    picked.__qualname__ = f"{formula.__qualname__} {chosen}"
+    return Operation(level, picked, len(chosen), extra), places.reshape(index.shape)
+
+
+Kept = tuple[Operation, np.ndarray]
+
+
+def _jacobian(kind: str, of: str) -> Kept:
+    """Rows of the derivatives of each component with the parameters."""
+    columns = np.array(PARAMETERS[kind])
+    index = len(VARIABLES) * np.arange(COMPONENTS[of])[:, None] + columns
+    if of == "displacement":
+        return kept("first", pair_first, 3 + index)
+    return kept("second", pair_jacobian_gradient, index)
+
+
+def _hessian(kind: str, level: str) -> Kept:
+    """Rows of the second derivatives of the displacement, or of theirs along a direction."""
+    columns = PARAMETERS[kind]
+    both = np.array([packed(a, b) for a in columns for b in columns])
+    index = HESSIAN * np.arange(3)[:, None] + both
+    return (
+        kept(level, pair_third, index, DIRECTION)
+        if level == "third"
+        else kept(level, pair_second, 42 + index)
+    )
+
+
+JACOBIAN = {(kind, of): _jacobian(kind, of) for kind in KINDS for of in COMPONENTS}
+HESSIANS = {(kind, level): _hessian(kind, level) for kind in KINDS for level in ("second", "third")}
+
+# --------------------------------------------------------------------------------- code for a block
 #
-# Made by functions, because they differ only in the formula they call and in how many rows they move.
+# Made by functions, because it differs only in the formulas it calls and in how many rows they move. `rows`
+# points to the block's numbers.
 
-_FRAME_AT = np.uint64(FRAME * LANES)
 _EXTRA_AT = np.uint64(EXTRA * LANES)
+_FRAME_AT = np.uint64(FRAME * LANES)
+_AL, _AW = np.uint64(PAIR.index("al1")), np.uint64(PAIR.index("aw1"))
+_RATE = np.uint64((PAIR.index("l1") - PAIR.index("al1")) * LANES)
 
 
-def _near(formula: Callable[..., Any], level: str) -> Any:
-    """Frame rows of blocks by a closed form."""
-    index = LEVELS.index(level)
+def closed_form(operation: Operation, surface: bool) -> Callable[..., None]:
+    """Result rows by the closed form."""
+    index, finish = LEVELS.index(operation.level), operation.formula
+    frame, extra_count = near_surface if surface else near, max(operation.extra, 1)
 
-    def near(rows, stride, begin, end, nu, eps):
-        for block in range(begin, end):
-            base = np.uint64(block * stride)
+    def closed_form(rows, nu, eps):
+        for i in range(np.uint64(LANES)):
+            pair = load(rows, i, PAIR_ROWS)
+            extra = load(rows, _EXTRA_AT + i, extra_count)
+            store(rows, _FRAME_AT + i, finish(pair, extra, frame(index, pair, number(nu), number(eps))))
+
+    return closed_form
+
+
+def corners(level: str, real: type) -> Callable[..., None]:
+    """Frame rows by the closed form, corner by corner so that the code stays small."""
+    count = np.uint64(FRAME_ROWS[level] * LANES)
+    formula = near_corner_third if level == "third" else second_corner
+
+    def corners(rows, nu, eps):
+        for i in range(count):
+            rows[_FRAME_AT + i] = real(0.0)
+        for corner in range(4):
+            right, upper = np.uint64(corner // 2), np.uint64(corner % 2)
+            sign = real(1.0 if right == upper else -1.0)
+            al, aw = (_AL + right) * np.uint64(LANES), (_AW + upper) * np.uint64(LANES)
             for i in range(np.uint64(LANES)):
-                pair = load(rows, base + i, PAIR_ROWS)
-                store(rows, base + _FRAME_AT + i, formula(index, pair, number(nu), number(eps)))
+                pair = load(rows, i, PAIR_ROWS)
+                along = load(rows, _EXTRA_AT + i, DIRECTION)
+                (edge_l,) = load(rows, al + i, 1)
+                (edge_w,) = load(rows, aw + i, 1)
+                (rate_l,) = load(rows, al + _RATE + i, 1)
+                (rate_w,) = load(rows, aw + _RATE + i, 1)
+                terms = formula(pair, along, number(nu), number(eps), edge_l, edge_w, rate_l, rate_w)
+                accumulate(rows, _FRAME_AT + i, terms, sign)
 
-    return kernel(near)
+    return corners
 
 
-def _corners(formula: Callable[..., Any], level: str) -> Any:
-    """Frame rows of blocks by a closed form, corner by corner so that the code stays small."""
-    count = FRAME_ROWS[level]
+def quadrature(level: str, surface: bool, real: type) -> Callable[..., None]:
+    """Frame rows by quadrature with so many points along and across."""
+    index, count = ALL_LEVELS.index(level), np.uint64(FRAME_ROWS[level] * LANES)
+    formula = node_third if level == "third" else node_surface if surface and level != "second" else node
 
-    def corners(rows, stride, begin, end, nu, eps):
-        for block in range(begin, end):
-            base = np.uint64(block * stride)
-            frame = base + _FRAME_AT
-            for i in range(np.uint64(count * LANES)):
-                rows[frame + i] = 0.0
-            for corner in range(4):
-                right, upper = np.uint64(corner // 2), np.uint64(corner % 2)
-                sign = rows.dtype.type(1.0 if right == upper else -1.0)
-                al = base + (_AL + right) * np.uint64(LANES)
-                aw = base + (_AW + upper) * np.uint64(LANES)
+    def quadrature(rows, nu, along, across):
+        for i in range(count):
+            rows[_FRAME_AT + i] = real(0.0)
+        for j in range(along):
+            g = real(NODES[along, j])
+            for k in range(across):
+                h = real(NODES[across, k])
+                weight = real(WEIGHTS[along, j] * WEIGHTS[across, k])
                 for i in range(np.uint64(LANES)):
-                    pair = load(rows, base + i, PAIR_ROWS)
-                    along = load(rows, base + _EXTRA_AT + i, DIRECTION)
-                    (edge_l,) = load(rows, al + i, 1)
-                    (edge_w,) = load(rows, aw + i, 1)
-                    (rate_l,) = load(rows, al + _RATE + i, 1)
-                    (rate_w,) = load(rows, aw + _RATE + i, 1)
-                    terms = formula(pair, along, number(nu), number(eps), edge_l, edge_w, rate_l, rate_w)
-                    accumulate(rows, frame + i, terms, sign)
+                    pair = load(rows, i, PAIR_ROWS)
+                    way = load(rows, _EXTRA_AT + i, DIRECTION)
+                    terms = formula(index, pair, way, number(nu), number(g), number(h), number(weight))
+                    accumulate(rows, _FRAME_AT + i, terms, real(1.0))
 
-    return kernel(corners)
+    return quadrature
 
 
-def _far(formula: Callable[..., Any], level: str) -> Any:
-    """Frame rows of blocks by quadrature, with a rule of its own for each block."""
-    index, count = ALL_LEVELS.index(level), FRAME_ROWS[level]
+def finish(operation: Operation) -> Callable[..., None]:
+    """Result rows in place of the frame's."""
+    count, formula, extra_count = FRAME_ROWS[operation.level], operation.formula, max(operation.extra, 1)
 
-    def far(rows, stride, begin, end, nu, along, across):
-        one = rows.dtype.type(1.0)
-        for block in range(begin, end):
-            base = np.uint64(block * stride)
-            frame = base + _FRAME_AT
-            for i in range(np.uint64(count * LANES)):
-                rows[frame + i] = 0.0
-            for j in range(along[block]):
-                g = rows.dtype.type(NODES[along[block], j])
-                for k in range(across[block]):
-                    h = rows.dtype.type(NODES[across[block], k])
-                    weight = rows.dtype.type(WEIGHTS[along[block], j] * WEIGHTS[across[block], k])
-                    for i in range(np.uint64(LANES)):
-                        pair = load(rows, base + i, PAIR_ROWS)
-                        way = load(rows, base + _EXTRA_AT + i, DIRECTION)
-                        terms = formula(index, pair, way, number(nu), number(g), number(h), number(weight))
-                        accumulate(rows, frame + i, terms, one)
+    def finish(rows):
+        for i in range(np.uint64(LANES)):
+            pair = load(rows, i, PAIR_ROWS)
+            extra = load(rows, _EXTRA_AT + i, extra_count)
+            store(rows, _FRAME_AT + i, formula(pair, extra, load(rows, _FRAME_AT + i, count)))
 
-    return kernel(far)
+    return finish
 
 
 # Third derivatives are taken along the direction in the extra rows; to the others it means nothing.
@@ -201,277 +284,47 @@ def node_third(level, pair, direction, nu, g, h, weight):
     return far_node_third(pair, direction, nu, g, h, weight)
 
 
-def _finish(formula: Callable[..., Any], level: str, extra_rows: int = 0) -> Any:
-    """Result rows of blocks in place of the frame's, contracted with `extra_rows` where there are any."""
-    count = FRAME_ROWS[level]
-    extra_count = max(extra_rows, 1)
-
-    def finish(rows, stride, begin, end):
-        for block in range(begin, end):
-            base = np.uint64(block * stride)
-            for i in range(np.uint64(LANES)):
-                pair = load(rows, base + i, PAIR_ROWS)
-                extra = load(rows, base + _EXTRA_AT + i, extra_count)
-                frame = load(rows, base + _FRAME_AT + i, count)
-                store(rows, base + _FRAME_AT + i, formula(pair, extra, frame))
-
-    return kernel(finish)
-
-
 ALL_LEVELS = (*LEVELS, "third")
-_AL, _AW = np.uint64(PAIR.index("al1")), np.uint64(PAIR.index("aw1"))
-_RATE = np.uint64((PAIR.index("l1") - PAIR.index("al1")) * LANES)
 
-NEAR = {level: _near(near, level) for level in LEVELS[:-1]}
-NEAR |= {"second": _corners(second_corner, "second"), "third": _corners(near_corner_third, "third")}
-# an observer at the surface needs fewer terms, but not for second derivatives, which include those with z
-NEAR_SURFACE = NEAR | {level: _near(near_surface, level) for level in LEVELS[:-1]}
-FAR = {level: _far(node, level) for level in LEVELS} | {"third": _far(node_third, "third")}
-FAR_SURFACE = FAR | {level: _far(node_surface, level) for level in LEVELS[:-1]}
-
-finish_value = _finish(pair_value, "value")
-finish_gradient = _finish(pair_gradient, "gradient")
-finish_greens = _finish(pair_greens, "greens")
-finish_greens_gradient = _finish(pair_greens_gradient, "greens_gradient")
-finish_adjoint = _finish(pair_adjoint, "greens", 3)
-finish_adjoint_gradient = _finish(pair_adjoint_gradient, "greens_gradient", 9)
-finish_first = _finish(pair_first, "first")
-finish_vjp = _finish(pair_vjp, "first", 3)
-finish_jvp = _finish(pair_jvp, "first", 13)
-finish_second = _finish(pair_second, "second")
-finish_jacobian_gradient = _finish(pair_jacobian_gradient, "second")
-finish_vjp_gradient = _finish(pair_vjp_gradient, "second", 9)
-finish_jvp_gradient = _finish(pair_jvp_gradient, "second", 13)
-finish_vjp2 = _finish(pair_vjp2, "second", 16)
-finish_jvp2 = _finish(pair_jvp2, "second", 26)
-finish_third = _finish(pair_third, "third", 13)
-finish_vjp2_gradient = _finish(pair_vjp2_gradient, "third", 22)
-finish_jvp2_gradient = _finish(pair_jvp2_gradient, "third", 26)
+_compiling = Lock()
 
 
-# ---------------------------------------------------------------------------------- sorting of pairs
+def code_for(place: int, operation: Operation, surface: bool, native: Any) -> int:
+    """Address of the code that `run` wants at `place` for numbers of type `native`; compiled if need be.
 
-
-@kernel
-def classify(obs, i0, i1, source, reach, switch, amplification, codes):
-    """Codes of the pairs of one source with observers i0 to i1.
-
-    0 for the closed form, else 1 + 8 * (place in `ORDERS` of the rule along the length) + (of that across).
+    Second derivatives include those with z and so have no shorter form for observers at the surface.
     """
-    depth = source[CENTRE + 2]
-    a, b = source[CENTRE + 3], source[CENTRE + 4]
-    x, y = source[0] + source[CENTRE], source[1] + source[CENTRE + 1]
-    largest = max(a, b)
-    near, far = (reach[7] * largest) ** 2, (switch * largest) ** 2
-    limit = amplification * (4.0 * a * b)
-    places = obs.reshape(-1)
-    for k in range(np.uint64(i1 - i0)):
-        at = (np.uint64(i0) + k) * np.uint64(3)
-        east, north, z = places[at] - x, places[at + np.uint64(1)] - y, places[at + np.uint64(2)]
-        up = z + depth
-        code = method_code(
-            number(east * east + north * north + up * up), number(depth - z), near, far, limit, a, b, reach
-        )
-        codes[k] = np.int64(value(code))
+    with _compiling:
+        surface = surface and operation.fused
+        if place == FAR:
+            return _quadrature(operation.level, surface, native)
+        if place == FINISH:
+            return address(finish(operation), types.CPointer(native))
+        if operation.fused:
+            return address(closed_form(operation, surface), types.CPointer(native), native, native)
+        return _corners(operation.level, native)
 
 
-@kernel
-def schedule(obs, table, paired, part, start, room, reach, switch, amplification, lanes, blocks):
-    """Sort the next pairs of a part of the work into blocks.
-
-    `part` is (first observer, last, first source, last); `start` counts pairs, source by source. Writes
-    observer and source of every lane (the last of a block repeated), and of every block: points along and
-    across, lanes in use. Returns the next `start`, the number of blocks and how many use the closed form.
-    """
-    i0, i1, j0, j1 = part
-    width = i1 - i0
-    count = width if paired else width * (j1 - j0)
-    n = min(count - start, (room - len(ORDERS) - 1) * LANES)
-    codes = np.empty(n, np.int64)
-    heads = np.zeros(len(ORDERS) + 1, np.int64)
-    limits = (reach[0], reach[1], reach[2], reach[3], reach[4], reach[5], reach[6], reach[7])
-    k = 0
-    while k < n:
-        i, j, run = next_run(start + k, n - k, part, paired)
-        classify(obs, i, i + run, table[j], limits, switch, amplification, codes[k : k + run])
-        if alike(codes, k, run):
-            heads[(codes[k] + 7) // 8] += run
-        else:
-            for each in range(k, k + run):
-                heads[(codes[each] + 7) // 8] += 1
-        k += run
-    total = 0
-    near = 0
-    for key in range(len(ORDERS) + 1):
-        used = heads[key]
-        heads[key] = total * LANES
-        total += (used + LANES - 1) // LANES
-        if key == 0:
-            near = total
-        for block in range(heads[key] // LANES, total):
-            blocks[block, 0] = RULES[max(key - 1, 0)]
-            blocks[block, 1] = 0
-            blocks[block, 2] = min(LANES, used - (block * LANES - heads[key]))
-    k = 0
-    while k < n:
-        i, j, run = next_run(start + k, n - k, part, paired)
-        step = run if alike(codes, k, run) else 1
-        for each in range(k, k + run, step):
-            key = (codes[each] + 7) // 8
-            place(lanes, heads[key], step, i + each - k, j)
-            for block in range(heads[key] // LANES, (heads[key] + step - 1) // LANES + 1):
-                blocks[block, 1] = max(blocks[block, 1], (codes[each] + 7) % 8)
-            heads[key] += step
-        k += run
-    for block in range(total):
-        blocks[block, 1] = RULES[blocks[block, 1]]
-        last = block * LANES + blocks[block, 2] - 1
-        for lane in range(last + 1, (block + 1) * LANES):
-            lanes[lane, 0] = lanes[last, 0]
-            lanes[lane, 1] = lanes[last, 1]
-    return start + n, total, near
+@cache
+def _corners(level: str, native: Any) -> int:
+    return address(corners(level, real_type(native)), types.CPointer(native), native, native)
 
 
-@kernel
-def next_run(at, left, part, paired):
-    """Observer, source and number of the pairs that follow with the same source."""
-    i0, i1, j0, _ = part
-    if paired:
-        return i0 + at, i0 + at, 1
-    i = i0 + at % (i1 - i0)
-    return i, j0 + at // (i1 - i0), min(left, i1 - i)
+@cache
+def _quadrature(level: str, surface: bool, native: Any) -> int:
+    code = quadrature(level, surface, real_type(native))
+    return address(code, types.CPointer(native), native, types.int64, types.int64)
 
 
-@kernel
-def alike(codes, start, count):
-    """Whether a run of codes has one value."""
-    different = np.int64(0)
-    head = codes[start]
-    for k in range(np.uint64(start), np.uint64(start + count)):
-        different += np.int64(codes[k] != head)
-    return different == 0
+@cache
+def _code(operation: Operation, surface: bool, dtype: np.dtype) -> np.ndarray:
+    """Addresses for `run`, 0 where there is no code yet."""
+    return np.zeros(3, np.int64)
 
 
-@kernel
-def place(lanes, at, count, observer, source):
-    """Write consecutive observers of one source to consecutive lanes."""
-    for k in range(np.uint64(count)):
-        lanes[np.uint64(at) + k, np.uint64(0)] = observer + np.int64(k)
-        lanes[np.uint64(at) + k, np.uint64(1)] = source
-
-
-@kernel
-def fill(rows, stride, obs, table, lanes, blocks, near, total, owners):
-    """Write the rows of `PAIR`; lengths in the source's unit or, for quadrature, in that of the distance.
-
-    `owners` remembers the source whose numbers a block of the closed form holds from the call before.
-    """
-    lane_count = np.uint64(LANES)
-    for block in range(total):
-        base = np.uint64(block * stride)
-        first = np.uint64(block * LANES)
-        unit = base + np.uint64(UNIT) * lane_count
-        for k in range(lane_count):
-            i, j = np.uint64(lanes[first + k, 0]), np.uint64(lanes[first + k, 1])
-            rows[base + k] = obs[i, 0] - table[j, 0]
-            rows[base + lane_count + k] = obs[i, 1] - table[j, 1]
-            rows[base + lane_count + lane_count + k] = obs[i, 2]
-        source = lanes[first, 1]
-        one_source = source == lanes[first + lane_count - np.uint64(1), 1]
-        scaled = np.uint64(len(LENGTH_ROWS))
-        if one_source and block < near and owners[block] == source:
-            scaled = np.uint64(3)
-        elif one_source:
-            for r in range(np.uint64(3), np.uint64(PAIR_ROWS)):
-                number = rows.dtype.type(table[source, r - np.uint64(1)])
-                place = base + r * lane_count
-                for k in range(lane_count):
-                    rows[place + k] = number
-        else:
-            for k in range(lane_count):
-                source = np.uint64(lanes[first + k, 1])
-                for r in range(np.uint64(3), np.uint64(PAIR_ROWS)):
-                    rows[base + r * lane_count + k] = table[source, r - np.uint64(1)]
-        owners[block] = lanes[first, 1] if one_source and block < near else -1
-        if block >= near:
-            depth = base + np.uint64(3) * lane_count
-            for k in range(lane_count):
-                level = max(abs(rows[base + k]), abs(rows[base + lane_count + k]))
-                up = rows[depth + k] - rows[depth - lane_count + k]
-                rows[unit + k] = math.ldexp(1.0, -math.frexp(max(level, up))[1])
-        for r in range(scaled):
-            place = base + LENGTH_ROWS[r] * lane_count
-            for k in range(lane_count):
-                rows[place + k] *= rows[unit + k]
-
-
-@kernel
-def spread(rows, stride, at, values, column, lanes, total):
-    """Copy the rows of `values` that the lanes' observers (column 0) or sources (1) own into the blocks."""
-    for block in range(total):
-        for c in range(values.shape[1]):
-            place = block * stride + (at + c) * LANES
-            for k in range(LANES):
-                rows[place + k] = values[lanes[block * LANES + k, column], c]
-
-
-@kernel
-def tangents(rows, stride, at, of_obs, of_src, of_nu, lanes, total):
-    """Tangents of the pair's `VARIABLES` from those of observers, sources (eleven columns) and nu."""
-    for block in range(total):
-        for k in range(LANES):
-            i, j = lanes[block * LANES + k, 0], lanes[block * LANES + k, 1]
-            place = block * stride + at * LANES + k
-            for c in range(11):
-                rows[place + c * LANES] = of_src[j, c]
-            rows[place] -= of_obs[i, 0]
-            rows[place + LANES] -= of_obs[i, 1]
-            rows[place + 11 * LANES] = of_obs[i, 2]
-            rows[place + 12 * LANES] = of_nu
-
-
-# ------------------------------------------------------------------------------- what becomes of rows
-
-
-@kernel
-def add_up(rows, stride, at, count, column, lanes, blocks, total, out):
-    """Add result rows to the observers (column 0) or sources (1) of the lanes."""
-    for block in range(total):
-        place = np.uint64(block * stride + at * LANES)
-        for k in range(np.uint64(blocks[block, 2])):
-            owner = np.uint64(lanes[np.uint64(block * LANES) + k, np.uint64(column)])
-            for c in range(np.uint64(count)):
-                out[owner, c] += rows[place + c * np.uint64(LANES) + k]
-
-
-@kernel
-def add_gradients(rows, stride, at, lanes, blocks, total, of_obs, of_src, of_nu):
-    """Add a gradient with `VARIABLES` (the last may be missing) to observers, sources and nu."""
-    for block in range(total):
-        place = block * stride + at * LANES
-        for k in range(blocks[block, 2]):
-            i, j = lanes[block * LANES + k, 0], lanes[block * LANES + k, 1]
-            of_obs[i, 0] -= rows[place + k]
-            of_obs[i, 1] -= rows[place + LANES + k]
-            of_obs[i, 2] += rows[place + 11 * LANES + k]
-            for c in range(11):
-                of_src[j, c] += rows[place + c * LANES + k]
-            if of_nu.size:
-                of_nu[0] += rows[place + 12 * LANES + k]
-
-
-@kernel
-def keep(rows, stride, at, index, paired, lanes, blocks, total, out):
-    """Store result rows ``index[c, v]`` as ``out[observer, c, source, v]`` (source 0 for pairs)."""
-    lane_count = np.uint64(LANES)
-    for block in range(total):
-        base = np.uint64(block * stride + at * LANES)
-        for k in range(blocks[block, 2]):
-            i = np.uint64(lanes[block * LANES + k, 0])
-            j = np.uint64(0 if paired else lanes[block * LANES + k, 1])
-            for c in range(np.uint64(index.shape[0])):
-                for v in range(np.uint64(index.shape[1])):
-                    out[i, c, j, v] = rows[base + np.uint64(index[c, v]) * lane_count + np.uint64(k)]
+def real_type(native: Any) -> type:
+    """NumPy's name of a Numba float type."""
+    return np.float64 if native is types.float64 else np.float32
 
 
 # ------------------------------------------------------------------------------------------- sources
@@ -517,38 +370,16 @@ def source_rows(kind: str, src: np.ndarray, origin: tuple[Any, Any]) -> np.ndarr
 
 # Below this many pairs a call stays in the caller's thread.
 SERIAL = 4096
+# Pairs between two looks at whether the call has been given up.
+PIECE = 1 << 15
 
-
-class Task:
-    """One operation on all pairs: which rows to compute, and what becomes of them.
-
-    Parameters
-    ----------
-    level : str
-        Key of `FRAME_ROWS`.
-    finish : callable
-        Kernel that turns the frame's rows into the result's.
-    consume : callable
-        ``consume(work, rows, stride, at, lanes, blocks, total)`` with the result's rows at row `at`.
-    prepare : callable, optional
-        ``prepare(rows, stride, lanes, total)`` writes what is contracted with.
-    clear : callable, optional
-        ``clear(work, part)`` makes ready what a part of the work writes to, in the thread that does it.
-    """
-
-    def __init__(
-        self,
-        level: str,
-        finish: Callable,
-        consume: Callable,
-        prepare: Callable | None = None,
-        clear: Callable | None = None,
-    ):
-        self.level = level
-        self.finish = finish
-        self.consume = consume
-        self.prepare = prepare
-        self.clear = clear
+# What `run` takes: see there.
+SINKS = 3
+Part = tuple[int, int, int, int]
+Sink = tuple[np.ndarray, np.ndarray, np.ndarray, int, int, bool]
+Sinks = tuple[Sink, ...]
+Inputs = tuple[Any, Any]
+Way = tuple[np.ndarray, np.ndarray, float, int]
 
 
 class Problem:
@@ -568,58 +399,45 @@ class Problem:
         self.obs = obs
         self.table = table
         self.dtype = obs.dtype
-        self.nu = self.dtype.type(nu)
-        self.eps = self.dtype.type(8.0 * np.finfo(self.dtype).eps)
+        self.constants = (self.dtype.type(nu), self.dtype.type(8.0 * np.finfo(self.dtype).eps))
         self.paired = paired
-        self.surface = bool(len(obs)) and not obs[:, 2].any()
+        self.surface = bool(len(obs)) and at_surface(obs)
         self.pairs = len(obs) if paired else len(obs) * len(table)
         self.stopped = False
 
-    def run(self, task: Task, part: tuple[int, int, int, int], work: Any) -> None:
-        """Evaluate the pairs of a part (observers from, to; sources from, to)."""
-        if task.clear is not None:
-            task.clear(work, part)
-        at = FRAME
-        stride = (at + max(FRAME_ROWS[task.level], RESULT_ROWS[task.level])) * LANES
+    def evaluate(self, operation: Operation, part: Part, inputs: Inputs, sinks: Sinks) -> None:
+        """Evaluate the pairs of a part and put the results into the sinks."""
+        code = _code(operation, self.surface, self.dtype)
+        rows = FRAME + max(FRAME_ROWS[operation.level], operation.rows)
+        work = (
+            np.empty(rows * LANES, self.dtype),
+            np.empty(CHUNK, np.int64),
+            np.empty((ROOM * LANES, 2), np.int64),
+            np.empty((ROOM, 3), np.int64),
+        )
+        rules = (REACH[self.dtype], *SWITCH[self.dtype])
+        geometry = (self.obs, self.table, self.paired)
         pairs = (part[1] - part[0]) * (1 if self.paired else part[3] - part[2])
-        room = min(CHUNK[task.level], pairs + LANES) // LANES + len(ORDERS) + 1
-        rows = np.empty(room * stride, self.dtype)
-        lanes = np.empty((room * LANES, 2), np.int64)
-        blocks = np.empty((room, 3), np.int64)
-        owners = np.full(room, -1)
         start = 0
         while start < pairs and not self.stopped:
-            start, total, near = schedule(
-                self.obs,
-                self.table,
-                self.paired,
+            stop = min(start + PIECE, pairs)
+            start, missing = run(
+                geometry,
                 part,
                 start,
-                room,
-                REACH[self.dtype],
-                *SWITCH[self.dtype],
-                lanes,
-                blocks,
+                stop,
+                rules,
+                code,
+                operation.fused,
+                self.constants,
+                *inputs,
+                sinks,
+                work,
             )
-            fill(rows, stride, self.obs, self.table, lanes, blocks, near, total, owners)
-            if task.prepare is not None:
-                task.prepare(rows, stride, lanes, total)
-            self._frames(task.level, rows, stride, near, total, blocks)
-            task.finish(rows, stride, 0, total)
-            task.consume(work, rows, stride, at, lanes, blocks, total)
+            if missing >= 0:
+                code[missing] = code_for(missing, operation, self.surface, from_dtype(self.dtype))
 
-    def _frames(
-        self, level: str, rows: np.ndarray, stride: int, near: int, total: int, blocks: np.ndarray
-    ) -> None:
-        """The frame's rows of all blocks: `near` by the closed form, the rest by quadrature."""
-        if near:
-            kernels = NEAR_SURFACE if self.surface else NEAR
-            kernels[level](rows, stride, 0, near, self.nu, self.eps)
-        if near < total:
-            kernels = FAR_SURFACE if self.surface else FAR
-            kernels[level](rows, stride, near, total, self.nu, blocks[:total, 0], blocks[:total, 1])
-
-    def parts(self, threads: int) -> list[list[tuple[int, int, int, int]]]:
+    def parts(self, threads: int) -> list[list[Part]]:
         """Parts of the work, in groups by sources; two parts of a group share no observer."""
         n, m = len(self.obs), len(self.table)
         wanted = 1 if self.pairs <= SERIAL or threads == 1 else 4 * threads
@@ -630,26 +448,52 @@ class Problem:
             return [[(i0, i1, i0, i1) for i0, i1 in edges]]
         return [[(i0, i1, j0, j1) for i0, i1 in edges] for j0, j1 in _edges(m, columns)]
 
+    def shares(self, part: Part) -> bool:
+        """Whether several pairs of a part have the same observer."""
+        return not self.paired and part[3] - part[2] != 1
+
+
+@kernel
+def at_surface(obs):
+    """Whether all observers have z = 0."""
+    for i in range(len(obs)):
+        if obs[i, 2] != 0.0:
+            return False
+    return True
+
 
 def _edges(n: int, parts: int) -> list[tuple[int, int]]:
     cuts = [n * k // parts for k in range(parts + 1)]
     return list(zip(cuts[:-1], cuts[1:], strict=True))
 
 
-def _launch(problem: Problem, task: Task, works: Callable[[int, int], Any], threads: int | None) -> None:
-    """Run all parts; ``works(group, k)`` is what part k of a group of sources writes to."""
+def _launch(
+    problem: Problem,
+    operation: Operation,
+    sinks: Callable[[int, int, Part], list[Sink]],
+    threads: int | None,
+    inputs: Inputs | None = None,
+) -> None:
+    """Run all parts; ``sinks(group, k, part)`` are part k's of a group, made in the thread that runs it."""
     threads = threads or default_threads()
+    given = inputs or contracted(problem.dtype)
+
+    def evaluate(group: int, k: int, part: Part) -> None:
+        wanted = sinks(group, k, part)
+        nothing = sink(np.empty(0, problem.dtype), (), (), 0, 0)
+        full = (*wanted, *[nothing] * (SINKS - len(wanted)))
+        problem.evaluate(operation, part, given, full)
+
     jobs = [
-        (part, works(group, k))
-        for group, parts in enumerate(problem.parts(threads))
-        for k, part in enumerate(parts)
-        if problem.pairs
+        (group, k, part) for group, parts in enumerate(problem.parts(threads)) for k, part in enumerate(parts)
     ]
-    if threads == 1 or len(jobs) == 1:
-        for part, work in jobs:
-            problem.run(task, part, work)
+    if not problem.pairs:
         return
-    futures = [executor(threads).submit(problem.run, task, part, work) for part, work in jobs]
+    if threads == 1 or len(jobs) == 1:
+        for job in jobs:
+            evaluate(*job)
+        return
+    futures = [executor(threads).submit(evaluate, *job) for job in jobs]
     try:
         for future in futures:
             future.result()
@@ -659,97 +503,114 @@ def _launch(problem: Problem, task: Task, works: Callable[[int, int], Any], thre
             future.cancel()
 
 
+def sink(out: np.ndarray, index: Any, to: Any, by_observer: int, by_source: int, add: bool = True) -> Sink:
+    """Where result rows `index` go: elements `to` after so many numbers for each observer and each source.
+
+    `out` must be C-contiguous.
+    """
+    return out.reshape(-1), _whole(index), _whole(to), by_observer, by_source, add
+
+
+def _whole(numbers: Any) -> np.ndarray:
+    return np.ascontiguousarray(numbers, np.int64).reshape(-1)
+
+
+def contracted(
+    dtype: Any, cot: np.ndarray | None = None, column: int = 0, at: int = 0, ways: Sequence[Way] = ()
+) -> Inputs:
+    """What a result is contracted with: `cot` of observers (column 0) or sources (1) from extra row `at` on.
+
+    `ways` are tangents: of observers, of sources in the columns of `VARIABLES`, of nu, and their extra row.
+    """
+    if cot is None:
+        cot = np.empty((0, 0), dtype)
+    nothing = (np.empty((0, 3), dtype), np.empty((0, 11), dtype), 0.0, 0)
+    full = [*ways, *[nothing] * (2 - len(ways))]
+    return (
+        (np.ascontiguousarray(cot), EXTRA + at, column),
+        tuple((np.ascontiguousarray(o), s, float(v), EXTRA + row) for o, s, v, row in full),
+    )
+
+
 def _observer_sums(
     problem: Problem,
-    level: str,
-    finish: Callable,
+    operation: Operation,
     first_row: int,
-    count: int,
-    prepare: Callable | None,
+    outs: Sequence[np.ndarray],
     threads: int | None,
-    out: np.ndarray | None = None,
-) -> np.ndarray:
-    """Result rows added up over the sources, shape (n, count); in `out` if given."""
+    inputs: Inputs | None = None,
+) -> None:
+    """Consecutive result rows added up over the sources, into arrays (n, ...) that share them."""
     groups = len(problem.parts(threads or default_threads()))
-    if out is None:
-        out = np.empty((len(problem.obs), count), problem.dtype)
-    sums = out[None] if groups == 1 else np.empty((groups, *out.shape), out.dtype)
+    n = len(problem.obs)
+    widths = [math.prod(out.shape[1:]) for out in outs]
+    sums = [out.reshape(1, n, width) for out, width in zip(outs, widths, strict=True)]
+    if groups > 1:
+        sums = [np.empty((groups, n, width), problem.dtype) for width in widths]
+    rows = np.split(first_row + np.arange(sum(widths)), np.cumsum(widths)[:-1])
 
-    def clear(work, part):
-        work[part[0] : part[1]] = 0.0
-
-    def consume(work, rows, stride, at, lanes, blocks, total):
-        add_up(rows, stride, at + first_row, count, 0, lanes, blocks, total, work)
+    def sinks(group, k, part):
+        add = problem.shares(part)
+        if add:
+            for each in sums:
+                each[group, part[0] : part[1]] = 0.0
+        return [
+            sink(each[group], index, index - index[0], width, 0, add)
+            for each, index, width in zip(sums, rows, widths, strict=True)
+        ]
 
     if not problem.pairs:
-        sums[...] = 0.0
-    _launch(problem, Task(level, finish, consume, prepare, clear), lambda group, k: sums[group], threads)
+        for each in sums:
+            each[...] = 0.0
+    _launch(problem, operation, sinks, threads, inputs)
     if groups > 1:
-        np.sum(sums, axis=0, out=out)
-    return out
+        for each, out in zip(sums, outs, strict=True):
+            np.sum(each, axis=0, out=out.reshape(each.shape[1:]))
 
 
-def _source_sums(
-    problem: Problem, level: str, finish: Callable, prepare: Callable, threads: int | None
-) -> np.ndarray:
+def _source_sums(problem: Problem, operation: Operation, threads: int | None, inputs: Inputs) -> np.ndarray:
     """Four result rows added up over the observers, shape (m, 4)."""
     parts = max(len(group) for group in problem.parts(threads or default_threads()))
     sums = np.zeros((parts, len(problem.table), 4), problem.dtype)
-
-    def consume(work, rows, stride, at, lanes, blocks, total):
-        add_up(rows, stride, at, 4, 1, lanes, blocks, total, work)
-
-    _launch(problem, Task(level, finish, consume, prepare), lambda group, k: sums[k], threads)
+    rows = np.arange(4)
+    _launch(problem, operation, lambda group, k, part: [sink(sums[k], rows, rows, 0, 4)], threads, inputs)
     return sums.sum(axis=0)
 
 
 def _gradient_sums(
-    problem: Problem, level: str, finish: Callable, prepare: Callable, with_nu: bool, threads: int | None
+    problem: Problem, operation: Operation, threads: int | None, inputs: Inputs
 ) -> tuple[np.ndarray, np.ndarray, float]:
-    """A gradient added up over the pairs: by observer (n, 3), by source (m, 11), by nu."""
+    """A gradient added up over the pairs: by observer (n, 3), by source (m, 11), by nu.
+
+    The last three result rows are those of the observer; before them comes that of nu, if it is wanted.
+    """
     groups = problem.parts(threads or default_threads())
     parts = max(len(group) for group in groups)
     of_obs = np.zeros((len(groups), len(problem.obs), 3), problem.dtype)
     of_src = np.zeros((parts, len(problem.table), 11), problem.dtype)
-    of_nu = np.zeros((len(groups), parts, int(with_nu)), problem.dtype)
+    of_nu = np.zeros((len(groups), parts), problem.dtype)
+    columns, axes = np.arange(11), np.arange(3)
 
-    def consume(work, rows, stride, at, lanes, blocks, total):
-        add_gradients(rows, stride, at, lanes, blocks, total, *work)
+    def sinks(group, k, part):
+        wanted = [
+            sink(of_obs[group], operation.rows - 3 + axes, axes, 3, 0, problem.shares(part)),
+            sink(of_src[k], columns, columns, 0, 11),
+        ]
+        if operation.rows == 16:
+            wanted.append(sink(of_nu[group, k : k + 1], (NU,), (0,), 0, 0))
+        return wanted
 
-    _launch(
-        problem,
-        Task(level, finish, consume, prepare),
-        lambda g, k: (of_obs[g], of_src[k], of_nu[g, k]),
-        threads,
-    )
+    _launch(problem, operation, sinks, threads, inputs)
     return of_obs.sum(axis=0), of_src.sum(axis=0), float(of_nu.sum())
 
 
 def _kept(
-    problem: Problem, level: str, finish: Callable, index: np.ndarray, out: np.ndarray, threads: int | None
-) -> None:
-    """Write result rows ``index[c, v]`` of every pair to ``out[n, c, m, v]``."""
-
-    def consume(work, rows, stride, at, lanes, blocks, total):
-        keep(rows, stride, at, index, problem.paired, lanes, blocks, total, work)
-
-    _launch(problem, Task(level, finish, consume), lambda group, k: out, threads)
-
-
-def _kept_along(
-    problem: Problem, axis: np.ndarray, index: np.ndarray, out: np.ndarray, threads: int | None
-) -> None:
-    """`_kept` for the second derivatives' derivatives along an axis of the observers."""
-    direction = np.zeros_like(problem.obs) + axis.astype(problem.dtype)
-    fixed = np.zeros((len(problem.table), 11), problem.dtype)
-
-    def prepare(rows, stride, lanes, total):
-        tangents(rows, stride, EXTRA, direction, fixed, 0.0, lanes, total)
-
-    def consume(work, rows, stride, at, lanes, blocks, total):
-        keep(rows, stride, at, index, problem.paired, lanes, blocks, total, work)
-
-    _launch(problem, Task("third", finish_third, consume, prepare), lambda group, k: out, threads)
+    problem: Problem, operation: Operation, index: np.ndarray, to: np.ndarray, widths: tuple[int, int],
+    out: np.ndarray, threads: int | None, inputs: Inputs | None = None,
+) -> None:  # fmt: skip
+    """Write result rows `index` of every pair to places `to`, `widths` apart for each observer and source."""
+    wanted = [sink(out, index, to, *widths, False)]
+    _launch(problem, operation, lambda group, k, part: wanted, threads, inputs)
 
 
 # ---------------------------------------------------------------------------------------- operations
@@ -759,18 +620,27 @@ def _problem(kind, obs, src, nu, origin, paired) -> Problem:
     return Problem(obs, source_rows(kind, src, origin), nu, paired)
 
 
+def _sums(problem, operation, first_row, count, out, threads, inputs=None):
+    """Result rows added up over the sources, (n, count), in `out` if given."""
+    if out is None:
+        out = np.empty((len(problem.obs), count), problem.dtype)
+    _observer_sums(problem, operation, first_row, (out,), threads, inputs)
+    return out
+
+
 def field(kind, obs, src, nu, origin, of, pairs, out=None, threads=None):
     """Displacement (n, 3) or its gradient (n, 9), summed over the sources."""
-    level, finish = ("value", finish_value) if of == "displacement" else ("gradient", finish_gradient)
     problem = _problem(kind, obs, src, nu, origin, pairs)
-    count = COMPONENTS[of]
-    return _observer_sums(problem, level, finish, 0 if count == 3 else 3, count, None, threads, out)
+    return _sums(problem, FIELD[of], *FIELD_ROWS[of], out, threads)
 
 
 def field_both(kind, obs, src, nu, origin, pairs, out=None, threads=None):
-    """Displacement and gradient in one pass, (n, 12)."""
+    """Displacement and gradient in one pass, (n, 12); `out` may be two arrays, (n, 3) and (n, 3, 3)."""
     problem = _problem(kind, obs, src, nu, origin, pairs)
-    return _observer_sums(problem, "gradient", finish_gradient, 0, 12, None, threads, out)
+    if out is None:
+        out = np.empty((len(obs), 12), problem.dtype)
+    _observer_sums(problem, GRADIENT, 0, out if isinstance(out, tuple) else (out,), threads)
+    return out
 
 
 def dc3d(x, y, z, depth, dip, al1, al2, aw1, aw2, slips, nu, threads=None):
@@ -785,7 +655,7 @@ def dc3d(x, y, z, depth, dip, al1, al2, aw1, aw2, slips, nu, threads=None):
     """
     table = edge_table(*(np.asarray(a, np.float64) for a in (depth, dip, al1, al2, aw1, aw2, slips)))
     obs = np.ascontiguousarray(np.stack([x, y, z], axis=1))
-    return _observer_sums(Problem(obs, table, nu, True), "gradient", finish_gradient, 0, 12, None, threads)
+    return _sums(Problem(obs, table, nu, True), GRADIENT, 0, 12, None, threads)
 
 
 def apply(kind, obs, src, nu, origin, of, s, threads=None):
@@ -796,120 +666,81 @@ def apply(kind, obs, src, nu, origin, of, s, threads=None):
     components[:, 0] *= table[:, TABLE.index("turn")]
     at = TABLE.index("u1")
     table[:, at : at + 4] = components
-    level, finish = ("value", finish_value) if of == "displacement" else ("gradient", finish_gradient)
-    count = COMPONENTS[of]
-    return _observer_sums(
-        Problem(obs, table, nu, False), level, finish, 0 if count == 3 else 3, count, None, threads
-    )
+    return _sums(Problem(obs, table, nu, False), FIELD[of], *FIELD_ROWS[of], None, threads)
 
 
 def apply_adjoint(kind, obs, src, nu, origin, of, r, threads=None):
     """The transpose of `apply`: residuals (n, 3) or (n, 9) to slip components (m, B)."""
     problem = _problem(kind, obs, src, nu, origin, False)
-    displacement = of == "displacement"
-
-    def prepare(rows, stride, lanes, total):
-        spread(rows, stride, EXTRA, r, 0, lanes, total)
-
-    level, finish = (
-        ("greens", finish_adjoint) if displacement else ("greens_gradient", finish_adjoint_gradient)
-    )
-    return _source_sums(problem, level, finish, prepare, threads)[:, : SLIP_COMPONENTS[kind]]
+    return _source_sums(problem, ADJOINT[of], threads, contracted(problem.dtype, r))[
+        :, : SLIP_COMPONENTS[kind]
+    ]
 
 
 def greens(kind, obs, src, nu, origin, of, pairs, out=None, threads=None):
     """Response to unit slip components: (n, c, m, B), or (n, c, B) for pairs."""
     count, slips = COMPONENTS[of], SLIP_COMPONENTS[kind]
-    level, finish = ("greens", finish_greens) if count == 3 else ("greens_gradient", finish_greens_gradient)
     index = np.arange(count)[:, None] + count * np.arange(slips)[None, :]
-    return _pairwise(
-        _problem(kind, obs, src, nu, origin, pairs), level, finish, index, (slips,), out, threads
-    )
+    return _pairwise(_problem(kind, obs, src, nu, origin, pairs), GREENS[of], index, (slips,), out, threads)
 
 
 def jacobian(kind, obs, src, nu, origin, of, pairs, out=None, threads=None):
     """Derivatives with the source's parameters: (n, c, m, P), or (n, c, P) for pairs."""
-    columns = np.array(PARAMETERS[kind])
-    count = COMPONENTS[of]
-    level, finish, first_row = (
-        ("first", finish_first, 3) if count == 3 else ("second", finish_jacobian_gradient, 0)
-    )
-    index = first_row + len(VARIABLES) * np.arange(count)[:, None] + columns[None, :]
+    operation, index = JACOBIAN[kind, of]
     problem = _problem(kind, obs, src, nu, origin, pairs)
-    return _pairwise(problem, level, finish, index, (len(columns),), out, threads)
+    return _pairwise(problem, operation, index, (index.shape[1],), out, threads)
 
 
 def hessian(kind, obs, src, nu, origin, of, pairs, out=None, threads=None):
     """Second derivatives with the source's parameters: (n, c, m, P, P), or (n, c, P, P) for pairs."""
-    columns = PARAMETERS[kind]
-    both = np.array([packed(a, b) for a in columns for b in columns])
-    index = HESSIAN * np.arange(3)[:, None] + both[None, :]
     problem = _problem(kind, obs, src, nu, origin, pairs)
-    trailing = (len(columns), len(columns))
+    trailing = (len(PARAMETERS[kind]),) * 2
     if of == "displacement":
-        return _pairwise(problem, "second", finish_second, 42 + index, trailing, out, threads)
-    n, m = len(problem.obs), len(problem.table)
+        return _pairwise(problem, *HESSIANS[kind, "second"], trailing, out, threads)
+    operation, index = HESSIANS[kind, "third"]
+    n, m = len(problem.obs), 1 if pairs else len(problem.table)
     if out is None:
         out = np.empty((n, 9, *(() if pairs else (m,)), *trailing), problem.dtype)
-    columns_of_gradient = out.reshape(n, 3, 3, 1 if pairs else m, len(both))
-    for j in range(3):
-        _kept_along(problem, np.eye(3)[j], index, columns_of_gradient[:, :, j], threads)
+    fixed = np.zeros((len(problem.table), 11), problem.dtype)
+    for j, axis in enumerate(np.eye(3, dtype=problem.dtype)):
+        inputs = contracted(problem.dtype, ways=[(np.zeros_like(obs) + axis, fixed, 0.0, 0)])
+        to, widths = _places(problem, 3 * np.arange(3) + j, 9, index.shape[1])
+        _kept(problem, operation, index, to, widths, out, threads, inputs)
     return out
 
 
 def vjp(kind, obs, src, nu, origin, of, pairs, cot, threads=None):
     """Gradient of ``sum(cot * field)`` with observers (n, 3), parameters (m, P) and nu."""
-    displacement = of == "displacement"
-
-    def prepare(rows, stride, lanes, total):
-        spread(rows, stride, EXTRA, cot, 0, lanes, total)
-
-    level, finish = ("first", finish_vjp) if displacement else ("second", finish_vjp_gradient)
     problem = _problem(kind, obs, src, nu, origin, pairs)
-    of_obs, of_src, of_nu = _gradient_sums(problem, level, finish, prepare, True, threads)
+    of_obs, of_src, of_nu = _gradient_sums(problem, VJP[of], threads, contracted(problem.dtype, cot))
     return of_obs, np.ascontiguousarray(of_src[:, PARAMETERS[kind]]), of_nu
 
 
 def jvp(kind, obs, src, nu, origin, of, pairs, t_obs, t_src, t_nu, threads=None):
     """Derivative of `field` along tangents of observers (n, 3), parameters (m, P) and nu."""
-    displacement = of == "displacement"
-    full = _all_variables(kind, t_src)
-
-    def prepare(rows, stride, lanes, total):
-        tangents(rows, stride, EXTRA, t_obs, full, float(t_nu), lanes, total)
-
-    level, finish = ("first", finish_jvp) if displacement else ("second", finish_jvp_gradient)
     problem = _problem(kind, obs, src, nu, origin, pairs)
-    return _observer_sums(problem, level, finish, 0, COMPONENTS[of], prepare, threads)
+    ways = [(t_obs, _all_variables(kind, t_src), t_nu, 0)]
+    return _sums(problem, JVP[of], 0, COMPONENTS[of], None, threads, contracted(problem.dtype, ways=ways))
 
 
 def vjp2(kind, obs, src, nu, origin, of, pairs, cot, t_obs, t_src, threads=None):
     """Gradient of ``sum(cot * jvp(t))`` with observers (n, 3) and parameters (m, P); tangents held fixed."""
-    full = _all_variables(kind, t_src)
-    level, finish, of_cot, of_tangent = (
-        ("second", finish_vjp2, 0, 3) if of == "displacement" else ("third", finish_vjp2_gradient, 13, 0)
-    )
-
-    def prepare(rows, stride, lanes, total):
-        spread(rows, stride, EXTRA + of_cot, cot, 0, lanes, total)
-        tangents(rows, stride, EXTRA + of_tangent, t_obs, full, 0.0, lanes, total)
-
     problem = _problem(kind, obs, src, nu, origin, pairs)
-    of_obs, of_src, _ = _gradient_sums(problem, level, finish, prepare, False, threads)
+    of_cot, of_tangent = (0, 3) if of == "displacement" else (13, 0)
+    ways = [(t_obs, _all_variables(kind, t_src), 0.0, of_tangent)]
+    inputs = contracted(problem.dtype, cot, at=of_cot, ways=ways)
+    of_obs, of_src, _ = _gradient_sums(problem, VJP2[of], threads, inputs)
     return of_obs, np.ascontiguousarray(of_src[:, PARAMETERS[kind]])
 
 
 def jvp2(kind, obs, src, nu, origin, of, pairs, t_obs, t_src, s_obs, s_src, threads=None):
     """Second derivative of `field` along two tangents."""
-    full, other = _all_variables(kind, t_src), _all_variables(kind, s_src)
-
-    def prepare(rows, stride, lanes, total):
-        tangents(rows, stride, EXTRA, t_obs, full, 0.0, lanes, total)
-        tangents(rows, stride, EXTRA + 13, s_obs, other, 0.0, lanes, total)
-
-    level, finish = ("second", finish_jvp2) if of == "displacement" else ("third", finish_jvp2_gradient)
     problem = _problem(kind, obs, src, nu, origin, pairs)
-    return _observer_sums(problem, level, finish, 0, COMPONENTS[of], prepare, threads)
+    ways = [
+        (t_obs, _all_variables(kind, t_src), 0.0, 0),
+        (s_obs, _all_variables(kind, s_src), 0.0, DIRECTION),
+    ]
+    return _sums(problem, JVP2[of], 0, COMPONENTS[of], None, threads, contracted(problem.dtype, ways=ways))
 
 
 def _all_variables(kind: str, t_src: np.ndarray) -> np.ndarray:
@@ -919,12 +750,22 @@ def _all_variables(kind: str, t_src: np.ndarray) -> np.ndarray:
     return full
 
 
-def _pairwise(problem: Problem, level, finish, index, trailing, out, threads):
-    """Allocate or take the output of an operation on every pair, and fill it."""
+def _places(problem: Problem, components: np.ndarray, count: int, size: int) -> tuple[np.ndarray, tuple]:
+    """Where `size` numbers of each of `components` out of `count` lie in an array (n, count, m, size).
+
+    They are relative to the second result: numbers for each observer and for each source.
+    """
+    m = 1 if problem.paired else len(problem.table)
+    widths = (count * m * size, 0 if problem.paired else size)
+    return components[:, None] * m * size + np.arange(size), widths
+
+
+def _pairwise(problem: Problem, operation, index, trailing, out, threads):
+    """Fill the output of an operation on every pair, which is made if there is none."""
     n, m = len(problem.obs), len(problem.table)
-    shape = (n, index.shape[0], *(() if problem.paired else (m,)), *trailing)
+    count, size = index.shape
     if out is None:
-        out = np.empty(shape, problem.dtype)
-    view = out.reshape(n, index.shape[0], 1 if problem.paired else m, index.shape[1])
-    _kept(problem, level, finish, index, view, threads)
+        out = np.empty((n, count, *(() if problem.paired else (m,)), *trailing), problem.dtype)
+    to, widths = _places(problem, np.arange(count), count, size)
+    _kept(problem, operation, index, to, widths, out, threads)
     return out

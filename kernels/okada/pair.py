@@ -84,27 +84,28 @@ def truncated(x):
     return Jet(x.v, x.p) if isinstance(x, Jet) else x
 
 
-def source_slips(pair):
-    """The source's slip vector, and its derivatives in the order of `SLIPS`, with rake per unit slip."""
-    u1, u2, u3, u4, turn, sin_rake, cos_rake = named(
-        pair, "u1", "u2", "u3", "u4", "turn", "sin_rake", "cos_rake"
-    )
-    zero, one = ZERO, const(1.0, turn)
-    own = (u1, u2, u3, u4)
-    return own, (
-        (turn * cos_rake, sin_rake, zero, zero),
-        (-turn * sin_rake, cos_rake, zero, zero),
-        (zero, zero, one, zero),
-        (zero, zero, zero, one),
-        own,
-    )
+def source_slip(pair):
+    """The source's strike slip, dip slip, opening and inflation."""
+    return tuple(named(pair, "u1", "u2", "u3", "u4"))
 
 
-def unit_slips(pair):
-    """Unit strike slip, dip slip, opening and inflation."""
+def unit_fields(pair, m, displacement):
+    """Displacement of unit strike slip, dip slip, opening and inflation, three jets each."""
     (turn,) = named(pair, "turn")
-    zero, one = ZERO, const(1.0, turn)
-    return (turn, zero, zero, zero), (zero, one, zero, zero), (zero, zero, one, zero), (zero, zero, zero, one)
+    one = const(1.0, turn)
+    slips = [[one if i == k else ZERO for i in range(4)] for k in range(4)]
+    strike, *others = (displacement(slip, m, 1) for slip in slips)
+    return [turn * x for x in strike], *(list(each) for each in others)
+
+
+def slip_fields(pair, m, displacement):
+    """Derivatives of the displacement with `SLIPS` but nu, with rake per unit slip."""
+    sr, cr = named(pair, "sin_rake", "cos_rake")
+    strike, dip, opening, inflation = unit_fields(pair, m, displacement)
+    pairs = list(zip(strike, dip, strict=True))
+    slip = [cr * a + sr * b for a, b in pairs]
+    rake = [cr * b - sr * a for a, b in pairs]
+    return slip, rake, opening, inflation
 
 
 def observer_in_frame(pair):
@@ -127,16 +128,15 @@ def frame_rows(level, pair, nu, displacement):
     m = elastic(nu)
     if level.startswith("greens"):
         count = 1 if level == "greens" else 4
-        return [row for slip in unit_slips(pair) for row in rows(displacement(slip, m, 1), count, z)]
-    own, others = source_slips(pair)
+        return [row for jets in unit_fields(pair, m, displacement) for row in rows(jets, count, z)]
+    own = source_slip(pair)
     count = {"value": 1, "gradient": 4, "first": 8, "second": 36, "third": 36}[level]
     out = rows(displacement(own, m, 2 if count == 36 else 1), count, z)
     if level in ("first", "second", "third"):
-        for variable, slip in zip(SLIPS, others, strict=True):
-            if variable == NU and level == "third":
-                continue
-            moduli = elastic_derivative(nu) if variable == NU else m
-            out += rows(displacement(slip, moduli, 1), 1 if level == "first" else 8, z)
+        others = list(slip_fields(pair, m, displacement))
+        if level != "third":
+            others.append(displacement(own, elastic_derivative(nu), 1))
+        out += [row for jets in others for row in rows(jets, 1 if level == "first" else 8, z)]
     return out
 
 
@@ -529,6 +529,11 @@ def transposed_product(out, cotangent, of_gradient):
     return total
 
 
+def with_observer(gradient):
+    """A gradient with `VARIABLES`, followed by that with the observer's east, north and up."""
+    return [*gradient, -gradient[X], -gradient[Y], gradient[Z]]
+
+
 def product(out, tangent, count, of_gradient):
     """sum_v d(component c)/d(v) tangent_v for `count` components."""
     return [dot(jacobian_row(out, c, of_gradient), tangent) for c in range(count)]
@@ -612,8 +617,8 @@ def pair_first(pair, extra, frame):
 
 @scalar
 def pair_vjp(pair, extra, frame):
-    """Derivatives of a combination of displacements, whose weights are `extra`, with `VARIABLES` (13)."""
-    return transposed_product(finish_first(pair, frame), extra[:3], False)
+    """Derivatives of a combination of displacements, with weights `extra`: see `with_observer` (13 + 3)."""
+    return with_observer(transposed_product(finish_first(pair, frame), extra[:3], False))
 
 
 @scalar
@@ -637,8 +642,8 @@ def pair_jacobian_gradient(pair, extra, frame):
 
 @scalar
 def pair_vjp_gradient(pair, extra, frame):
-    """Derivatives of a combination of gradients with `VARIABLES` (13)."""
-    return transposed_product(finish_second(pair, frame), extra[:9], True)
+    """Derivatives of a combination of gradients: see `with_observer` (13 + 3)."""
+    return with_observer(transposed_product(finish_second(pair, frame), extra[:9], True))
 
 
 @scalar
@@ -649,8 +654,8 @@ def pair_jvp_gradient(pair, extra, frame):
 
 @scalar
 def pair_vjp2(pair, extra, frame):
-    """Derivatives of ``cotangent . (derivative along a tangent)`` with `VARIABLES` but the last (12)."""
-    return transposed_second(finish_second(pair, frame), extra[:3], extra[3:16])
+    """Derivatives of ``cotangent . (derivative along a tangent)``: see `with_observer` (12 + 3)."""
+    return with_observer(transposed_second(finish_second(pair, frame), extra[:3], extra[3:16]))
 
 
 @scalar

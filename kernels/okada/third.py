@@ -34,6 +34,7 @@ from .pair import (
     place_of,
     second,
     to_caller,
+    with_observer,
 )
 
 DIRECTION = 13  # numbers of a direction: one for each of `VARIABLES`, the last unused
@@ -131,16 +132,19 @@ def pair_third(pair, extra, frame):
 
 @scalar
 def pair_vjp2_gradient(pair, extra, frame):
-    """Derivatives of ``cotangent . (derivative of the gradient along a direction)`` (12).
+    """Derivatives of ``cotangent . (derivative of the gradient along a direction)`` (12 + 3).
 
-    They are with `VARIABLES` but the last. `extra` holds the direction (13), then the cotangent (9).
+    They are with `VARIABLES` but the last, then with the observer's coordinates. `extra` holds the direction
+    (13), then the cotangent (9).
     """
     thirds = Thirds(pair, extra[:DIRECTION], frame)
     cotangent = extra[DIRECTION : DIRECTION + 9]
-    return [
-        sum(cotangent[3 * i + j] * x for j in range(3) for i, x in enumerate(thirds.of_gradient(j, b)))
-        for b in range(NU)
-    ]
+    return with_observer(
+        [
+            sum(cotangent[3 * i + j] * x for j in range(3) for i, x in enumerate(thirds.of_gradient(j, b)))
+            for b in range(NU)
+        ]
+    )
 
 
 @scalar

@@ -51,6 +51,7 @@ class Libdevice:
     """
 
     sqrt = staticmethod(elementary.sqrt)
+    binade = staticmethod(elementary.binade)
     absolute = staticmethod(elementary.absolute)
     copysign = staticmethod(elementary.copysign)
     sin = staticmethod(elementary.sin)

@@ -104,6 +104,11 @@ def log(x: Lane) -> Lane:
     return _log_ends(x, x, _log_reduced(m - 1.0, k))
 
 
+def binade(x: Lane) -> Lane:
+    """The largest power of two that is not above |x|; 0 for subnormals, infinity for NaN."""
+    return (x.bits() & (((1 << (x.format.bits - 1 - x.format.mantissa)) - 1) << x.format.mantissa)).floating()
+
+
 def log1p(x: Lane) -> Lane:
     """log(1 + x), accurate near 0; -inf at -1, NaN below."""
     fmt = x.format

@@ -27,6 +27,10 @@ class _NumpyNamespace:
     atan, atan2, absolute, copysign = np.arctan, np.arctan2, np.absolute, np.copysign
 
     @staticmethod
+    def binade(x: Any) -> Any:
+        return np.ldexp(1.0, np.frexp(x)[1] - 1)
+
+    @staticmethod
     def sin_degrees(x: Any) -> Any:
         return _degrees(x, 0)
 
@@ -258,6 +262,11 @@ def sqrt(x: Any) -> Any:
     root = sqrt(x.v)
     slope = 0.5 / root
     return x.compose(root, slope, lambda: -(slope * (0.5 / x.v)))
+
+
+def binade(x: Any) -> Any:
+    """The largest power of two that is not above the magnitude of a plain number; 0 for subnormals."""
+    return _namespace(x).binade(x)
 
 
 def log(x: Any) -> Any:

@@ -8,25 +8,39 @@ import pytest
 
 from dislok.kernels.okada import numba_cpu as kernels
 
-LEVELS = ("value", "gradient", "first", "second")
+OPERATIONS = {
+    "value": kernels.VALUE,
+    "gradient": kernels.GRADIENT,
+    "first": kernels.JACOBIAN["rectangle", "displacement"][0],
+    "vjp": kernels.VJP["displacement"],
+    "jvp": kernels.JVP["displacement"],
+}
 ARITHMETIC = re.compile(r"\bv(?:f?n?m(?:add|sub)\w*|add|sub|mul|div|sqrt)(p|s)[sd]\b.*")
 
 
-def assembly(function, dtype, kind):
-    """Machine code of a kernel, compiled afresh (code from the cache cannot be inspected)."""
-    fresh = numba.njit(error_model="numpy", fastmath={"contract", "nsz", "arcp"}, nogil=True)(
-        function.py_func
-    )
-    rows = numba.types.Array(numba.from_dtype(np.dtype(dtype)), 1, "C")
-    real, integer = rows.dtype, numba.int64
-    counts = numba.types.Array(integer, 1, "A")
-    signature = {
-        "near": (rows, integer, integer, integer, real, real),
-        "far": (rows, integer, integer, integer, real, counts, counts),
-        "finish": (rows, integer, integer, integer),
-    }[kind]
+def assembly(function, dtype, *arguments):
+    """Machine code of a function of a block's rows, compiled afresh (code from the cache cannot be inspected)."""
+    fresh = numba.njit(error_model="numpy", fastmath={"contract", "nsz", "arcp"}, nogil=True)(function)
+    real = numba.from_dtype(np.dtype(dtype))
+    kinds = {"real": real, "count": numba.int64}
+    signature = (numba.types.CPointer(real), *(kinds[each] for each in arguments))
     fresh.compile(signature)
     return fresh.inspect_asm(signature)
+
+
+def near(name, dtype=np.float64, surface=False):
+    """Machine code of an operation's closed form."""
+    return assembly(kernels.closed_form(OPERATIONS[name], surface), dtype, "real", "real")
+
+
+def corners(dtype):
+    """Machine code of second derivatives by the closed form."""
+    return assembly(kernels.corners("second", dtype), dtype, "real", "real")
+
+
+def far(level, dtype=np.float64):
+    """Machine code of the quadrature."""
+    return assembly(kernels.quadrature(level, False, dtype), dtype, "real", "count", "count")
 
 
 def check(text):
@@ -45,35 +59,36 @@ def check(text):
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("level", LEVELS[:2])
-def test_closed_form_is_vector_code(level, dtype):
-    check(assembly(kernels.NEAR[level], dtype, "near"))
+@pytest.mark.parametrize("name", ["value", "gradient"])
+def test_closed_form_is_vector_code(name, dtype):
+    check(near(name, dtype))
 
 
-@pytest.mark.parametrize("level", LEVELS[:2])
-def test_surface_is_vector_code(level):
-    check(assembly(kernels.NEAR_SURFACE[level], np.float64, "near"))
+@pytest.mark.parametrize("name", ["value", "gradient", "first"])
+def test_surface_is_vector_code(name):
+    check(near(name, surface=True))
 
 
-@pytest.mark.parametrize("level", LEVELS[:2])
+@pytest.mark.parametrize("level", ["value", "gradient"])
 def test_quadrature_is_vector_code(level):
-    check(assembly(kernels.FAR[level], np.float64, "far"))
+    check(far(level))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("level", LEVELS[2:])
-def test_derivatives_are_vector_code(level, dtype):
-    check(assembly(kernels.NEAR[level], dtype, "near"))
-    check(assembly(kernels.FAR[level], dtype, "far"))
+def test_derivatives_are_vector_code(dtype):
+    check(near("first", dtype))
+    check(corners(dtype))
+    check(far("first", dtype))
+    check(far("second", dtype))
 
 
-@pytest.mark.parametrize("name", ["value", "gradient", "first", "vjp", "jvp"])
+@pytest.mark.parametrize("name", sorted(OPERATIONS))
 def test_turning_to_the_caller_is_vector_code(name):
-    text = assembly(getattr(kernels, f"finish_{name}"), np.float64, "finish")
+    text = assembly(kernels.finish(OPERATIONS[name]), np.float64)
     assert len(re.findall(r"zmm|ymm", text)) > 20
 
 
 def test_float32_stays_in_float32():
-    text = assembly(kernels.NEAR["gradient"], np.float32, "near")
+    text = near("gradient", np.float32)
     assert not re.findall(r"\bv(?:f?n?m(?:add|sub)\w*|add|sub|mul|div|sqrt)[ps]d\b", text)
