@@ -226,20 +226,20 @@ def stereographic(side, log):
     step = way * direction.length / b.far
     delta = [step * (x - y * growth) for x, y in zip(direction.t[:2], a.zeta, strict=True)]
     f = logarithm_of_projection(side, plain(log), plain(growth), way, [plain(x) for x in s])
-    numbers = [*s, *delta, *a.zeta, *b.zeta, log]
-    v = Projection([plain(x) for x in numbers], f).value()
-    if not any(isinstance(x, Jet | Tangent) for x in numbers):
+    middle = [0.5 * (x + y) for x, y in zip(a.zeta, b.zeta, strict=True)]
+    variables = [*s, *delta, *middle, log]
+    v = Projection([plain(x) for x in variables], f).value()
+    if not any(isinstance(x, Jet | Tangent) for x in variables):
         return v
-    slopes = Projection(lowered(numbers), f).slopes(way)
-    variables = (*a.zeta, *b.zeta, log, *s)
+    slopes = Projection(lowered(variables), f).slopes()
     return tuple(chain(x, slope, variables) for x, slope in zip(v, slopes, strict=True))
 
 
 class Projection:
-    """The integral of zeta^2/R from the projections of the ends and of the side's direction s.
+    """The integral of zeta^2/R from projections: s of the side's direction, zeta of the ends.
 
-    With f = ln((1 + conj(s) zeta_B)/(1 + conj(s) zeta_A)) and delta = zeta_B - zeta_A (A and B change places
-    on the way back)::
+    The ends enter by delta = zeta_B - zeta_A and their mean, `middle`; A and B change places on the way back.
+    With f = ln((1 + conj(s) zeta_B)/(1 + conj(s) zeta_A))::
 
         M = s^2 (L - f) + (f - conj(s) delta)/conj(s)^2 - s delta
 
@@ -247,10 +247,9 @@ class Projection:
     had without cancellation.
     """
 
-    def __init__(self, numbers, f):
-        self.s, self.delta, self.a, self.b = (numbers[k : k + 2] for k in (0, 2, 4, 6))
-        self.log = numbers[8]
-        self.middle = [0.5 * (x + y) for x, y in zip(self.a, self.b, strict=True)]
+    def __init__(self, variables, f):
+        self.s, self.delta, self.middle = (variables[k : k + 2] for k in (0, 2, 4))
+        self.log = variables[6]
         facing = times_conjugate(self.middle, self.s)
         self.base = (1.0 + facing[0], facing[1])
         self.d = over(self.delta, self.base)
@@ -267,31 +266,29 @@ class Projection:
         m = combine(1.0, times(times(self.s, self.s), self.without), 1.0, small)
         return combine(1.0, m, -1.0, times(self.s, self.delta))
 
-    def slopes(self, way):
-        """Derivatives of M's real and of its imaginary part with zeta_A, zeta_B, L and s."""
-        scale = way * (1.0 + self.s[0] * self.s[0] + self.s[1] * self.s[1])
-        by_a, by_b = (self.turned(sign * scale, zeta) for sign, zeta in ((1.0, self.a), (-1.0, self.b)))
+    def slopes(self):
+        """Derivatives of M's real part and of its imaginary part with s, delta, the middle and L."""
         square = times(self.s, self.s)
+        size = self.s[0] * self.s[0] + self.s[1] * self.s[1]
+        z = times(self.q, self.q)
+        # (1 + conj(s) zeta_A) (1 + conj(s) zeta_B) = base ends
+        ends = times(self.base, (1.0 - 0.25 * z[0], -0.25 * z[1]))
+        share = over(self.d, ends)
+        product = combine(1.0, times(self.middle, self.middle), -0.25, times(self.delta, self.delta))
+        mean = combine(1.0 + size, self.middle, 1.0, times_conjugate(product, self.s))
+        mean = over(combine(1.0, self.s, 1.0, mean), times(self.base, ends))
+        by_delta = [-(1.0 + size) * x for x in mean]
+        by_middle = [(size * size - 1.0) * x for x in share]
         by_s = combine(2.0, times(self.s, self.without), -1.0, self.delta)
-        conjugate = self.by_conjugate(square)
+        conjugate = self.by_conjugate(square, share)
         both, odd = combine(1.0, by_s, 1.0, conjugate), combine(1.0, by_s, -1.0, conjugate)
         return (
-            (by_a[0], -by_a[1], by_b[0], -by_b[1], square[0], both[0], -odd[1]),
-            (by_a[1], by_a[0], by_b[1], by_b[0], square[1], both[1], odd[0]),
+            (both[0], -odd[1], by_delta[0], -by_delta[1], by_middle[0], -by_middle[1], square[0]),
+            (both[1], odd[0], by_delta[1], by_delta[0], by_middle[1], by_middle[0], square[1]),
         )
 
-    def turned(self, scale, zeta):
-        """scale (s + zeta)/(1 + conj(s) zeta)."""
-        facing = times_conjugate(zeta, self.s)
-        return over(
-            [scale * (x + y) for x, y in zip(self.s, zeta, strict=True)], (1.0 + facing[0], facing[1])
-        )
-
-    def by_conjugate(self, square):
-        """Derivative with conj(s)."""
-        z = times(self.q, self.q)
-        rest = (1.0 - 0.25 * z[0], -0.25 * z[1])
-        share = over(self.d, times(self.base, rest))  # delta/((1 + conj(s) zeta_A) (1 + conj(s) zeta_B))
+    def by_conjugate(self, square, share):
+        """Derivative with conj(s); `share` is delta/((1 + conj(s) zeta_A) (1 + conj(s) zeta_B))."""
         cubic = combine(0.25, times(times(self.d, self.d), share), -0.5, self.r)
         lever = over(times(self.middle, self.middle), self.base)
         return combine(1.0, combine(1.0, times(lever, self.d), 1.0, cubic), -1.0, times(square, share))
@@ -375,7 +372,7 @@ def real_polynomial(z, coefficients):
 
 
 @scalar
-def burgers(sides, logs, b):
+def line_integrals(sides, logs, b):
     """Lambda x b and grad B of a triangle's sides."""
     spin, gradient = None, None
     for sign, side, log in zip(SIGNS, sides, logs, strict=True):
@@ -440,9 +437,9 @@ class Geometry:
 
     Parameters
     ----------
-    places, mirrored : sequence of 3 vectors
+    places, mirrored : sequence of 3 vectors, or None
         Observer minus vertex, vertices from the shallowest to the deepest; the same of the mirrored observer,
-        None in full space.
+        None in full space. At the surface the two are one, and `places` is None.
     edges : sequence of 3 vectors
         The sides 12, 23, 13, end minus start.
     area : vector
@@ -457,37 +454,51 @@ class Geometry:
 
     def __init__(self, places, mirrored, edges, area, turn, z, nu, rounding):
         directions = [Direction(edge) for edge in edges]
-        self.z, self.nu, self.half = z, nu, mirrored is not None
+        self.z, self.nu = z, nu
         self.alpha = 0.5 / (1.0 - nu)
-        self.sides = sides_of(places, directions, False)
-        self.logs = [side.log() for side in self.sides]
-        self.omega = solid_angle(area, turn, self.sides, rounding)
-        if self.half:
-            self.image = sides_of(mirrored, directions, True)
-            self.image_logs = [side.log() for side in self.image]
-            self.image_omega = solid_angle(area, turn, self.image, rounding)
-            pairs = zip(self.image, self.image_logs, strict=True)
-            self.projections = [stereographic(side, log) for side, log in pairs]
+        self.real = self.image = None
+        if places is not None:
+            self.real = Sides(places, directions, area, turn, rounding, False)
+        if mirrored is not None:
+            self.image = Sides(mirrored, directions, area, turn, rounding, True)
+            self.projections = [
+                stereographic(s, x) for s, x in zip(self.image.each, self.image.logs, strict=True)
+            ]
 
     def displacement(self, b):
         """Displacement for the Burgers vector `b`."""
-        spin, gradient = burgers(self.sides, self.logs, b)
-        u = [self.omega * x + y + self.alpha * w for x, y, w in zip(b, spin, gradient, strict=True)]
-        if self.half:
+        if self.real is None:
+            return self.surface_displacement(b)
+        u = self.real.burgers(b, self.alpha)
+        if self.image is not None:
             u = combine(1.0, u, 1.0, self.free_surface(b))
         return [QUARTER_TURN * x for x in u]
 
     def free_surface(self, b):
         """What the free surface adds, times 4 pi."""
-        spin, gradient = burgers(self.image, self.image_logs, b)
-        u = [self.image_omega * x + y for x, y in zip(b, spin, strict=True)]
-        u = combine(1.0, u, 2.0 - self.alpha, gradient)
-        layer = surface_layer(self.image, self.image_logs, self.projections, b)
+        u = self.image.burgers(b, 2.0 - self.alpha)
+        layer = surface_layer(self.image.each, self.image.logs, self.projections, b)
         u = combine(1.0, u, 1.0 - 2.0 * self.nu, layer)
-        return combine(1.0, u, self.z, part_c(self.image, b, self.z, self.alpha))
+        return combine(1.0, u, self.z, part_c(self.image.each, b, self.z, self.alpha))
+
+    def surface_displacement(self, b):
+        """Displacement of an observer at the surface, for whom real and mirrored place are one."""
+        u = self.image.burgers(b, 1.0)
+        layer = surface_layer(self.image.each, self.image.logs, self.projections, b)
+        return [QUARTER_TURN * x for x in combine(2.0, u, 1.0 - 2.0 * self.nu, layer)]
 
 
-def sides_of(places, directions, mirrored):
-    """Sides 12, 23, 13 of the triangle with vertices at `places` from the observer."""
-    v1, v2, v3 = (Vertex(r, mirrored) for r in places)
-    return [Side(a, b, d) for a, b, d in zip((v1, v2, v1), (v2, v3, v3), directions, strict=True)]
+class Sides:
+    """The sides 12, 23, 13 of a triangle with their logarithms, and its solid angle."""
+
+    def __init__(self, places, directions, area, turn, rounding, mirrored):
+        v1, v2, v3 = (Vertex(r, mirrored) for r in places)
+        ends = zip((v1, v2, v1), (v2, v3, v3), directions, strict=True)
+        self.each = [Side(start, end, direction) for start, end, direction in ends]
+        self.logs = [side.log() for side in self.each]
+        self.omega = solid_angle(area, turn, self.each, rounding)
+
+    def burgers(self, b, alpha):
+        """b Omega + Lambda x b + alpha grad B: the field in full space, times 4 pi."""
+        spin, gradient = line_integrals(self.each, self.logs, b)
+        return [self.omega * x + y + alpha * w for x, y, w in zip(b, spin, gradient, strict=True)]

@@ -14,6 +14,7 @@ from dislok.kernels.scalar import (
     const,
     maximum,
     primal,
+    real,
     scalar,
     seed,
     tangent,
@@ -62,6 +63,22 @@ def near(level, half, triangle, obs, nu, eps):
     """
     view = seen(level, half, triangle, obs, nu)
     return rows_of(level, triangle, Geometry(**view, rounding=rounding(triangle, obs, eps)))
+
+
+@scalar
+def near_surface(level, triangle, obs, nu, eps):
+    """Rows of a level as `near`, for an observer at the surface of the half space: its z is not looked at."""
+    name = LEVELS[level]
+    if "gradient" in name:
+        obs = [seed(x, k, 2, 1) for k, x in enumerate(obs[:2])]
+    obs = (obs[0], obs[1], const(0.0, obs[0]))
+    view = seen_first(1, triangle, obs, nu) if name == "first" else seen_plain(1, triangle, obs, nu)
+    view["places"] = None
+    geometry = Geometry(**view, rounding=rounding(triangle, [real(x) for x in obs], eps))
+    if name == "first":
+        return surface_first(rows_of(level, triangle, geometry), nu)
+    fields = [geometry.displacement(b) for b in slips(level, triangle)]
+    return [x for u in fields for x in (traction_free(u, nu) if "gradient" in name else u)]
 
 
 @scalar
@@ -179,7 +196,11 @@ def seen(level, half, triangle, obs, nu):
     """The triangle as the observer sees it: what `Geometry` is made from."""
     if LEVELS[level] == "first":
         return seen_first(half, triangle, obs, nu)
-    obs = observer(level, obs)
+    return seen_plain(half, triangle, observer(level, obs), nu)
+
+
+def seen_plain(half, triangle, obs, nu):
+    """As `seen`, for an observer whose place carries the derivatives."""
     places = [[x - p for x, p in zip(obs, p, strict=True)] for p in vectors(triangle[VERTICES:EDGES])]
     return view_of(places, [-obs[2] - p for p in triangle[2:EDGES:3]], triangle, obs[2], nu, half)
 
@@ -274,6 +295,23 @@ def with_slopes(u, part=lambda x: x):
     if not isinstance(u[0], Jet):
         return [part(x) for x in u]
     return [part(x.v) for x in u] + [part(dense(d, x.v)) for x in u for d in x.p]
+
+
+def traction_free(u, nu):
+    """Displacement at the surface, jets in east and north, and all of its gradient: no traction acts there."""
+    v, (ux, uy, uz) = [x.v for x in u], [[dense(d, x.v) for d in x.p] for x in u]
+    lost = nu / (1.0 - nu)
+    return [*v, *ux, -uz[0], *uy, -uz[1], *uz, -(lost * (ux[0] + uy[1]))]
+
+
+def surface_first(rows, nu):
+    """Rows of level "first" at the surface, where the derivative with z follows from there being no traction."""
+    by_place = [
+        [rows[3 + 9 * i + k] + rows[6 + 9 * i + k] + rows[9 + 9 * i + k] for k in range(3)] for i in range(3)
+    ]
+    lost = nu / (1.0 - nu)
+    by_z = [by_place[2][0], by_place[2][1], lost * (by_place[0][0] + by_place[1][1])]
+    return [*rows[:30], *(x + by_place[i][2] for i, x in enumerate(by_z)), *rows[33:]]
 
 
 def dense(d, like):
