@@ -23,7 +23,7 @@ DERIVATIVES = 5.0
 _TRIALS = 8
 # Depths and distances are rounded to steps of this many to a factor of two.
 _STEPS = 4.0
-_SHARES = (1.0, 0.4, 0.15)
+_SHARES = (1.0, 0.4, 0.1)
 
 
 class Request(NamedTuple):
@@ -93,7 +93,7 @@ def first_density(accuracy: float) -> Density:
         pole=2.0 / np.sinh(exponent / 16.0),
         near=max(7.0 - 0.5 * digits, 2.0),
         phase=max(16.0 - 1.5 * digits, 4.0),
-        decay=5.0 + 3.0 * digits,
+        decay=4.0 + 2.2 * digits,
         margin=1.1,
     )
 
@@ -105,7 +105,8 @@ def _window(request: Request, stretch: float) -> tuple[Window, np.ndarray]:
     weights = timeseries.weights(amplitude, 0.4 * accuracy)
     before = request.start - request.earliest + dt * len(weights)
     skip = max(0, int(np.ceil(before / dt)))
-    length = int(np.ceil(stretch * (skip + 1.1 * request.n)))
+    # the more accurate, the longer the late motion must be let out
+    length = int(np.ceil(stretch * (skip + request.n * (1.0 - 0.1 * (np.log10(accuracy) + 1.0)))))
     alpha = damping(accuracy) / (length * dt)
     window = Window(dt, request.start - skip * dt, skip, request.n, length, alpha)
     return window, weights
@@ -128,7 +129,8 @@ def _records(request: Request, plan: Plan) -> list[np.ndarray]:
     and with the depth; arrays (columns, ..., n)."""
     layers, extent = from_hashable(request.layers), request.extent
     depths = np.unique([request.receiver + extent.nearest, request.receiver + extent.deepest])
-    tables = [bessel_tables(plan.grid, extent.distance * np.array(_SHARES))]
+    distances = np.append(extent.distance * np.array(_SHARES), extent.nearest)
+    tables = [bessel_tables(plan.grid, distances)]
     paths = build(layers, request.receiver, depths)
     spectra = integrate(layers, paths, plan.omega, plan.grid, tables)
     return [timeseries.records(part * plan.filter, plan.matrix) for part in

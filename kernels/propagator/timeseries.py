@@ -78,13 +78,13 @@ def response(lowpass: tuple[float, float] | None, dt: float) -> np.ndarray:
     """
     frequency = np.fft.rfftfreq(1 << 13, dt)
     if lowpass is None:
-        return _smooth_step((frequency * dt - 0.3) / 0.2)
+        return smooth_step((frequency * dt - 0.3) / 0.2)
     low, high = lowpass
     turn = np.clip((frequency - low) / (high - low), 0.0, 1.0)
     return 0.5 * (1.0 + np.cos(np.pi * turn))
 
 
-def _smooth_step(x: np.ndarray) -> np.ndarray:
+def smooth_step(x: np.ndarray) -> np.ndarray:
     """1 below 0, 0 above 1, with all derivatives in between."""
     inside = np.clip(x, 2e-3, 1.0 - 2e-3)
     step = 1.0 / (1.0 + np.exp(1.0 / (1.0 - inside) - 1.0 / inside))
@@ -101,7 +101,7 @@ def weights(amplitude: np.ndarray, accuracy: float) -> np.ndarray:
     above = np.flatnonzero(np.maximum.accumulate(tail[::-1])[::-1] > accuracy)
     half = int(above[-1]) + 2 if len(above) else 1
     count = min(int(1.5 * half) + 4, len(series))
-    taper = _smooth_step((np.arange(count) - half) / max(count - half, 1))
+    taper = smooth_step((np.arange(count) - half) / max(count - half, 1))
     kept = series[:count] * taper
     # the weights sum to the response at zero frequency
     return kept / (kept[0] + 2.0 * kept[1:].sum()) * amplitude[0]
