@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,12 +12,13 @@ from dislok.clusters import Tree, partition, tree
 from dislok.elements import COMPONENTS, Elements, observers
 from dislok.hierarchical import Basis, HierarchicalMatrix, Progress, Report
 from dislok.kernels.interpolative import interpolative, miss
+from dislok.store import Arrays, Pieces, fingerprint
 
 LEAF = 64  # things in a cluster without children
 SEPARATION = 0.7  # gap between far clusters over the longer diagonal
-SAMPLES = 64  # of the nearest of what is far; a quarter as many of each ring beyond
+SAMPLES = 20  # for each decimal of the tolerance, of the nearest of what is far; a quarter of each ring beyond
 ROUNDS = 4  # of samples, each twice as large
-SAFETY = 1.0  # internal tolerance over the caller's, at the first attempt
+SAFETY = 0.7  # internal tolerance over the caller's, at the first attempt
 ATTEMPTS = 4
 PIECE = 128  # clusters whose blocks go to one file
 CHECKED = 200  # rows' observers and columns' sources in the final check
@@ -27,7 +26,6 @@ PROBES = 8
 AT_ONCE = 1 << 24  # entries of the exact matrix at once in the final check
 SMALLEST = {"float64": 1e-11, "float32": 1e-6}
 
-Arrays = dict[str, np.ndarray]
 Blocks = dict[int, np.ndarray]
 
 
@@ -116,6 +114,7 @@ def skeleton(
     candidates: np.ndarray,
     sampled: Callable[[np.ndarray, np.ndarray], np.ndarray],
     tolerance: float,
+    amount: int,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Those of the candidates that stand for all, tested on what they were not chosen by.
@@ -129,9 +128,10 @@ def skeleton(
     sampled : callable
         ``sampled(things, candidates)``: what things of the other side see of the candidates.
     tolerance : float
+    amount : int
+        Things of the nearest ring that are asked at first.
     rng : Generator
     """
-    amount = SAMPLES
     seen = sampled(far.sample(cluster, amount, rng), candidates)
     for _ in range(ROUNDS):
         chosen, factor = interpolative(seen, tolerance)
@@ -150,6 +150,7 @@ def nested(
     width: int,
     sampled: Callable[[np.ndarray, np.ndarray], np.ndarray],
     tolerance: float,
+    amount: int,
     dtype: str,
     tick: Callable[[int], object],
 ) -> Basis:
@@ -167,59 +168,10 @@ def nested(
                 else _flat(clusters.things(cluster), width)
             )
             rng = np.random.default_rng([cluster, width])
-            found, factor = skeleton(far, cluster, candidates, sampled, tolerance, rng)
+            found, factor = skeleton(far, cluster, candidates, sampled, tolerance, amount, rng)
             skeletons[cluster], factors[cluster] = found, factor.astype(dtype)
         tick(done + 1)
     return Basis(clusters, width, skeletons, factors)
-
-
-class Pieces:
-    """Results of the parts of a long computation, kept in a folder so that it can be taken up again.
-
-    Parameters
-    ----------
-    folder : path, optional
-        None keeps nothing.
-    facts : tuple
-        Plain values and arrays that tell this computation from any other.
-    """
-
-    def __init__(self, folder: str | os.PathLike[str] | None, facts: tuple[Any, ...]) -> None:
-        self.folder = None if folder is None else Path(folder)
-        if self.folder is None:
-            return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        mark, digest = self.folder / "problem.txt", fingerprint(facts)
-        if not mark.exists():
-            mark.write_text(digest)
-        elif mark.read_text() != digest:
-            raise ValueError(f"{self.folder} holds the pieces of another problem; choose another folder")
-
-    def keep(self, name: str, make: Callable[[], Arrays]) -> Arrays:
-        """The arrays of a piece: those in the folder, or new ones that are put there."""
-        if self.folder is None:
-            return make()
-        path = self.folder / f"{name}.npz"
-        if not path.exists():
-            write_arrays(path, make())
-        with np.load(path) as file:
-            return dict(file)
-
-
-def fingerprint(facts: tuple[Any, ...]) -> str:
-    """Digest of plain values and arrays."""
-    digest = hashlib.sha256()
-    for fact in facts:
-        digest.update(fact.tobytes() if isinstance(fact, np.ndarray) else repr(fact).encode())
-    return digest.hexdigest()
-
-
-def write_arrays(path: Path, arrays: Arrays) -> None:
-    """Write an npz file under a temporary name, then give it its own."""
-    temporary = path.with_name(path.name + ".part")
-    with open(temporary, "wb") as file:
-        np.savez(file, **arrays)
-    os.replace(temporary, path)
 
 
 class Builder:
@@ -265,6 +217,7 @@ class Builder:
     def bases(self, tolerance: float, attempt: int) -> tuple[Basis, Basis]:
         """Nested skeletons of the observers and of the sources."""
         exact = self.matrix
+        amount = int(SAMPLES * 2**attempt * np.log10(10.0 / tolerance))
 
         def of_rows(sources: np.ndarray, candidates: np.ndarray) -> np.ndarray:
             return np.ascontiguousarray(exact.block(candidates, exact.of_sources(sources)).T)
@@ -279,7 +232,7 @@ class Builder:
             name = f"{stage.replace(' ', '-')}-{attempt}"
             return Basis.of_arrays(
                 self.pieces.keep(
-                    name, lambda: nested(far, width, sampled, tolerance, self.dtype, tick).arrays()
+                    name, lambda: nested(far, width, sampled, tolerance, amount, self.dtype, tick).arrays()
                 )
             )
 
@@ -410,6 +363,6 @@ def build(
     points = observers(obs)
     if not (len(points) and elements.count):
         raise ValueError(f"there must be observers and sources, got {len(points)} and {elements.count}")
-    facts = (points, *elements.facts, of, tolerance, dtype, LEAF, SEPARATION, SAFETY, SAMPLES)
-    pieces = Pieces(folder, facts)
+    problem = fingerprint(points, *elements.facts, of, tolerance, dtype, LEAF, SEPARATION, SAFETY, SAMPLES)
+    pieces = Pieces(folder, problem)
     return Builder(Matrix(points, elements, of), tolerance, dtype, pieces, progress).build()

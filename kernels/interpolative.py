@@ -42,11 +42,10 @@ def triangle(work, tolerance, r, pivots):
             for j in range(columns):
                 work[i, j] -= direction[i] * r[rank, j]
                 left[j] += work[i, j] * work[i, j]
-        for k in range(rank + 1):
-            left[pivots[k]] = 0.0
-        left[pivot] = 0.0
         pivots[rank] = pivot
         rank += 1
+        for k in range(rank):
+            left[pivots[k]] = 0.0
     return rank
 
 
