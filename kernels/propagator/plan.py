@@ -93,7 +93,7 @@ def first_density(accuracy: float) -> Density:
         pole=2.0 / np.sinh(exponent / 16.0),
         near=max(7.0 - 0.5 * digits, 2.0),
         phase=max(16.0 - 1.5 * digits, 4.0),
-        decay=4.0 + 2.2 * digits,
+        decay=5.0 + 2.6 * digits,
         margin=1.1,
     )
 
@@ -151,18 +151,28 @@ def _error(coarse: list[np.ndarray], fine: list[np.ndarray]) -> float:
 def make(request: Request) -> Plan:
     """A plan that serves the request.
 
+    Shorter panels, a later end and a longer window are tried one by one; those that change the records are
+    taken, until all of them together change less than the accuracy.
+
     Raises
     ------
     PlanError
         If no trial reaches the accuracy.
     """
     density, stretch = first_density(request.accuracy), 1.0
-    error = np.inf
+    errors = [np.inf]
     for _ in range(_TRIALS):
         plan = _draft(request, density, stretch)
-        finer = _draft(request, density.finer(), 1.25 * stretch)
-        error = _error(_records(request, plan), _records(request, finer))
-        if error <= request.accuracy:
-            return plan._replace(error=error)
-        density, stretch = density.finer(), 1.1 * stretch
-    raise PlanError(f"the accuracy {request.accuracy:g} was not reached; the last estimate is {error:.1g}")
+        records = _records(request, plan)
+        others = ((density.finer(), stretch), (density.longer(), stretch), (density, 1.2 * stretch))
+        errors = [_error(records, _records(request, _draft(request, *other))) for other in others]
+        if sum(errors) <= request.accuracy:
+            return plan._replace(error=sum(errors))
+        panels, end, window = (error > 0.3 * request.accuracy for error in errors)
+        density = density.finer() if panels else density
+        density = density.longer() if end else density
+        stretch = 1.2 * stretch if window else stretch
+    raise PlanError(
+        f"the accuracy {request.accuracy:g} was not reached; the last estimates are {errors[0]:.1g} for the"
+        f" panels, {errors[1]:.1g} for the largest wavenumber, {errors[2]:.1g} for the window"
+    )

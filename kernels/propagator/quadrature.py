@@ -36,10 +36,12 @@ class Density(NamedTuple):
     margin: float
 
     def finer(self) -> Density:
-        """The next finer density."""
-        return Density(
-            0.8 * self.pole, 0.85 * self.near, 0.85 * self.phase, 1.2 * self.decay, 1.05 * self.margin
-        )
+        """Shorter panels."""
+        return self._replace(pole=0.8 * self.pole, near=0.85 * self.near, phase=0.85 * self.phase)
+
+    def longer(self) -> Density:
+        """A later end of the integration."""
+        return self._replace(decay=1.2 * self.decay, margin=1.05 * self.margin)
 
 
 class Extent(NamedTuple):
