@@ -145,17 +145,20 @@ class Side:
     m = R x t; g = integral of R/R^3; e3 = integral of 1/R^3.
     """
 
-    def __init__(self, start, end, direction):
+    def __init__(self, start, end, direction, blur):
         self.a, self.b, self.direction = start, end, direction
         length, t = direction.length, direction.t
         closer = real(start.dist) < real(end.dist)
         self.m = cross(tuple(where(closer, p, q) for p, q in zip(start.r, end.r, strict=True)), t)
         product = start.dist * end.dist
         facing = dot(start.r, end.r)
-        moment = length * length * dot(self.m, self.m)
+        square = dot(self.m, self.m)
+        # no digit of a distance within the rounding of the coordinates is known: on the side, NaN
+        square = where(plain(square) <= dot(blur, blur), 0.0, square)
+        moment = (length * square) * length
         # R_A R_B + R_A . R_B cancels where the observer looks at the side from nearby
         ahead = real(facing) >= 0.0
-        sum_of_both = where(ahead, product + facing, moment / where(ahead, product, product - facing))
+        sum_of_both = where(ahead, product + facing, moment / where(ahead, 1.0, product - facing))
         self.w = tuple(p + q for p, q in zip(start.unit, end.unit, strict=True))
         slopes = [start.dist * x for x in self.w]
         self.d = chain(sum_of_both, [end.dist * x for x in self.w] + slopes, [*start.r, *end.r])
@@ -175,7 +178,7 @@ class Side:
 
 
 @scalar
-def solid_angle(area, turn, sides, rounding):
+def solid_angle(area, turn, sides, blur):
     """Solid angle that the triangle fills, positive on the side to which its area vector points.
 
     Van Oosterom & Strackee (1983, IEEE Trans. Biomed. Eng. 30, 125-126). In the plane inside the triangle it
@@ -185,7 +188,7 @@ def solid_angle(area, turn, sides, rounding):
     p, q, r = (tuple(plain(x) for x in v.r) for v in (s12.a, s12.b, s23.b))
     dp, dq, dr = (plain(v.dist) for v in (s12.a, s12.b, s23.b))
     height = plain(turn) * closest_height(area, (p, q, r), (dp, dq, dr))
-    height = where(absolute(height) <= rounding, 0.0, height)
+    height = where(absolute(height) <= 2.0 * dot([absolute(plain(n)) for n in area], blur), 0.0, height)
     below = dp * dq * dr + dot(p, q) * dr + dot(q, r) * dp + dot(p, r) * dq
     v = 2.0 * plain(turn) * atan2(height, below)
     slopes, variables = [], []
@@ -448,19 +451,19 @@ class Geometry:
         1 where observers in the plane count as on the side to which the area vector points, else -1.
     z, nu : number
         Height of the observer (negative), Poisson's ratio.
-    rounding : number
-        Height times twice the area within which an observer counts as in the plane.
+    blur : vector
+        Rounding of the coordinates: so close to the plane, an observer counts as in it; to a side, as on it.
     """
 
-    def __init__(self, places, mirrored, edges, area, turn, z, nu, rounding):
+    def __init__(self, places, mirrored, edges, area, turn, z, nu, blur):
         directions = [Direction(edge) for edge in edges]
         self.z, self.nu = z, nu
         self.alpha = 0.5 / (1.0 - nu)
         self.real = self.image = None
         if places is not None:
-            self.real = Sides(places, directions, area, turn, rounding, False)
+            self.real = Sides(places, directions, area, turn, blur, False)
         if mirrored is not None:
-            self.image = Sides(mirrored, directions, area, turn, rounding, True)
+            self.image = Sides(mirrored, directions, area, turn, blur, True)
             self.projections = [
                 stereographic(s, x) for s, x in zip(self.image.each, self.image.logs, strict=True)
             ]
@@ -491,12 +494,12 @@ class Geometry:
 class Sides:
     """The sides 12, 23, 13 of a triangle with their logarithms, and its solid angle."""
 
-    def __init__(self, places, directions, area, turn, rounding, mirrored):
+    def __init__(self, places, directions, area, turn, blur, mirrored):
         v1, v2, v3 = (Vertex(r, mirrored) for r in places)
         ends = zip((v1, v2, v1), (v2, v3, v3), directions, strict=True)
-        self.each = [Side(start, end, direction) for start, end, direction in ends]
+        self.each = [Side(start, end, direction, blur) for start, end, direction in ends]
         self.logs = [side.log() for side in self.each]
-        self.omega = solid_angle(area, turn, self.each, rounding)
+        self.omega = solid_angle(area, turn, self.each, blur)
 
     def burgers(self, b, alpha):
         """b Omega + Lambda x b + alpha grad B: the field in full space, times 4 pi."""

@@ -62,7 +62,7 @@ def near(level, half, triangle, obs, nu, eps):
         apart from the distances to the vertices (3), with the Burgers vector (3 x 3), with nu (3).
     """
     view = seen(level, half, triangle, obs, nu)
-    return rows_of(level, triangle, Geometry(**view, rounding=rounding(triangle, obs, eps)))
+    return rows_of(level, triangle, Geometry(**view, blur=blur(triangle, obs, eps)))
 
 
 @scalar
@@ -74,7 +74,7 @@ def near_surface(level, triangle, obs, nu, eps):
     obs = (obs[0], obs[1], const(0.0, obs[0]))
     view = seen_first(1, triangle, obs, nu) if name == "first" else seen_plain(1, triangle, obs, nu)
     view["places"] = None
-    geometry = Geometry(**view, rounding=rounding(triangle, [real(x) for x in obs], eps))
+    geometry = Geometry(**view, blur=blur(triangle, [real(x) for x in obs], eps))
     if name == "first":
         return surface_first(rows_of(level, triangle, geometry), nu)
     fields = [geometry.displacement(b) for b in slips(level, triangle)]
@@ -97,7 +97,7 @@ def lifted(level, half, triangle, lift, obs, nu, eps, node, weight):
         Place of the apex on its way, weight of the node.
     """
     view = on_the_way(seen(level, half, triangle, obs, nu), lifts_of(level, lift), 1.0 - node)
-    geometry = Geometry(**view, rounding=rounding(triangle, obs, eps))
+    geometry = Geometry(**view, blur=blur(triangle, obs, eps))
     return [weight * x for x in rows_of(level, triangle, geometry, tangent)]
 
 
@@ -111,7 +111,7 @@ def near_along(half, triangle, obs, nu, eps, direction):
         In the variables of level "first": observer minus each vertex (3 x 3), z, nu, Burgers vector (3).
     """
     view = seen_first(half, triangle, obs, nu, direction)
-    geometry = Geometry(**view, rounding=rounding(triangle, obs, eps))
+    geometry = Geometry(**view, blur=blur(triangle, obs, eps))
     u = geometry.displacement(slip_variables(triangle, direction))
     return first_rows(u, primal) + first_rows(u, tangent)
 
@@ -166,10 +166,9 @@ def vectors(numbers):
     return [tuple(numbers[k : k + 3]) for k in range(0, len(numbers), 3)]
 
 
-def rounding(triangle, obs, eps):
-    """What the rounding of the coordinates may make of the height above the plane, times twice the area."""
-    sizes = [absolute(x) + absolute(p) for x, p in zip(obs, triangle, strict=False)]
-    return (2.0 * eps) * dot([absolute(n) for n in triangle[AREA:BURGERS]], sizes)
+def blur(triangle, obs, eps):
+    """Rounding of the coordinates: so much may be wrong in the place of the observer beside the triangle."""
+    return tuple(eps * (absolute(x) + absolute(p)) for x, p in zip(obs, triangle, strict=False))
 
 
 def observer(level, obs):
