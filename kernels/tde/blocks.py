@@ -152,6 +152,7 @@ def run(obs, tri, along, chunk, turn, lift, code, constants, count, by_lane, by_
         First column of triangles that tells how they are lifted.
     code : array of int, shape (4,)
         Addresses of closed form, lift, quadrature, and what turns their rows into the result's; 0 for none.
+        Without a lift the closed form takes its place.
     constants : tuple
         Poisson's ratio and the spacing of the numbers at 1.
     count : int
@@ -205,7 +206,7 @@ def run(obs, tri, along, chunk, turn, lift, code, constants, count, by_lane, by_
                         t = own_tri
                     for k in range(np.uint64(count * LANES)):
                         rows[k] = 0.0
-                    if way == 0:
+                    if way == 0 or (way == 1 and code[LIFTED] == 0):
                         call(code[NEAR], (o, t, rows, groups, constants[0], constants[1]))
                     elif way == 1:
                         call(code[LIFTED], (o, t, rows, groups, constants[0], constants[1], lift * LANES))

@@ -107,6 +107,16 @@ class Burgers:
         full[..., columns, rows] = packed
         return full
 
+    def bend(
+        self, t_tri: np.ndarray, t_slip: np.ndarray, s_tri: np.ndarray, s_slip: np.ndarray
+    ) -> np.ndarray:
+        """Second derivative (m, 3) along two tangents of vertices (m, 9) and slip (m, 3)."""
+        mixed = np.einsum("mk,mkiq,mq->mi", t_slip, self.turns, s_tri)
+        mixed += np.einsum("mk,mkiq,mq->mi", s_slip, self.turns, t_tri)
+        each = [self.bends(np.zeros((len(s_tri), 3)) + axis) for axis in np.eye(3)]
+        twice = [np.einsum("mk,mkpq,mp,mq->m", self.slip, bends, t_tri, s_tri) for bends in each]
+        return mixed + np.stack(twice, axis=1)
+
     def bent(self, g: np.ndarray, t_tri: np.ndarray, t_slip: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Gradients with vertices and slip of ``g . along(t_tri, t_slip)`` at fixed g and tangents."""
         bends = self.bends(g)

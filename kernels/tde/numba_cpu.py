@@ -16,18 +16,20 @@ from numba.core import types
 
 from dislok.kernels.cpu import address
 from dislok.kernels.lanes import LANES, accumulate, load, store
-from dislok.kernels.scalar import number
+from dislok.kernels.scalar import number, scalar
 from dislok.kernels.threads import default_threads, executor
 
+from . import pair
 from .blocks import CHUNK, FAR, FINISH, GROUP, LIFTED, NEAR, PLAN, run
 from .burgers import Burgers
-from .pair import FRAME_ROWS, LEVELS, LIFT_ROW, PLAN_ROW, ROW, far, lifted, near
-from .recipes import DIRECTION, OPERATIONS, Operation
+from .pair import LEVELS, LIFT_ROW, PLAN_ROW, ROW, far, far_along, lifted, near, near_along
+from .recipes import ALONG, DIRECTION, OPERATIONS, Operation
 from .triangles import LIFT_NODES, REACH, lifts, plan, rule, table
 
 # Below this many pairs a call stays in the caller's thread.
 SERIAL = 4096
 COMPONENTS = {"displacement": 3, "gradient": 9}
+FRAME_ROWS = pair.FRAME_ROWS | {"along": ALONG}
 OBS, TRI = 3, PLAN + PLAN_ROW  # columns before those that belong to an operation
 
 _compiling = Lock()
@@ -122,6 +124,59 @@ def _finish(operation: Operation) -> Callable[..., None]:
     return finish
 
 
+# ------------------------------------------------------------------- first derivatives along a direction
+
+
+@scalar
+def directed(of_obs, of_tri):
+    """A direction in the variables of level "first", from those of observer, vertices, Burgers vector, nu."""
+    moved = [of_obs[i % 3] - of_tri[i] for i in range(9)]
+    return [*moved, of_obs[2], of_tri[12], *of_tri[9:12]]
+
+
+def _closed_form_along(half: int, real: type) -> Callable[..., None]:
+    first_obs, first_tri = OBS * LANES, TRI * LANES
+
+    def closed_form_along(obs, tri, rows, groups, nu, eps):
+        for group in range(np.uint64(groups)):
+            for lane in range(np.uint64(GROUP)):
+                i = group * np.uint64(GROUP) + lane
+                triangle, place = load(tri, i, ROW), load(obs, i, 3)
+                own = load(obs, np.uint64(first_obs) + i, 3)
+                its = load(tri, np.uint64(first_tri) + i, DIRECTION)
+                way = directed(own, its)
+                accumulate(
+                    rows, i, near_along(half, triangle, place, number(nu), number(eps), way), real(1.0)
+                )
+
+    return closed_form_along
+
+
+def _quadrature_along(half: int, nodes: np.ndarray, counts: np.ndarray) -> Callable[..., None]:
+    real = nodes.dtype.type
+    first_obs, first_tri = OBS * LANES, TRI * LANES
+
+    def quadrature_along(obs, tri, rows, groups, nu, which):
+        for k in range(counts[which]):
+            c2, c3, weight = nodes[which, k, 0], nodes[which, k, 1], nodes[which, k, 2]
+            for group in range(np.uint64(groups)):
+                for lane in range(np.uint64(GROUP)):
+                    i = group * np.uint64(GROUP) + lane
+                    triangle, place = load(tri, i, ROW), load(obs, i, 3)
+                    own = load(obs, np.uint64(first_obs) + i, 3)
+                    its = load(tri, np.uint64(first_tri) + i, DIRECTION)
+                    way = directed(own, its)
+                    found = far_along(
+                        half, triangle, place, number(nu), number(c2), number(c3), number(weight), way
+                    )
+                    accumulate(rows, i, found, real(1.0))
+
+    return quadrature_along
+
+
+# ------------------------------------------------------------------------------------- addresses
+
+
 def _native(dtype: np.dtype) -> Any:
     return types.float64 if dtype == np.float64 else types.float32
 
@@ -130,7 +185,8 @@ def _native(dtype: np.dtype) -> Any:
 def _near_code(level: str, half: int, dtype: np.dtype) -> int:
     native = _native(dtype)
     pointer = types.CPointer(native)
-    code = _closed_form(level, half, dtype.type)
+    along = level == "along"
+    code = _closed_form_along(half, dtype.type) if along else _closed_form(level, half, dtype.type)
     return address(code, pointer, pointer, pointer, types.int64, native, native)
 
 
@@ -146,7 +202,8 @@ def _lifted_code(level: str, half: int, dtype: np.dtype) -> int:
 def _far_code(level: str, half: int, dtype: np.dtype) -> int:
     native = _native(dtype)
     pointer = types.CPointer(native)
-    code = _quadrature(level, half, *_nodes(dtype))
+    rules = _nodes(dtype)
+    code = _quadrature_along(half, *rules) if level == "along" else _quadrature(level, half, *rules)
     return address(code, pointer, pointer, pointer, types.int64, native, types.int64)
 
 
@@ -165,7 +222,7 @@ def _code(name: str, problem: Problem) -> np.ndarray:
     with _compiling:
         code[NEAR] = _near_code(*case)
         code[FINISH] = _finish_code(name, problem.dtype)
-        if problem.narrow.any():
+        if problem.narrow.any() and case[0] != "along":
             code[LIFTED] = _lifted_code(*case)
         if problem.far():
             code[FAR] = _far_code(*case)
@@ -423,29 +480,59 @@ def jacobian(obs, tri, slip, nu, space, of, pairs, out=None, threads=None):
     slopes = problem.burgers().slopes.reshape(-1, 27)
     of_tri = np.concatenate([slopes, np.argsort(problem.order, axis=1)], axis=1)
     index = np.arange(27).reshape(3, 9)
-    return _kept(problem, "jacobian", index, of_tri, out, threads)
+    if of == "displacement":
+        return _kept(problem, "jacobian", index, of_tri, out, threads)
+    if out is None:
+        out = np.empty((len(obs), 9, *(() if pairs else (len(tri),)), 9), problem.dtype)
+    of_tri = np.concatenate([np.zeros((len(tri), DIRECTION)), of_tri], axis=1)
+    for j in range(3):
+        along = {"of_obs": _axis(obs, j), "of_tri": of_tri, "sums": NOTHING, "threads": threads}
+        launch(problem, "jacobian_along", matrix=_matrix(problem, index, out, j, 3), **along)
+    return out
+
+
+def _axis(obs: np.ndarray, j: int) -> np.ndarray:
+    """The direction of axis j for every observer."""
+    return np.zeros_like(obs) + np.eye(3, dtype=obs.dtype)[j]
 
 
 def _kept(problem: Problem, name: str, index: np.ndarray, of_tri: np.ndarray | None, out, threads):
     """Result rows ``index[c, v]`` of every pair as (n, c, m, v), or (n, c, v) for pairs."""
-    n, m = len(problem.obs), 1 if problem.paired else len(problem.rows)
-    count, size = index.shape
     if out is None:
-        out = np.empty((n, count, *(() if problem.paired else (m,)), size), problem.dtype)
-    to = m * size * np.arange(count)[:, None] + np.arange(size)
-    by_tri = 0 if problem.paired else size
-    matrix = Matrix(index.ravel(), to.ravel(), out.reshape(-1), count * m * size, by_tri)
-    launch(problem, name, of_tri=of_tri, matrix=matrix, threads=threads)
+        m = () if problem.paired else (len(problem.rows),)
+        out = np.empty((len(problem.obs), len(index), *m, index.shape[1]), problem.dtype)
+    launch(problem, name, of_tri=of_tri, matrix=_matrix(problem, index, out), threads=threads)
     return out
+
+
+def _matrix(problem: Problem, index: np.ndarray, out: np.ndarray, first: int = 0, step: int = 1) -> Matrix:
+    """Result rows ``index[c, v]`` to ``out[n, first + step * c, m, v]``, without m for pairs."""
+    m = 1 if problem.paired else len(problem.rows)
+    count, size = index.shape
+    to = m * size * (first + step * np.arange(count)[:, None]) + np.arange(size)
+    by_obs = step * count * m * size
+    return Matrix(index.ravel(), to.ravel(), out.reshape(-1), by_obs, 0 if problem.paired else size)
 
 
 def vjp(obs, tri, slip, nu, space, of, pairs, cot, threads=None):
     """Gradient of ``sum(cot * field)`` with observers (n, 3), vertices (m, 3, 3), slip (m, 3) and nu."""
     problem = Problem(obs, tri, slip, nu, space, pairs)
-    sums = Sums(of_obs=(0, 3), of_tri=(3, 16))
-    of_obs, of_tri = launch(problem, "adjoint", of_obs=cot, sums=sums, threads=threads)
+    if of == "displacement":
+        sums = Sums(of_obs=(0, 3), of_tri=(3, 16))
+        of_obs, of_tri = launch(problem, "adjoint", of_obs=cot, sums=sums, threads=threads)
+    else:
+        still = np.zeros((len(tri), DIRECTION))
+        parts = [_adjoint_along(problem, _axis(obs, j), still, cot[:, j::3], threads) for j in range(3)]
+        of_obs, of_tri = (sum(part) for part in zip(*parts, strict=True))
     g_tri, g_slip = _carried(problem, problem.burgers(), of_tri)
-    return of_obs.astype(obs.dtype), g_tri, g_slip, float(of_tri[:, 12].sum(dtype=np.float64))
+    return of_obs, g_tri, g_slip, float(of_tri[:, 12].sum(dtype=np.float64))
+
+
+def _adjoint_along(problem: Problem, t_obs, direction, cot, threads) -> tuple[np.ndarray, np.ndarray]:
+    """Sums by observer (3) and by triangle (16) of the operation "adjoint_along"."""
+    of_obs = np.concatenate([t_obs, cot], axis=1)
+    sums = Sums(of_obs=(0, 3), of_tri=(3, 19))
+    return launch(problem, "adjoint_along", of_obs=of_obs, of_tri=direction, sums=sums, threads=threads)
 
 
 def _carried(problem: Problem, burgers: Burgers, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -459,13 +546,61 @@ def jvp(obs, tri, slip, nu, space, of, pairs, t_obs, t_tri, t_slip, t_nu, thread
     """Derivative of `field` along tangents of observers (n, 3), vertices (m, 3, 3), slip (m, 3) and nu."""
     problem = Problem(obs, tri, slip, nu, space, pairs)
     direction = _direction(problem, problem.burgers(), t_tri, t_slip, t_nu)
-    return _summed(problem, "tangent", (0, 3), None, threads, of_obs=t_obs, of_tri=direction)
+    if of == "displacement":
+        return _summed(problem, "tangent", (0, 3), None, threads, of_obs=t_obs, of_tri=direction)
+    none = np.zeros((len(tri), DIRECTION))
+    of_tri = np.concatenate([none, direction, none[:, :3]], axis=1)
+    out = np.empty((len(obs), 3, 3), problem.dtype)
+    for j in range(3):
+        of_obs = np.concatenate([_axis(obs, j), t_obs], axis=1)
+        along = {"of_obs": of_obs, "of_tri": of_tri}
+        out[:, :, j] = _summed(problem, "tangent_along", (0, 3), None, threads, **along)
+    return out.reshape(-1, 9)
 
 
-def _direction(problem: Problem, burgers: Burgers, t_tri, t_slip, t_nu: float) -> np.ndarray:
+def _direction(problem: Problem, burgers: Burgers, t_tri, t_slip, t_nu: float = 0.0) -> np.ndarray:
     """Tangents of the table's vertices (9), Burgers vector (3) and nu, (m, `DIRECTION`)."""
     direction = np.empty((len(problem.rows), DIRECTION))
     direction[:, :9] = problem.sorted(t_tri)
     direction[:, 9:12] = burgers.along(t_tri.reshape(-1, 9), t_slip)
     direction[:, 12] = t_nu
     return direction
+
+
+def vjp2(obs, tri, slip, nu, space, of, pairs, cot, t_obs, t_tri, t_slip, threads=None):
+    """Gradient of ``sum(cot * jvp(t))`` with observers, vertices and slip; tangents held fixed."""
+    _refuse_third(of)
+    problem = Problem(obs, tri, slip, nu, space, pairs)
+    burgers = problem.burgers()
+    direction = _direction(problem, burgers, t_tri, t_slip)
+    of_obs, of_tri = _adjoint_along(problem, t_obs, direction, cot, threads)
+    g_tri, g_slip = _carried(problem, burgers, of_tri)
+    bent_tri, bent_slip = burgers.bent(of_tri[:, 13:].astype(np.float64), t_tri.reshape(-1, 9), t_slip)
+    return (
+        of_obs,
+        g_tri + bent_tri.reshape(-1, 3, 3).astype(problem.dtype),
+        g_slip + bent_slip.astype(problem.dtype),
+    )
+
+
+def jvp2(
+    obs, tri, slip, nu, space, of, pairs, t_obs, t_tri, t_slip, s_obs, s_tri, s_slip, threads=None
+):  # fmt: skip
+    """Second derivative of `field` along two tangents."""
+    _refuse_third(of)
+    problem = Problem(obs, tri, slip, nu, space, pairs)
+    burgers = problem.burgers()
+    parts = [_direction(problem, burgers, *t) for t in ((t_tri, t_slip), (s_tri, s_slip))]
+    bend = burgers.bend(t_tri.reshape(-1, 9), t_slip, s_tri.reshape(-1, 9), s_slip)
+    return _summed(
+        problem, "tangent_along", (0, 3), None, threads,
+        of_obs=np.concatenate([t_obs, s_obs], axis=1), of_tri=np.concatenate([*parts, bend], axis=1),
+    )  # fmt: skip
+
+
+def _refuse_third(of: str) -> None:
+    if of != "displacement":
+        raise NotImplementedError(
+            'second derivatives of of="gradient" are third derivatives of the displacement, which the '
+            "triangle kernels do not have"
+        )

@@ -14,8 +14,10 @@ from dislok.kernels.scalar import ZERO, scalar, where
 
 # rows of level "first"
 VALUE, PLACES, Z, SLIP, NU, COUNT = 0, 3, 30, 33, 42, 45
-# what a direction holds: vertices in the table's order, Burgers vector, nu
+# what a direction holds beside the observer's: vertices in the table's order, Burgers vector, nu
 DIRECTION = 13
+# level "along": the rows of level "first", and as many that are their derivatives along a direction
+ALONG = 2 * COUNT
 
 
 class Operation(NamedTuple):
@@ -96,6 +98,31 @@ def tangent(of_obs, of_tri, rows):
     return found
 
 
+# Level "along" reads its direction first: the observer's (3), and `DIRECTION` numbers of the triangle.
+
+
+@scalar
+def jacobian_along(of_obs, of_tri, rows):
+    """`jacobian` of the derivative along the direction; a triangle's other numbers follow the direction."""
+    return jacobian(of_obs, of_tri[DIRECTION:], rows[COUNT:])
+
+
+@scalar
+def adjoint_along(of_obs, of_tri, rows):
+    """`adjoint` of the derivative along the direction, then contracted slopes with the Burgers vector."""
+    cot = of_obs[3:]
+    still = [[cot[i] * rows[SLIP + 3 * i + j] for i in range(3)] for j in range(3)]
+    return [*adjoint(cot, of_tri, rows[COUNT:]), *(x + y + z for x, y, z in still)]
+
+
+@scalar
+def tangent_along(of_obs, of_tri, rows):
+    """`tangent` of the derivative along the direction, and what a bend of the Burgers vector (3) adds."""
+    turned = tangent(of_obs[3:], of_tri[DIRECTION:], rows[COUNT:])
+    bend = of_tri[2 * DIRECTION :]
+    return [x + sum((rows[SLIP + 3 * i + j] * bend[j] for j in range(3)), ZERO) for i, x in enumerate(turned)]
+
+
 @scalar
 def slips(of_obs, of_tri, rows):
     """Contraction of displacements for unit slips with a residual (3)."""
@@ -119,4 +146,7 @@ OPERATIONS = {
     "jacobian": Operation("first", jacobian, of_tri=30),
     "adjoint": Operation("first", adjoint, of_obs=3),
     "tangent": Operation("first", tangent, of_obs=3, of_tri=DIRECTION),
+    "jacobian_along": Operation("along", jacobian_along, of_obs=3, of_tri=DIRECTION + 30),
+    "adjoint_along": Operation("along", adjoint_along, of_obs=6, of_tri=DIRECTION),
+    "tangent_along": Operation("along", tangent_along, of_obs=6, of_tri=2 * DIRECTION + 3),
 }
