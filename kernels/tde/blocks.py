@@ -22,8 +22,10 @@ CHUNK = 512
 GROUP = 16
 # First column of a triangle that says where each method serves.
 PLAN = ROW
-# Places of code in `run`.
+# Places of code in `run`; the first three are also the codes of `pair.method`, of which later ones are rules.
 NEAR, LIFTED, FAR, FINISH = 0, 1, 2, 3
+# What `run` writes to `stop` where code is missing, plus its place.
+MISSING = 10
 
 
 @kernel
@@ -152,7 +154,6 @@ def run(obs, tri, along, chunk, turn, lift, code, constants, count, by_lane, by_
         First column of triangles that tells how they are lifted.
     code : array of int, shape (4,)
         Addresses of closed form, lift, quadrature, and what turns their rows into the result's; 0 for none.
-        Without a lift the closed form takes its place.
     constants : tuple
         Poisson's ratio and the spacing of the numbers at 1.
     count : int
@@ -166,7 +167,7 @@ def run(obs, tri, along, chunk, turn, lift, code, constants, count, by_lane, by_
     work : tuple
         Scratch: rows of observers, of triangles, two blocks of gathered ones, results, sums, codes; picks.
     stop : array, shape (1,)
-        Becomes nonzero when the caller has given up.
+        Becomes nonzero when the caller has given up, or when code that is needed is missing.
     """
     obs_rows, tri_rows, own_obs, own_tri, rows, sums, codes, picks = work
     lanes = len(obs) if along[0] else len(tri)
@@ -194,6 +195,9 @@ def run(obs, tri, along, chunk, turn, lift, code, constants, count, by_lane, by_
             at = other * (by_tri if along[0] else by_obs) + start * stride
             for way in range(low, high + 1):
                 number = pick(codes, here, way, picks) if picked else here
+                if number and code[min(way, FAR)] == 0:
+                    stop[0] = MISSING + min(way, FAR)
+                    return
                 for begin in range(0, number, LANES):
                     used = min(LANES, number - begin)
                     groups = (used + GROUP - 1) // GROUP
@@ -206,12 +210,10 @@ def run(obs, tri, along, chunk, turn, lift, code, constants, count, by_lane, by_
                         t = own_tri
                     for k in range(np.uint64(count * LANES)):
                         rows[k] = 0.0
-                    if way == 0 or (way == 1 and code[LIFTED] == 0):
-                        call(code[NEAR], (o, t, rows, groups, constants[0], constants[1]))
-                    elif way == 1:
-                        call(code[LIFTED], (o, t, rows, groups, constants[0], constants[1], lift * LANES))
+                    if way < FAR:
+                        call(code[way], (o, t, rows, groups, constants[0], constants[1], lift * LANES))
                     else:
-                        call(code[FAR], (o, t, rows, groups, constants[0], way - 2))
+                        call(code[FAR], (o, t, rows, groups, constants[0], way - FAR))
                     if code[FINISH]:
                         call(code[FINISH], (o, t, rows, groups))
                     add_to_lanes(rows, by_lane[0], used, begin, picks, picked, sums)

@@ -20,7 +20,7 @@ from dislok.kernels.scalar import number, scalar
 from dislok.kernels.threads import default_threads, executor
 
 from . import pair
-from .blocks import CHUNK, FAR, FINISH, GROUP, LIFTED, NEAR, PLAN, run
+from .blocks import CHUNK, FAR, FINISH, GROUP, LIFTED, MISSING, NEAR, PLAN, run
 from .burgers import Burgers
 from .pair import LEVELS, LIFT_ROW, PLAN_ROW, ROW, far, far_along, lifted, near, near_along
 from .recipes import ALONG, DIRECTION, OPERATIONS, Operation
@@ -41,7 +41,7 @@ _compiling = Lock()
 def _closed_form(level: str, half: int, real: type) -> Callable[..., None]:
     index = LEVELS.index(level)
 
-    def closed_form(obs, tri, rows, groups, nu, eps):
+    def closed_form(obs, tri, rows, groups, nu, eps, lift):
         for group in range(np.uint64(groups)):
             for lane in range(np.uint64(GROUP)):
                 i = group * np.uint64(GROUP) + lane
@@ -137,7 +137,7 @@ def directed(of_obs, of_tri):
 def _closed_form_along(half: int, real: type) -> Callable[..., None]:
     first_obs, first_tri = OBS * LANES, TRI * LANES
 
-    def closed_form_along(obs, tri, rows, groups, nu, eps):
+    def closed_form_along(obs, tri, rows, groups, nu, eps, lift):
         for group in range(np.uint64(groups)):
             for lane in range(np.uint64(GROUP)):
                 i = group * np.uint64(GROUP) + lane
@@ -182,29 +182,22 @@ def _native(dtype: np.dtype) -> Any:
 
 
 @cache
-def _near_code(level: str, half: int, dtype: np.dtype) -> int:
+def _method_code(way: int, level: str, half: int, dtype: np.dtype) -> int:
+    """Address of a method's code for a level; where a lift would be long code, the closed form serves."""
     native = _native(dtype)
     pointer = types.CPointer(native)
-    along = level == "along"
-    code = _closed_form_along(half, dtype.type) if along else _closed_form(level, half, dtype.type)
-    return address(code, pointer, pointer, pointer, types.int64, native, native)
-
-
-@cache
-def _lifted_code(level: str, half: int, dtype: np.dtype) -> int:
-    native = _native(dtype)
-    pointer = types.CPointer(native)
-    code = _lifted(level, half, dtype.type)
-    return address(code, pointer, pointer, pointer, types.int64, native, native, types.int64)
-
-
-@cache
-def _far_code(level: str, half: int, dtype: np.dtype) -> int:
-    native = _native(dtype)
-    pointer = types.CPointer(native)
-    rules = _nodes(dtype)
-    code = _quadrature_along(half, *rules) if level == "along" else _quadrature(level, half, *rules)
-    return address(code, pointer, pointer, pointer, types.int64, native, types.int64)
+    blocks = pointer, pointer, pointer, types.int64, native
+    if way == FAR:
+        rules = _nodes(dtype)
+        code = _quadrature_along(half, *rules) if level == "along" else _quadrature(level, half, *rules)
+        return address(code, *blocks, types.int64)
+    if way == LIFTED and level in ("first", "along"):
+        return _method_code(NEAR, level, half, dtype)
+    if level == "along":
+        code = _closed_form_along(half, dtype.type)
+    else:
+        code = (_closed_form if way == NEAR else _lifted)(level, half, dtype.type)
+    return address(code, *blocks, native, types.int64)
 
 
 @cache
@@ -215,18 +208,18 @@ def _finish_code(name: str, dtype: np.dtype) -> int:
     return address(_finish(OPERATIONS[name]), pointer, pointer, pointer, types.int64)
 
 
-def _code(name: str, problem: Problem) -> np.ndarray:
-    """Addresses for `run`."""
+@cache
+def _code(name: str, half: int, dtype: np.dtype) -> np.ndarray:
+    """Addresses for `run`; 0 where code has not been asked for."""
     code = np.zeros(4, np.int64)
-    case = OPERATIONS[name].level, problem.half, problem.dtype
-    with _compiling:
-        code[NEAR] = _near_code(*case)
-        code[FINISH] = _finish_code(name, problem.dtype)
-        if problem.narrow.any() and case[0] != "along":
-            code[LIFTED] = _lifted_code(*case)
-        if problem.far():
-            code[FAR] = _far_code(*case)
+    code[FINISH] = _finish_code(name, dtype)
     return code
+
+
+def _compile(way: int, name: str, half: int, dtype: np.dtype) -> None:
+    """Fill in an address of `_code`."""
+    with _compiling:
+        _code(name, half, dtype)[way] = _method_code(way, OPERATIONS[name].level, half, dtype)
 
 
 # ---------------------------------------------------------------------------------------- launch
@@ -288,20 +281,13 @@ class Problem:
         self.tri, self.slip = tri, slip
         self.rows, self.order = table(tri, slip)
         self.plan = plan(self.rows, self.dtype.name)
-        size, lifted_from, far_from = 2.0 * self.plan[:, 9], *np.sqrt(self.plan[:, 10:12].T)
-        # at one distance from the side, another from the centre: they differ by less than the size
-        self.narrow = lifted_from < far_from + size
-
-    def far(self) -> bool:
-        """Whether an observer may be far from a triangle."""
-        places = np.concatenate([self.obs, self.plan[:, :3]])
-        widest = np.linalg.norm(np.ptp(places, axis=0)) if len(places) else 0.0
-        return bool(widest >= np.sqrt(self.plan[:, 11].min(initial=np.inf)))
 
     def columns(self, of_tri: np.ndarray | None) -> np.ndarray:
         """The table's rows, the plan, what belongs to triangles, and how narrow ones are lifted."""
+        # lifted from so many heights of its longest side, unless the rules have taken over by then
+        narrow = self.plan[:, 10] < 4.0 * self.plan[:, 11]
         parts = [self.rows, self.plan, *([] if of_tri is None else [of_tri])]
-        parts += [lifts(self.rows)[0]] if self.narrow.any() else []
+        parts += [lifts(self.rows)[0]] if narrow.any() else []
         return np.concatenate(parts, axis=1, dtype=self.dtype)
 
     @property
@@ -378,19 +364,23 @@ def launch(
     lane_sums = np.zeros((lanes, by_lane[1] - by_lane[0]), dtype)
     other_sums = np.zeros((workers, 0 if all(along) else n + m - lanes, others[1] - others[0]), dtype)
     kept = matrix or Matrix(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, dtype), 0, 0)
-    code = _code(name, problem)
+    case = name, problem.half, dtype
     constants = dtype.type(problem.nu), np.finfo(dtype).eps
     count = FRAME_ROWS[OPERATIONS[name].level]
     stop = np.zeros(1, np.int64)
 
     def work(worker: int) -> None:
         run(
-            obs, tri, along, chunk, (worker, workers), lift, code, constants, count,
+            obs, tri, along, chunk, (worker, workers), lift, _code(*case), constants, count,
             (by_lane, lane_sums), (others, other_sums[worker]), tuple(kept),
             _scratch(obs, tri, along, count), stop,
         )  # fmt: skip
 
     _share(work, workers, threads, stop)
+    while stop[0]:
+        _compile(int(stop[0]) - MISSING, *case)
+        stop[0], other_sums[...] = 0, 0.0
+        _share(work, workers, threads, stop)
     total = other_sums[0] if workers == 1 else other_sums.sum(axis=0)
     if problem.paired:
         cut = sums.of_obs[1] - sums.of_obs[0]
@@ -428,8 +418,9 @@ def _share(work: Callable[[int], None], workers: int, threads: int | None, stop:
     try:
         for future in futures:
             future.result()
-    finally:
+    except BaseException:
         stop[0] = 1
+        raise
 
 
 # ------------------------------------------------------------------------------------ operations
