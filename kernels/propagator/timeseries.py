@@ -47,7 +47,10 @@ def matrix(window: Window, count: int, quantity: str) -> np.ndarray:
         wave = wave * (1j * omega[:, None])
     rows = np.stack([wave.real, -wave.imag], axis=1).reshape(2 * count, -1)
     if quantity == "displacement":
-        rows = integrated(rows, window.dt)
+        # what comes after the samples wanted is magnified by exp(alpha t): it must not leak through the wrap
+        end = window.skip + window.count
+        after = np.arange(window.length) - end
+        rows = integrated(rows * smooth_step(after / max(window.length - end, 1)), window.dt)
     return np.ascontiguousarray(rows[:, window.skip : window.skip + window.count])
 
 
