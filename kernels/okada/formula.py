@@ -782,6 +782,21 @@ def image_corner(xi, eta, q, yt, dt, ct, sd, cd, flat, sx, sy):
 
 
 @scalar
+def surface_corner(xi, eta, q, yt, dt, sd, cd, flat, sx, sy):
+    """Parts A and B of one corner of the image for an observer at the surface."""
+    terms_a, k = corner_a(xi, eta, q, flat, sx, sy)
+    return (*terms_a, q), corner_b(xi, eta, q, yt, dt, sd, cd, terms_a[6], k[0])
+
+
+@scalar
+def surface_corner_slip(part_a, part_b, sd, cd, slip, m):
+    """Displacement (x, y, z) at the surface, without its derivatives with z, for slip (U1, U2, U3)."""
+    k, _, _, b, _, _ = m
+    v = add(slip_a(*part_a, *slip, -k, -k), slip_b(*part_b, sd, cd, *slip, b))
+    return scale(turn(*v, sd, cd), TURN)
+
+
+@scalar
 def plane(x, y, d, depth, sd, cd, edges, eps):
     """p, q, rounding noise of eta, whether the observer is on the plane, and the regular sides (sx, sy).
 

@@ -31,9 +31,11 @@ from .pair import (
     PAIR,
     VARIABLES,
     far_node,
+    far_node_parameters,
     far_node_surface,
     near,
     near_corner,
+    near_corner_surface,
     near_surface,
     packed,
     pair_adjoint,
@@ -46,6 +48,7 @@ from .pair import (
     pair_jvp,
     pair_jvp2,
     pair_jvp_gradient,
+    pair_parameters,
     pair_second,
     pair_value,
     pair_vjp,
@@ -162,15 +165,15 @@ def _hessian(kind: str, level: str) -> Kept:
     columns = PARAMETERS[kind]
     both = np.array([packed(a, b) for a in columns for b in columns])
     index = HESSIAN * np.arange(3)[:, None] + both
-    return (
-        kept(level, pair_third, index, DIRECTION)
-        if level == "third"
-        else kept(level, pair_second, 42 + index)
-    )
+    if level == "third":
+        return kept(level, pair_third, index, DIRECTION)
+    return kept(level, pair_parameters if level == "parameters" else pair_second, 42 + index)
 
 
 JACOBIAN = {(kind, of): _jacobian(kind, of) for kind in KINDS for of in COMPONENTS}
-HESSIANS = {(kind, level): _hessian(kind, level) for kind in KINDS for level in ("second", "third")}
+HESSIANS = {
+    (kind, level): _hessian(kind, level) for kind in KINDS for level in ("second", "parameters", "third")
+}
 
 # --------------------------------------------------------------------------------- code for a block
 #
@@ -200,7 +203,7 @@ def closed_form(operation: Operation, surface: bool) -> Callable[..., None]:
 def corners(level: str, real: type) -> Callable[..., None]:
     """Frame rows by the closed form, corner by corner so that the code stays small."""
     count = np.uint64(FRAME_ROWS[level] * LANES)
-    formula = near_corner_third if level == "third" else second_corner
+    formula = {"second": second_corner, "third": near_corner_third, "parameters": surface_corner}[level]
 
     def corners(rows, nu, eps):
         for i in range(count):
@@ -225,7 +228,8 @@ def corners(level: str, real: type) -> Callable[..., None]:
 def quadrature(level: str, surface: bool, real: type) -> Callable[..., None]:
     """Frame rows by quadrature with so many points along and across."""
     index, count = ALL_LEVELS.index(level), np.uint64(FRAME_ROWS[level] * LANES)
-    formula = node_third if level == "third" else node_surface if surface and level != "second" else node
+    usual = node_surface if surface and level != "second" else node
+    formula = {"third": node_third, "parameters": node_parameters}.get(level, usual)
 
     def quadrature(rows, nu, along, across):
         for i in range(count):
@@ -267,6 +271,12 @@ def second_corner(pair, direction, nu, eps, al, aw, rate_l, rate_w):
 
 
 @scalar
+def surface_corner(pair, direction, nu, eps, al, aw, rate_l, rate_w):
+    """`near_corner_surface`, whatever the direction."""
+    return near_corner_surface(pair, nu, eps, al, aw, rate_l, rate_w)
+
+
+@scalar
 def node(level, pair, direction, nu, g, h, weight):
     """`far_node`, whatever the direction."""
     return far_node(level, pair, nu, g, h, weight)
@@ -284,7 +294,13 @@ def node_third(level, pair, direction, nu, g, h, weight):
     return far_node_third(pair, direction, nu, g, h, weight)
 
 
-ALL_LEVELS = (*LEVELS, "third")
+@scalar
+def node_parameters(level, pair, direction, nu, g, h, weight):
+    """`far_node_parameters`, which is of one level."""
+    return far_node_parameters(pair, nu, g, h, weight)
+
+
+ALL_LEVELS = (*LEVELS, "third", "parameters")
 
 _compiling = Lock()
 
@@ -696,7 +712,9 @@ def hessian(kind, obs, src, nu, origin, of, pairs, out=None, threads=None):
     problem = _problem(kind, obs, src, nu, origin, pairs)
     trailing = (len(PARAMETERS[kind]),) * 2
     if of == "displacement":
-        return _pairwise(problem, *HESSIANS[kind, "second"], trailing, out, threads)
+        # observers at the surface do without derivatives with z
+        level = "parameters" if problem.surface else "second"
+        return _pairwise(problem, *HESSIANS[kind, level], trailing, out, threads)
     operation, index = HESSIANS[kind, "third"]
     n, m = len(problem.obs), 1 if pairs else len(problem.table)
     if out is None:

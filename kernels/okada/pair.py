@@ -25,6 +25,8 @@ from .formula import (
     rectangle_fields,
     rectangle_slip,
     snapped,
+    surface_corner,
+    surface_corner_slip,
     surface_fields,
     surface_slip,
     surface_z,
@@ -53,6 +55,7 @@ DEGREE = 0.017453292519943295
 LEVELS = ("value", "gradient", "greens", "greens_gradient", "first", "second")
 FRAME_ROWS = {
     "value": 3, "gradient": 12, "greens": 12, "greens_gradient": 48, "first": 39, "second": 228, "third": 408,
+    "parameters": 168,
 }  # fmt: skip
 HESSIAN = 78  # packed second derivatives in the first twelve variables
 
@@ -62,18 +65,23 @@ def packed(i, j):
     return i * (i + 1) // 2 + j if i >= j else j * (j + 1) // 2 + i
 
 
+# Parts of a jet in the frame's variables without derivatives with z.
+WITHOUT_Z = [k for k in range(8) if k != 3]
+WITHOUT_Z += [8 + packed(i, j) for i in range(7) for j in range(i + 1) if 2 not in (i, j)]
+
+
 def named(pair, *names):
     """Members of a pair."""
     return [pair[PAIR.index(name)] for name in names]
 
 
-def rows(jets, count, like):
-    """The first `count` parts (value, partials, second partials) of jets as plain numbers."""
+def rows(jets, count, like, places=range(36)):
+    """Those of the first `count` parts (value, partials, second partials) that `places` names, as numbers."""
     out = []
     for x in jets:
         parts = [x.v, *x.p, *(x.h or ())] if isinstance(x, Jet) else [x]
         parts += [ZERO] * (count - len(parts))
-        out += [const(0.0, like) if part is ZERO else part for part in parts[:count]]
+        out += [const(0.0, like) if parts[k] is ZERO else parts[k] for k in places if k < count]
     return out
 
 
@@ -130,6 +138,12 @@ def frame_rows(level, pair, nu, displacement):
         count = 1 if level == "greens" else 4
         return [row for jets in unit_fields(pair, m, displacement) for row in rows(jets, count, z)]
     own = source_slip(pair)
+    if level == "parameters":
+        fields = (displacement(own, m, 2), *slip_fields(pair, m, displacement))
+        counts = (36, 8, 8, 8, 8)
+        return [
+            x for jets, count in zip(fields, counts, strict=True) for x in rows(jets, count, z, WITHOUT_Z)
+        ]
     count = {"value": 1, "gradient": 4, "first": 8, "second": 36, "third": 36}[level]
     out = rows(displacement(own, m, 2 if count == 36 else 1), count, z)
     if level in ("first", "second", "third"):
@@ -198,6 +212,28 @@ def corner_rows(level, pair, nu, eps, al, aw, rate_l, rate_w):
     return frame_rows(level, pair, nu, displacement)
 
 
+@scalar
+def near_corner_surface(pair, nu, eps, al, aw, rate_l, rate_w):
+    """Rows of level "parameters" of one corner, observed at the surface: no derivatives with z and nu."""
+    x, y, _, c, sd, cd = frame_jets(pair, 2)
+    edge_l, edge_w = variable(al, 5, -rate_l, 2), variable(aw, 6, -rate_w, 2)
+    edges, _ = edges_and_rates(pair)
+    outer, _, regular = corner_variables(x, y, c, c, c.v, sd, cd, edge_l, edge_w, edges, eps)
+    outer = outer[:4]
+    xi, eta, q, _ = local_jets(outer)
+    sin_dip, cos_dip = local_angles(sd.v, cd.v, 3, 4)
+    yt = with_value(eta * cos_dip + q * sin_dip, y.v - aw * cd.v)
+    dt = with_value(eta * sin_dip - q * cos_dip, c.v - aw * sd.v)
+    full = *surface_corner(xi, eta, q, yt, dt, sin_dip, cos_dip, *regular), sin_dip, cos_dip
+    lower = truncated(full)
+
+    def displacement(u, m, order):
+        flat = surface_corner_slip(*(full if order == 2 else lower), u[:3], m)
+        return [composed(ui, outer) for ui in flat]
+
+    return frame_rows("parameters", pair, nu, displacement)
+
+
 def corner_variables(x, y, z, d, depth, sd, cd, edge_l, edge_w, edges, eps):
     """A corner's xi, eta, q, dip, z in the frame's variables, those as variables, and how to reflect."""
     p, q, noise, *regular = plane(x.v, y.v, d.v, depth, sd.v, cd.v, edges, eps)
@@ -230,6 +266,22 @@ def far_node_surface(level, pair, nu, g, h, weight):
         return traction_free([area * composed(ui, outer) for ui in jets], m)
 
     return frame_rows(LEVELS[level], pair, nu, displacement)
+
+
+@scalar
+def far_node_parameters(pair, nu, g, h, weight):
+    """Rows of level "parameters" of one node, for an observer at the surface."""
+    outer, area, sd, cd = node_of(pair, g, h, weight, 2)
+    xn, yn, _, cn, _ = local_jets(outer)
+    node = (xn, yn, cn, *local_angles(sd.v, cd.v, 4, 5))
+    lower = truncated(node)
+
+    def displacement(u, m, order):
+        jets = point_surface(*(node if order == 2 else lower), u, m)
+        size = area if order == 2 else truncated(area)
+        return [size * composed(ui, outer) for ui in jets]
+
+    return frame_rows("parameters", pair, nu, displacement)
 
 
 def node_rows(level, pair, nu, g, h, weight):
@@ -471,10 +523,37 @@ def first_rows(pair, own, columns, unit):
 
 def finish_second(pair, frame):
     """What `finish_first` returns (42), second derivatives (3 x 78), those with nu and x, y, z (3 x 3)."""
-    (unit,) = named(pair, "unit")
     own = Field.of_rows(frame, 36)
-    place = place_of(pair)
     fields = {a: Field.of_rows(frame[108 + 24 * k : 132 + 24 * k], 8) for k, a in enumerate(SLIPS)}
+    return second_rows(pair, own, fields)
+
+
+def finish_parameters(pair, frame):
+    """What `finish_second` returns, from the rows of level "parameters"; all with z or nu is zero."""
+    of_own, of_slip = len(WITHOUT_Z), 7
+    rows = [without_z(frame[of_own * i : of_own * (i + 1)], 36) for i in range(3)]
+    own = Field.of_rows([x for part in rows for x in part], 36)
+    nothing = Field([ZERO] * 3, [[ZERO] * 3] * 7)
+    fields = {a: nothing for a in SLIPS}
+    for k, a in enumerate(SLIPS[:-1]):
+        start = 3 * (of_own + of_slip * k)
+        rows = [without_z(frame[start + of_slip * i : start + of_slip * (i + 1)], 8) for i in range(3)]
+        fields[a] = Field.of_rows([x for part in rows for x in part], 8)
+    return second_rows(pair, own, fields)
+
+
+def without_z(rows, count):
+    """All `count` parts of a jet from those of `WITHOUT_Z`."""
+    parts = [ZERO] * count
+    for k, row in zip(WITHOUT_Z, rows, strict=False):
+        parts[k] = row
+    return parts
+
+
+def second_rows(pair, own, fields):
+    """What `finish_second` returns, from the field and its derivatives with `SLIPS`."""
+    (unit,) = named(pair, "unit")
+    place = place_of(pair)
     columns = {a: own.along(place, a) for a in GEOMETRY}
     columns |= {a: [slip_factor(pair, a) * x for x in fields[a].v] for a in SLIPS}
     out = first_rows(pair, own, columns, unit)
@@ -631,6 +710,12 @@ def pair_jvp(pair, extra, frame):
 def pair_second(pair, extra, frame):
     """As `finish_second` (285)."""
     return finish_second(pair, frame)
+
+
+@scalar
+def pair_parameters(pair, extra, frame):
+    """As `finish_parameters` (285)."""
+    return finish_parameters(pair, frame)
 
 
 @scalar
