@@ -7,14 +7,25 @@ asks nothing else of a family than what is here.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from dislok import okada
+from dislok import okada, tde
 from dislok.arrays import guard, is_tensor
-from dislok.sources import UNIT_SOURCES, Point, Source, fractions, kind_of, named_fields, points_on, stack
+from dislok.sources import (
+    UNIT_SOURCES,
+    Point,
+    Rectangle,
+    Source,
+    fractions,
+    kind_of,
+    named_fields,
+    points_on,
+    stack,
+)
+from dislok.triangles import read, vertices
 
 COMPONENTS = {"displacement": 3, "gradient": 9}
 _OUTLINE = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
@@ -29,13 +40,22 @@ class Elements(ABC):
         Corners of every element: east, north, up.
     slips : int
         Number b of unit sources of an element.
+    table : ndarray, shape (m, p)
+        Every element as a row of numbers.
+    entries : callable
+        ``entries(obs, rows of table, of=..., **options)`` is the Green's matrix, also in another process.
+    options : dict
+        What goes with every call.
     facts : tuple
         Plain values that tell these elements from any others.
     """
 
     corners: np.ndarray
     slips: int
+    table: np.ndarray
+    entries: Callable[..., np.ndarray]
     facts: tuple[Any, ...]
+    options: dict[str, Any]
 
     @property
     def count(self) -> int:
@@ -43,8 +63,12 @@ class Elements(ABC):
         return len(self.corners)
 
     @abstractmethod
-    def greens(self, obs: np.ndarray, columns: Any, of: str = "displacement") -> np.ndarray:
-        """Green's matrix (n, c, k, b) of the elements in `columns` (indices or a slice), c of 3 or 9."""
+    def observers(self, obs: Any) -> np.ndarray:
+        """Observers (n, 3) of (n, 3), or (n, 2) at the surface; errors as of the family's functions."""
+
+    def greens(self, obs: np.ndarray, columns: Any, of: str) -> np.ndarray:
+        """Green's matrix (n, ..., k, b) of the elements in `columns`, which are indices or a slice."""
+        return self.entries(obs, self.table[columns], of=of, **self.options)
 
     @abstractmethod
     def displacement(self, obs: np.ndarray, columns: Any) -> np.ndarray:
@@ -68,27 +92,97 @@ class OkadaElements(Elements):
         named = {name: on_host(name, value) for name, value in named_fields(source).items()}
         space, arrays = guard(named)
         self.table = np.asarray(stack(arrays, space), np.float64)
-        okada.check(np.zeros((0, 3)), self._source(slice(None), type(source)), nu=nu, origin=origin)
         self.kind = type(source)
+        self.entries = _ENTRIES[kind]
+        okada.check(np.zeros((0, 3)), _source(self.kind, self.table), nu=nu, origin=origin)
         self.options = {"nu": nu, "origin": origin, "threads": threads}
         outline = ((0.0, 0.0),) if self.kind is Point else _OUTLINE
         self.corners = self._corners(outline, fractions(origin))
         self.slips = UNIT_SOURCES[kind]
         self.facts = (kind, float(nu), origin, self.table)
 
-    def _source(self, columns: Any, kind: Any) -> Source:
-        return kind(*np.ascontiguousarray(self.table[columns].T))
-
     def _corners(self, outline: Sequence[tuple[float, float]], at: tuple[float, float]) -> np.ndarray:
         if self.kind is Point:
             return self.table[:, None, :3] * (1.0, 1.0, -1.0)
         return points_on(self.table, at, outline)
 
-    def greens(self, obs: np.ndarray, columns: Any, of: str = "displacement") -> np.ndarray:
-        return okada.greens(obs, self._source(columns, self.kind), of=of, **self.options)
+    def observers(self, obs: Any) -> np.ndarray:
+        points = _points(obs)
+        okada.check(points, Point(0.0, 0.0, 1.0, 0.0, 0.0))
+        return _at_surface(points)
 
     def displacement(self, obs: np.ndarray, columns: Any) -> np.ndarray:
-        return okada.displacement(obs, self._source(columns, self.kind), **self.options)
+        return okada.displacement(obs, _source(self.kind, self.table[columns]), **self.options)
+
+
+class TriangleElements(Elements):
+    """Triangles.
+
+    Parameters
+    ----------
+    triangles : array_like, shape (m, 3, 3), or tuple of points and cells
+    slip : array_like, shape (m, 3) or (3,), optional
+        What :meth:`displacement` needs.
+    nu : float
+    space : str
+    threads : int, optional
+        As of :func:`dislok.tde.displacement`.
+    """
+
+    slips = 3
+
+    def __init__(self, triangles: Any, slip: Any, nu: float, space: str, threads: int | None = None) -> None:
+        mesh = read(triangles)
+        host, arrays = guard({mesh.name: on_host(mesh.name, mesh.points)})
+        self.corners = np.asarray(vertices(mesh, arrays[mesh.name], host), np.float64)
+        self.table = self.corners.reshape(-1, 9)
+        self.entries = _triangle_entries
+        self.options = {"nu": nu, "space": space, "threads": threads}
+        given = slip is not None
+        values = (
+            np.asarray(guard({"slip": on_host("slip", slip)}).arrays["slip"], np.float64) if given else None
+        )
+        tde.check(np.zeros((0, 3)), self.corners, values, nu=nu, space=space)
+        self.slip = np.broadcast_to(values, (self.count, 3)) if values is not None else None
+        self.facts = ("triangle", float(nu), space, self.corners, self.slip)
+
+    def observers(self, obs: Any) -> np.ndarray:
+        points = _points(obs)
+        tde.check(points, self.corners[:0], nu=self.options["nu"], space=self.options["space"])
+        return _at_surface(points)
+
+    def displacement(self, obs: np.ndarray, columns: Any) -> np.ndarray:
+        if self.slip is None:
+            raise ValueError("these triangles have no slip")
+        return tde.displacement(obs, self.corners[columns], self.slip[columns], **self.options)
+
+
+def _source(kind: Any, table: np.ndarray) -> Source:
+    return kind(*np.ascontiguousarray(table.T))
+
+
+def _rectangle_entries(obs: np.ndarray, table: np.ndarray, **options: Any) -> np.ndarray:
+    return okada.greens(obs, _source(Rectangle, table), **options)
+
+
+def _point_entries(obs: np.ndarray, table: np.ndarray, **options: Any) -> np.ndarray:
+    return okada.greens(obs, _source(Point, table), **options)
+
+
+def _triangle_entries(obs: np.ndarray, table: np.ndarray, **options: Any) -> np.ndarray:
+    return tde.greens(obs, table.reshape(-1, 3, 3), **options)
+
+
+_ENTRIES = {"rectangle": _rectangle_entries, "point": _point_entries}
+
+
+def _points(obs: Any) -> np.ndarray:
+    return np.asarray(guard({"obs": on_host("obs", obs)}).arrays["obs"], np.float64)
+
+
+def _at_surface(points: np.ndarray) -> np.ndarray:
+    """Points (n, 3) of points (n, 3), or of (n, 2) at the surface."""
+    return np.column_stack([points, np.zeros(len(points))]) if points.shape[1] == 2 else points
 
 
 def on_host(name: str, value: Any) -> Any:
@@ -110,19 +204,3 @@ def on_host(name: str, value: Any) -> Any:
     if type(value).__module__.partition(".")[0] == "cupy":
         raise TypeError(f"{name} is a CuPy array; this works on arrays on the CPU")
     return value
-
-
-def observers(obs: Any) -> np.ndarray:
-    """Observers (n, 3) in float64 of (n, 3), or (n, 2) at the surface; finite and not above the surface.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As :func:`dislok.okada.displacement` does.
-    """
-    _, arrays = guard({"obs": on_host("obs", obs)})
-    points = np.asarray(arrays["obs"], np.float64)
-    okada.check(points, okada.Point(0.0, 0.0, 1.0, 0.0, 0.0))
-    if points.shape[1] == 2:
-        points = np.column_stack([points, np.zeros(len(points))])
-    return points

@@ -3,10 +3,10 @@
 Away from the sources the displacement is smooth, and a polynomial through a few nodes of a patch of the
 ground has all that is needed of it. Patches are halved again and again; a source takes part in a patch's
 polynomial as soon as it is far enough from the patch for its size, and children take over their parent's
-polynomial. So each source is evaluated at a few nodes of a few patches of each size, and point by point only
-in the smallest patches, beside a fault that breaks the surface. Every new part of a polynomial is compared with
-the sources at points of the patch, and every tile of the result at random points; what fails is done again,
-finer.
+polynomial. So each source is evaluated at a few nodes of a few patches of each size, and point by point
+only in the smallest patches, beside a fault that breaks the surface. Every new part of a polynomial is
+compared with the sources at points of the patch, and every tile of the result at random points; what fails is
+done again, finer.
 """
 
 from __future__ import annotations

@@ -26,9 +26,9 @@ operators. Numer. Math. 121, 609-635.
 from __future__ import annotations
 
 import importlib
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,6 +36,9 @@ from scipy.sparse.linalg import LinearOperator
 
 from dislok.arrays import is_tensor
 from dislok.clusters import Tree
+from dislok.store import read_arrays, write_arrays
+
+_BLOCKS = ("far", "near", "partners", "neighbours")
 
 Progress = Callable[[str, int, int], object]
 """Called as ``progress(stage, done, total)``."""
@@ -64,6 +67,9 @@ class Report(NamedTuple):
     bytes: int
     share: float
     largest_rank: int
+
+
+UNCHECKED = Report(math.nan, math.nan, math.nan, 0, math.nan, 0)
 
 
 class Basis:
@@ -154,10 +160,10 @@ class HierarchicalMatrix(LinearOperator):
         The places of the columns of these blocks: among the skeletons, or among the sources in the order of
         their tree.
     dtype : dtype
-    report : Report, optional
+    report : Report
     """
 
-    report: Report | None
+    report: Report
 
     def __init__(
         self,
@@ -168,7 +174,7 @@ class HierarchicalMatrix(LinearOperator):
         partners: dict[int, np.ndarray],
         neighbours: dict[int, np.ndarray],
         dtype: Any,
-        report: Report | None = None,
+        report: Report = UNCHECKED,
     ) -> None:
         self.rows, self.columns = rows, columns
         self.far, self.near = far, near
@@ -183,6 +189,20 @@ class HierarchicalMatrix(LinearOperator):
         factors = [f for basis in (self.rows, self.columns) for f in basis.factors]
         kept = [*self.far.values(), *self.near.values(), *self.partners.values(), *self.neighbours.values()]
         return sum(each.nbytes for each in (*factors, *kept))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the matrix to an npz file, which appears when it is complete.
+
+        Parameters
+        ----------
+        path : path
+        """
+        parts = {
+            f"{side}/{k}": v for side in ("rows", "columns") for k, v in getattr(self, side).arrays().items()
+        }
+        for name in _BLOCKS:
+            parts |= {f"{name}/{cluster}": block for cluster, block in getattr(self, name).items()}
+        write_arrays(path, parts | {"dtype": str(self.dtype), "report": np.array(self.report, np.float64)})
 
     def _matmat(self, X: np.ndarray) -> np.ndarray:
         values = _sorted(self.columns, X, self.dtype)
@@ -261,6 +281,26 @@ class HierarchicalMatrix(LinearOperator):
             return product(self, transposed, values.reshape(-1)).reshape(-1, outer.width)
         flat = np.asarray(values).reshape(-1)
         return (self.rmatvec(flat) if transposed else self.matvec(flat)).reshape(-1, outer.width)
+
+
+def load(path: str | os.PathLike[str]) -> HierarchicalMatrix:
+    """The matrix in a file that :meth:`HierarchicalMatrix.save` wrote.
+
+    Parameters
+    ----------
+    path : path
+    """
+    parts = read_arrays(path)
+    sides = [Basis.of_arrays(_below(parts, side)) for side in ("rows", "columns")]
+    blocks = [{int(k): block for k, block in _below(parts, name).items()} for name in _BLOCKS]
+    values = parts["report"].tolist()
+    report = Report(*values[:3], int(values[3]), values[4], int(values[5]))
+    return HierarchicalMatrix(*sides, *blocks, str(parts["dtype"]), report)
+
+
+def _below(parts: Mapping[str, np.ndarray], folder: str) -> dict[str, np.ndarray]:
+    start = len(folder) + 1
+    return {name[start:]: array for name, array in parts.items() if name.startswith(f"{folder}/")}
 
 
 def _sorted(basis: Basis, values: np.ndarray, dtype: np.dtype) -> np.ndarray:

@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 
 from dislok.clusters import Tree, partition, tree
-from dislok.elements import COMPONENTS, Elements, observers
+from dislok.elements import COMPONENTS, Elements
 from dislok.hierarchical import Basis, HierarchicalMatrix, Progress, Report
 from dislok.kernels.interpolative import interpolative, miss
 from dislok.store import Arrays, Pieces, fingerprint
 
 LEAF = 64  # things in a cluster without children
 SEPARATION = 0.7  # gap between far clusters over the longer diagonal
-SAMPLES = 20  # for each decimal of the tolerance, of the nearest of what is far; a quarter of each ring beyond
+SAMPLES = (
+    20  # for each decimal of the tolerance, of the nearest of what is far; a quarter of each ring beyond
+)
 ROUNDS = 4  # of samples, each twice as large
 SAFETY = 0.7  # internal tolerance over the caller's, at the first attempt
 ATTEMPTS = 4
@@ -205,7 +207,7 @@ class Builder:
             far, partners = self.far_blocks(rows, columns, attempt)
             result = HierarchicalMatrix(rows, columns, far, near, partners, neighbours, self.dtype)
             result.report = self.check(result)
-            error = max(result.report.row_error, result.report.column_error)
+            error = max(result.report[1:3])
             if error <= self.tolerance:
                 return result
             internal *= 0.5 * self.tolerance / error
@@ -324,7 +326,7 @@ class Builder:
     ) -> float:
         """Frobenius norm of the error of random rows (or columns) over that of the rows.
 
-        The square of what normal random numbers make of the error of a row has the square of its norm as mean.
+        Times normal random numbers, the error of a row gives a number whose square is on average its norm's.
         """
         rng = np.random.default_rng(length)
         chosen = rng.choice(count, min(count, CHECKED), replace=False)
@@ -360,7 +362,7 @@ def build(
         raise ValueError(
             f"tolerance is {tolerance!r}; it must be at least {SMALLEST[dtype]} in {dtype}, and less than 1"
         )
-    points = observers(obs)
+    points = elements.observers(obs)
     if not (len(points) and elements.count):
         raise ValueError(f"there must be observers and sources, got {len(points)} and {elements.count}")
     problem = fingerprint(points, *elements.facts, of, tolerance, dtype, LEAF, SEPARATION, SAFETY, SAMPLES)
