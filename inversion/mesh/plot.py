@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-EDGE = "#ffffff"
+EDGE = "#8a8f98"
 
 
 def patch_map(
@@ -86,7 +86,7 @@ def patch_3d(
 
     figure, axes = figure_of((7.0, 5.6), subplot_kw={"projection": "3d"})
     low, high = patches.outlines.min(axis=(0, 1)), patches.outlines.max(axis=(0, 1))
-    drawn = Poly3DCollection(list(patches.outlines), linewidths=0.2, edgecolors=EDGE)
+    drawn = Poly3DCollection(list(patches.outlines), linewidths=0.15, edgecolors=EDGE)
     colour(drawn, checked_values(patches, values), **colours)
     axes.add_collection3d(drawn)
     axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), zlim=(low[2], max(high[2], 0.0)))
@@ -109,14 +109,14 @@ def draw_patches(axes: Axes, outlines: Array, values: Array, **colours: Any) -> 
     """Draw outlines (m, k, 2) coloured by values (m,) and let the axes hold them."""
     from matplotlib.collections import PolyCollection
 
-    drawn = PolyCollection(list(outlines), linewidths=0.2, edgecolors=EDGE)
+    drawn = PolyCollection(list(outlines), linewidths=0.15, edgecolors=EDGE)
     colour(drawn, values, **colours)
     axes.add_collection(drawn)
     axes.autoscale_view()
     return drawn
 
 
-def colour(drawn: Any, values: Array, cmap: str = "magma_r", **limits: float) -> None:
+def colour(drawn: Any, values: Array, cmap: str = "YlOrRd", **limits: float) -> None:
     """Give a collection its values and colours."""
     drawn.set_array(values)
     drawn.set_cmap(cmap)

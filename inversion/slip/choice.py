@@ -61,7 +61,7 @@ def choose(
     method : "abic", "evidence", "cv" or "lcurve"
         What to make small; see Notes.
     values : array_like, shape (s,), optional
-        Smoothings to try, increasing; by default 25 over eight decades around the one that gives data and
+        Smoothings to try, increasing; by default 25 over six decades around the one that gives data and
         smoothing equal traces. Around the best one the search goes on between its neighbours, save for
         "lcurve".
     folds : int
@@ -100,22 +100,20 @@ def choose(
     if method == "lcurve":
         score = -_curvature(np.log(tried), misfit, rough)
         best = float(tried[np.nanargmin(score)])
+    elif method == "cv":
+        predicted = _cross_validation(problem, folds, seed)
+        score = np.array([predicted(value) for value in tried])
+        best = _between(predicted, tried, score)
     else:
-        function = _criterion(problem, method, folds, seed)
-        score = np.array([function(value) for value in tried])
-        best = _between(function, tried, score)
+        bayes = _bayesian(problem, known=method == "evidence")
+        score = np.array([bayes(p.factor, p.least, value) for p, value in zip(curve, tried, strict=True)])
+        best = _between(lambda value: bayes(*_unbounded(problem, value), value), tried, score)
     at_end = int(np.nanargmin(score)) in (0, len(tried) - 1)
     return Choice(method, best, tried, score, misfit, rough, at_end)
 
 
-def _criterion(problem: SlipProblem, method: str, folds: int, seed: int) -> Callable[[float], float]:
-    if method == "cv":
-        return _cross_validation(problem, folds, seed)
-    return _bayesian(problem, known=method == "evidence")
-
-
-def _bayesian(problem: SlipProblem, known: bool) -> Callable[[float], float]:
-    """-2 log marginal likelihood of the smoothing, up to a constant."""
+def _bayesian(problem: SlipProblem, known: bool) -> Callable[[Array, float, float], float]:
+    """-2 log marginal likelihood of factor, least sum of squares and smoothing, up to a constant."""
     rank = _rank(problem)
     count = problem.data.size - problem.design.shape[1] + rank - problem.size
     if count <= 0:
@@ -124,16 +122,16 @@ def _bayesian(problem: SlipProblem, known: bool) -> Callable[[float], float]:
             f"{problem.size - rank} combinations of slip free, nuisance terms {problem.design.shape[1]}"
         )
 
-    def score(smoothing: float) -> float:
-        factor, target = stacked(problem.reduced, problem.roughness, smoothing)
-        coefficients = linalg.solve_triangular(factor, target, check_finite=False)
-        residual = problem.reduced.data - problem.reduced.matrix @ coefficients
-        bends = smoothing * (problem.roughness @ coefficients)
-        least = float(residual @ residual + bends @ bends) + problem.reduced.rest
+    def score(factor: Array, least: float, smoothing: float) -> float:
         volume = 2 * float(np.log(np.abs(np.diagonal(factor))).sum()) - 2 * rank * np.log(smoothing)
         return (least if known else count * np.log(least)) + volume
 
     return score
+
+
+def _unbounded(problem: SlipProblem, smoothing: float) -> tuple[Array, float]:
+    factor, _, least = stacked(problem.reduced, problem.roughness, smoothing)
+    return factor, least
 
 
 def _rank(problem: SlipProblem) -> int:
@@ -216,7 +214,7 @@ def _curvature(place: Array, misfit: Array, rough: Array) -> Array:
 def _default_values(problem: SlipProblem) -> Array:
     trace = float((problem.reduced.matrix**2).sum())
     middle = np.sqrt(trace / float((problem.roughness**2).sum()))
-    return np.geomspace(1e-4, 1e4, _STEPS) * middle
+    return np.geomspace(1e-3, 1e3, _STEPS) * middle
 
 
 def _checked_values(values: ArrayLike) -> Array:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg, sparse
+from scipy import linalg, optimize, sparse
 
 from .quadratic import Boxed, DenseNormal, minimise
 
@@ -29,6 +29,7 @@ class Solution(NamedTuple):
     coefficients : (u,); free : (u,) those not held by a bound.
     misfit : ``|d - G c|²``, whitened; roughness : ``|R c|²``.
     factor : (u, u) upper triangular S with ``SᵀS = TᵀT + λ²RᵀR``.
+    least : misfit and ``λ² |R c|²`` together where no bound holds.
     rounds, converged : of the search for what the bounds hold.
     """
 
@@ -37,6 +38,7 @@ class Solution(NamedTuple):
     misfit: float
     roughness: float
     factor: Array
+    least: float
     rounds: int
     converged: bool
 
@@ -71,22 +73,21 @@ def solve(
     ValueError
         If data and smoothing together leave a coefficient undetermined.
     """
-    factor, target = stacked(reduced, rough, smoothing)
+    factor, target, least = stacked(reduced, rough, smoothing)
     free = np.ones(target.size, bool)
     coefficients = np.asarray(linalg.solve_triangular(factor, target, check_finite=False))
     rounds, converged = 0, True
     if not ((coefficients >= lower) & (coefficients <= upper)).all():
-        boxed = minimise(DenseNormal(factor), factor.T @ target, lower, upper)
-        coefficients, free = _polished(factor, target, boxed, lower, upper), boxed.free
-        rounds, converged = boxed.rounds, boxed.converged
+        boxed = _boxed(factor, target, lower, upper)
+        coefficients, free, rounds, converged = boxed
     residual = reduced.data - reduced.matrix @ coefficients
     misfit = float(residual @ residual) + reduced.rest
     bends = rough @ coefficients
-    return Solution(coefficients, free, misfit, float(bends @ bends), factor, rounds, converged)
+    return Solution(coefficients, free, misfit, float(bends @ bends), factor, least, rounds, converged)
 
 
-def stacked(reduced: Reduced, rough: sparse.csr_array, smoothing: float) -> tuple[Array, Array]:
-    """Triangular factor (u, u) and right-hand side (u,) of data and smoothing together."""
+def stacked(reduced: Reduced, rough: sparse.csr_array, smoothing: float) -> tuple[Array, Array, float]:
+    """Triangular factor (u, u), right-hand side (u,) and least sum of squares of data and smoothing."""
     u = reduced.matrix.shape[1]
     rows = np.concatenate([reduced.matrix, smoothing * rough.toarray()])
     right = np.concatenate([reduced.data, np.zeros(rough.shape[0])])
@@ -98,7 +99,8 @@ def stacked(reduced: Reduced, rough: sparse.csr_array, smoothing: float) -> tupl
             "data and smoothing leave some slip undetermined; "
             "raise the smoothing, lock the edges, or use order 0"
         )
-    return factor, target
+    least = float(joined[u, u] ** 2) if len(joined) > u else 0.0
+    return factor, target, least + reduced.rest
 
 
 def covariance(factor: Array, free: NDArray[np.bool_]) -> Array:
@@ -111,6 +113,21 @@ def covariance(factor: Array, free: NDArray[np.bool_]) -> Array:
         root = linalg.solve_triangular(part, np.eye(len(part)), check_finite=False)
     inverse[np.ix_(free, free)] = root @ root.T
     return inverse
+
+
+def _boxed(factor: Array, target: Array, lower: Array, upper: Array) -> Boxed:
+    """Minimise ``|s - S c|`` in a box, quickly; by SciPy where the normal matrix is near singular."""
+    try:
+        found = minimise(DenseNormal(factor), factor.T @ target, lower, upper)
+    except linalg.LinAlgError:
+        found = Boxed(target, target > 0, 0, False)
+    if found.converged:
+        return found._replace(x=_polished(factor, target, found, lower, upper))
+    if not lower.any() and np.isposinf(upper).all():
+        x = optimize.nnls(factor, target, maxiter=30 * target.size)[0]
+        return Boxed(x, x > 0, found.rounds, True)
+    slow = optimize.lsq_linear(factor, target, (lower, upper), method="bvls", max_iter=30 * target.size)
+    return Boxed(slow.x, slow.active_mask == 0, found.rounds + slow.nit, slow.success)
 
 
 def _polished(factor: Array, target: Array, boxed: Boxed, lower: Array, upper: Array) -> Array:

@@ -184,10 +184,10 @@ def _draw_rakes(axes: Axes, outlines: Array, slip: Array, largest: float) -> Non
 
 
 def _arrows(axes: Axes, places: Array, vectors: Array, largest: float, side: float) -> None:
-    scale = 1.3 * side / largest
+    scale = 1.5 * side / largest
     axes.quiver(
-        *places.T, *(scale * vectors).T, angles="xy", scale_units="xy", scale=1, pivot="mid", width=0.0022,
-        color=pictures.OBSERVED, zorder=4,
+        *places.T, *(scale * vectors).T, angles="xy", scale_units="xy", scale=1, pivot="mid", units="xy",
+        width=0.08 * side, headwidth=4, headlength=4, headaxislength=3.5, color=pictures.OBSERVED, zorder=4,
     )  # fmt: skip
 
 

@@ -49,7 +49,8 @@ class DenseNormal:
 
     def solve_face(self, free: Mask, rhs: Array) -> Array:
         """Solve ``N[free, free] x = rhs`` by Cholesky."""
-        return np.asarray(linalg.solve(self.matrix[np.ix_(free, free)], rhs, assume_a="pos"))
+        factor = linalg.cho_factor(self.matrix[np.ix_(free, free)], check_finite=False)
+        return np.asarray(linalg.cho_solve(factor, rhs, check_finite=False))
 
 
 class Boxed(NamedTuple):
