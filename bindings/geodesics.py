@@ -26,8 +26,8 @@ class Ray(NamedTuple):
     """The horizontal way from sources to stations; arrays of one shape, derivatives with one axis of 2 more.
 
     `distance` km; `phi`: direction at the source, radians counter-clockwise from east; `turn`: what is to be
-    added to phi for the direction at the station. `d_distance`, `d_turn` and `r_d_phi` (the distance times the
-    derivative of phi) are with respect to the source's x and y (km, or degrees).
+    added to phi for the direction at the station. `d_distance`, `d_turn` and `r_d_phi` (the distance times
+    the derivative of phi) are with respect to the source's x and y (km, or degrees).
     """
 
     distance: np.ndarray
@@ -71,7 +71,9 @@ def geographic(x: np.ndarray, y: np.ndarray, station_x: np.ndarray, station_y: n
     if not np.isfinite(distance.v).all():
         raise ValueError("a station lies nearly opposite to a source on the globe")
     r, turn = value(distance), azimuth - end_azimuth
-    slopes = [np.stack([_slope(each, k) for k in (0, 1)], axis=-1) * radian for each in (distance, azimuth, turn)]
+    slopes = [
+        np.stack([_slope(each, k) for k in (0, 1)], axis=-1) * radian for each in (distance, azimuth, turn)
+    ]
     turned = np.remainder(value(turn) + np.pi, 2.0 * np.pi) - np.pi
     phi = 0.5 * np.pi - value(azimuth)
     return Ray(r, phi, turned, slopes[0], -slopes[1] * r[..., None], slopes[2])

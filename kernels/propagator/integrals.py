@@ -1,7 +1,7 @@
 """Integrals over wavenumber: kernels of a stack times Bessel functions, as products of matrices.
 
-For a column F of order m the integrals are (1/2 pi) of F(k) J_m(k r) k dk and of F(k) J_m'(k r) k² dk, which is
-its derivative with the distance r. The Bessel functions are tabulated once for all frequencies.
+For a column F of order m the integrals are (1/2 pi) of F(k) J_m(k r) k dk and of F(k) J_m'(k r) k² dk,
+which is its derivative with the distance r. The Bessel functions are tabulated once for all frequencies.
 """
 
 from __future__ import annotations

@@ -66,8 +66,8 @@ CARRIED_NUMBERS = 5 + 4 + 4 + 3
 OTHER_NUMBERS = 5 + 2
 
 # Columns of the result, in groups by the order of the Bessel function that multiplies them; the groups of 0
-# and 2 overlap in U_hh. P and M are V + W and V - W. Sources: F0, F1 are the vertical and the horizontal force,
-# zz, hh, 1, 2 the parts of the moment tensor.
+# and 2 overlap in U_hh. P and M are V + W and V - W. Sources: F0, F1 are the vertical and the horizontal
+# force, zz, hh, 1, 2 the parts of the moment tensor.
 COLUMNS = (
     *("U_F0", "P_F1", "U_zz", "P_1", "U_hh", "M_1", "M_F1"),
     *("V_F0", "U_F1", "V_zz", "V_hh", "U_1", "P_2"),

@@ -1,8 +1,8 @@
 """How to compute records to a stated accuracy: window, frequencies and wavenumbers, found by trying.
 
-A plan is made from rules of thumb and compared, on a few distances, with a finer one on a longer window; it is
-refined until they agree. Plans are kept: a problem whose depths and distances are a little different uses the
-same one.
+A plan is made from rules of thumb and compared, on a few distances, with shorter panels, a later end and a
+longer window; it is refined until they agree. Plans are kept: a problem whose depths and distances are a
+little different uses the same one.
 """
 
 from __future__ import annotations
@@ -133,8 +133,10 @@ def _records(request: Request, plan: Plan) -> list[np.ndarray]:
     tables = [bessel_tables(plan.grid, distances)]
     paths = build(layers, request.receiver, depths)
     spectra = integrate(layers, paths, plan.omega, plan.grid, tables)
-    return [timeseries.records(part * plan.filter, plan.matrix) for part in
-            (spectra[:, 0, 0], spectra[:, 1, 0], spectra[:, 0, 1])]
+    return [
+        timeseries.records(part * plan.filter, plan.matrix)
+        for part in (spectra[:, 0, 0], spectra[:, 1, 0], spectra[:, 0, 1])
+    ]
 
 
 def _error(coarse: list[np.ndarray], fine: list[np.ndarray]) -> float:
@@ -175,4 +177,34 @@ def make(request: Request) -> Plan:
     raise PlanError(
         f"the accuracy {request.accuracy:g} was not reached; the last estimates are {errors[0]:.1g} for the"
         f" panels, {errors[1]:.1g} for the largest wavenumber, {errors[2]:.1g} for the window"
+    )
+
+
+@lru_cache(maxsize=64)
+def make_grid(
+    key: tuple, receiver: float, extent: Extent, omega: tuple[complex, ...], accuracy: float
+) -> tuple[Grid, float]:
+    """Wavenumbers that serve given frequencies, and the estimated error; like `make`."""
+    layers, frequencies = from_hashable(key), np.array(omega)
+    distances = np.append(extent.distance * np.array(_SHARES), extent.nearest)
+    depths = np.unique([receiver + extent.nearest, receiver + extent.deepest])
+    paths = build(layers, receiver, depths)
+
+    def values(density: Density) -> tuple[Grid, list[np.ndarray]]:
+        grid = quadrature.grid(layers, frequencies, extent, density)
+        spectra = integrate(layers, paths, frequencies, grid, [bessel_tables(grid, distances)])
+        parts = (spectra[:, 0, 0], spectra[:, 1, 0], spectra[:, 0, 1])
+        return grid, [part.view(np.float64) for part in parts]
+
+    density, errors = first_density(accuracy), [np.inf]
+    for _ in range(_TRIALS):
+        grid, coarse = values(density)
+        errors = [_error(coarse, values(other)[1]) for other in (density.finer(), density.longer())]
+        if sum(errors) <= accuracy:
+            return grid, sum(errors)
+        density = density.finer() if errors[0] > 0.4 * accuracy else density
+        density = density.longer() if errors[1] > 0.4 * accuracy else density
+    raise PlanError(
+        f"the accuracy {accuracy:g} was not reached; the last estimates are {errors[0]:.1g} for the panels,"
+        f" {errors[1]:.1g} for the largest wavenumber"
     )

@@ -1,10 +1,10 @@
 """Wavenumbers and weights that serve every distance, depth and frequency of a problem.
 
-Near the axis the integrands have poles and branch points at k = omega / v, where v lies between the velocities
-of the stack; damping (the imaginary part of omega) moves them off the axis by alpha / v. Beyond the slowest
-wave they are smooth, decay like exp(-k h), h being the vertical distance of source and receiver, and oscillate
-with the distance. Gauss-Legendre panels follow these lengths; trapezoids would have an error of order dk² at
-k = 0, where the integrands are odd.
+Near the axis the integrands have poles and branch points at k = omega / v, where v lies between the
+velocities of the stack; damping (the imaginary part of omega) moves them off the axis by alpha / v. Beyond
+the slowest wave they are smooth, decay like exp(-k h), h being the vertical distance of source and receiver,
+and oscillate with the distance. Gauss-Legendre panels follow these lengths; trapezoids would have an error of
+order dk² at k = 0, where the integrands are odd.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ class Density(NamedTuple):
 
 
 class Extent(NamedTuple):
-    """What the integrals must serve: vertical distances of source and receiver (km) and the largest distance."""
+    """What the integrals must serve: the least and the largest vertical distance of source and receiver, and
+    the largest horizontal one (km)."""
 
     nearest: float
     deepest: float
@@ -55,8 +56,7 @@ class Extent(NamedTuple):
 def slowest(layers: Layers, frequency: float) -> float:
     """The lowest wave velocity (km/s) that matters up to a frequency (Hz): thin layers do not guide waves."""
     velocity = np.where(layers.vs > 0.0, layers.vs, layers.vp)
-    matters = layers.thickness * frequency > 0.1 * velocity
-    matters[-1] = True
+    matters = np.append(layers.thickness[:-1] * frequency > 0.1 * velocity[:-1], True)
     return float(velocity[matters].min())
 
 

@@ -1,8 +1,8 @@
 """From integrals to displacement: how a column and an azimuth make motion east, north and up.
 
 With phi counted counter-clockwise from east at the source, every column of order m contributes
-Re(c exp(i q phi)), |q| = m, to the vertical motion, or c exp(i (q phi + turn)) to east + i north, where `turn`
-is the angle by which the axes at the station are turned against those at the source.
+Re(c exp(i q phi)), |q| = m, to the vertical motion, or c exp(i (q phi + turn)) to east + i north, where
+`turn` is the angle by which the axes at the station are turned against those at the source.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 A spectrum K is known at omega_n = 2 pi n / T - i alpha. Its record v(t) = exp(alpha t) / T times the sum of
 Re(K_n exp(i Re(omega_n) t)) over positive and negative n holds on any window of length T; we take one that
-begins before the first motion, so that what a filter spreads to earlier times is not mistaken for late motion.
+begins before the first motion, so that what a filter spreads to earlier times is not mistaken for late
+motion.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ import numpy as np
 
 
 class Window(NamedTuple):
-    """Samples `dt` apart from `begin` on, of which the caller wants `count` from number `skip` on; `length` in
-    all. `alpha` is the damping (1/s)."""
+    """`length` samples `dt` apart from `begin` on, of which the caller wants `count` from number `skip` on;
+    `alpha` is the damping (1/s)."""
 
     dt: float
     begin: float
