@@ -80,6 +80,12 @@ class NumpySpace:
             table[:, k] = field
         return table
 
+    def repeated(self, numbers: Sequence[float], rows: int) -> Array:
+        """Plain numbers as so many equal rows."""
+        table = self.empty((rows, len(numbers)))
+        table[:] = numbers
+        return table
+
     def peek(self, array: Array) -> np.ndarray | None:
         """The values as a NumPy array, or None where they cannot be looked at without waiting."""
         return array
@@ -108,6 +114,9 @@ class CupySpace(NumpySpace):
     def columns(self, fields: Sequence[Array], rows: int) -> Array:
         # Numbers stay on the host until here: to fill with one needs no copy to the device.
         return super().columns([field if _is_cupy(field) else field.item() for field in fields], rows)
+
+    def repeated(self, numbers: Sequence[float], rows: int) -> Array:
+        return super().columns(numbers, rows)
 
     def peek(self, array: Array) -> np.ndarray | None:
         return None
@@ -154,6 +163,11 @@ class TorchSpace:
             return self.torch.stack(list(fields)).expand(rows, len(fields)).contiguous()
         return self.torch.stack([field.expand(rows) for field in fields], dim=1)
 
+    def repeated(self, numbers: Sequence[float], rows: int) -> Array:
+        if self.on_cuda:
+            return self.columns([self.number(x) for x in numbers], rows)
+        return self.torch.tensor([numbers], dtype=self.torch_dtype).repeat(rows, 1)
+
     def peek(self, array: Array) -> np.ndarray | None:
         return None if self.on_cuda else self.fetch(array)
 
@@ -196,7 +210,7 @@ def guard(inputs: Mapping[str, ArrayLike]) -> Guarded:
         If a list is ragged, or if CUDA arrays lie on different devices.
     """
     # Plain numbers have neither framework nor dtype; a source has many of them.
-    others = {name: value for name, value in inputs.items() if not _is_plain(value)}
+    others = {name: value for name, value in inputs.items() if not is_plain(value)}
     framework = _common_framework(others)
     values = {name: _readable(name, value) for name, value in others.items()}
     dtype = _common_dtype(others, values)
@@ -265,6 +279,11 @@ def is_tensor(value: Any) -> bool:
     return _array_type(type(value)) == "torch"
 
 
+def is_plain(value: Any) -> bool:
+    """Whether `value` is a Python number that every dtype can take."""
+    return type(value) is float or (type(value) is int and abs(value) < _LARGEST_INTEGER)
+
+
 def finite_number(name: str, value: Any) -> float:
     """`value` as a Python float; `TypeError` if it is not a real number, `ValueError` if it is not finite."""
     scalar = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
@@ -326,11 +345,6 @@ _array_type: Callable[[Any], str | None] = functools.cache(_find_array_type)
 
 def _is_cupy(value: Any) -> bool:
     return _array_type(type(value)) == "cupy"
-
-
-def _is_plain(value: Any) -> bool:
-    """Whether `value` is a Python number that every dtype can take."""
-    return type(value) is float or (type(value) is int and abs(value) < _LARGEST_INTEGER)
 
 
 def _framework(value: Any) -> str | None:

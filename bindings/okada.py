@@ -54,6 +54,7 @@ from dislok.arrays import (
     eager,
     finite_number,
     guard,
+    is_plain,
     is_tensor,
 )
 from dislok.sources import (
@@ -619,12 +620,16 @@ def _shapes(
     """All inputs in one space, with shapes that fit; values not looked at."""
     kind = kind_of(source)
     at = fractions(origin)
-    named = named_fields(source)
-    guarded_nu = {} if type(nu) is float else {"nu": nu}
+    one = all(map(is_plain, source))
+    named = {} if one else named_fields(source)
+    guarded_nu = {} if is_plain(nu) else {"nu": nu}
     space, arrays = guard({"obs": obs, **named, **guarded_nu, **factors})
     points = _observers(arrays["obs"], space)
     rows = points.shape[0] if pairs else None
-    src = stack({name: arrays[name] for name in named}, space, rows)
+    if one:
+        src = space.repeated(source, 1 if rows is None else rows)
+    else:
+        src = stack({name: arrays[name] for name in named}, space, rows)
     ratio = _poisson(nu, arrays.get("nu"), space)
     extra = {name: arrays[name] for name in factors}
     name = backends.select(space.framework, space.on_cuda, backend)
