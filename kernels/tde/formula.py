@@ -9,16 +9,17 @@ integrals along the three sides, each of which is taken from end to end in close
            + b Omega' + Lambda' x b + (2 - alpha) grad B'                           (and half space)
            + (1 - 2 nu) sum t x (L' b_h + M' conj b_h) + z C'
 
-with alpha = 1/(2(1 - nu)), the Burgers vector b, its horizontal part b_h as a complex number, and the sums over
-the sides Lambda = sum L t, B = -sum (b . m) L. Primes mark the mirrored observer (east, north, -up). Of a side
-that runs from R_A to R_B = R_A + length t, R being observer minus point of the side:
+with alpha = 1/(2(1 - nu)), the Burgers vector b, its horizontal part b_h as a complex number, and the sums
+over the sides Lambda = sum L t, B = -sum (b . m) L. Primes mark the mirrored observer (east, north, -up). Of
+a side that runs from R_A to R_B = R_A + length t, R being observer minus point of the side:
 
 * L is the integral of 1/R, its gradient -g, m = R x t;
-* M is the integral of zeta^2/R with zeta = (R_east + i R_north)/(R + R_up), the stereographic projection of R;
+* M is the integral of zeta^2/R, where zeta = (R_east + i R_north)/(R + R_up) is the stereographic projection
+  of R;
 * C' and the gradients are elementary.
 
-Nothing here has the poles of the angular dislocation at a vertical side. Differences between the ends of a side
-are taken in closed form, so that short sides and distant observers cost no digits.
+Nothing here has the poles of the angular dislocation at a vertical side. Differences between the ends of a
+side are taken in closed form, so that short sides and distant observers cost no digits.
 """
 
 from dislok.kernels.scalar import (
@@ -121,10 +122,10 @@ class Vertex:
 
 
 class Direction:
-    """A side of the triangle: its length and the unit vector t along which R grows, R_B = R_A + length t.
+    """A side of the triangle: its length and the unit vector t along which R grows.
 
-    `sigma` is the stereographic projection of t; `sigma_up` that of -t for a side of gentle inclination, which
-    is then also followed from B to A.
+    `sigma` is the stereographic projection of t; `sigma_up` that of -t for a side of gentle inclination,
+    which is then also followed from B to A.
     """
 
     def __init__(self, edge):
@@ -246,8 +247,8 @@ class Projection:
 
         M = s^2 (L - f) + (f - conj(s) delta)/conj(s)^2 - s delta
 
-    f = 2 atanh(conj(s) d/2) with d = delta/(1 + conj(s) middle); what is left of it after its first term, r, is
-    had without cancellation.
+    f = 2 atanh(conj(s) d/2) with d = delta/(1 + conj(s) middle); what is left of it after its first term, r,
+    is had without cancellation.
     """
 
     def __init__(self, variables, f):
@@ -316,7 +317,7 @@ def logarithm_of_projection(side, log, growth, way, s):
 
 @scalar
 def remainder(d, s, f):
-    """r = 4 (f - conj(s) d)/conj(s)^3 for f = 2 atanh(conj(s) d/2): d^3 (1/3 + z/5 + ...), z = (conj(s) d/2)^2."""
+    """r = 4 (f - conj(s) d)/conj(s)^3 = d^3 (1/3 + z/5 + z^2/7 ...), z = (conj(s) d/2)^2."""
     plain_d, plain_s = [plain(x) for x in d], [plain(x) for x in s]
     q = times_conjugate(plain_d, plain_s)
     z = [0.25 * x for x in times(q, q)]

@@ -1,7 +1,7 @@
 """One triangle and one observer: what each operation needs of the formula, in east, north, up.
 
-The numbers of a triangle (a row of `triangles.table`) come first, then the observer's place. Nothing is turned
-into a frame of the triangle; slip enters as the Burgers vector, which is part of the row.
+The numbers of a triangle (a row of `triangles.table`) come first, then the observer's place. Nothing is
+turned into a frame of the triangle; slip enters as the Burgers vector, which is part of the row.
 
 Three ways lead to the same rows: `near`, the closed form; `lifted`, a quadrature across a triangle that is
 narrow beside its distance; `far`, a quadrature of points.
@@ -57,8 +57,8 @@ def near(level, half, triangle, obs, nu, eps):
     -------
     list of numbers
         ``value``: displacement (3). ``gradient``: displacement (3), du_i/dx_j (9). ``greens``: displacement
-        for unit strike slip, dip slip, opening (3 x 3). ``greens_gradient``: what ``gradient`` gives, for each
-        (3 x 12). ``first``: displacement (3), its derivatives with the vertices' coordinates (3 x 9), with z
+        for unit strike slip, dip slip, opening (3 x 3). ``greens_gradient``: what ``gradient`` gives, for
+        each (3 x 12). ``first``: displacement (3), its derivatives with the vertices' coordinates (3 x 9), with z
         apart from the distances to the vertices (3), with the Burgers vector (3 x 3), with nu (3).
     """
     view = seen(level, half, triangle, obs, nu)
@@ -130,7 +130,7 @@ def far(level, half, triangle, obs, nu, c2, c3, weight):
 
 @scalar
 def far_along(half, triangle, obs, nu, c2, c3, weight, direction):
-    """Rows of level "first" and their derivatives along a direction, as `near_along`, from a node of a rule."""
+    """Rows as of `near_along`, from one node of a rule."""
     rows = first_far(half, triangle, obs, nu, c2, c3, weight, direction)
     return [primal(x) for x in rows] + [tangent(x) for x in rows]
 
@@ -184,7 +184,7 @@ def slips(level, triangle):
 
 
 def variable(v, slopes, direction=None):
-    """A number with derivatives {variable: slope} in the variables of level "first"; a tangent along `direction`."""
+    """A number with derivatives {variable: slope}, in level "first"; a tangent along a direction, if any."""
     partials = [const(slopes[k], v) if k in slopes else ZERO for k in range(COUNT)]
     if direction is not None:
         v = with_tangent(v, sum((c * direction[k] for k, c in slopes.items()), ZERO))

@@ -44,7 +44,7 @@ ROW = 34
 
 
 def rule(degree):
-    """Nodes of the rule that integrates polynomials of a degree: rows (c2, c3, weight); the weights' sum is 1."""
+    """Nodes of the rule of a degree: rows (c2, c3, weight); the weights add up to 1."""
     nodes = set()
     for weight, a, b in ORBITS[degree]:
         c = 1.0 - a - b
