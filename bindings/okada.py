@@ -37,9 +37,10 @@ Bull. Seism. Soc. Am. 82, 1018-1040.
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -70,6 +71,10 @@ from dislok.sources import (
     stack,
 )
 
+if TYPE_CHECKING:
+    from dislok.grid import Tile
+    from dislok.hierarchical import HierarchicalMatrix
+
 __all__ = [
     "ORIGINS",
     "Point",
@@ -81,8 +86,11 @@ __all__ = [
     "fields",
     "gradient",
     "greens",
+    "grid_tiles",
     "hessian",
     "jacobian",
+    "on_grid",
+    "operator",
     "strain",
     "stress",
 ]
@@ -335,6 +343,7 @@ def greens(
     backend: str | None = None,
     out: Array | None = None,
     threads: int | None = None,
+    chunks: Any = None,
 ) -> Array:
     """Green's matrix: what each source does with unit slip in each direction.
 
@@ -348,6 +357,10 @@ def greens(
         As of :func:`displacement`.
     out : array, optional
         As of :func:`displacement`, of the shape that is returned.
+    chunks : int or tuple, optional
+        Observers and sources of a block. The result is then a dask array whose blocks are calls of this
+        function, and :func:`dislok.scale.store` writes it to Zarr; `pairs`, `backend` and `out` do not go
+        with it.
 
     Returns
     -------
@@ -360,6 +373,11 @@ def greens(
     TypeError, ValueError, ImportError
         As :func:`displacement` does.
     """
+    if chunks is not None:
+        if pairs or backend is not None or out is not None:
+            raise ValueError("pairs=, backend= and out= do not go with chunks=")
+        elements = importlib.import_module("dislok.elements").OkadaElements(source, nu, origin, threads)
+        return importlib.import_module("dislok.scale").greens(obs, elements, of=of, chunks=chunks)
     call = _prepare(obs, source, nu, origin, pairs, backend, threads)
     return _matrix(call, "greens", of, (UNIT_SOURCES[call.kind],), out)
 
@@ -531,6 +549,147 @@ def hessian(
     """
     call = _prepare(obs, source, nu, origin, pairs, backend, threads)
     return _matrix(call, "hessian", of, (call.p, call.p), out)
+
+
+@eager
+def operator(
+    obs: ArrayLike,
+    source: Source,
+    *,
+    of: str = "displacement",
+    tolerance: float = 1e-4,
+    nu: float = 0.25,
+    origin: str = "topleft",
+    dtype: str = "float64",
+    folder: str | os.PathLike[str] | None = None,
+    progress: Callable[[str, int, int], object] | None = None,
+    threads: int | None = None,
+) -> HierarchicalMatrix:
+    """The Green's matrix, compressed: for so many pairs that the full one would not fit.
+
+    Parameters
+    ----------
+    of : {"displacement", "gradient"}, optional
+        What is computed.
+    tolerance : float, optional
+        Largest Frobenius norm of the error over that of the matrix. It is checked on random rows and columns,
+        and kept.
+    dtype : {"float64", "float32"}, optional
+        In what the matrix is stored and multiplied; it is computed in float64.
+    folder : path, optional
+        Where finished pieces are kept, so that an interrupted call goes on where it was when it is repeated.
+    progress : callable, optional
+        Called as ``progress(stage, done, total)``.
+    obs, source, nu, origin, threads
+        As of :func:`displacement`, in NumPy or tensors on the CPU that require no gradients.
+
+    Returns
+    -------
+    HierarchicalMatrix, shape (3 n, b m)
+        A `scipy.sparse.linalg.LinearOperator`, whose methods ``apply`` and ``apply_adjoint`` take and return
+        what the functions of these names do, also tensors, which are differentiable. Of the gradient it has
+        9 n rows.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`displacement` does; also if an observer lies on an edge, where the matrix has no value, or
+        if `folder` holds the pieces of another matrix.
+    RuntimeError
+        If the tolerance was not reached.
+
+    See Also
+    --------
+    dislok.hierarchical : How it works, and what the result can do.
+    """
+    elements = importlib.import_module("dislok.elements").OkadaElements(source, nu, origin, threads)
+    build = importlib.import_module("dislok.skeletons").build
+    options = {"of": of, "tolerance": tolerance, "dtype": dtype, "folder": folder, "progress": progress}
+    return build(obs, elements, **options)
+
+
+@eager
+def on_grid(
+    x: ArrayLike,
+    y: ArrayLike,
+    source: Source,
+    *,
+    tolerance: float = 1e-4,
+    nu: float = 0.25,
+    origin: str = "topleft",
+    out: Any = None,
+    marks: str | os.PathLike[str] | None = None,
+    progress: Callable[[str, int, int], object] | None = None,
+    threads: int | None = None,
+) -> Any:
+    """Displacement at z = 0 on a grid of many points, interpolated where it is smooth.
+
+    Parameters
+    ----------
+    x, y : array_like, shapes (w,) and (h,)
+        East coordinates of the columns and north coordinates of the rows, rising or falling.
+    tolerance : float, optional
+        Largest error of a component over the largest displacement on the grid. It is checked at random points
+        of every tile, and kept.
+    out : array, shape (h, w, 3), optional
+        What receives the result tile by tile: anything that has a shape and can be assigned to in slices, as
+        a memory map or a Zarr array, so that the whole need not fit into memory.
+    marks : path, optional
+        File that remembers which tiles of `out` are finished, so that an interrupted call goes on where it
+        was when it is repeated.
+    progress : callable, optional
+        Called as ``progress("tiles", done, total)``.
+    source, nu, origin, threads
+        As of :func:`displacement`, in NumPy or tensors on the CPU that require no gradients.
+
+    Returns
+    -------
+    array, shape (h, w, 3)
+        East, north and up displacement in float64, ``[j, i]`` at ``(x[i], y[j])``; or `out`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`displacement` does; also if an axis turns back, or if `marks` belongs to another grid.
+    RuntimeError
+        If the tolerance was not reached.
+    """
+    elements = importlib.import_module("dislok.elements").OkadaElements(source, nu, origin, threads)
+    grid = importlib.import_module("dislok.grid")
+    return grid.on_grid(x, y, elements, tolerance=tolerance, out=out, marks=marks, progress=progress)
+
+
+@eager
+def grid_tiles(
+    x: ArrayLike,
+    y: ArrayLike,
+    source: Source,
+    *,
+    tolerance: float = 1e-4,
+    nu: float = 0.25,
+    origin: str = "topleft",
+    threads: int | None = None,
+) -> Iterator[Tile]:
+    """What :func:`on_grid` computes, one tile after the other, for what is done with each at once.
+
+    Parameters
+    ----------
+    x, y, source, tolerance, nu, origin, threads
+        As of :func:`on_grid`.
+
+    Yields
+    ------
+    Tile
+        ``rows``, ``columns`` (slices), ``values`` of shape (rows, columns, 3), and ``error``, the largest
+        that was seen, over the largest displacement.
+
+    Raises
+    ------
+    TypeError, ValueError, RuntimeError
+        As :func:`on_grid` does.
+    """
+    elements = importlib.import_module("dislok.elements").OkadaElements(source, nu, origin, threads)
+    return importlib.import_module("dislok.grid").tiles(x, y, elements, tolerance=tolerance)
 
 
 @eager

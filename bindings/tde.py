@@ -46,10 +46,11 @@ Geophys. J. Int. 201, 1119-1141.
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -69,6 +70,10 @@ from dislok.calls import (
 )
 from dislok.triangles import check_vertices, frame, orient, read, vertices
 
+if TYPE_CHECKING:
+    from dislok.grid import Tile
+    from dislok.hierarchical import HierarchicalMatrix
+
 __all__ = [
     "apply",
     "apply_adjoint",
@@ -78,7 +83,10 @@ __all__ = [
     "frame",
     "gradient",
     "greens",
+    "grid_tiles",
     "jacobian",
+    "on_grid",
+    "operator",
     "orient",
     "strain",
     "stress",
@@ -327,6 +335,7 @@ def greens(
     backend: str | None = None,
     out: Array | None = None,
     threads: int | None = None,
+    chunks: Any = None,
 ) -> Array:
     """Green's matrix: what each triangle does with unit slip in each direction.
 
@@ -338,6 +347,10 @@ def greens(
         As of :func:`displacement`.
     out : array, optional
         As of :func:`displacement`, of the shape that is returned.
+    chunks : int or tuple, optional
+        Observers and triangles of a block. The result is then a dask array whose blocks are calls of this
+        function, and :func:`dislok.scale.store` writes it to Zarr; `pairs`, `backend` and `out` do not go
+        with it.
 
     Returns
     -------
@@ -350,6 +363,13 @@ def greens(
     TypeError, ValueError, ImportError
         As :func:`displacement` does.
     """
+    if chunks is not None:
+        if pairs or backend is not None or out is not None:
+            raise ValueError("pairs=, backend= and out= do not go with chunks=")
+        elements = importlib.import_module("dislok.elements").TriangleElements(
+            triangles, None, nu, space, threads
+        )
+        return importlib.import_module("dislok.scale").greens(obs, elements, of=of, chunks=chunks)
     call = _prepare(obs, triangles, nu, space, pairs, backend, threads)
     return _launch(call, "greens", of, _tail(call, 3), out)
 
@@ -490,6 +510,155 @@ def jacobian(
         found = _launch(part, "jacobian", of, _tail(part, 9), None)
         _add_at_points(part, found, result[start : start + step])
     return result
+
+
+@eager
+def operator(
+    obs: ArrayLike,
+    triangles: Any,
+    *,
+    of: str = "displacement",
+    tolerance: float = 1e-4,
+    nu: float = 0.25,
+    space: str = "half",
+    dtype: str = "float64",
+    folder: str | os.PathLike[str] | None = None,
+    progress: Callable[[str, int, int], object] | None = None,
+    threads: int | None = None,
+) -> HierarchicalMatrix:
+    """The Green's matrix, compressed: for so many pairs that the full one would not fit.
+
+    Parameters
+    ----------
+    of : {"displacement", "gradient"}, optional
+        What is computed.
+    tolerance : float, optional
+        Largest Frobenius norm of the error over that of the matrix. It is checked on random rows and columns,
+        and kept.
+    dtype : {"float64", "float32"}, optional
+        In what the matrix is stored and multiplied; it is computed in float64.
+    folder : path, optional
+        Where finished pieces are kept, so that an interrupted call goes on where it was when it is repeated.
+    progress : callable, optional
+        Called as ``progress(stage, done, total)``.
+    obs, triangles, nu, space, threads
+        As of :func:`displacement`, in NumPy or tensors on the CPU that require no gradients.
+
+    Returns
+    -------
+    HierarchicalMatrix, shape (3 n, 3 m)
+        A `scipy.sparse.linalg.LinearOperator`, whose methods ``apply`` and ``apply_adjoint`` take and return
+        what the functions of these names do, also tensors, which are differentiable. Of the gradient it has
+        9 n rows.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`displacement` does; also if an observer lies on an edge, where the matrix has no value, or
+        if `folder` holds the pieces of another matrix.
+    RuntimeError
+        If the tolerance was not reached.
+
+    See Also
+    --------
+    dislok.hierarchical : How it works, and what the result can do.
+    """
+    elements = importlib.import_module("dislok.elements").TriangleElements(
+        triangles, None, nu, space, threads
+    )
+    build = importlib.import_module("dislok.skeletons").build
+    options = {"of": of, "tolerance": tolerance, "dtype": dtype, "folder": folder, "progress": progress}
+    return build(obs, elements, **options)
+
+
+@eager
+def on_grid(
+    x: ArrayLike,
+    y: ArrayLike,
+    triangles: Any,
+    slip: ArrayLike,
+    *,
+    tolerance: float = 1e-4,
+    nu: float = 0.25,
+    space: str = "half",
+    out: Any = None,
+    marks: str | os.PathLike[str] | None = None,
+    progress: Callable[[str, int, int], object] | None = None,
+    threads: int | None = None,
+) -> Any:
+    """Displacement at z = 0 on a grid of many points, interpolated where it is smooth.
+
+    Parameters
+    ----------
+    x, y : array_like, shapes (w,) and (h,)
+        East coordinates of the columns and north coordinates of the rows, rising or falling.
+    tolerance : float, optional
+        Largest error of a component over the largest displacement on the grid. It is checked at random points
+        of every tile, and kept.
+    out : array, shape (h, w, 3), optional
+        What receives the result tile by tile: anything that has a shape and can be assigned to in slices, as
+        a memory map or a Zarr array, so that the whole need not fit into memory.
+    marks : path, optional
+        File that remembers which tiles of `out` are finished, so that an interrupted call goes on where it
+        was when it is repeated.
+    progress : callable, optional
+        Called as ``progress("tiles", done, total)``.
+    triangles, slip, nu, space, threads
+        As of :func:`displacement`, in NumPy or tensors on the CPU that require no gradients.
+
+    Returns
+    -------
+    array, shape (h, w, 3)
+        East, north and up displacement in float64, ``[j, i]`` at ``(x[i], y[j])``; or `out`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`displacement` does; also if an axis turns back, or if `marks` belongs to another grid.
+    RuntimeError
+        If the tolerance was not reached.
+    """
+    elements = importlib.import_module("dislok.elements").TriangleElements(
+        triangles, slip, nu, space, threads
+    )
+    grid = importlib.import_module("dislok.grid")
+    return grid.on_grid(x, y, elements, tolerance=tolerance, out=out, marks=marks, progress=progress)
+
+
+@eager
+def grid_tiles(
+    x: ArrayLike,
+    y: ArrayLike,
+    triangles: Any,
+    slip: ArrayLike,
+    *,
+    tolerance: float = 1e-4,
+    nu: float = 0.25,
+    space: str = "half",
+    threads: int | None = None,
+) -> Iterator[Tile]:
+    """What :func:`on_grid` computes, one tile after the other, for what is done with each at once.
+
+    Parameters
+    ----------
+    x, y, triangles, slip, tolerance, nu, space, threads
+        As of :func:`on_grid`.
+
+    Yields
+    ------
+    Tile
+        ``rows``, ``columns`` (slices), ``values`` of shape (rows, columns, 3), and ``error``, the largest
+        that was seen, over the largest displacement.
+
+    Raises
+    ------
+    TypeError, ValueError, RuntimeError
+        As :func:`on_grid` does.
+    """
+    elements = importlib.import_module("dislok.elements").TriangleElements(
+        triangles, slip, nu, space, threads
+    )
+    return importlib.import_module("dislok.grid").tiles(x, y, elements, tolerance=tolerance)
 
 
 @eager
