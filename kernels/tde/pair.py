@@ -58,8 +58,8 @@ def near(level, half, triangle, obs, nu, eps):
     list of numbers
         ``value``: displacement (3). ``gradient``: displacement (3), du_i/dx_j (9). ``greens``: displacement
         for unit strike slip, dip slip, opening (3 x 3). ``greens_gradient``: what ``gradient`` gives, for
-        each (3 x 12). ``first``: displacement (3), its derivatives with the vertices' coordinates (3 x 9), with z
-        apart from the distances to the vertices (3), with the Burgers vector (3 x 3), with nu (3).
+        each (3 x 12). ``first``: displacement (3), its derivatives with the vertices' coordinates (3 x 9),
+        with z apart from the distances to the vertices (3), with the Burgers vector (3 x 3), with nu (3).
     """
     view = seen(level, half, triangle, obs, nu)
     return rows_of(level, triangle, Geometry(**view, blur=blur(triangle, obs, eps)))
@@ -137,7 +137,7 @@ def far_along(half, triangle, obs, nu, c2, c3, weight, direction):
 
 @scalar
 def method(plan, obs):
-    """How a pair is computed: 0 closed form, 1 lifted, 2 and more the rules of `triangles.REACH` in their order.
+    """How a pair is computed: 0 closed form, 1 lifted, 2 and more the rules in the order of `triangles.REACH`.
 
     Parameters
     ----------
@@ -297,14 +297,14 @@ def with_slopes(u, part=lambda x: x):
 
 
 def traction_free(u, nu):
-    """Displacement at the surface, jets in east and north, and all of its gradient: no traction acts there."""
+    """Displacement at the surface and its gradient from jets in east and north: no traction acts there."""
     v, (ux, uy, uz) = [x.v for x in u], [[dense(d, x.v) for d in x.p] for x in u]
     lost = nu / (1.0 - nu)
     return [*v, *ux, -uz[0], *uy, -uz[1], *uz, -(lost * (ux[0] + uy[1]))]
 
 
 def surface_first(rows, nu):
-    """Rows of level "first" at the surface, where the derivative with z follows from there being no traction."""
+    """Rows of level "first" at the surface; the derivative with z follows from there being no traction."""
     by_place = [
         [rows[3 + 9 * i + k] + rows[6 + 9 * i + k] + rows[9 + 9 * i + k] for k in range(3)] for i in range(3)
     ]

@@ -42,7 +42,7 @@ F32 = {name: (3e-6, 3e-4, 3e-6, 3e-4) for name in F64} | {
 
 
 def inputs(reference, half):
-    """Observers, triangles, slips, nu, truth as rows of level "gradient", categories; none of them singular."""
+    """Observers, triangles, slips, nu, truth as rows of level "gradient", categories; regular pairs."""
     given, ok = reference["tde_in"], reference["tde_flag"] == 0
     truth = reference["tde_hs_truth" if half else "tde_fs_truth"].copy()
     truth[:, 3:] = truth[:, 3:].reshape(-1, 3, 3).transpose(0, 2, 1).reshape(-1, 9)
