@@ -137,7 +137,7 @@ def far_along(half, triangle, obs, nu, c2, c3, weight, direction):
 
 @scalar
 def method(plan, obs):
-    """How a pair is computed: 0 closed form, 1 lifted, 2 and more the rules in the order of `triangles.REACH`.
+    """How a pair is computed: 0 closed form, 1 lifted, 2 and more the rules as `triangles.REACH` has them.
 
     Parameters
     ----------
