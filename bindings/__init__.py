@@ -4,6 +4,10 @@ Submodules load when they are first used, so that ``import dislok`` stays light:
 
 - `dislok.okada`: displacement, strain, stress and their derivatives of rectangles and point sources
 - `dislok.tde`: the same of triangles, also in a full space
+- `dislok.propagator`: seismograms and static offsets in a layered half-space, and their derivatives
+- `dislok.stf`: source time functions
+- `dislok.hierarchical`: compressed Green's matrices of very many observers and sources
+- `dislok.scale`: Green's matrices in blocks, for dask and Zarr
 - `dislok.convert`: magnitudes, moment tensors, nodal planes, coordinates
 - `dislok.okadatorch`: drop-in for the public names of OkadaTorch
 - `dislok.inversion`: faults from GNSS and InSAR data
@@ -17,14 +21,29 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dislok import backends as backends
     from dislok import convert as convert
+    from dislok import hierarchical as hierarchical
     from dislok import inversion as inversion
     from dislok import okada as okada
     from dislok import okadatorch as okadatorch
+    from dislok import propagator as propagator
+    from dislok import scale as scale
+    from dislok import stf as stf
     from dislok import tde as tde
 
 __version__ = "0.1.0"
 __all__ = ["__version__"]
-_SUBMODULES = ["backends", "convert", "inversion", "okada", "okadatorch", "tde"]
+_SUBMODULES = [
+    "backends",
+    "convert",
+    "hierarchical",
+    "inversion",
+    "okada",
+    "okadatorch",
+    "propagator",
+    "scale",
+    "stf",
+    "tde",
+]
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -37,9 +37,13 @@ class Tree(NamedTuple):
         """Number of clusters."""
         return len(self.start)
 
+    def run(self, cluster: int) -> slice:
+        """Where a cluster's things lie in `order`."""
+        return slice(self.start[cluster], self.stop[cluster])
+
     def things(self, cluster: int) -> np.ndarray:
         """The things of a cluster."""
-        return self.order[self.start[cluster] : self.stop[cluster]]
+        return self.order[self.run(cluster)]
 
 
 def tree(low: np.ndarray, high: np.ndarray, leaf: int) -> Tree:

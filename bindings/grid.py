@@ -123,7 +123,7 @@ class Ground:
     def _interval(self, axis: np.ndarray, part: slice) -> tuple[float, float]:
         """Centre and half length."""
         first, last = axis[part.start], axis[part.stop - 1]
-        return 0.5 * (first + last), 0.5 * abs(last - first)
+        return 0.5 * float(first + last), 0.5 * float(abs(last - first))
 
     def _weights(self, axis: np.ndarray, part: slice, places: np.ndarray) -> np.ndarray:
         centre, half = self._interval(axis, part)
@@ -272,13 +272,14 @@ class Grid:
     def _tile(self, patch: Patch) -> Tile:
         shape = (patch.rows.stop - patch.rows.start, patch.columns.stop - patch.columns.start, 3)
         values = np.empty(shape)
+        error = np.inf
         for attempt, ground in enumerate(self.grounds):
             # Later attempts owe nothing to the polynomial of the tile's surroundings.
             start = patch if attempt == 0 else ground.whole()._replace(rows=patch.rows, columns=patch.columns)
             ground.fill(start, values)
             error = ground.error(patch, values)
             if error <= self.tolerance * self.largest:
-                return Tile(patch.rows, patch.columns, values, error / self.largest if error else 0.0)
+                return Tile(patch.rows, patch.columns, values, error and error / self.largest)
         raise RuntimeError(
             f"rows {patch.rows.start} to {patch.rows.stop} and columns {patch.columns.start} to "
             f"{patch.columns.stop} of the grid have an error of {error:.3g}; "

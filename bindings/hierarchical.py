@@ -291,11 +291,11 @@ def load(path: str | os.PathLike[str]) -> HierarchicalMatrix:
     path : path
     """
     parts = read_arrays(path)
-    sides = [Basis.of_arrays(_below(parts, side)) for side in ("rows", "columns")]
-    blocks = [{int(k): block for k, block in _below(parts, name).items()} for name in _BLOCKS]
-    values = parts["report"].tolist()
-    report = Report(*values[:3], int(values[3]), values[4], int(values[5]))
-    return HierarchicalMatrix(*sides, *blocks, str(parts["dtype"]), report)
+    rows, columns = (Basis.of_arrays(_below(parts, side)) for side in ("rows", "columns"))
+    blocks = {name: {int(k): b for k, b in _below(parts, name).items()} for name in _BLOCKS}
+    tolerance, row_error, column_error, size, share, rank = parts["report"].tolist()
+    report = Report(tolerance, row_error, column_error, int(size), share, int(rank))
+    return HierarchicalMatrix(rows, columns, **blocks, dtype=str(parts["dtype"]), report=report)
 
 
 def _below(parts: Mapping[str, np.ndarray], folder: str) -> dict[str, np.ndarray]:

@@ -19,9 +19,11 @@ PACKAGES = {
     "cupy": ("cupy-cuda13x", "cupy-cuda12x", "cupy"),
     "numba-cuda": ("numba-cuda",),
     "matplotlib": ("matplotlib",),
+    "dask": ("dask",),
+    "zarr": ("zarr",),
     "obspy": ("obspy",),
 }
-EXTRAS = {"torch": "torch", "matplotlib": "plot", "obspy": "seis"}
+EXTRAS = {"torch": "torch", "matplotlib": "plot", "dask": "scale", "zarr": "scale", "obspy": "seis"}
 
 
 def installed(names: tuple[str, ...]) -> str | None:

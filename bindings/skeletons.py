@@ -135,14 +135,14 @@ def skeleton(
     rng : Generator
     """
     seen = sampled(far.sample(cluster, amount, rng), candidates)
+    chosen, factor = interpolative(seen, tolerance)
     for _ in range(ROUNDS):
-        chosen, factor = interpolative(seen, tolerance)
-        fresh = sampled(far.sample(cluster, amount // 2, rng), candidates)
+        fresh = sampled(far.sample(cluster, amount, rng), candidates)
         wrong, whole = miss(fresh, chosen, factor)
         if wrong <= (2.0 * tolerance) ** 2 * whole:
             break
-        more = sampled(far.sample(cluster, amount, rng), candidates)
-        seen = np.concatenate([seen, fresh, more])
+        seen = np.concatenate([seen, fresh])
+        chosen, factor = interpolative(seen, tolerance)
         amount *= 2
     return candidates[chosen], factor
 
@@ -201,7 +201,7 @@ class Builder:
             If the tolerance was not reached.
         """
         near, neighbours = self.near_blocks()
-        internal = SAFETY * self.tolerance
+        internal, error = SAFETY * self.tolerance, np.inf
         for attempt in range(ATTEMPTS):
             rows, columns = self.bases(internal, attempt)
             far, partners = self.far_blocks(rows, columns, attempt)
@@ -247,9 +247,8 @@ class Builder:
         exact, clusters = self.matrix, self.columns
 
         def block(cluster: int) -> tuple[np.ndarray, np.ndarray]:
-            near = self.row_near.partners[cluster]
-            runs = [np.arange(clusters.start[k], clusters.stop[k]) for k in near]
-            places = np.concatenate(runs)
+            every = np.arange(len(clusters.order))
+            places = np.concatenate([every[clusters.run(k)] for k in self.row_near.partners[cluster]])
             rows = exact.of_observers(self.rows.things(cluster))
             return exact.block(rows, exact.of_sources(clusters.order[places])), _flat(places, exact.b)
 
@@ -261,7 +260,8 @@ class Builder:
         def block(cluster: int) -> tuple[np.ndarray, np.ndarray]:
             far = self.row_far.partners[cluster]
             skeletons = np.concatenate([columns.skeletons[k] for k in far])
-            places = np.concatenate([np.arange(*columns.offset[k : k + 2]) for k in far])
+            every = np.arange(columns.offset[-1])
+            places = np.concatenate([every[columns.places(k)] for k in far])
             return self.matrix.block(rows.skeletons[cluster], skeletons), places
 
         return self._blocks(f"far-{attempt}", self.row_far, block)

@@ -1,5 +1,7 @@
 """Products with a linear operator of SciPy as differentiable functions of torch tensors."""
 
+# pyright: reportIncompatibleMethodOverride=false
+
 from __future__ import annotations
 
 from typing import Any
