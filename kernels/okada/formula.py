@@ -19,7 +19,6 @@ Differences from the published forms, all exact:
 """
 
 from dislok.kernels.scalar import (
-    ZERO,
     Jet,
     absolute,
     add,
@@ -29,16 +28,17 @@ from dislok.kernels.scalar import (
     first,
     jet,
     log,
+    packed,
     polynomial,
     real,
     scalar,
-    scale,
     sqrt,
     subtract,
     where,
 )
 
 TURN = 0.15915494309189535  # 1/(2 pi)
+DIP = 3  # place among the local variables: see "rectangle" below
 STEEP = 0.35  # |cos dip| below which I3 and I4 are evaluated by their series
 
 # sum z^k/(2k+3), for (x - log1p x)/x^2 with z = (x/(2+x))^2 <= 0.056; error 3e-18
@@ -231,7 +231,7 @@ def image_terms(xi, eta, q, yt, dt, sd, cd, dist):
     """Terms with R + d~ of one corner: 1/(R + eta), 1/Rd, xi/Rd, y~/Rd and the pieces of I3 and I4.
 
     I3 = a3 - ln(Rd)/(1+s) + f3 (steep) or the published form in t3 (gentle);
-    I4 = r4 (steep) or from atan(cos(dip) v4) (gentle), v4 = xi iv.
+    I4 = r4 (steep) or from atan(cos(dip) v4) (gentle).
     """
     inverse_s = 1.0 / (1.0 + sd)
     c1 = cd * inverse_s
@@ -243,8 +243,7 @@ def image_terms(xi, eta, q, yt, dt, sd, cd, dist):
     wide = de + ne * (dt + sd * dist)
     ie, ide, _ = inverses(de, rd, 1.0)
     iv, iw, _ = inverses(wide, 2.0 * rd + ct, 1.0)
-    iv = ne * iv
-    v4 = xi * iv
+    v4 = xi * ne * iv
     w = ct * iw
     t3 = t * ide
     # (x - log1p x)/x^2 for x = c t3
@@ -254,40 +253,36 @@ def image_terms(xi, eta, q, yt, dt, sd, cd, dist):
         (q * (2.0 - sd) - c1 * (dist * (2.0 + sd) + sd * eta)) * ide
         + 2.0 * cd * (v4 * v4) * polynomial(x * x, ATAN_SERIES)
     )
-    return ne * ie, ide, xi * ide, yt * ide, dt * ide * inverse_s, t3, t3 * t3 * phi, iv, v4, r4
+    return ne * ie, ide, xi * ide, yt * ide, dt * ide * inverse_s, t3, t3 * t3 * phi, v4, r4
 
 
 @scalar
-def image_turns(q, dt, aw, sd, cd, dist, r, ie, ide, t, v4, iw):
-    """Derivatives with dip of the pieces of I3 and I4 of one corner.
+def image_turns(dt, sd, cd, ide, xd, yd, t, v4):
+    """Derivatives with dip, at fixed xi, eta and q, of the terms of part B of one corner.
 
-    Returns those of I3 (without its logarithm) and of I4 at fixed xi, y~ and d~, for steep dip; and that of
-    v4 with the corner turning about the reference point, for gentle dip.
+    Returns those of xd and yd; I3's (without its logarithm) and I4's for steep dip, where I3 = a3 + f3 -
+    ln(Rd)/(1+s) and I4 = r4 have lost their denominators cos(dip); that of ln(Rd) is yd.
     """
     one_s = 1.0 + sd
     c1 = cd / one_s
-    rd = dist + dt
-    big_d = dt * ide
+    depth = dt * ide
     x = cd * t
-    inverse = rd * ie  # 1/(1 + x)
     w = x / (2.0 + x)
-    # (2 phi(x) - 1/(1 + x))/x
-    chi = (
-        0.5 * (1.0 - w) * (1.0 - w) * ((1.0 + 0.5 * x) * inverse - (1.0 - w) * polynomial(w * w, LOG_SERIES))
-    )
-    t2 = t * t
-    i3 = (big_d / one_s) * (sd * t - c1) * inverse + (sd * t2) * (t * chi)
+    rest = 1.0 - w
+    # (1/2 - phi(x))/x with phi(x) = (x - log1p x)/x^2
+    kappa = (0.25 * rest) * (1.0 + (rest * rest) * polynomial(w * w, LOG_SERIES))
     y = cd * v4
     psi = polynomial(y * y, ATAN_SERIES)
+    t2 = t * t
+    sine_depth = sd * depth
+    i3 = -(c1 * (depth + depth * depth) + 2.0 * (t * depth)) / one_s - t2 * (c1 + (2.0 * sd) * (t * kappa))
     i4 = v4 * (
-        (2.0 / one_s) * (1.0 + big_d)
-        + (c1 * t) * (1.0 - big_d)
-        + t2 * (sd + (1.0 - sd) * big_d) * inverse
-        + (4.0 * sd) * (v4 * v4) * psi
+        (2.0 + ((1.0 - sd) * depth) * (2.0 + sd - sine_depth)) / one_s
+        + (c1 * t) * (2.0 + sd - 2.0 * sine_depth)
+        - sd * t2
+        + (4.0 * sd) * ((v4 * v4) * psi)
     )
-    # v4 = xi/W, W = R + eta + d~ + s R
-    turn = one_s * (aw * (q * r)) - aw * cd - q + cd * dist
-    return i3, i4, -v4 * iw * turn
+    return -xd * yd, -(depth + yd * yd), i3, i4
 
 
 @scalar
@@ -340,22 +335,26 @@ def theta_difference(xi1, xi2, eta, q, dist1, dist2, flat):
 
 # --------------------------------------------------- rectangle: value and first derivatives at once
 #
-# Sums over the corners are jets in few variables. Those of parts A and C are "local":
+# Sums over the corners are jets in "local" variables:
 #
 #     xi, eta, q, dip, length, width, z
 #
 # where a derivative with xi (eta) moves all corners alike, and those with length and width move the second
-# end or edge alone. Those of part B are "oblique": x, y, d, dip, length, width, again with the first end and
-# edge held. Slip is applied in these variables; only the three components of the displacement are carried on
-# to the frame's variables x, y, z, c, dip, length, width.
+# end or edge alone. Every derivative is a closed form in numbers of the corners, so that jets of order 2 come
+# of the same lines when those numbers are jets of order 1 (`order` in what follows).
 
 
-def local(v, tx, te, tq, tl, last):
+def placed(v, slopes, order):
+    """A number of a corner, with its slopes in the local variables where second derivatives are wanted."""
+    return v if order == 1 else jet(v, slopes)
+
+
+def local(v, tx, te, tq, dip, tl, last):
     """Local jet of a term on one edge; `tl` belongs to its second end.
 
     `last` says that it is the second edge. The second edge's eta shrinks as the width grows.
     """
-    return jet(v, (tx, te, tq, 0, tl, -te if last else 0, 0))
+    return jet(v, (tx, te, tq, dip, tl, -te if last else 0, 0))
 
 
 def xi_slopes(e, eta, q):
@@ -376,16 +375,16 @@ def elementary_jets(e, end, eta, q, theta, last):
     ex = eta * x11
     er3 = eta * r3
     ex32 = eta * x32
-    zero = 0.0 * r
+    zero = real(0.0 * r)
     return (
-        local(theta, x[0], -q * x11, xy + ex, tl[0], last),
-        local(xy, x[1], -xr3, -q * xy32, tl[1], last),
-        local(ex, x[2], x11 - eta * ex32, -q * ex32, tl[2], last),
-        local(r, x[3], -er3, -q * r3, tl[3], last),
-        local(y11, x[4], -r3, -q * y32, tl[4], last),
-        local(x11, x[5], -ex32, -q * x32, tl[5], last),
-        local(zero, x[6], r, q * y11, tl[6], last),
-        local(zero, x[7], ex, q * x11, tl[7], last),
+        local(theta, x[0], -q * x11, xy + ex, 0, tl[0], last),
+        local(xy, x[1], -xr3, -q * xy32, 0, tl[1], last),
+        local(ex, x[2], x11 - eta * ex32, -q * ex32, 0, tl[2], last),
+        local(r, x[3], -er3, -q * r3, 0, tl[3], last),
+        local(y11, x[4], -r3, -q * y32, 0, tl[4], last),
+        local(x11, x[5], -ex32, -q * x32, 0, tl[5], last),
+        local(zero, x[6], r, q * y11, 0, tl[6], last),
+        local(zero, x[7], ex, q * x11, 0, tl[7], last),
     )
 
 
@@ -417,16 +416,16 @@ def part_c_jets(e, f, end, end_fifth, eta, q, last):
     e3 = -3.0 * eta
     ex53 = eta * x53
     return (
-        local(r3, x[0], e3 * r5, q3 * r5, tl[0], last),
-        local(xr3, x[1], e3 * xr5, q3 * xr5, tl[1], last),
-        local(xxr3, x[2], e3 * xxr5, q3 * xxr5, tl[2], last),
-        local(eta * r3, x[3], r3 + e3 * (eta * r5), q3 * (eta * r5), tl[3], last),
-        local(y32, x[4], -3.0 * r5, -q * y53, tl[4], last),
-        local(xy32, x[5], -3.0 * xr5, -q * xy53, tl[5], last),
-        local(xxy32, x[6], -3.0 * xxr5, -q * xxy53, tl[6], last),
-        local(x11, x[7], -eta * x32, -q * x32, tl[7], last),
-        local(x32, x[8], -ex53, -q * x53, tl[8], last),
-        local(eta * x32, x[9], x32 - eta * ex53, -q * ex53, tl[9], last),
+        local(r3, x[0], e3 * r5, q3 * r5, 0, tl[0], last),
+        local(xr3, x[1], e3 * xr5, q3 * xr5, 0, tl[1], last),
+        local(xxr3, x[2], e3 * xxr5, q3 * xxr5, 0, tl[2], last),
+        local(eta * r3, x[3], r3 + e3 * (eta * r5), q3 * (eta * r5), 0, tl[3], last),
+        local(y32, x[4], -3.0 * r5, -q * y53, 0, tl[4], last),
+        local(xy32, x[5], -3.0 * xr5, -q * xy53, 0, tl[5], last),
+        local(xxy32, x[6], -3.0 * xxr5, -q * xxy53, 0, tl[6], last),
+        local(x11, x[7], -eta * x32, -q * x32, 0, tl[7], last),
+        local(x32, x[8], -ex53, -q * x53, 0, tl[8], last),
+        local(eta * x32, x[9], x32 - eta * ex53, -q * ex53, 0, tl[9], last),
     )
 
 
@@ -437,12 +436,13 @@ def edge(xi1, xi2, eta, q, sx, sy, flat, last):
     m1 = monomials(xi1, *k1[3:])
     m2 = monomials(xi2, *k2[3:])
     e = subtract(m1, m2)
-    theta = theta_difference(xi1, xi2, eta, q, k1[0], k2[0], flat)
-    return elementary_jets(e, m2, eta, q, theta, last), eta, e, m2, k1, k2
+    theta = theta_difference(*(real(v) for v in (xi1, xi2, eta, q, k1[0], k2[0])), flat)
+    return elementary_jets(e, m2, eta, q, theta, last), (xi1, xi2, eta, q), e, m2, k1, k2
 
 
-def edge_c(xi1, xi2, q, eta, e, end, k1, k2, last):
+def edge_c(place, e, end, k1, k2, last):
     """Part C's jets of one edge."""
+    xi1, xi2, eta, q = place
     f1 = end_fifth(xi1, k1)
     f2 = end_fifth(xi2, k2)
     return part_c_jets(e, subtract(f1, f2), end, f2, eta, q, last)
@@ -454,35 +454,37 @@ def end_fifth(xi, k):
     return monomials_fifth(xi, *corner_fifth(r, ix, iy, x11, y11))
 
 
-def edge_image(xi1, xi2, eta, q, yt, dt, aw, sd, cd, corner1, corner2):
-    """Terms of part B with R + d~ on one edge, from what `corner` says of its two corners.
+def edge_image(place, e, end, k1, k2, yt, dt, sd, cd, last):
+    """Local jets of xd, yd, ld, I3, I4 on one edge, without logarithms: the last three lack values.
 
-    Returns the differences of (xd, yd, a3, t3, f3, r4); the angle of v4 with its derivative with dip; the
-    differences of I3's and I4's derivatives with dip at fixed xi, y~, d~; 1/(R+d~) of both corners; and
-    `image_slopes` with 1/R, as differences and of the second end.
+    Returns the jets; the differences of a3, t3, f3, r4; the angle of v4; `image_turns`; and 1/(R+d~) of both
+    corners.
     """
-    ide1, pieces1, v1, turns1, slopes1 = corner_image(xi1, eta, q, yt, dt, aw, sd, cd, corner1)
-    ide2, pieces2, v2, turns2, slopes2 = corner_image(xi2, eta, q, yt, dt, aw, sd, cd, corner2)
-    cd_ = jet(cd, (-sd,))
-    angle = atan2(cd_ * (v1 - v2), 1.0 + (cd_ * v1) * (cd_ * v2))
-    ends = ide1, ide2
-    return (
-        subtract(pieces1, pieces2),
-        angle,
-        subtract(turns1, turns2),
-        ends,
-        subtract(slopes1, slopes2),
-        slopes2,
+    xi1, xi2, eta, q = place
+    ide1, pieces1, v1, slopes1, turns1 = corner_image(xi1, eta, q, yt, dt, sd, cd, k1)
+    ide2, pieces2, v2, slopes2, turns2 = corner_image(xi2, eta, q, yt, dt, sd, cd, k2)
+    xd, yd, *pieces = subtract(pieces1, pieces2)
+    turns = subtract(turns1, turns2)
+    v1, v2, c = real(v1), real(v2), real(cd)
+    angle = atan2(c * (v1 - v2), 1.0 + (c * v1) * (c * v2))
+    tx, ty, td = part_b_slopes(subtract(slopes1, slopes2), e[3], sd, cd)
+    tl, _, _ = part_b_slopes(slopes2, end[3], sd, cd)
+    # of I3 and I4 without the change of y~ and d~ that is in `turns`
+    by_dip = (turns[0], turns[1], yd, turns[2], turns[3])
+    jets = tuple(
+        local(v, tx[k], cd * ty[k] + sd * td[k], sd * ty[k] - cd * td[k], by_dip[k], tl[k], last)
+        for k, v in enumerate((xd, yd, real(0.0 * xd), real(0.0 * xd), real(0.0 * xd)))
     )
+    return jets, tuple(real(v) for v in pieces), angle, (real(ide1), real(ide2))
 
 
-def corner_image(xi, eta, q, yt, dt, aw, sd, cd, corner):
-    """`image_terms`, their derivatives with dip, and `image_slopes` with 1/R, of one corner."""
+def corner_image(xi, eta, q, yt, dt, sd, cd, corner):
+    """`image_terms`, `image_slopes` with 1/R, and `image_turns` of one corner."""
     dist, r = corner[0], corner[3]
-    ie, ide, xd, yd, a3, t3, f3, iv4, v4, r4 = image_terms(xi, eta, q, yt, dt, sd, cd, dist)
-    i3, i4, v4_turn = image_turns(q, dt, aw, sd, cd, dist, r, ie, ide, t3, v4, iv4)
+    ie, ide, xd, yd, a3, t3, f3, v4, r4 = image_terms(xi, eta, q, yt, dt, sd, cd, dist)
     slopes = image_slopes(xi, eta, q, yt, dt, sd, cd, dist, r, ie, ide)
-    return ide, (xd, yd, a3, t3, f3, r4), jet(v4, (v4_turn,)), (i3, i4), (*slopes, r)
+    turns = image_turns(dt, sd, cd, ide, xd, yd, t3, v4)
+    return ide, (xd, yd, a3, t3, f3, r4), v4, (*slopes, r), turns
 
 
 def part_b_slopes(slopes, xy, sd, cd):
@@ -501,38 +503,54 @@ def log_ratio(a11, a12, a21, a22):
     return log((a12 * a21) / (a11 * a22))
 
 
-def part_b_jets(pieces, angle, turns, le, ld, slopes, of_end, of_edge, aw1, aw2, sd, cd):
-    """Oblique jets of xd, yd, ld, I3, I4 from the sums over the corners and their slopes.
+def part_b_jets(jets, pieces, angle, le, ld, sd, cd):
+    """Local jets of xd, yd, ld, I3, I4: `jets` summed over the corners, completed by values and logarithms.
 
-    `turns` holds the derivatives of I3 and I4 with dip at fixed xi, y~, d~ for steep dip; `angle` and `le`
-    carry their derivative with dip.
+    For gentle dip the derivatives of I3 and I4 with dip are those of yd/c - (le - s ld)/c^2 and s xd/c -
+    2 angle/c^2, where le does not change and the angle does so by -xd/2.
     """
-    xd, yd, a3, t3, f3, r4 = pieces
-    tx, ty, td = slopes
-    tl, _, _ = of_end
-    _, wy, wd = of_edge
-    tw = add(scale(wy, cd), scale(wd, sd))
-    # a corner turns about the reference point at the distance aw
-    turned = subtract(scale(ty, sd), scale(td, cd))
-    turned_edge = subtract(scale(wy, sd), scale(wd, cd))
-    dip = add(scale(turned, aw1), scale(turned_edge, aw1 - aw2))
-    one_s = 1.0 + sd
-    i3 = integral_i3(a3, ld, t3, f3, real(le), sd, cd)
-    i4 = integral_i4(r4, xd, real(angle), sd, cd)
-    steep = absolute(cd) < STEEP
-    safe = where(steep, 1.0, cd)
-    square = safe * safe
-    # Table 6's I3 = yd/c - (le - s ld)/c^2 and I4 = s xd/c - 2 angle/c^2, differentiated
-    gentle3 = (cd * dip[1] - first(le, 0) + sd * dip[2] - sd * yd) / square + (ld + 2.0 * sd * i3) / safe
-    gentle4 = ((1.0 - 2.0 * (sd * sd)) * xd - 2.0 * first(angle, 0)) / square + sd * (
-        dip[0] + 2.0 * i4
-    ) / safe
-    dip3 = where(steep, dip[3] + turns[0] + (cd * ld) / (one_s * one_s), gentle3)
-    dip4 = where(steep, dip[4] + turns[1], gentle4)
-    values = zip((xd, yd, ld, i3, i4), (*dip[:3], dip3, dip4), strict=True)
-    return tuple(
-        jet(v, (tx[k], ty[k], td[k], by_dip, tl[k], tw[k], 0)) for k, (v, by_dip) in enumerate(values)
-    )
+    xd, yd, by_ld, by_i3, by_i4 = jets
+    a3, t3, f3, r4 = pieces
+    s, c = real(sd), real(cd)
+    steep = absolute(c) < STEEP
+    ld_ = Jet(ld, by_ld.p, by_ld.h)
+    i3 = Jet(integral_i3(a3, ld, t3, f3, le, s, c), by_i3.p, by_i3.h)
+    i4 = Jet(integral_i4(r4, real(xd), angle, s, c), by_i4.p, by_i4.h)
+
+    def turn3(i3, by_steep, yd_turn, ld, sd, cd):
+        one_s = 1.0 + sd
+        gentle = (yd_turn + ld + 2.0 * (sd * i3)) / where(steep, 1.0, cd)
+        return where(steep, by_steep + (cd * ld) / (one_s * one_s), gentle)
+
+    def turn4(i4, by_steep, xd_turn, xd, sd, cd):
+        return where(steep, by_steep, 2.0 * xd + sd * (xd_turn + 2.0 * i4) / where(steep, 1.0, cd))
+
+    i3 = with_turn(i3, turn3, slope(i3, DIP), slope(yd, DIP), lower(ld_), sd, cd)
+    i4 = with_turn(i4, turn4, slope(i4, DIP), slope(xd, DIP), lower(xd), sd, cd)
+    return xd, yd, ld_, i3, i4
+
+
+def with_turn(term, turn, *numbers):
+    """A jet with its derivative with dip, ``turn(term, *numbers)``, a function of numbers one order lower."""
+    plain = turn(real(term), *(real(v) for v in numbers))
+    p = [plain if k == DIP else v for k, v in enumerate(term.p)]
+    if term.h is None:
+        return Jet(term.v, p)
+    by_dip = turn(Jet(term.v, p), *numbers)
+    h = list(term.h)
+    for k in range(len(p)):
+        h[packed(DIP, k)] = by_dip.p[k]
+    return Jet(term.v, p, h)
+
+
+def lower(v):
+    """A jet without its highest derivatives."""
+    return v.v if v.h is None else Jet(v.v, v.p)
+
+
+def slope(v, k):
+    """The derivative of a jet with variable `k`, a number one order lower."""
+    return v.p[k] if v.h is None else Jet(v.p[k], [v.h[packed(k, i)] for i in range(v.n)])
 
 
 @scalar
@@ -541,105 +559,97 @@ def side(offset, one):
     return where(offset < 0.0, -one, one)
 
 
-def part_a_fields(x, y, d, depth, sd, cd, edges, eps):
-    """Local jets of the elementary terms summed over the corners, p, and what the image's other parts need.
+def part_a_fields(x, y, d, depth, sd, cd, edges, eps, order):
+    """Local jets of the elementary terms summed over the corners, and of q; then both edges (see `edge`).
 
     `edges` = (al1, al2, aw1, aw2), d = c + z or c - z, depth = c - z.
     """
     al1, al2, aw1, aw2 = edges
     p, q, noise, flat, sx, sy = plane(x, y, d, depth, sd, cd, edges, eps)
-    ends = x - al1, x - al2
-    jets1, *edge1 = edge(*ends, snapped(p - aw1, noise), q, sx, sy, flat, False)
-    jets2, *edge2 = edge(*ends, snapped(p - aw2, noise), q, sx, sy, flat, True)
-    k11, k21, k12, k22 = *edge1[3:], *edge2[3:]
+    one = 0.0 * q + 1.0
+    ends = placed(x - al1, (one, 0, 0, 0, 0, 0, 0), order), placed(x - al2, (one, 0, 0, 0, -one, 0, 0), order)
+    eta1 = placed(snapped(p - aw1, noise), (0, one, 0, 0, 0, 0, 0), order)
+    eta2 = placed(snapped(p - aw2, noise), (0, one, 0, 0, 0, -one, 0), order)
+    across = (0, 0, one, 0, 0, 0, 0)
+    q = placed(q, across, order)
+    jets1, *edge1 = edge(*ends, eta1, q, sx, sy, flat, False)
+    jets2, *edge2 = edge(*ends, eta2, q, sx, sy, flat, True)
     theta, xy, ex, r, y11, x11, le, lx = subtract(jets1, jets2)
-    le = le + sy * log_ratio(k11[2], k12[2], k21[2], k22[2])
-    lx = lx + sx * log_ratio(k11[1], k12[1], k21[1], k22[1])
-    q_ = jet(q, (0, 0, 0.0 * q + 1.0, 0, 0, 0, 0))
-    return (theta, xy, ex, r, y11, x11, le, lx, q_), p, edge1, edge2
+    corners = (*edge1[3:], *edge2[3:])
+    le = le + sy * log_ratio(*(real(k[2]) for k in corners))
+    lx = lx + sx * log_ratio(*(real(k[1]) for k in corners))
+    return (theta, xy, ex, r, y11, x11, le, lx, jet(q, across)), edge1, edge2
 
 
-def part_b_fields(x, y, z, c, p, sd, cd, edges, part_a, edge1, edge2):
-    """Oblique jets of xd, yd, ld, I3, I4 summed over the corners."""
-    al1, al2, aw1, aw2 = edges
-    r, y11, le = part_a[3], part_a[4], part_a[6]
-    q = real(part_a[8])
+def part_b_fields(y, z, c, sd, cd, edges, part_a, edge1, edge2, order):
+    """Local jets of xd, yd, ld, I3, I4 summed over the corners."""
+    sd_, cd_ = placed_angles(sd, cd, order)
     images = []
-    for aw, (eta, _, _, k1, k2) in ((aw1, edge1), (aw2, edge2)):
-        yt, dt = y - aw * cd, (c - aw * sd) - z
-        images.append(edge_image(x - al1, x - al2, eta, q, yt, dt, aw, sd, cd, k1, k2))
-    image1, image2 = images
-    pieces, angle, turns, _, slopes, end = (subtract(a, b) for a, b in zip(image1, image2, strict=True))
-    (xy1, of_end1), (xy2, of_end2) = ((each[1][3], each[2][3]) for each in (edge1, edge2))
-    # the logarithm's derivative with dip, through eta and q
-    le_ = jet(real(le), (p * (q * real(y11)) - q * real(r),))
-    return part_b_jets(
-        pieces,
-        angle,
-        turns,
-        le_,
-        log_ratio(*image1[3], *image2[3]),
-        part_b_slopes(slopes, xy1 - xy2, sd, cd),
-        part_b_slopes(end, of_end1 - of_end2, sd, cd),
-        part_b_slopes(tuple(image2[4]), xy2, sd, cd),
-        aw1,
-        aw2,
-        sd,
-        cd,
-    )
+    for aw, each, last in ((edges[2], edge1, False), (edges[3], edge2, True)):
+        place = edge_place(y, z, c, aw, sd, cd, last, order)
+        images.append(edge_image(*each, *place, sd_, cd_, last))
+    jets, pieces, angle, _ = (subtract(a, b) for a, b in zip(*images, strict=True))
+    ld = log_ratio(*images[0][3], *images[1][3])
+    return part_b_jets(jets, pieces, angle, real(part_a[6]), ld, sd_, cd_)
 
 
-def part_c_fields(x, y, c, sd, cd, edges, part_a, edge1, edge2):
+def part_c_fields(y, z, c, sd, cd, edges, edge1, edge2, order):
     """Local jets of part C's terms summed over the corners; r3c and so on carry the edge's depth c~."""
-    al1, al2, aw1, aw2 = edges
-    q = real(part_a[8])
-    jets1 = edge_c(x - al1, x - al2, q, *edge1, False)
-    jets2 = edge_c(x - al1, x - al2, q, *edge2, True)
-    c1 = edge_depth(c, y, aw1, sd, cd, False)
-    c2 = edge_depth(c, y, aw2, sd, cd, True)
+    jets1, jets2 = edge_c(*edge1, False), edge_c(*edge2, True)
+    c1 = edge_depth(y, z, c, edges[2], sd, cd, False, order)
+    c2 = edge_depth(y, z, c, edges[3], sd, cd, True, order)
     r3, xr3, xxr3, _, y32, xy32, xxy32, _, _, _ = subtract(jets1, jets2)
     er3c, r3c, x11c, x32c, ex32c = (c1 * jets1[k] - c2 * jets2[k] for k in (3, 0, 7, 8, 9))
     return r3, xr3, xxr3, y32, xy32, xxy32, er3c, r3c, x11c, x32c, ex32c
 
 
-def edge_depth(c, y, aw, sd, cd, last):
-    """Local jet of the depth c~ = eta sin(dip) - q cos(dip) + z of an edge."""
-    one = 0.0 * c + 1.0
-    return jet(c - aw * sd, (0, sd, -cd, y - aw * cd, 0, -sd if last else 0, one))
+def edge_place(y, z, c, aw, sd, cd, last, order):
+    """y~ = eta cos(dip) + q sin(dip) and d~ = eta sin(dip) - q cos(dip) of an edge."""
+    yt, dt = y - aw * cd, (c - aw * sd) - z
+    return (
+        placed(yt, (0, cd, sd, -dt, 0, -cd if last else 0, 0), order),
+        placed(dt, (0, sd, -cd, yt, 0, -sd if last else 0, 0), order),
+    )
 
 
-def angle_jets(sd, cd, k):
-    """Jets of sin(dip) and cos(dip), where dip is variable `k`."""
-    return (jet(v, tuple(slope if i == k else 0 for i in range(7))) for v, slope in ((sd, cd), (cd, -sd)))
+def edge_depth(y, z, c, aw, sd, cd, last, order):
+    """Local jet of the depth c~ = d~ + z of an edge."""
+    sd_, cd_ = placed_angles(sd, cd, order)
+    yt, _ = edge_place(y, z, c, aw, sd, cd, last, order)
+    return jet(c - aw * sd, (0, sd_, -cd_, yt, 0, -sd_ if last else 0, 0.0 * c + 1.0))
 
 
-def oblique(v, p, q, sd, cd):
-    """A local jet in the variables x, y, d, dip, length, width, z."""
-    if v is ZERO:
-        return v
-    tx, te, tq, dip, tl, tw, tz = v.p
-    return Jet(v.v, (tx, cd * te + sd * tq, sd * te - cd * tq, dip + (p * tq - q * te), tl, tw, tz))
+def placed_angles(sd, cd, order):
+    """sin(dip) and cos(dip)."""
+    return placed(sd, (0, 0, 0, cd, 0, 0, 0), order), placed(cd, (0, 0, 0, -sd, 0, 0, 0), order)
 
 
-def framed(v, sz, l1, w1, sd, cd):
-    """An oblique jet in the variables x, y, z, c, dip, length, width, where d = c + sz z.
-
-    The first end and edge move too, with the rates l1 and w1.
-    """
-    if v is ZERO:
-        return v
-    tx, ty, td, dip, tl, tw, tz = v.p
-    return Jet(v.v, (tx, ty, sz * td + tz, td, dip, l1 * tx + tl, w1 * (cd * ty + sd * td) + tw))
+def angle_jets(sd, cd, order):
+    """Local jets of sin(dip) and cos(dip)."""
+    sd_, cd_ = placed_angles(sd, cd, order)
+    return jet(sd, (0, 0, 0, cd_, 0, 0, 0)), jet(cd, (0, 0, 0, -sd_, 0, 0, 0))
 
 
 @scalar
-def rectangle_fields(x, y, z, c, sd, cd, edges, rates, eps):
-    """All corner sums of a rectangle with their first derivatives, and what carries these to the frame."""
-    real_a, p_real, _, _ = part_a_fields(x, y, c + z, c - z, sd, cd, edges, eps)
-    part_a, p, edge1, edge2 = part_a_fields(x, y, c - z, c - z, sd, cd, edges, eps)
-    part_b = part_b_fields(x, y, z, c, p, sd, cd, edges, part_a, edge1, edge2)
-    part_c = part_c_fields(x, y, c, sd, cd, edges, part_a, edge1, edge2)
-    return real_a, part_a, part_b, part_c, z, (p_real, p, sd, cd, rates[0], rates[2])
+def rectangle_fields(x, y, z, c, sd, cd, edges, eps, order):
+    """All sums over a rectangle's corners as local jets: the real source's, the image's parts A, B, C.
+
+    Local jets of sin(dip), cos(dip) and z follow.
+    """
+    real_a, _, _ = part_a_fields(x, y, c + z, c - z, sd, cd, edges, eps, order)
+    part_a, *both = part_a_fields(x, y, c - z, c - z, sd, cd, edges, eps, order)
+    part_b = part_b_fields(y, z, c, sd, cd, edges, part_a, *both, order)
+    part_c = part_c_fields(y, z, c, sd, cd, edges, *both, order)
+    by_z = (0, 0, 0, 0, 0, 0, 0.0 * z + 1.0)
+    return real_a, (part_a, part_b, part_c), *angle_jets(sd, cd, order), jet(placed(z, by_z, order), by_z)
+
+
+@scalar
+def surface_fields(x, y, c, sd, cd, edges, eps, order):
+    """As `rectangle_fields` for z = 0, where parts A cancel and part C vanishes."""
+    part_a, *both = part_a_fields(x, y, c, c, sd, cd, edges, eps, order)
+    part_b = part_b_fields(y, 0.0 * c, c, sd, cd, edges, part_a, *both, order)
+    return part_a, part_b, *angle_jets(sd, cd, order)
 
 
 def real_part(real_a, slip, m):
@@ -664,49 +674,24 @@ def depth_part(part_a, part_c, z, sd, cd, slip, m):
 
 
 @scalar
-def rectangle_slip(fields, slip, m):
-    """Displacement (x, y, z) for slip (U1, U2, U3) from `rectangle_fields`; `m` from `elastic`.
-
-    Partials: x, y, z, c, dip (radians), length, width.
-    """
-    real_a, part_a, part_b, part_c, z, (p_real, p, sd, cd, l1, w1) = fields
-    q_real, q = real(real_a[8]), real(part_a[8])
-    of_real = [oblique(v, p_real, q_real, sd, cd) for v in real_part(real_a, slip, m)]
-    of_image = add(
-        tuple(oblique(v, p, q, sd, cd) for v in image_part(part_a, slip, m)),
-        slip_b(*part_b, *angle_jets(sd, cd, 3), *slip, m[3]),
-    )
-    z_ = jet(z, (0, 0, 0, 0, 0, 0, 0.0 * z + 1.0))
-    of_depth = depth_part(part_a, part_c, z_, *angle_jets(sd, cd, 3), slip, m)
-    flat = [
-        framed(a, 1.0, l1, w1, sd, cd) + framed(b, -1.0, l1, w1, sd, cd)
-        for a, b in zip(of_real, of_image, strict=True)
-    ]
-    total = turn(*flat, *angle_jets(sd, cd, 4))
-    below = (framed(oblique(v, p, q, sd, cd), -1.0, l1, w1, sd, cd) for v in of_depth)
-    return tuple((u + v) * TURN for u, v in zip(total, below, strict=True))
+def real_slip(real_a, sd, cd, slip, m):
+    """2 pi times the displacement (x, y, z) of the real source for slip (U1, U2, U3)."""
+    return turn(*real_part(real_a, slip, m), sd, cd)
 
 
 @scalar
-def surface_fields(x, y, c, sd, cd, edges, rates, eps):
-    """As `rectangle_fields` for z = 0, where parts A cancel and part C vanishes."""
-    part_a, p, edge1, edge2 = part_a_fields(x, y, c, c, sd, cd, edges, eps)
-    part_b = part_b_fields(x, y, 0.0 * sd, c, p, sd, cd, edges, part_a, edge1, edge2)
-    return part_a, part_b, (p, sd, cd, rates[0], rates[2])
+def image_slip(part_a, part_b, part_c, sd, cd, z, slip, m):
+    """2 pi times the displacement (x, y, z) of the image, parts A, B and C."""
+    v = add(image_part(part_a, slip, m), slip_b(*part_b, sd, cd, *slip, m[3]))
+    return add(turn(*v, sd, cd), depth_part(part_a, part_c, z, sd, cd, slip, m))
 
 
 @scalar
-def surface_slip(fields, slip, m):
-    """Displacement at the surface from `surface_fields`; its z-derivatives make the surface traction-free."""
-    part_a, part_b, (p, sd, cd, l1, w1) = fields
+def surface_slip(part_a, part_b, sd, cd, slip, m):
+    """2 pi times the displacement (x, y, z) at the surface from `surface_fields`."""
     k, _, _, b, _, _ = m
-    v = slip_a(*part_a, *slip, -k, -k)
-    v = add(
-        tuple(oblique(each, p, real(part_a[8]), sd, cd) for each in v),
-        slip_b(*part_b, *angle_jets(sd, cd, 3), *slip, b),
-    )
-    flat = (framed(each, -1.0, l1, w1, sd, cd) for each in v)
-    return tuple(u * TURN for u in turn(*flat, *angle_jets(sd, cd, 4)))
+    v = add(slip_a(*part_a, *slip, -k, -k), slip_b(*part_b, sd, cd, *slip, b))
+    return turn(*v, sd, cd)
 
 
 @scalar
@@ -736,7 +721,7 @@ def corner_a(xi, eta, q, flat, sx, sy):
 @scalar
 def corner_b(xi, eta, q, yt, dt, sd, cd, le, dist):
     """Terms of part B with R + d~ of one corner."""
-    _, ide, xd, yd, a3, t3, f3, _, v4, r4 = image_terms(xi, eta, q, yt, dt, sd, cd, dist)
+    _, ide, xd, yd, a3, t3, f3, v4, r4 = image_terms(xi, eta, q, yt, dt, sd, cd, dist)
     ld = -log(ide)
     i3 = integral_i3(a3, ld, t3, f3, le, sd, cd)
     return xd, yd, ld, i3, integral_i4(r4, xd, atan(cd * v4), sd, cd)
@@ -753,19 +738,6 @@ def corner_c(xi, eta, ct, r3, x11, x32, y32):
 
 
 @scalar
-def real_slip(real_a, sd, cd, slip, m):
-    """2 pi times the displacement (x, y, z) of the real source for slip (U1, U2, U3)."""
-    return turn(*real_part(real_a, slip, m), sd, cd)
-
-
-@scalar
-def image_slip(part_a, part_b, part_c, sd, cd, z, slip, m):
-    """2 pi times the displacement (x, y, z) of the image, parts A, B and C."""
-    v = add(image_part(part_a, slip, m), slip_b(*part_b, sd, cd, *slip, m[3]))
-    return add(turn(*v, sd, cd), depth_part(part_a, part_c, z, sd, cd, slip, m))
-
-
-@scalar
 def real_corner(xi, eta, q, flat, sx, sy):
     """Part A of one corner of the real source."""
     terms, _ = corner_a(xi, eta, q, flat, sx, sy)
@@ -779,21 +751,6 @@ def image_corner(xi, eta, q, yt, dt, ct, sd, cd, flat, sx, sy):
     dist, ix, iy, r, r3, x11, y11, x32, y32 = k
     terms_b = corner_b(xi, eta, q, yt, dt, sd, cd, terms_a[6], dist)
     return (*terms_a, q), terms_b, corner_c(xi, eta, ct, r3, x11, x32, y32)
-
-
-@scalar
-def surface_corner(xi, eta, q, yt, dt, sd, cd, flat, sx, sy):
-    """Parts A and B of one corner of the image for an observer at the surface."""
-    terms_a, k = corner_a(xi, eta, q, flat, sx, sy)
-    return (*terms_a, q), corner_b(xi, eta, q, yt, dt, sd, cd, terms_a[6], k[0])
-
-
-@scalar
-def surface_corner_slip(part_a, part_b, sd, cd, slip, m):
-    """Displacement (x, y, z) at the surface, without its derivatives with z, for slip (U1, U2, U3)."""
-    k, _, _, b, _, _ = m
-    v = add(slip_a(*part_a, *slip, -k, -k), slip_b(*part_b, sd, cd, *slip, b))
-    return scale(turn(*v, sd, cd), TURN)
 
 
 @scalar

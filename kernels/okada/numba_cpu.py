@@ -35,8 +35,8 @@ from .pair import (
     far_node_surface,
     near,
     near_corner,
-    near_corner_surface,
     near_surface,
+    near_surface_parameters,
     packed,
     pair_adjoint,
     pair_adjoint_gradient,
@@ -101,7 +101,7 @@ class Operation(NamedTuple):
     @property
     def fused(self) -> bool:
         """Whether the closed form gives the result's rows at once."""
-        return self.level in LEVELS[:-1]
+        return self.level not in ("second", "third")
 
 
 VALUE = Operation("value", pair_value, 3)
@@ -188,8 +188,10 @@ _RATE = np.uint64((PAIR.index("l1") - PAIR.index("al1")) * LANES)
 
 def closed_form(operation: Operation, surface: bool) -> Callable[..., None]:
     """Result rows by the closed form."""
-    index, finish = LEVELS.index(operation.level), operation.formula
+    index, finish = ALL_LEVELS.index(operation.level), operation.formula
     frame, extra_count = near_surface if surface else near, max(operation.extra, 1)
+    if operation.level == "parameters":
+        frame = near_parameters
 
     def closed_form(rows, nu, eps):
         for i in range(np.uint64(LANES)):
@@ -203,7 +205,7 @@ def closed_form(operation: Operation, surface: bool) -> Callable[..., None]:
 def corners(level: str, real: type) -> Callable[..., None]:
     """Frame rows by the closed form, corner by corner so that the code stays small."""
     count = np.uint64(FRAME_ROWS[level] * LANES)
-    formula = {"second": second_corner, "third": near_corner_third, "parameters": surface_corner}[level]
+    formula = near_corner_third if level == "third" else second_corner
 
     def corners(rows, nu, eps):
         for i in range(count):
@@ -271,12 +273,6 @@ def second_corner(pair, direction, nu, eps, al, aw, rate_l, rate_w):
 
 
 @scalar
-def surface_corner(pair, direction, nu, eps, al, aw, rate_l, rate_w):
-    """`near_corner_surface`, whatever the direction."""
-    return near_corner_surface(pair, nu, eps, al, aw, rate_l, rate_w)
-
-
-@scalar
 def node(level, pair, direction, nu, g, h, weight):
     """`far_node`, whatever the direction."""
     return far_node(level, pair, nu, g, h, weight)
@@ -292,6 +288,12 @@ def node_surface(level, pair, direction, nu, g, h, weight):
 def node_third(level, pair, direction, nu, g, h, weight):
     """`far_node_third`, which is of one level."""
     return far_node_third(pair, direction, nu, g, h, weight)
+
+
+@scalar
+def near_parameters(level, pair, nu, eps):
+    """`near_surface_parameters`, which is of one level."""
+    return near_surface_parameters(pair, nu, eps)
 
 
 @scalar

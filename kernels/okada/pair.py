@@ -23,10 +23,7 @@ from .formula import (
     real_corner,
     real_slip,
     rectangle_fields,
-    rectangle_slip,
     snapped,
-    surface_corner,
-    surface_corner_slip,
     surface_fields,
     surface_slip,
     surface_z,
@@ -157,23 +154,63 @@ def frame_rows(level, pair, nu, displacement):
 @scalar
 def near(level, pair, nu, eps):
     """Rows of a rectangle by its closed form; `level` is a place in `LEVELS`, but not that of "second"."""
-    z, c, sd, cd = named(pair, "z", "depth", "sin_dip", "cos_dip")
-    x, y = observer_in_frame(pair)
+    x, y, z, c, sd, cd = frame_jets(pair, 1)
     edges, rates = edges_and_rates(pair)
-    fields = rectangle_fields(x, y, z, c, sd, cd, edges, rates, eps)
-    return frame_rows(LEVELS[level], pair, nu, lambda u, m, order: rectangle_slip(fields, u[:3], m))
+    fields = rectangle_fields(x.v, y.v, z.v, c.v, sd.v, cd.v, edges, eps, 1)
+    of_real, of_image = (local_variables(x, y, d, sd, cd, z, rates) for d in (c + z, c - z))
+    return frame_rows(LEVELS[level], pair, nu, chained(fields, of_real, of_image))
+
+
+def chained(fields, of_real, of_image):
+    """Displacement as `frame_rows` wants it, from local jets; the local variables are jets in the frame's."""
+    low = truncated(fields)
+
+    def displacement(u, m, order):
+        real, parts, s, t, z = fields if order == 2 else low
+        a = real_slip(real, s, t, u[:3], m)
+        b = image_slip(*parts, s, t, z, u[:3], m)
+        return [(composed(a[i], of_real) + composed(b[i], of_image)) * TURN for i in range(3)]
+
+    return displacement
+
+
+def local_variables(x, y, d, sd, cd, z, rates):
+    """The local variables of `formula`, of which only derivatives count, as jets in the frame's."""
+    order, one = x.order, const(1.0, x.v)
+    nothing = const(0.0, x.v)
+    l1, _, w1, _ = rates
+    length, width, dip = (variable(nothing, k, one, order) for k in (5, 6, 4))
+    return x + l1 * length, y * cd + d * sd + w1 * width, y * sd - d * cd, dip, length, width, z
 
 
 @scalar
 def near_surface(level, pair, nu, eps):
     """`near` for an observer at the surface."""
-    c, sd, cd = named(pair, "depth", "sin_dip", "cos_dip")
-    x, y = observer_in_frame(pair)
-    edges, rates = edges_and_rates(pair)
-    fields = surface_fields(x, y, c, sd, cd, edges, rates, eps)
+    displacement = at_surface(pair, eps, 1)
     return frame_rows(
-        LEVELS[level], pair, nu, lambda u, m, order: traction_free(surface_slip(fields, u[:3], m), m)
+        LEVELS[level], pair, nu, lambda u, m, order: traction_free(displacement(u, m, order), m)
     )
+
+
+@scalar
+def near_surface_parameters(pair, nu, eps):
+    """Rows of level "parameters", which lacks derivatives with z and nu, for an observer at the surface."""
+    return frame_rows("parameters", pair, nu, at_surface(pair, eps, 2))
+
+
+def at_surface(pair, eps, order):
+    """Displacement at the surface as `frame_rows` wants it, but without derivatives with z."""
+    x, y, z, c, sd, cd = frame_jets(pair, order)
+    edges, rates = edges_and_rates(pair)
+    fields = surface_fields(x.v, y.v, c.v, sd.v, cd.v, edges, eps, order)
+    outer = local_variables(x, y, c, sd, cd, z, rates)
+    low = truncated(fields)
+
+    def displacement(u, m, order):
+        part_a, part_b, s, t = fields if order == 2 else low
+        return [composed(ui, outer) * TURN for ui in surface_slip(part_a, part_b, s, t, u[:3], m)]
+
+    return displacement
 
 
 @scalar
@@ -200,38 +237,8 @@ def corner_rows(level, pair, nu, eps, al, aw, rate_l, rate_w):
     yt = with_value(eta * cos_dip + q * sin_dip, y.v - aw * cd.v)
     dt = with_value(eta * sin_dip - q * cos_dip, ct - z.v)
     image = image_corner(xi, eta, q, yt, dt, with_value(dt + z_, ct), sin_dip, cos_dip, *regular)
-    full = real, image, sin_dip, cos_dip, z_
-    lower = truncated(full)
-
-    def displacement(u, m, order):
-        real, (part_a, part_b, part_c), s, t, z = full if order == 2 else lower
-        a = real_slip(real, s, t, u[:3], m)
-        b = image_slip(part_a, part_b, part_c, s, t, z, u[:3], m)
-        return [(composed(a[i], of_real) + composed(b[i], of_image)) * TURN for i in range(3)]
-
-    return frame_rows(level, pair, nu, displacement)
-
-
-@scalar
-def near_corner_surface(pair, nu, eps, al, aw, rate_l, rate_w):
-    """Rows of level "parameters" of one corner, observed at the surface: no derivatives with z and nu."""
-    x, y, _, c, sd, cd = frame_jets(pair, 2)
-    edge_l, edge_w = variable(al, 5, -rate_l, 2), variable(aw, 6, -rate_w, 2)
-    edges, _ = edges_and_rates(pair)
-    outer, _, regular = corner_variables(x, y, c, c, c.v, sd, cd, edge_l, edge_w, edges, eps)
-    outer = outer[:4]
-    xi, eta, q, _ = local_jets(outer)
-    sin_dip, cos_dip = local_angles(sd.v, cd.v, 3, 4)
-    yt = with_value(eta * cos_dip + q * sin_dip, y.v - aw * cd.v)
-    dt = with_value(eta * sin_dip - q * cos_dip, c.v - aw * sd.v)
-    full = *surface_corner(xi, eta, q, yt, dt, sin_dip, cos_dip, *regular), sin_dip, cos_dip
-    lower = truncated(full)
-
-    def displacement(u, m, order):
-        flat = surface_corner_slip(*(full if order == 2 else lower), u[:3], m)
-        return [composed(ui, outer) for ui in flat]
-
-    return frame_rows("parameters", pair, nu, displacement)
+    fields = real, image, sin_dip, cos_dip, z_
+    return frame_rows(level, pair, nu, chained(fields, of_real, of_image))
 
 
 def corner_variables(x, y, z, d, depth, sd, cd, edge_l, edge_w, edges, eps):

@@ -51,7 +51,7 @@ from .functions import (
     value,
     where,
 )
-from .jets import Jet
+from .jets import Jet, packed
 from .lowering import register
 from .symbol import ZERO
 from .tangents import Tangent, primal, tangent, with_tangent
@@ -83,6 +83,7 @@ __all__ = [
     "maximum",
     "minimum",
     "number",
+    "packed",
     "polynomial",
     "power",
     "primal",
