@@ -14,7 +14,7 @@ from dislok.inversion.gnss import OffsetTable
 
 from . import filters
 from .filters import Array, CosineLowpass, Filter
-from .noise import Mask, Noise, autocovariance, factor, whiten
+from .noise import Mask, Noise, autocovariance, factor, freedom, whiten
 from .records import QUANTITIES, Records
 
 COMPONENTS = "ENU"
@@ -126,8 +126,8 @@ class Waveforms:
         inside = np.flatnonzero((t >= start.min() - 1e-6) & (t <= end.max() + 1e-6))
         if len(inside) < 8 * self.stride:
             raise ValueError(
-                f"window: {start.min():g} to {end.max():g} s holds {len(inside)} samples of records from {t[0]:g} "
-                f"to {t[-1]:g} s"
+                f"window: {start.min():g} to {end.max():g} s holds {len(inside)} samples of records "
+                f"from {t[0]:g} to {t[-1]:g} s"
             )
         return t[inside[:: self.stride]]
 
@@ -251,6 +251,10 @@ class Whitener:
     Attributes
     ----------
     station_names : (n_rows,) station that each row comes from.
+    expected : float
+        What the squares of the rows of pure noise sum up to on average.
+    independent : float
+        Number of independent data: two for every cycle of the band, or what the covariance says.
     """
 
     def __init__(self, data: Dataset) -> None:
@@ -258,6 +262,11 @@ class Whitener:
         self.station_names = data.station[np.nonzero(self.mask)[0]]
         self._scale = self._diagonal(data)[self.mask]
         self._roots = _roots(data) if isinstance(data, Waveforms) and data.noise is not None else None
+        self.expected = self.independent = float(len(self.station_names))
+        if self._roots is not None:
+            self.expected = self.independent = sum(freedom(root) for root in self._roots)
+        elif isinstance(data, Waveforms):
+            self.independent *= min(1.0, 2 * data.band.corner * data.records.dt * data.stride)
 
     def rows(self, table: Array) -> Array:
         """Whitened rows (n_rows, ...) of a table (n, 3[, n_times], ...)."""
@@ -322,7 +331,8 @@ def _prepare(data: Waveforms) -> tuple[Array, Mask, tuple[str, ...]]:
         for c in wanted:
             values, reason = _bridged(data, records.values[i, c], inside)
             if not reason and offset:
-                values, reason = _levelled(values, records.t, quiet[i])
+                rests = np.isfinite(records.values[i, c]) & (records.t < quiet[i])
+                values, reason = _levelled(values, rests, quiet[i])
             if reason:
                 dropped.append(f"{name} {COMPONENTS[c]}: {reason}")
                 continue
@@ -356,12 +366,11 @@ def _bridged(data: Waveforms, values: Array, inside: Mask) -> tuple[Array, str]:
     return np.interp(t, t[present], values[present]), ""
 
 
-def _levelled(values: Array, t: Array, quiet: float) -> tuple[Array, str]:
+def _levelled(values: Array, rests: Mask, quiet: float) -> tuple[Array, str]:
     """A displacement record less its mean before `quiet`."""
-    before = t < quiet
-    if not before.any():
+    if not rests.any():
         return values, f"no samples before {quiet:g} s, when it rests; set quiet to a later time"
-    return values - values[before].mean(), ""
+    return values - values[rests].mean(), ""
 
 
 def _longest_run(flags: Mask) -> int:

@@ -17,8 +17,7 @@ Complex: TypeAlias = NDArray[np.complex128]
 
 
 class Filter(Protocol):
-    """What a filter must offer: its response, the highest frequency it lets through, and how long it rings.
-    """
+    """What a filter must offer: its response, the highest frequency it lets through, and how long it rings."""
 
     @property
     def corner(self) -> float:

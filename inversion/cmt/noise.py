@@ -44,13 +44,27 @@ def autocovariance(noise: tuple[float, float, float], band: Filter, dt: float, n
     return np.asarray(np.fft.irfft(density * gain, size)[:n])
 
 
-def factor(covariance: Array, floor: float = 1e-3) -> Array:
-    """Lower Cholesky factor of a covariance (n, n), with `floor` of its diagonal added as white noise.
+FLOOR = 1e-3
+"""White noise that is added to a covariance, as a share of its diagonal."""
+
+
+def factor(covariance: Array) -> Array:
+    """Lower Cholesky factor of a covariance (n, n), with `FLOOR` of its diagonal added as white noise.
 
     Filtered noise lacks the frequencies that the filter takes away: its covariance alone cannot be inverted.
     """
-    raised = covariance + floor * np.diag(np.diag(covariance))
+    raised = covariance + FLOOR * np.diag(np.diag(covariance))
     return np.asarray(linalg.cholesky(raised, lower=True))
+
+
+def freedom(root: Array) -> float:
+    """Number of independent numbers in n samples whose covariance has the lower Cholesky factor `root` (n, n).
+
+    Directions without noise of their own, in which there is hardly more than the floor, do not count.
+    """
+    floor = FLOOR / (1 + FLOOR) * (root**2).sum(axis=1)
+    inverse = linalg.solve_triangular(root, np.diag(np.sqrt(floor)), lower=True)
+    return float(len(root) - (inverse**2).sum())
 
 
 def whiten(root: Array, values: Array) -> Array:

@@ -151,7 +151,7 @@ class Result:
     unknowns : names of the unknowns besides the tensor.
     constraint, stf, origin, reference : as given; origin is (latitude, longitude), reference a UTC time.
     misfit : |d - s|² / |d|² of the whitened data, the relative RMS of O'Toole et al. (2012).
-    chi2, dof : squared whitened residuals, and number of data less that of unknowns.
+    chi2, dof : squared whitened residuals, and what noise of the assumed size would leave of them on average.
     error_scale : factor on the standard deviations that the misfit made necessary.
     condition : condition number of the scaled Jacobian.
     fits : data and prediction of every data set; dropped : what was left out and why.
@@ -170,7 +170,7 @@ class Result:
     reference: str
     misfit: float
     chi2: float
-    dof: int
+    dof: float
     error_scale: float
     condition: float
     fits: tuple[Fit, ...]
@@ -427,7 +427,7 @@ def _fit(part: Dataset, predicted: Array) -> Fit:
     )  # fmt: skip
 
 
-def _posterior(state: State, constraint: str, turns: Array) -> tuple[Array, float, int, float, float]:
+def _posterior(state: State, constraint: str, turns: Array) -> tuple[Array, float, float, float, float]:
     """Covariance of elements and unknowns, squared residuals, degrees of freedom, error scale, condition
     number.
 
@@ -443,28 +443,17 @@ def _posterior(state: State, constraint: str, turns: Array) -> tuple[Array, floa
     kept = singular > 1e-10 * singular[0]
     inverse = (axes[kept].T / singular[kept]) / np.where(length > 0, length, 1.0)[:, None]
     chi2 = float(state.residual @ state.residual)
-    dof = max(len(state.residual) - matrix.shape[1], 1)
+    parts = [part.whitener for part in problem.data]
+    expected, independent = sum(part.expected for part in parts), sum(part.independent for part in parts)
+    dof = max(expected - matrix.shape[1], 1.0)
     size = chi2 / dof if problem.weighted_alike else max(1.0, chi2 / dof)
     spread = _outwards(sources, constraint, len(problem.unknowns), split, turns) @ inverse
-    covariance = size * _redundancy(problem) * spread @ spread.T
+    covariance = size * expected / independent * spread @ spread.T
     return covariance, chi2, dof, float(np.sqrt(size)), float(singular[0] / singular[kept][-1])
 
 
-def _redundancy(problem: Problem) -> float:
-    """Samples over independent samples, of all data together; 1 where the covariance knows."""
-    rows, independent = 0.0, 0.0
-    for part in problem.data:
-        count = float(part.mask.sum())
-        share = 1.0
-        if not isinstance(part, Offsets) and part.noise is None:
-            share = min(1.0, 2 * part.band.corner * part.records.dt * part.stride)
-        rows, independent = rows + count, independent + share * count
-    return rows / independent
-
-
 def _outwards(sources: Sources, constraint: str, unknowns: int, split: int, turns: Array) -> Array:
-    """Matrix from the columns of the Jacobian to elements (along true axes) and unknowns, source by source.
-    """
+    """Matrix from the columns of the Jacobian to elements (along true axes) and unknowns, source by source."""
     n = len(sources)
     step = 6 + unknowns
     matrix = np.zeros((n * step, split + n * unknowns))
@@ -486,14 +475,18 @@ def _normal(covariance: Array, count: int, rng: np.random.Generator) -> Array:
 
 
 def _matched(planes: Array, best: Array) -> Array:
-    """Planes (count, 2, 3) in the order and on the turn of the circle of the best ones (2, 3)."""
-    flipped = planes[:, ::-1]
+    """Planes (count, 2, 3) in the order, from the side and on the turn of the circle of the best ones (2, 3)."""
 
-    def off(p: Array) -> Array:
-        difference = p - best
-        return np.asarray(difference - 360 * np.round(difference / 360) * [1, 0, 1])
+    def off(p: Array, one: Array) -> Array:
+        # A steep plane may come with its strike from the other side.
+        other = np.array([180.0, 180.0, 0.0]) + p * np.array([1.0, -1.0, -1.0])
+        away = np.stack([p, other]) - one
+        away -= 360 * np.round(away / 360) * np.array([1, 0, 1])
+        nearest = np.argmin((away**2).sum(axis=-1), axis=0)
+        return np.asarray(np.take_along_axis(away, nearest[None, :, None], axis=0)[0])
 
-    straight, crossed = off(planes), off(flipped)
+    pairs = [np.stack([off(planes[:, i], best[0]), off(planes[:, 1 - i], best[1])], axis=1) for i in (0, 1)]
+    straight, crossed = pairs
     swap = (crossed**2).sum((1, 2)) < (straight**2).sum((1, 2))
     return np.where(swap[:, None, None], crossed, straight)
 

@@ -138,6 +138,8 @@ def best(green: Array, data: Array, constraint: str, start: Array | None, prior:
     if constraint != "double_couple" and prior is None:
         return linear
     starts = [linear if start is None else start, linear]
+    if prior is not None:
+        starts.append(linear * (prior.moment / size(linear))[:, None])
     if constraint == "double_couple":
         starts = [nearest_double_couple(one) for one in starts]
     ends = [system.descend(one) for one in starts]
