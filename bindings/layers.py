@@ -105,7 +105,7 @@ class LayeredModel:
         try:
             from pyrocko.dataset import crust2x2
         except ModuleNotFoundError as error:
-            message = 'crust2 needs pyrocko: pip install "dislok[seis]"'
+            message = 'crust2 needs pyrocko: pip install "dislok[crust]"'
             raise ModuleNotFoundError(message, name=error.name) from None
         profile = crust2x2.get_profile(latitude, longitude)
         solid = [profile.get_layer(i) for i in range(8)]

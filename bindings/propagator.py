@@ -41,10 +41,12 @@ __all__ = [
     "Stations",
     "excitation_kernels",
     "kernels",
+    "layer_kernels",
     "location_kernels",
     "seismograms",
     "spectra",
     "static_kernels",
+    "static_layer_kernels",
     "statics",
 ]
 
@@ -394,16 +396,9 @@ def kernels(
     """
     _check_record(dt, n, start, lowpass, quantity, accuracy)
     problem = _problem(model, source, stations, force)
-    if location and problem.strength is None:
-        raise ValueError("location kernels need a source with a moment or a force")
-    pulse = Impulse() if stf is None else stf
-    spectrum = getattr(pulse, "spectrum", pulse)
-    if not callable(spectrum):
-        raise TypeError(f"stf must be a source time function or a callable, got {type(stf).__name__}")
-    reach = float(getattr(pulse, "reach", 0.0))
-    recipe = plan.make(_request(problem, dt, n, start, reach, lowpass, quantity, accuracy))
-    factor = recipe.filter * np.asarray(spectrum(recipe.omega))
-    slope = getattr(pulse, "slope", None)
+    if location:
+        _need_strength(problem, "location kernels need")
+    recipe, factor, slope = _recipe(problem, dt, n, start, stf, lowpass, quantity, accuracy)
     pieces = []
     for chosen in _chunks(problem, len(recipe.omega)):
         values = _integrals(problem, chosen, recipe.omega, recipe.grid)
@@ -449,23 +444,32 @@ def _joined(parts: Any, order: np.ndarray, shape: tuple[int, ...]) -> np.ndarray
     return whole.reshape(*shape, *whole.shape[1:])
 
 
-def _request(problem, dt, n, start, reach, lowpass, quantity, accuracy) -> plan.Request:
-    """What the plan must serve; times are rounded so that nearby problems share a plan."""
-    earliest = float(problem.time.min()) - reach
+def _recipe(problem, dt, n, start, stf, lowpass, quantity, accuracy) -> tuple[plan.Plan, np.ndarray, Any]:
+    """The plan, the spectrum of filter and time function together, and the latter's slope if it has one.
+
+    Times are rounded, not at round numbers, so that nearby problems share a plan.
+    """
+    pulse = Impulse() if stf is None else stf
+    spectrum = getattr(pulse, "spectrum", pulse)
+    if not callable(spectrum):
+        raise TypeError(f"stf must be a source time function or a callable, got {type(stf).__name__}")
+    earliest = float(problem.time.min()) - float(getattr(pulse, "reach", 0.0))
     step = 4.0 * dt
     band = None if lowpass is None else (float(lowpass[0]), float(lowpass[1]))
-    return plan.Request(
-        plan.hashable(problem.layers),
-        problem.receiver,
-        _extent(problem),
-        float(dt),
-        int(n),
-        float(start),
-        step * np.floor(earliest / step),
-        band,
-        quantity,
-        float(accuracy),
+    request = plan.Request(
+        layers=plan.hashable(problem.layers),
+        receiver=problem.receiver,
+        extent=_extent(problem),
+        dt=float(dt),
+        n=int(n),
+        start=float(start),
+        earliest=step * float(np.floor(earliest / step + 0.4)) - 0.4 * step,
+        lowpass=band,
+        quantity=quantity,
+        accuracy=float(accuracy),
     )
+    recipe = plan.make(request)
+    return recipe, recipe.filter * np.asarray(spectrum(recipe.omega)), getattr(pulse, "slope", None)
 
 
 def _check_record(dt, n, start, lowpass, quantity, accuracy) -> None:
@@ -485,6 +489,92 @@ def _check_record(dt, n, start, lowpass, quantity, accuracy) -> None:
 def _check_accuracy(accuracy: float) -> None:
     if not 1e-12 <= accuracy <= 0.1:
         raise ValueError(f"accuracy must lie between 1e-12 and 0.1, got {accuracy}")
+
+
+def layer_kernels(
+    model: LayeredModel,
+    source: PointSource,
+    stations: Stations,
+    dt: float,
+    n: int,
+    *,
+    start: float = 0.0,
+    stf: Any = None,
+    lowpass: tuple[float, float] | None = None,
+    quantity: str = "displacement",
+    accuracy: float = 1e-3,
+    wanted: np.ndarray | None = None,
+) -> np.ndarray:
+    """Derivatives of seismograms with the thickness, vp, vs and rho of every layer.
+
+    Sources and stations stay where they are when a thickness changes and the interfaces below move. The
+    derivatives do not exist where an interface passes through a source.
+
+    Parameters
+    ----------
+    wanted : array of bool, shape (4, n_layers), optional
+        The derivatives to compute; the others are zero. All other parameters are those of :func:`kernels`.
+
+    Returns
+    -------
+    array, shape S + (n_stations, 4, n_layers, 3, n)
+        Per km, km/s, km/s and g/cm³; zero for the thickness of the half-space and the vs of an ocean.
+    """
+    _check_record(dt, n, start, lowpass, quantity, accuracy)
+    problem = _problem(model, source, stations, False)
+    _need_strength(problem, "layer kernels need")
+    recipe, factor, _ = _recipe(problem, dt, n, start, stf, lowpass, quantity, accuracy)
+    late = np.exp(-1j * recipe.omega * problem.time[:, None])
+
+    def records(field: np.ndarray) -> np.ndarray:
+        return timeseries.records(field * (factor * late)[:, None, None], recipe.matrix)
+
+    return _along_layers(problem, recipe.omega, recipe.grid, records, wanted)
+
+
+def static_layer_kernels(
+    model: LayeredModel,
+    source: PointSource,
+    stations: Stations,
+    *,
+    accuracy: float = 1e-6,
+    wanted: np.ndarray | None = None,
+) -> np.ndarray:
+    """Derivatives of static offsets with the layers: as `layer_kernels`, without the axis of time."""
+    _check_accuracy(accuracy)
+    problem = _problem(model, source, stations, False)
+    _need_strength(problem, "layer kernels need")
+    omega = np.zeros(1, dtype=complex)
+    grid, _ = plan.make_grid(
+        plan.hashable(problem.layers), problem.receiver, _extent(problem), tuple(omega), accuracy
+    )
+    return _along_layers(problem, omega, grid, lambda field: field[..., 0].real, wanted)
+
+
+def _along_layers(problem: _Problem, omega, grid, finish, wanted) -> np.ndarray:
+    """Derivatives with the properties of the layers, by one sweep for each."""
+    layers, count = problem.layers, len(problem.layers.vp)
+    exists = np.ones((4, count), dtype=bool)
+    exists[0, -1], exists[2, 0] = False, not layers.ocean
+    asked = exists if wanted is None else exists & np.asarray(wanted, dtype=bool)
+    everything = np.arange(len(problem.depth))
+    result: np.ndarray | None = None
+    for row, layer in np.argwhere(asked):
+        unit = np.zeros((4, count))
+        unit[row, layer] = 1.0
+        values = _integrals(problem, everything, omega, grid, Layers(*unit, layers.qp, layers.qs))
+        slopes = finish(_motion(problem, everything, values, False, False, False).seismogram)
+        if result is None:
+            result = np.zeros((*slopes.shape[:2], 4, count, *slopes.shape[2:]))
+        result[:, :, row, layer] = slopes
+    if result is None:
+        raise ValueError("wanted names no derivative that exists")
+    return result.reshape(*problem.shape, *result.shape[1:])
+
+
+def _need_strength(problem: _Problem, what: str) -> None:
+    if problem.strength is None:
+        raise ValueError(f"{what} a source with a moment or a force")
 
 
 def excitation_kernels(model, source, stations, dt, n, **keywords) -> np.ndarray:
@@ -510,6 +600,9 @@ def location_kernels(model, source, stations, dt, n, **keywords) -> np.ndarray:
 def seismograms(model, source, stations, dt, n, **keywords) -> np.ndarray:
     """Motion of the stations; parameters as in :func:`kernels`.
 
+    A torch tensor among the source's fields or the model's properties makes the result a tensor, which is
+    differentiable with respect to them.
+
     Returns
     -------
     array, shape S + (n_stations, 3, n)
@@ -517,8 +610,18 @@ def seismograms(model, source, stations, dt, n, **keywords) -> np.ndarray:
     """
     if source.moment is None and source.force is None:
         raise ValueError("seismograms need a source with a moment or a force")
+    if _holds_torch(model, source):
+        from dislok.propagator_autograd import differentiable
+
+        return differentiable(model, source, stations, (dt, n), keywords)
     result = kernels(model, source, stations, dt, n, moment=False, location=False, **keywords)
     return result.seismogram  # type: ignore[return-value]
+
+
+def _holds_torch(model: LayeredModel, source: PointSource) -> bool:
+    """Is any property of the model or the source a torch tensor?"""
+    values = (*source, *(getattr(model, name) for name in ("thickness", "vp", "vs", "rho")))
+    return any(type(value).__module__.partition(".")[0] == "torch" for value in values)
 
 
 def static_kernels(
@@ -555,6 +658,10 @@ def statics(
     """Static offsets (m), shape S + (n_stations, 3)."""
     if source.moment is None and source.force is None:
         raise ValueError("static offsets need a source with a moment or a force")
+    if _holds_torch(model, source):
+        from dislok.propagator_autograd import differentiable
+
+        return differentiable(model, source, stations, (), {"accuracy": accuracy})
     result = static_kernels(model, source, stations, accuracy=accuracy, moment=False, location=False)
     return result.seismogram  # type: ignore[return-value]
 
@@ -597,8 +704,8 @@ def _at_frequencies(model, source, stations, omega, accuracy, moment, location, 
     """Kernels at given frequencies, by a grid of wavenumbers that is verified."""
     _check_accuracy(accuracy)
     problem = _problem(model, source, stations, force)
-    if location and problem.strength is None:
-        raise ValueError("location kernels need a source with a moment or a force")
+    if location:
+        _need_strength(problem, "location kernels need")
     key = tuple(complex(each) for each in omega)
     extent = _extent(problem)
     grid, error = plan.make_grid(plan.hashable(problem.layers), problem.receiver, extent, key, accuracy)

@@ -54,7 +54,7 @@ class Complex:
         if not isinstance(other, Complex):
             return Complex(self.re * other, self.im * other)
         a, b = self, other
-        return Complex(a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re)
+        return Complex(product(a.re, b.re) - product(a.im, b.im), product(a.re, b.im) + product(a.im, b.re))
 
     __rmul__ = __mul__
 
@@ -62,8 +62,15 @@ class Complex:
         return self * reciprocal(other)
 
 
+def product(a: Any, b: Any) -> Any:
+    """a b; zero by structure where a factor is, also beside a jet."""
+    return ZERO if b is ZERO else a * b
+
+
 def square(z: Complex) -> Complex:
     """The square, with the two equal halves of the imaginary part taken together."""
+    if z.im is ZERO:
+        return Complex(z.re * z.re)
     return Complex(z.re * z.re - z.im * z.im, 2.0 * (z.re * z.im))
 
 

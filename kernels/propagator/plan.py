@@ -71,8 +71,9 @@ def rounded(extent: Extent) -> Extent:
     """The extent of a class of similar problems that contains this one."""
 
     def step(x: float, up: bool) -> float:
-        exponent = _STEPS * np.log2(max(x, 1e-6))
-        return float(2.0 ** ((np.ceil(exponent - 1e-9) if up else np.floor(exponent + 1e-9)) / _STEPS))
+        # an offset keeps the steps away from round numbers
+        exponent = _STEPS * np.log2(max(x, 1e-6)) + 0.3
+        return float(2.0 ** (((np.ceil(exponent) if up else np.floor(exponent)) - 0.3) / _STEPS))
 
     return Extent(step(extent.nearest, False), step(extent.deepest, True), step(extent.distance, True))
 
