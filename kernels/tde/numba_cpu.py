@@ -373,7 +373,7 @@ def launch(
         run(
             obs, tri, along, chunk, (worker, workers), lift, _code(*case), constants, count,
             (by_lane, lane_sums), (others, other_sums[worker]), tuple(kept),
-            _scratch(obs, tri, along, count), stop,
+            _scratch(obs, tri, along, count, lane_sums.shape[1]), stop,
         )  # fmt: skip
 
     _share(work, workers, threads, stop)
@@ -402,10 +402,11 @@ def _workers(lanes: int, pairs: int, threads: int | None) -> int:
     return max(1, min(threads or default_threads(), -(-lanes // LANES)))
 
 
-def _scratch(obs: np.ndarray, tri: np.ndarray, along: tuple[bool, bool], count: int) -> tuple[Any, ...]:
+def _scratch(obs, tri, along: tuple[bool, bool], count: int, summed: int) -> tuple[Any, ...]:
+    """Work memory of `run` for `count` rows of results, `summed` of them for each lane."""
     dtype = obs.dtype
     sizes = [a.shape[1] * (CHUNK if runs else LANES) for a, runs in ((obs, along[0]), (tri, along[1]))]
-    sizes += [a.shape[1] * LANES for a in (obs, tri)] + [count * LANES, 16 * CHUNK, CHUNK]
+    sizes += [a.shape[1] * LANES for a in (obs, tri)] + [count * LANES, summed * CHUNK, CHUNK]
     return (*(np.empty(size, dtype) for size in sizes), np.empty(CHUNK + 1, np.int64))
 
 
