@@ -34,7 +34,6 @@ from .pair import (
     far_node_parameters,
     far_node_surface,
     near,
-    near_corner,
     near_surface,
     near_surface_parameters,
     packed,
@@ -182,6 +181,7 @@ HESSIANS = {
 
 _EXTRA_AT = np.uint64(EXTRA * LANES)
 _FRAME_AT = np.uint64(FRAME * LANES)
+_SECOND = LEVELS.index("second")
 _AL, _AW = np.uint64(PAIR.index("al1")), np.uint64(PAIR.index("aw1"))
 _RATE = np.uint64((PAIR.index("l1") - PAIR.index("al1")) * LANES)
 
@@ -202,10 +202,16 @@ def closed_form(operation: Operation, surface: bool) -> Callable[..., None]:
     return closed_form
 
 
-def corners(level: str, real: type) -> Callable[..., None]:
-    """Frame rows by the closed form, corner by corner so that the code stays small."""
-    count = np.uint64(FRAME_ROWS[level] * LANES)
-    formula = near_corner_third if level == "third" else second_corner
+def whole(rows, nu, eps):
+    """Frame rows of level "second" by the closed form."""
+    for i in range(np.uint64(LANES)):
+        pair = load(rows, i, PAIR_ROWS)
+        store(rows, _FRAME_AT + i, near(_SECOND, pair, number(nu), number(eps)))
+
+
+def corners(real: type) -> Callable[..., None]:
+    """Frame rows of level "third" by the closed form, corner by corner so that the code stays small."""
+    count = np.uint64(FRAME_ROWS["third"] * LANES)
 
     def corners(rows, nu, eps):
         for i in range(count):
@@ -221,7 +227,9 @@ def corners(level: str, real: type) -> Callable[..., None]:
                 (edge_w,) = load(rows, aw + i, 1)
                 (rate_l,) = load(rows, al + _RATE + i, 1)
                 (rate_w,) = load(rows, aw + _RATE + i, 1)
-                terms = formula(pair, along, number(nu), number(eps), edge_l, edge_w, rate_l, rate_w)
+                terms = near_corner_third(
+                    pair, along, number(nu), number(eps), edge_l, edge_w, rate_l, rate_w
+                )
                 accumulate(rows, _FRAME_AT + i, terms, sign)
 
     return corners
@@ -264,12 +272,6 @@ def finish(operation: Operation) -> Callable[..., None]:
 
 
 # Third derivatives are taken along the direction in the extra rows; to the others it means nothing.
-
-
-@scalar
-def second_corner(pair, direction, nu, eps, al, aw, rate_l, rate_w):
-    """`near_corner`, whatever the direction."""
-    return near_corner(pair, nu, eps, al, aw, rate_l, rate_w)
 
 
 @scalar
@@ -320,12 +322,13 @@ def code_for(place: int, operation: Operation, surface: bool, native: Any) -> in
             return address(finish(operation), types.CPointer(native))
         if operation.fused:
             return address(closed_form(operation, surface), types.CPointer(native), native, native)
-        return _corners(operation.level, native)
+        return _frame(operation.level, native)
 
 
 @cache
-def _corners(level: str, native: Any) -> int:
-    return address(corners(level, real_type(native)), types.CPointer(native), native, native)
+def _frame(level: str, native: Any) -> int:
+    code = corners(real_type(native)) if level == "third" else whole
+    return address(code, types.CPointer(native), native, native)
 
 
 @cache

@@ -153,10 +153,11 @@ def frame_rows(level, pair, nu, displacement):
 
 @scalar
 def near(level, pair, nu, eps):
-    """Rows of a rectangle by its closed form; `level` is a place in `LEVELS`, but not that of "second"."""
-    x, y, z, c, sd, cd = frame_jets(pair, 1)
+    """Rows of a rectangle by its closed form; `level` is a place in `LEVELS`."""
+    order = 2 if LEVELS[level] == "second" else 1
+    x, y, z, c, sd, cd = frame_jets(pair, order)
     edges, rates = edges_and_rates(pair)
-    fields = rectangle_fields(x.v, y.v, z.v, c.v, sd.v, cd.v, edges, eps, 1)
+    fields = rectangle_fields(x.v, y.v, z.v, c.v, sd.v, cd.v, edges, eps, order)
     of_real, of_image = (local_variables(x, y, d, sd, cd, z, rates) for d in (c + z, c - z))
     return frame_rows(LEVELS[level], pair, nu, chained(fields, of_real, of_image))
 
@@ -185,7 +186,7 @@ def local_variables(x, y, d, sd, cd, z, rates):
 
 @scalar
 def near_surface(level, pair, nu, eps):
-    """`near` for an observer at the surface."""
+    """`near` for an observer at the surface, but not for level "second"."""
     displacement = at_surface(pair, eps, 1)
     return frame_rows(
         LEVELS[level], pair, nu, lambda u, m, order: traction_free(displacement(u, m, order), m)

@@ -29,5 +29,5 @@ def test_other_families_do_not_count(monkeypatch):
 
 def test_installations_share_machine_code(tmp_path, monkeypatch):
     monkeypatch.setattr(cpu.config, "CACHE_DIR", str(tmp_path))
-    dispatcher = cpu.kernel(numba_cpu.next_run.py_func)
+    dispatcher = cpu.kernel(numba_cpu.at_surface.py_func)
     assert dispatcher._cache._cache_file._cache_path == str(tmp_path / "dislok" / "okada")

@@ -19,7 +19,7 @@ ARITHMETIC = re.compile(r"\bv(?:f?n?m(?:add|sub)\w*|add|sub|mul|div|sqrt)(p|s)[s
 
 
 def assembly(function, dtype, *arguments):
-    """Machine code of a function of a block's rows, compiled afresh (code from the cache cannot be inspected)."""
+    """Machine code of a function of a block's rows, compiled afresh: code from the cache cannot be inspected."""
     fresh = numba.njit(error_model="numpy", fastmath={"contract", "nsz", "arcp"}, nogil=True)(function)
     real = numba.from_dtype(np.dtype(dtype))
     kinds = {"real": real, "count": numba.int64}
@@ -33,9 +33,9 @@ def near(name, dtype=np.float64, surface=False):
     return assembly(kernels.closed_form(OPERATIONS[name], surface), dtype, "real", "real")
 
 
-def corners(dtype):
+def second(dtype):
     """Machine code of second derivatives by the closed form."""
-    return assembly(kernels.corners("second", dtype), dtype, "real", "real")
+    return assembly(kernels.whole, dtype, "real", "real")
 
 
 def far(level, dtype=np.float64):
@@ -78,7 +78,7 @@ def test_quadrature_is_vector_code(level):
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_derivatives_are_vector_code(dtype):
     check(near("first", dtype))
-    check(corners(dtype))
+    check(second(dtype))
     check(far("first", dtype))
     check(far("second", dtype))
 
