@@ -7,9 +7,9 @@ import time
 import warnings
 from pathlib import Path
 
-from . import gpu, memory, peers, report, roofline, suite
+from . import gpu, memory, peers, report, roofline, suite, triangles
 
-SECTIONS = ("comparisons", "scaling", "dtypes", "overhead", "memory", "roofline")
+SECTIONS = ("comparisons", "triangles", "scaling", "dtypes", "overhead", "memory", "roofline")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -63,9 +63,11 @@ def measure(settings: suite.Settings, sections: list[str]) -> dict:
     """The CPU part: facts, the codes that were found, and one list of rows for each section."""
     facts = report.facts()
     present, absent = peers.find()
+    cutde = triangles.find()
     steps = {
         "comparisons": lambda: suite.compare(present, settings, say),
-        "scaling": lambda: suite.scaling(present, settings, say),
+        "triangles": lambda: triangles.compare(settings, say),
+        "scaling": lambda: suite.scaling(present, settings, say) + triangles.scaling(settings, say),
         "dtypes": lambda: suite.dtypes(settings, say),
         "overhead": lambda: suite.overhead(settings, say),
         "memory": lambda: memory.rows(loads(settings), settings.quick, say),
@@ -74,7 +76,10 @@ def measure(settings: suite.Settings, sections: list[str]) -> dict:
     found = {
         "facts": facts,
         "quick": settings.quick,
-        "codes": suite.presence(present, absent),
+        "codes": suite.presence(
+            present + ([] if isinstance(cutde, peers.Absent) else [cutde]),
+            absent + ([cutde] if isinstance(cutde, peers.Absent) else []),
+        ),
         "notes": peers.NOTES,
     }
     return found | {name: step() for name, step in steps.items() if name in sections}

@@ -88,7 +88,8 @@ def render(report: dict) -> str:
     """The whole report as text."""
     parts = [
         _head(report),
-        _comparisons(report),
+        _comparisons(report, "comparisons", "Beside other codes"),
+        _comparisons(report, "triangles", "Triangles"),
         _scaling(report),
         _pairs(report, "dtypes"),
         _pairs(report, "overhead"),
@@ -113,7 +114,7 @@ def _head(report: dict) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _comparisons(report: dict) -> str:
+def _comparisons(report: dict, key: str, title: str) -> str:
     lines = [
         [
             row["case"],
@@ -125,11 +126,11 @@ def _comparisons(report: dict) -> str:
             goal(row),
             agreement(row),
         ]
-        for row in report.get("comparisons", [])
+        for row in report.get(key, [])
     ]
     head = ["one core, ns per pair", "dislok", "other", "ns", "times faster (quartiles)"]
     head += ["by processor time", "goal", "difference"]
-    return table("Beside other codes", head, lines)
+    return table(title, head, lines)
 
 
 def _scaling(report: dict) -> str:
@@ -203,5 +204,5 @@ def _gpu(report: dict) -> str:
 
 def shortfalls(report: dict) -> list[str]:
     """Results that disagree: figures that must not be used."""
-    rows: list[dict[str, Any]] = report.get("comparisons", [])
+    rows: list[dict[str, Any]] = [*report.get("comparisons", []), *report.get("triangles", [])]
     return [f"{r['case']}: {r['other']} differs by {r['difference']:.1e}" for r in rows if not r["agrees"]]

@@ -42,6 +42,10 @@ class Settings:
         """Number of observers of a case."""
         return min(case.n, QUICK) if self.quick else case.n
 
+    def wants(self, name: str) -> bool:
+        """Whether the case of this name is to be measured."""
+        return not self.only or any(word.lower() in name.lower() for word in self.only)
+
     def work(self, run: Run) -> Work:
         """What is timed of another code's run."""
         if not run.parts:
@@ -85,7 +89,11 @@ def _compare_one(case: Case, peers: list[Peer], settings: Settings) -> list[dict
     met = duels(
         mine.call, work or {"": Work((mine.call,))}, settings.budget, min(case.rounds, settings.least)
     )
-    return [_row(case, name, duel, problem.pairs, apart.get(name, 0.0)) for name, duel in met.items()]
+    return [
+        row(case.name, name, duel, problem.pairs, apart.get(name, 0.0), case.goal, case.dtype)
+        | {"observers": len(problem.obs)}
+        for name, duel in met.items()
+    ]
 
 
 def _of(peer: Peer, case: Case, small: Any) -> NDArray:
@@ -99,22 +107,24 @@ def result(run: Run) -> NDArray:
     return run.result((run.parts[0] if run.parts else run.call)())
 
 
-def _row(case: Case, name: str, duel: Duel, pairs: int, apart: float) -> dict:
-    goal = case.goal[1] if case.goal and case.goal[0] == name else None
+def row(
+    case: str, name: str, duel: Duel, pairs: int, apart: float, goal: tuple = (), dtype: type = np.float64
+) -> dict:
+    """What a duel with the code `name` says; `goal` is a code, and how many times faster than it is wanted."""
+    wanted = goal[1] if goal and goal[0] == name else None
     faster = duel.faster
     return {
-        "case": case.name,
-        "observers": pairs if case.kind != "patches" else pairs // 50,
+        "case": case,
         "pairs": pairs,
         "other": name,
         "ours_ns": nanoseconds(duel.ours.seconds, pairs),
         "other_ns": nanoseconds(duel.theirs.seconds, pairs) if name else None,
         "times_faster": spread_row(faster) if name else None,
         "times_faster_by_processor": spread_row(duel.faster_by_processor) if name else None,
-        "goal": goal,
-        "met": None if goal is None else bool(faster.median >= goal),
+        "goal": wanted,
+        "met": None if wanted is None else bool(faster.median >= wanted),
         "difference": apart,
-        "agrees": bool(apart <= TOLERANCE[np.dtype(case.dtype).itemsize]),
+        "agrees": bool(apart <= TOLERANCE[np.dtype(dtype).itemsize]),
         "rounds": len(duel.ours.seconds),
         "pieces": duel.pieces,
         "processor_share": min(duel.ours.share, duel.theirs.share),
@@ -165,9 +175,9 @@ def scaling(peers: list[Peer], settings: Settings, say: Callable[[str], Any]) ->
             say(f"two threads: {case.name}")
             problem = case.problem(settings.size(case))
             one, two = (ours.run(case.operation, problem, k).call for k in (1, 2))
-            rows.append(_scaling_row(case, "dislok", one, two, problem.pairs, settings, goal=1.8))
+            rows.append(scaling_row(case.name, "dislok", one, two, problem.pairs, settings, goal=1.8))
             rows += [
-                _scaling_row(case, p.name, *calls, problem.pairs, settings)
+                scaling_row(case.name, p.name, *calls, problem.pairs, settings)
                 for p in peers
                 if p.name == "pyrocko" and (calls := _one_and_two(p, case.operation, problem))
             ]
@@ -179,8 +189,8 @@ def _one_and_two(peer: Peer, operation: str, problem: Any) -> tuple[Callable, Ca
     return (one.call, two.call) if one and two else None
 
 
-def _scaling_row(
-    case: Case,
+def scaling_row(
+    case: str,
     name: str,
     one: Callable,
     two: Callable,
@@ -188,12 +198,13 @@ def _scaling_row(
     settings: Settings,
     goal: float | None = None,
 ) -> dict:
+    """What two threads make of one."""
     one()
     two()
     duel = duels(two, {name: Work((one,))}, settings.budget, settings.least)[name]
     faster = duel.faster
     return {
-        "case": case.name,
+        "case": case,
         "code": name,
         "one_ns": nanoseconds(duel.theirs.seconds, pairs),
         "two_ns": nanoseconds(duel.ours.seconds, pairs),
