@@ -61,9 +61,11 @@ def listric(depth: float, dips: tuple[float, float] | float, top: float = 0.0, s
     first, last = np.deg2rad(ends)
     if first == last:
         return np.stack([(z - top) / np.tan(first), z], axis=-1)
-    # The integral of cot(dip) over depth, where the dip is first + rate (z - top).
+    # The integral of cot(dip) over depth, log(sin(first + turn) / sin(first)) / rate, without cancellation.
     rate = (last - first) / (depth - top)
-    return np.stack([np.log(np.sin(first + rate * (z - top)) / np.sin(first)) / rate, z], axis=-1)
+    turn = rate * (z - top)
+    gain = np.sin(turn) / np.tan(first) - 2 * np.sin(turn / 2) ** 2
+    return np.stack([np.log1p(gain) / rate, z], axis=-1)
 
 
 def trace_mesh(trace: ArrayLike, profile: ArrayLike, patch: float, across: str = "mean") -> Mesh:

@@ -36,9 +36,12 @@ def read_mesh(path: str | Path, *, unit: float = 1.0, turn: bool = True) -> Mesh
         If the file holds no triangles, or they cannot be a fault (see `Mesh`).
     """
     meshio = _meshio()
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path}: no such file")
     try:
         content = meshio.read(path)
-    except meshio.ReadError as error:
+    except (Exception, SystemExit) as error:
+        # meshio ends the process when a reader gives up, and its readers raise whatever their formats bring.
         raise ValueError(f"{path}: meshio cannot read this file: {error}") from error
     blocks = [block.data for block in content.cells if block.type == "triangle"]
     if not blocks:

@@ -159,7 +159,7 @@ def _check_once(ordered: Indices) -> None:
 def _check_orientation(edges: Any, owner: Any) -> None:
     against = edges[:, 0, 0] == edges[:, 1, 0]
     if against.any():
-        i, j = (int(v) for v in owner[np.argmax(against)])
+        i, j = sorted(int(v) for v in owner[np.argmax(against)])
         refuse(
             "triangles", f"{i} and {j}", "neighbours that face opposite ways; `dislok.tde.orient` turns them"
         )

@@ -127,7 +127,7 @@ def _boxed(factor: Array, target: Array, lower: Array, upper: Array) -> Boxed:
         x = optimize.nnls(factor, target, maxiter=30 * target.size)[0]
         return Boxed(x, x > 0, found.rounds, True)
     slow = optimize.lsq_linear(factor, target, (lower, upper), method="bvls", max_iter=30 * target.size)
-    return Boxed(slow.x, slow.active_mask == 0, found.rounds + slow.nit, slow.success)
+    return Boxed(np.clip(slow.x, lower, upper), slow.active_mask == 0, found.rounds + slow.nit, slow.success)
 
 
 def _polished(factor: Array, target: Array, boxed: Boxed, lower: Array, upper: Array) -> Array:
