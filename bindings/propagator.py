@@ -38,6 +38,7 @@ __all__ = [
     "LayeredModel",
     "PlanError",
     "PointSource",
+    "SpectralKernels",
     "Stations",
     "excitation_kernels",
     "kernels",
@@ -45,6 +46,7 @@ __all__ = [
     "location_kernels",
     "seismograms",
     "spectra",
+    "spectral_kernels",
     "static_kernels",
     "static_layer_kernels",
     "statics",
@@ -698,6 +700,76 @@ def spectra(
                 result = np.zeros((*part.shape[:-1], len(omega)), dtype=complex)
             result[..., those] = part
     return result
+
+
+class SpectralKernels:
+    """Spectra of point sources whose moment tensors are still open; what :func:`spectral_kernels` returns.
+
+    Attributes
+    ----------
+    omega : array (n_omega,), complex
+        Angular frequencies (rad/s).
+    moment : array, shape S + (n_stations, 6, 3, n_omega), complex
+        Velocity that a step in each element of the moment tensor makes (m/s per Hz per N m); at frequency 0
+        the static offset (m per N m).
+    accuracy : float
+        Estimated error, relative to the strongest motion at a station.
+    """
+
+    def __init__(self, problem: _Problem, omega: np.ndarray, values: np.ndarray, accuracy: float) -> None:
+        self.omega, self.accuracy = omega, accuracy
+        self._problem, self._values = problem, values
+        self._all = np.arange(len(problem.depth))
+        moment = _motion(problem, self._all, values, True, False, False).moment
+        self.moment = moment.reshape(*problem.shape, *moment.shape[1:])
+
+    def location(self, moment: Any) -> np.ndarray:
+        """Derivatives with the place of sources of given tensors, from the same integrals.
+
+        Parameters
+        ----------
+        moment : array_like, shape (6,), (3, 3) or these after S
+            Moment tensors (N m).
+
+        Returns
+        -------
+        array, shape S + (n_stations, 3, 3, n_omega), complex
+            With x, y (per km, or per degree) and depth (per km); then east, north, up.
+        """
+        shape = self._problem.shape
+        strength = _strength(PointSource(0.0, 0.0, 1.0, moment=moment), shape)
+        problem = self._problem._replace(strength=strength)
+        place = _motion(problem, self._all, self._values, False, False, True).place
+        return place.reshape(*shape, *place.shape[1:])
+
+
+def spectral_kernels(
+    model: LayeredModel, source: PointSource, stations: Stations, omega: Any, *, accuracy: float = 1e-3
+) -> SpectralKernels:
+    """Spectra per element of the moment tensor, and the derivatives with the place of any tensor.
+
+    For inversions, which find the tensor from the first and then need the second: both come from one sweep.
+
+    Parameters
+    ----------
+    model, source, stations : LayeredModel, PointSource, Stations
+        Moment and time of the source do not count.
+    omega : array_like, shape (n_omega,)
+        Complex angular frequencies as of :func:`spectra`, or [0] for static offsets.
+    accuracy : float
+        Relative to the strongest motion of any element at the same station.
+    """
+    _check_accuracy(accuracy)
+    problem = _problem(model, PointSource(source.x, source.y, source.depth), stations, False)
+    omega = np.atleast_1d(np.asarray(omega, dtype=complex))
+    if np.any(omega) and not ((omega.imag < 0.0) & (omega.real >= 0.0)).all():
+        raise ValueError(f"omega must have negative imaginary parts, or be [0]; got {omega}")
+    key = tuple(complex(each) for each in omega)
+    grid, error = plan.make_grid(
+        plan.hashable(problem.layers), problem.receiver, _extent(problem), key, accuracy
+    )
+    values = _integrals(problem, np.arange(len(problem.depth)), omega, grid)
+    return SpectralKernels(problem, omega, values, error)
 
 
 def _at_frequencies(model, source, stations, omega, accuracy, moment, location, force, finish) -> Kernels:

@@ -123,8 +123,6 @@ class Field:
         Relative accuracy asked of the kernels.
     stf : str
         Name of the source time function, a key of `STF`.
-    slopes : bool
-        Whether the derivatives with respect to the places will be needed.
     """
 
     def __init__(
@@ -135,25 +133,22 @@ class Field:
         sources: Sources,
         accuracy: float,
         stf: str = "impulse",
-        slopes: bool = True,
     ) -> None:
         self.data, self.stf = data, stf
         self.circle = None if isinstance(data, Offsets) else circle(data)
         omega = np.zeros(1, complex) if self.circle is None else self.circle.omega
-        spectra = propagator.spectral_kernels(
+        self._turn = places.turn
+        self._spectra = propagator.spectral_kernels(
             model,
             propagator.PointSource(sources.east, sources.north, sources.depth),
             propagator.Stations(places.x, places.y),
             omega,
             accuracy=accuracy,
-            location=slopes,
         )
-        self._turn = places.turn
-        self._moment, self._gradient = spectra.moment, spectra.gradient
 
     def green(self, sources: Sources) -> Array:
         """Data per N·m of each tensor element, (n_sources, n_stations, 3[, n_times], 6)."""
-        rows = [self._samples(self._moment[k] * self._pulse(sources, k)) for k in range(len(sources))]
+        rows = [self._samples(self._spectra.moment[k] * self._pulse(sources, k)) for k in range(len(sources))]
         return np.stack([np.moveaxis(row, 1, -1) for row in rows])
 
     def slopes(self, sources: Sources, unknowns: tuple[str, ...]) -> Array:
@@ -162,22 +157,24 @@ class Field:
         Shape (n_sources, n_stations, 3[, n_times], n_unknowns).
         """
         tables = []
+        location = self._spectra.location(sources.tensor) if set(PLACE) & set(unknowns) else None
         for k in range(len(sources)):
-            spectra = np.stack([self._slope(sources, k, name) for name in unknowns], axis=1)
+            place = None if location is None else location[k]
+            spectra = np.stack([self._slope(sources, k, name, place) for name in unknowns], axis=1)
             tables.append(np.moveaxis(self._samples(spectra), 1, -1))
         return np.stack(tables)
 
-    def _slope(self, sources: Sources, k: int, name: str) -> Complex:
+    def _slope(self, sources: Sources, k: int, name: str, place: Complex | None) -> Complex:
         """Spectrum (n_stations, 3, n_omega) of the derivative with respect to one unknown."""
-        tensor, pulse = sources.tensor[k], self._pulse(sources, k)
+        pulse = self._pulse(sources, k)[:, 0]
         if name in PLACE:
-            assert self._gradient is not None
-            return np.einsum("smcw,m->scw", self._gradient[k][:, PLACE.index(name)], tensor) * pulse[:, 0]
-        whole = np.einsum("smcw,m->scw", self._moment[k], tensor)
+            assert place is not None
+            return np.asarray(place[:, PLACE.index(name)] * pulse)
+        whole = np.einsum("smcw,m->scw", self._spectra.moment[k], sources.tensor[k])
         if self.circle is None:
             return np.zeros_like(whole)
         if name == "time":
-            return whole * pulse[:, 0] * (-1j * self.circle.omega)
+            return whole * pulse * (-1j * self.circle.omega)
         return whole * self._pulse(sources, k, slope=True)[:, 0]
 
     def _pulse(self, sources: Sources, k: int, slope: bool = False) -> Complex:

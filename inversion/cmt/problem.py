@@ -176,10 +176,10 @@ class Problem:
         """Names of all stations with at least one fitted sample, sorted."""
         return np.unique(self.row_station)
 
-    def at(self, sources: Sources, slopes: bool = True) -> System:
+    def at(self, sources: Sources) -> System:
         """The problem's linear part at the places of sources."""
         fields = tuple(
-            Field(part, places, self.model, sources, self.accuracy, self.stf, slopes)
+            Field(part, places, self.model, sources, self.accuracy, self.stf)
             for part, places in zip(self.data, self.places, strict=True)
         )
         return System(self, fields)
@@ -261,11 +261,9 @@ class State(NamedTuple):
         return float(self.residual @ self.residual / (target @ target))
 
 
-def evaluate(
-    problem: Problem, sources: Sources, constraint: str, *, refit: bool, slopes: bool = True
-) -> State:
+def evaluate(problem: Problem, sources: Sources, constraint: str, *, refit: bool) -> State:
     """Residuals of sources, whose tensors are first replaced by the best ones if `refit`."""
-    system = problem.at(sources, slopes)
+    system = problem.at(sources)
     green = system.green(sources)
     if refit:
         sources = system.fit(sources, constraint, green)

@@ -188,7 +188,7 @@ def predicted_without(state: State, constraint: str, station: str) -> tuple[Sour
         raise ValueError(f"no station {station!r} in this problem; there are {', '.join(problem.stations)}")
     weights = {other: float(other != station) for other in problem.stations.tolist()}
     sources, _ = _again(problem, state, constraint, weights)
-    unseen = evaluate(problem, sources, constraint, refit=False, slopes=False)
+    unseen = evaluate(problem, sources, constraint, refit=False)
     rows = problem.row_station == station
     left, target = unseen.residual[rows], problem.target[rows]
     return sources, float(1 - left @ left / (target @ target))

@@ -254,7 +254,7 @@ def scan(
     for i, x in enumerate(axes[0]):
         for j, y in enumerate(axes[1]):
             column = Sources.at(x, y, axes[2], 0.0, duration)
-            system = problem.at(column, slopes=False)
+            system = problem.at(column)
             for m, t in enumerate(axes[3]):
                 timed = Sources.at(x, y, axes[2], t, duration)
                 green = system.green(timed)

@@ -64,7 +64,7 @@ def synthetic_records(
     records = Records(names, latitude, longitude, times, empty, REFERENCE, quantity)
     band = CosineLowpass(0.6 * nyquist, 0.95 * nyquist)
     table = Waveforms(records, band, (times[0], times[-1]), "ENU")
-    field = Field(table, geometry(latitude, longitude, origin), model, sources, accuracy, stf, slopes=False)
+    field = Field(table, geometry(latitude, longitude, origin), model, sources, accuracy, stf)
     values = np.einsum("ksite,ke->sit", field.green(sources), sources.tensor)
     return Records(names, latitude, longitude, times, values, REFERENCE, quantity)
 

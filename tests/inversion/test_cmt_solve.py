@@ -114,7 +114,7 @@ def test_last_sample_is_the_static_offset():
     source = true_source()
     records = synthetic_records(lat, lon, CRUST, source, ORIGIN, end=200.0)
     table = OffsetTable(records.station, lat, lon, np.zeros((4, 3)), np.ones((4, 3)))
-    field = Field(Offsets(table), geometry(lat, lon, ORIGIN), CRUST, source, 1e-6, slopes=False)
+    field = Field(Offsets(table), geometry(lat, lon, ORIGIN), CRUST, source, 1e-6)
     static = field.green(source)[0] @ source.tensor[0]
     np.testing.assert_allclose(records.values[..., -1], static, atol=2e-3 * np.abs(static).max())
 
@@ -135,7 +135,7 @@ def test_static_offsets_join_the_waveforms(table3):
     empty = OffsetTable(
         np.array([f"G{i}" for i in range(len(lat))]), lat, lon, np.zeros((len(lat), 3)), np.full((len(lat), 3), 1e-4)
     )
-    field = Field(Offsets(empty), geometry(lat, lon, ORIGIN), CRUST, truth, 1e-5, slopes=False)
+    field = Field(Offsets(empty), geometry(lat, lon, ORIGIN), CRUST, truth, 1e-5)
     offsets = Offsets(empty._replace(offset=field.green(truth)[0] @ truth.tensor[0]))
     waves = replace(table3.data[0], sigma=1e-3)
     joint = Problem([waves, offsets], CRUST, ORIGIN)
