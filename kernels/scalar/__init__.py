@@ -54,7 +54,7 @@ from .functions import (
 from .jets import Jet, packed
 from .lowering import register
 from .symbol import ZERO
-from .tangents import Tangent, primal, tangent, with_tangent
+from .tangents import Tangent, mixed, primal, tangent, with_tangent, with_tangents
 from .types import JetType
 
 register()
@@ -82,6 +82,7 @@ __all__ = [
     "log1p",
     "maximum",
     "minimum",
+    "mixed",
     "number",
     "packed",
     "polynomial",
@@ -100,4 +101,5 @@ __all__ = [
     "value",
     "where",
     "with_tangent",
+    "with_tangents",
 ]

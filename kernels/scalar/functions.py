@@ -425,9 +425,15 @@ def chain(v: Any, gradients: Sequence[Any], variables: Sequence[Any]) -> Any:
 
 def _chain_tangent(v: Any, gradients: Sequence[Any], variables: Sequence[Any]) -> Any:
     """The plain number `v` with the tangent that follows from those of the variables."""
-    terms = [(primal(value_of(g)), value_of(x)) for g, x in zip(gradients, variables, strict=True)]
-    slopes = [g * x.t for g, x in terms if isinstance(x, Tangent)]
-    return Tangent(Jet(primal(v), [sum(slopes, ZERO)])) if slopes else v
+    if not any(isinstance(value_of(x), Tangent) for x in variables):
+        return v
+    inside = [[_jet_of(value_of(x)) for x in numbers] for numbers in (gradients, variables)]
+    return Tangent(chain(primal(v), *inside))
+
+
+def _jet_of(x: Any) -> Any:
+    """The jet that a tangent holds; any other number as it is."""
+    return x.jet if isinstance(x, Tangent) else x
 
 
 def _chain_second(terms: Sequence[tuple[Any, Any]], i: int, j: int) -> list[Any]:

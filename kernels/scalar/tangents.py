@@ -4,6 +4,9 @@ A jet whose parts are tangents has, beside the partials up to its order, the der
 along the direction: one order more, without the partials of that order that nobody asks for. The rules are
 those of a jet in one variable. A tangent that is zero by structure costs nothing.
 
+Along two directions at once (`with_tangents`) the jet is one of order 2 in two variables, and the derivative
+along the one and then the other (`mixed`) is another order more.
+
 Tangents live while a formula runs: they are made from plain numbers with `with_tangent` and taken apart with
 `tangent` and `primal` before the formula returns.
 """
@@ -23,7 +26,7 @@ class Tangent(Symbol):
     Parameters
     ----------
     jet : Jet
-        Of order 1 in one variable; its parts are plain numbers of any kind.
+        Of order 1 in one variable, or of order 2 in two; its parts are plain numbers of any kind.
     """
 
     __slots__ = ("jet",)
@@ -50,7 +53,8 @@ class Tangent(Symbol):
             return number
         from .functions import const
 
-        return Tangent(Jet(const(number, self.v), [ZERO]))
+        h = None if self.jet.h is None else [ZERO] * len(self.jet.h)
+        return Tangent(Jet(const(number, self.v), [ZERO] * self.jet.n, h))
 
     def _binary(self, other: Any, operation: Callable[[Any, Any], Any]) -> Any:
         if isinstance(other, Jet | Zero):
@@ -120,11 +124,27 @@ def with_tangent(x: Any, t: Any) -> Tangent:
     return Tangent(Jet(primal(x), [ZERO if t is ZERO or (isinstance(t, int) and t == 0) else t]))
 
 
+def with_tangents(x: Any, first: Any, second: Any, mixed: Any = ZERO) -> Tangent:
+    """The plain number `x` with its derivatives along two directions and along both; `ZERO` for none.
+
+    All numbers of a formula that meet each other have one direction, or all have two.
+    """
+    return Tangent(Jet(x, [first, second], [ZERO, mixed, ZERO]))
+
+
 def tangent(x: Any) -> Any:
     """The derivative of a plain number along the direction; 0 for a number without a tangent."""
     from .functions import const
 
     t = x.t if isinstance(x, Tangent) else ZERO
+    return const(0.0, primal(x)) if t is ZERO else t
+
+
+def mixed(x: Any) -> Any:
+    """The derivative of a plain number along both of two directions; 0 where it has none."""
+    from .functions import const
+
+    t = x.jet.h[1] if isinstance(x, Tangent) else ZERO
     return const(0.0, primal(x)) if t is ZERO else t
 
 

@@ -55,8 +55,14 @@ def plain(x):
 def lowered(numbers):
     """Numbers with one order of derivatives less: of jets that of the jets, else that of the tangents."""
     if not any(isinstance(x, Jet) for x in numbers):
-        return [primal(x) for x in numbers]
-    return [Jet(x.v, x.p) if isinstance(x, Jet) and x.h is not None else real(x) for x in numbers]
+        return [Tangent(lower(x.jet)) if isinstance(x, Tangent) and x.jet.h else primal(x) for x in numbers]
+    return [lower(x) if isinstance(x, Jet) else x for x in numbers]
+
+
+@scalar
+def lower(x):
+    """A jet of order 2 as one of order 1, a jet of order 1 as a plain number."""
+    return x.v if x.h is None else Jet(x.v, x.p)
 
 
 # -------------------------------------------------------------------------------- vectors, complex numbers

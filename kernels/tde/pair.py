@@ -10,9 +10,11 @@ narrow beside its distance; `far`, a quadrature of points.
 from dislok.kernels.scalar import (
     ZERO,
     Jet,
+    Tangent,
     absolute,
     const,
     maximum,
+    mixed,
     primal,
     real,
     scalar,
@@ -20,6 +22,7 @@ from dislok.kernels.scalar import (
     tangent,
     where,
     with_tangent,
+    with_tangents,
 )
 
 from .formula import Geometry, cross, dot
@@ -96,7 +99,8 @@ def lifted(level, half, triangle, lift, obs, nu, eps, node, weight):
     node, weight : number
         Place of the apex on its way, weight of the node.
     """
-    view = on_the_way(seen(level, half, triangle, obs, nu), lifts_of(level, lift), 1.0 - node)
+    rest = with_tangent(1.0 - node, -1.0)
+    view = on_the_way(seen(level, half, triangle, obs, nu), lifts_of(level, lift), rest)
     geometry = Geometry(**view, blur=blur(triangle, obs, eps))
     return [weight * x for x in rows_of(level, triangle, geometry, tangent)]
 
@@ -117,6 +121,26 @@ def near_along(half, triangle, obs, nu, eps, direction):
 
 
 @scalar
+def near_twice(half, triangle, obs, nu, eps, direction, other):
+    """Derivatives of the rows of level "first" along two directions (45), by the closed form."""
+    view = seen_first(half, triangle, obs, nu, direction, other)
+    geometry = Geometry(**view, blur=blur(triangle, obs, eps))
+    return first_rows(geometry.displacement(slip_variables(triangle, direction, other)), mixed)
+
+
+@scalar
+def lifted_along(half, triangle, lift, obs, nu, eps, node, weight, direction):
+    """Rows as of `near_along`, from one node of a quadrature across a narrow triangle."""
+    still = [ZERO] * COUNT
+    view = seen_first(half, triangle, obs, nu, still, direction)
+    ways = lifts_of(LEVELS.index("first"), lift, still, direction)
+    view = on_the_way(view, ways, with_tangents(1.0 - node, -1.0, ZERO))
+    geometry = Geometry(**view, blur=blur(triangle, obs, eps))
+    u = geometry.displacement(slip_variables(triangle, still, direction))
+    return [weight * x for x in first_rows(u, tangent) + first_rows(u, mixed)]
+
+
+@scalar
 def far(level, half, triangle, obs, nu, c2, c3, weight):
     """Rows of a level (as `near`) from one node of a rule: the point P1 + c2 (P2 - P1) + c3 (P3 - P1)."""
     name = LEVELS[level]
@@ -133,6 +157,12 @@ def far_along(half, triangle, obs, nu, c2, c3, weight, direction):
     """Rows as of `near_along`, from one node of a rule."""
     rows = first_far(half, triangle, obs, nu, c2, c3, weight, direction)
     return [primal(x) for x in rows] + [tangent(x) for x in rows]
+
+
+@scalar
+def far_twice(half, triangle, obs, nu, c2, c3, weight, direction, other):
+    """Rows as of `near_twice`, from one node of a rule."""
+    return [mixed(x) for x in first_far(half, triangle, obs, nu, c2, c3, weight, direction, other)]
 
 
 @scalar
@@ -183,12 +213,18 @@ def slips(level, triangle):
     return vectors(triangle[FRAME:TURN] if "greens" in LEVELS[level] else triangle[BURGERS:FRAME])
 
 
-def variable(v, slopes, direction=None):
-    """A number with derivatives {variable: slope}, in level "first"; a tangent along a direction, if any."""
+def variable(v, slopes, *directions):
+    """A number with derivatives {variable: slope}, in level "first"; a tangent along directions, if any."""
     partials = [const(slopes[k], v) if k in slopes else ZERO for k in range(COUNT)]
-    if direction is not None:
-        v = with_tangent(v, sum((c * direction[k] for k, c in slopes.items()), ZERO))
-    return Jet(v, partials)
+    return Jet(moving(v, slopes, *directions), partials)
+
+
+def moving(v, slopes, *directions):
+    """A plain number with derivatives {variable: slope}, as a tangent along directions, if there are any."""
+    tangents = [sum((c * direction[k] for k, c in slopes.items()), ZERO) for direction in directions]
+    if not tangents:
+        return v
+    return with_tangent(v, *tangents) if len(tangents) == 1 else with_tangents(v, *tangents)
 
 
 def seen(level, half, triangle, obs, nu):
@@ -217,11 +253,11 @@ def view_of(places, below, triangle, z, nu, half, edges=None):
     }
 
 
-def seen_first(half, triangle, obs, nu, direction=None):
-    """As `seen`, in the variables of level "first", as tangents along a direction where one is given."""
+def seen_first(half, triangle, obs, nu, *directions):
+    """As `seen`, in the variables of level "first", as tangents along directions where such are given."""
 
     def number(v, slopes):
-        return variable(v, slopes, direction)
+        return variable(v, slopes, *directions)
 
     vertices = vectors(triangle[VERTICES:EDGES])
     places = [[number(obs[i] - p[i], {3 * k + i: 1.0}) for i in range(3)] for k, p in enumerate(vertices)]
@@ -233,24 +269,23 @@ def seen_first(half, triangle, obs, nu, direction=None):
     return view_of(places, below, triangle, number(obs[2], {Z: 1.0}), number(nu, {NU: 1.0}), half, edges)
 
 
-def lifts_of(level, lift):
-    """The vertices' ways, each a vector, with their derivatives: they are differences of the vertices."""
+def lifts_of(level, lift, *directions):
+    """The vertices' ways, each a vector; in level "first" with derivatives: differences of the vertices."""
     ways = vectors(lift[:9])
     if LEVELS[level] != "first":
         return ways
     shares = vectors(lift[9:LIFT_ROW])
-    zeros = [ZERO] * (COUNT - Z)
     return [
-        [Jet(way[i], [-c if j == i else ZERO for c in share for j in range(3)] + zeros) for i in range(3)]
+        [variable(x, {3 * j + i: -c for j, c in enumerate(share)}, *directions) for i, x in enumerate(way)]
         for way, share in zip(ways, shares, strict=True)
     ]
 
 
 def on_the_way(view, ways, rest):
-    """What is seen when the vertices have `rest` of their ways before them, as tangents along the ways."""
+    """What is seen when the vertices have `rest` of their ways before them."""
 
     def moved(r, way):
-        return [step(x, w, rest) for x, w in zip(r, way, strict=True)]
+        return [x + rest * w for x, w in zip(r, way, strict=True)]
 
     changed = dict(view)
     for name in ("places", "mirrored"):
@@ -263,17 +298,6 @@ def on_the_way(view, ways, rest):
     return changed
 
 
-def step(x, way, rest):
-    """x + rest way, as a tangent; `way` is what x loses on the way."""
-    if way is ZERO:
-        return x
-    if isinstance(x, Jet):
-        slopes = way.p if isinstance(way, Jet) else [ZERO] * x.n
-        parts = [step(d, s, rest) for d, s in zip(x.p, slopes, strict=True)]
-        return Jet(step(x.v, way.v if isinstance(way, Jet) else way, rest), parts)
-    return with_tangent(rest * way if x is ZERO else x + rest * way, -way)
-
-
 # -------------------------------------------------------------------------------------------- rows
 
 
@@ -284,9 +308,9 @@ def rows_of(level, triangle, geometry, part=lambda x: x):
     return [x for b in slips(level, triangle) for x in with_slopes(geometry.displacement(b), part)]
 
 
-def slip_variables(triangle, direction=None):
+def slip_variables(triangle, *directions):
     """The Burgers vector in the variables of level "first"."""
-    return [variable(x, {SLIP + i: 1.0}, direction) for i, x in enumerate(triangle[BURGERS:FRAME])]
+    return [variable(x, {SLIP + i: 1.0}, *directions) for i, x in enumerate(triangle[BURGERS:FRAME])]
 
 
 def with_slopes(u, part=lambda x: x):
@@ -335,68 +359,59 @@ def from_node(half, triangle, obs, c2, c3):
     return r, [r[0], r[1], (-obs[2] - triangle[2]) - shift[2]] if half else None
 
 
-def first_far(half, triangle, obs, nu, c2, c3, weight, direction=None):
-    """Rows of level "first" from a node as numbers, tangents along a direction where one is given.
+def first_far(half, triangle, obs, nu, c2, c3, weight, *directions):
+    """Rows of level "first" from a node as numbers, tangents along directions where such are given.
 
     By way of derivatives with the node's place (3), the area vector (3), z, nu and b (3).
     """
-    edges, n, b = vectors(triangle[EDGES:AREA]), triangle[AREA:BURGERS], triangle[BURGERS:FRAME]
     r, mirrored = from_node(half, triangle, obs, c2, c3)
-    z = obs[2]
-    if direction is not None:
-        edges, n, r, mirrored, z, nu, b = far_tangents(edges, n, r, mirrored, z, nu, b, c2, c3, direction)
-    one = const(1.0, primal(r[0]))
+    shares = (1.0 - c2 - c3, c2, c3)
+    slopes = [{3 * k + i: share for k, share in enumerate(shares)} for i in range(3)]
+    edges, n = moving_triangle(triangle, *directions)
+    z = moving(obs[2], {Z: 1.0}, *directions)
+    nu = moving(nu, {NU: 1.0}, *directions)
+    b = [moving(x, {SLIP + i: 1.0}, *directions) for i, x in enumerate(triangle[BURGERS:FRAME])]
 
     def variables(numbers, at):
         return [Jet(v, [one if k == at + i else ZERO for k in range(11)]) for i, v in enumerate(numbers)]
 
-    place, piece = variables(r, 0), variables([weight * x for x in n], 3)
-    (height, ratio), slip = variables([z, nu], 6), variables(b, 8)
+    one = const(1.0, obs[0])
+    place = variables([moving(x, slope, *directions) for x, slope in zip(r, slopes, strict=True)], 0)
+    piece, (height, ratio), slip = (
+        variables([weight * x for x in n], 3),
+        variables([z, nu], 6),
+        variables(b, 8),
+    )
     if half:
-        slopes = {2: one, 6: -2.0 * one}
-        mirrored = [*place[:2], Jet(mirrored[2], [slopes.get(k, ZERO) for k in range(11)])]
+        below = moving(mirrored[2], slopes[2] | {Z: -2.0}, *directions)
+        partials = {2: one, 6: -2.0 * one}
+        mirrored = [*place[:2], Jet(below, [partials.get(k, ZERO) for k in range(11)])]
     u = point(place, mirrored, slip, piece, height, ratio)
-    by_vertex = [x for each in u for x in vertex_slopes(each.p[:3], each.p[3:6], edges, c2, c3, weight)]
+    by_vertex = [x for each in u for x in vertex_slopes(each.p[:3], each.p[3:6], edges, shares, weight)]
     blocks = (slice(6, 7), slice(8, 11), slice(7, 8))
     return [x.v for x in u] + by_vertex + [dense(d, x.v) for block in blocks for x in u for d in x.p[block]]
 
 
-def far_tangents(edges, n, r, mirrored, z, nu, b, c2, c3, direction):
-    """What a node's field is made of, as tangents along a direction in the variables of level "first"."""
-    d1, d2, d3 = vectors(direction[:Z])
-    with_all = lambda a, t: [with_tangent(x, y) for x, y in zip(a, t, strict=True)]  # noqa: E731
-    moved = [(1.0 - c2 - c3) * x + c2 * y + c3 * w for x, y, w in zip(d1, d2, d3, strict=True)]
+def moving_triangle(triangle, *directions):
+    """Edges and area vector of a triangle, tangents along directions where such are given."""
     edges = [
-        with_all(edge, [x - y for x, y in zip(start, end, strict=True)])
-        for edge, start, end in zip(edges, (d1, d2, d1), (d2, d3, d3), strict=True)
+        [moving(x, {3 * start + i: 1.0, 3 * end + i: -1.0}, *directions) for i, x in enumerate(edge)]
+        for (start, end), edge in zip(ENDS, vectors(triangle[EDGES:AREA]), strict=True)
     ]
-    grown = [x.t for x in half_cross(edges[0], edges[2])]
-    n, r = with_all(n, grown), with_all(r, moved)
-    if mirrored is not None:
-        mirrored = [*r[:2], with_tangent(mirrored[2], moved[2] - 2.0 * direction[Z])]
-    return (
-        edges,
-        n,
-        r,
-        mirrored,
-        with_tangent(z, direction[Z]),
-        with_tangent(nu, direction[NU]),
-        with_all(b, direction[SLIP:]),
-    )
+    area = triangle[AREA:BURGERS]
+    if not directions:
+        return edges, area
+    # the value of the table has more digits
+    grown = [0.5 * x for x in cross(edges[0], edges[2])]
+    return edges, [Tangent(Jet(x, g.jet.p, g.jet.h)) for x, g in zip(area, grown, strict=True)]
 
 
-def half_cross(a, b):
-    """Half the vector product."""
-    return [0.5 * x for x in cross(a, b)]
-
-
-def vertex_slopes(by_place, by_area, edges, c2, c3, weight):
+def vertex_slopes(by_place, by_area, edges, shares, weight):
     """Derivatives with the vertices from those with a node's place and area vector."""
     e12, e23, e13 = edges
     grown = [(0.5 * weight) * d for d in by_area]
-    shares = ((1.0 - c2 - c3, 1.0, e23), (c2, -1.0, e13), (c3, 1.0, e12))
     return [
         sign * turn - share * moved
-        for share, sign, edge in shares
+        for share, sign, edge in zip(shares, (1.0, -1.0, 1.0), (e23, e13, e12), strict=True)
         for turn, moved in zip(cross(grown, edge), by_place, strict=True)
     ]

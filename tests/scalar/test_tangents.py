@@ -32,7 +32,9 @@ from dislok.kernels.scalar import (
     value,
     where,
     with_tangent,
+    with_tangents,
 )
+from dislok.kernels.scalar import mixed as mixed_part
 
 POINT = (0.7, 0.3, 1.2)
 DIRECTION = (0.4, -0.8, 0.5)
@@ -105,6 +107,25 @@ def test_float64(formula):
     truth = np.array([float(x) for x in difference(formula)])
     got = along(formula, [np.float64(x) for x in POINT], [np.float64(t) for t in DIRECTION])
     np.testing.assert_allclose(np.array(got), truth, rtol=0, atol=2e-14 * np.abs(truth).max())
+
+
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_two_directions(formula):
+    """The derivative along the second direction of the tangents along the first."""
+    other = (-0.3, 0.6, 0.9)
+    with mpmath.workdps(60):
+        h = mpmath.mpf(10) ** -15
+        numbers = [mpmath.mpf(x) for x in POINT]
+        ways = [[mpmath.mpf(t) for t in way] for way in (DIRECTION, other)]
+        ends = [
+            along(formula, [x + s * h * t for x, t in zip(numbers, ways[1], strict=True)], ways[0])
+            for s in (1, -1)
+        ]
+        truth = [(a - b) / (2 * h) for a, b in zip(*ends, strict=True)]
+        both = [with_tangents(*parts) for parts in zip(numbers, *ways, strict=True)]
+        got = parts(formula(*seeded(both)))
+        assert max(abs(mixed_part(a) - b) for a, b in zip(got, truth, strict=True)) < 1e-20
+        assert [tangent(x) for x in got] == along(formula, numbers, ways[0])
 
 
 def test_arrays():

@@ -269,48 +269,84 @@ def test_any_number_type_goes_in(half, scene):
             np.testing.assert_allclose(got[k], [float(x) for x in truth], rtol=0, atol=1e-14)
 
 
+def moved(obs, tri, slip, way, step):
+    """Rows, observer, nu with 64 bits of mantissa after a step along a direction of level "first"."""
+    rows = plain.rows_of(tri, slip, LONG)
+    seen = way[:, :9].reshape(-1, 3, 3).astype(LONG)
+    rise = np.zeros((len(obs), 3), LONG)
+    rise[:, 2] = way[:, 9]
+    rows[:, :9] += step * (rise[:, None] - seen).reshape(-1, 9)
+    edges = triangles.edges_of(rows[:, :9].reshape(-1, 3, 3))
+    rows[:, 9:18], rows[:, 18:21] = edges.reshape(-1, 9), np.cross(edges[:, 0], edges[:, 2]) / LONG(2)
+    rows[:, 21:24] += step * way[:, 11:]
+    return plain.columns(rows, LONG), plain.columns(obs + step * rise, LONG), LONG(NU) + step * way[:, 10]
+
+
+def difference(rows_at, step):
+    """Derivative of rows by four central differences, the next term is of order step^4."""
+    near, wide = (rows_at(k * step) - rows_at(-k * step) for k in (1, 2))
+    return (8 * near - wide) / (12 * step)
+
+
 @pytest.mark.parametrize("half", [0, 1])
-def test_slopes_are_those_of_the_value(half, scene, rng):
-    """First and second derivatives beside central differences with 64 bits of mantissa."""
+def test_derivatives_of_three_orders(half, scene, rng):
+    """Each order along a direction beside differences of the order below with 64 bits of mantissa."""
     obs, tri, slip = scene
-    t_tri, t_obs, t_b = (rng.normal(size=x.shape) for x in (tri, obs, slip))
-    order = np.argsort(-tri[:, :, 2], axis=1, kind="stable")
-    t_tri = np.take_along_axis(t_tri, order[:, :, None], axis=1)
-
-    def moved(step):
-        rows = plain.rows_of(tri, slip, LONG)
-        rows[:, :9] += step * t_tri.reshape(-1, 9)
-        edges = triangles.edges_of(rows[:, :9].reshape(-1, 3, 3))
-        rows[:, 9:18], rows[:, 18:21] = edges.reshape(-1, 9), np.cross(edges[:, 0], edges[:, 2]) / LONG(2)
-        rows[:, 21:24] += step * t_b
-        place, nu = plain.columns(obs + step * t_obs.astype(LONG), LONG), np.full(len(tri), LONG(NU))
-        first = pair.near(pair.LEVELS.index("first"), half, plain.columns(rows, LONG), place, nu, LONG(1e-19))
-        return np.array(first).T
-
-    seen = (t_obs[:, None] - t_tri).reshape(-1, 9)
-    direction = np.concatenate([seen, t_obs[:, 2:], np.zeros((len(tri), 1)), t_b], axis=1)
+    ways = [rng.normal(size=(len(tri), 14)) for _ in range(2)]
     args = plain.columns(plain.rows_of(tri, slip), float), plain.columns(obs, float), np.full(len(tri), NU)
-    got = np.array(pair.near_along(half, *args, np.finfo(float).eps, plain.columns(direction, float))).T
-    step = LONG(2e-5)
-    difference = (8 * (moved(step) - moved(-step)) - (moved(2 * step) - moved(-2 * step))) / (12 * step)
-    error = plain.relative(got[:, 45:], difference)
-    assert np.median(error) < 1e-12 and np.quantile(error, 0.9) < 1e-8
-    first = got[:, :45]
-    by_place = np.einsum("niq,nq->ni", first[:, 3:30].reshape(-1, 3, 9), -direction[:, :9])
-    by_slip = np.einsum("nij,nj->ni", first[:, 33:42].reshape(-1, 3, 3), t_b)
-    slope = by_place + first[:, 30:33] * t_obs[:, 2:] + by_slip
-    error = plain.relative(slope, difference[:, :3].astype(float))
-    assert np.median(error) < 1e-12 and np.quantile(error, 0.9) < 1e-8
+    eps, long_eps, step = np.finfo(float).eps, LONG(np.finfo(LONG).eps), LONG(2e-5)
+    first = pair.LEVELS.index("first")
+    along = [plain.columns(way, float) for way in ways]
+    rows = np.array(pair.near_along(half, *args, eps, along[0])).T
+
+    def value(s):
+        return np.array(pair.near(first, half, *moved(obs, tri, slip, ways[0], s), long_eps)).T
+
+    def slope(s):
+        given = moved(obs, tri, slip, ways[1], s)
+        return np.array(pair.near_along(half, *given, long_eps, plain.columns(ways[0], LONG))).T[:, 45:]
+
+    truth = difference(value, step)
+    assert np.median(plain.relative(rows[:, 45:], truth)) < 1e-13
+    assert np.quantile(plain.relative(rows[:, 45:], truth), 0.9) < 1e-11
+    by_place, by_slip = rows[:, 3:30].reshape(-1, 3, 9), rows[:, 33:42].reshape(-1, 3, 3)
+    way = ways[0]
+    total = (
+        np.einsum("niq,nq->ni", by_place, -way[:, :9])
+        + rows[:, 30:33] * way[:, 9:10]
+        + np.einsum("nij,nj->ni", by_slip, way[:, 11:])
+        + rows[:, 42:45] * way[:, 10:11]
+    )
+    assert np.quantile(plain.relative(total, truth[:, :3]), 0.9) < 1e-11
+    twice = np.array(pair.near_twice(half, *args, eps, *along)).T
+    truth = difference(slope, step)
+    assert np.median(plain.relative(twice, truth)) < 1e-12
+    assert np.quantile(plain.relative(twice, truth), 0.9) < 1e-10
 
 
-def test_second_derivatives_by_a_rule(scene, rng):
+def test_higher_derivatives_by_other_methods(scene, rng):
+    """Rules far away and the lift of narrow triangles beside the closed form."""
     obs, tri, slip = scene
-    obs = obs * 30.0
-    args = plain.columns(plain.rows_of(tri, slip), float), plain.columns(obs, float), np.full(len(tri), NU)
-    direction = plain.columns(rng.normal(size=(len(tri), 14)), float)
-    near = np.array(pair.near_along(1, *args, np.finfo(float).eps, direction)).T
-    far = sum(np.array(pair.far_along(1, *args, *node, direction)).T for node in triangles.rule(8))
+    ways = [plain.columns(rng.normal(size=(len(tri), 14)), float) for _ in range(2)]
+    nu, eps = np.full(len(tri), NU), np.finfo(float).eps
+    args = plain.columns(plain.rows_of(tri, slip), float), plain.columns(obs * 30.0, float), nu
+    far = sum(np.array(pair.far_along(1, *args, *node, ways[0])).T for node in triangles.rule(8))
+    near = np.array(pair.near_along(1, *args, eps, ways[0])).T
     assert np.median(plain.relative(far[:, 45:], near[:, 45:])) < 1e-11
+    far = sum(np.array(pair.far_twice(1, *args, *node, *ways)).T for node in triangles.rule(8))
+    assert np.median(plain.relative(far, np.array(pair.near_twice(1, *args, eps, *ways)).T)) < 1e-11
+    tri[:, 1] = 0.6 * tri[:, 0] + 0.4 * tri[:, 2] + 1e-3 * (tri[:, 1] - tri[:, 0])
+    obs[:, 2] -= 1.0
+    rows = plain.rows_of(tri, slip)
+    lift = plain.columns(triangles.lifts(rows)[0], float)
+    place = plain.columns(obs, float)
+    got = sum(
+        np.array(pair.lifted_along(1, plain.columns(rows, float), lift, place, nu, eps, *node, ways[0])).T
+        for node in triangles.LIFT_NODES
+    )
+    near = np.array(pair.near_along(1, plain.columns(rows, float), place, nu, eps, ways[0])).T
+    keep = plain.methods(obs, tri) == 1
+    assert np.quantile(plain.relative(got[keep], near[keep]), 0.9) < 1e-12
 
 
 # ---------------------------------------------------------------------------------------- tables
