@@ -538,7 +538,7 @@ def with_turn(term, turn, *numbers):
         return Jet(term.v, p)
     by_dip = turn(Jet(term.v, p), *numbers)
     h = list(term.h)
-    for k in range(len(p)):
+    for k in range(DIP + 1):  # with those behind it, theirs with dip are known
         h[packed(DIP, k)] = by_dip.p[k]
     return Jet(term.v, p, h)
 
