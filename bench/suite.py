@@ -110,7 +110,7 @@ def result(run: Run) -> NDArray:
 def row(
     case: str, name: str, duel: Duel, pairs: int, apart: float, goal: tuple = (), dtype: type = np.float64
 ) -> dict:
-    """What a duel with the code `name` says; `goal` is a code, and how many times faster than it is wanted."""
+    """What a duel with the code `name` says; `goal` is a code, and how many times faster than it to be."""
     wanted = goal[1] if goal and goal[0] == name else None
     faster = duel.faster
     return {

@@ -37,7 +37,9 @@ def axes(tri: np.ndarray) -> list[list[Jet]]:
     across = sqrt(east * east + north * north)
     up = where(normal[2].v > 0.0, 1.0, -1.0)
     dot = up * normal[1]
-    kept = _unit([-(dot * x) if i != 1 else up - dot * x for i, x in enumerate(normal)])
+    # of a triangle that looks north this is nothing, and not used
+    with np.errstate(divide="ignore", invalid="ignore"):
+        kept = _unit([-(dot * x) if i != 1 else up - dot * x for i, x in enumerate(normal)])
     ordinary = [-north / across, east / across, 0.0 * across]
     strike = [where(level, x, y) for x, y in zip(kept, ordinary, strict=True)]
     return [strike, _cross(normal, strike), normal]

@@ -1,0 +1,74 @@
+"""What makes the kernels fast, read from the machine code: vector registers, no calls, no hidden double."""
+
+import re
+
+import numba
+import numpy as np
+import pytest
+
+from dislok.kernels.tde import numba_cpu as kernels
+from dislok.kernels.tde.recipes import OPERATIONS
+
+ARITHMETIC = re.compile(r"\bv(?:f?n?m(?:add|sub)\w*|add|sub|mul|div|sqrt)(p|s)[sd]\b.*")
+
+
+def assembly(function, dtype, kind):
+    """Machine code of a function, compiled afresh."""
+    fresh = numba.njit(error_model="numpy", fastmath={"contract", "nsz", "arcp"})(function)
+    real = numba.from_dtype(np.dtype(dtype))
+    pointer = numba.types.CPointer(real)
+    blocks = (pointer, pointer, pointer, numba.int64)
+    signature = {
+        "near": (*blocks, real, real, numba.int64),
+        "far": (*blocks, real, numba.int64),
+        "finish": blocks,
+    }[kind]
+    fresh.compile(signature)
+    return fresh.inspect_asm(signature)
+
+
+def check(text):
+    """All arithmetic is there in packed form, and no function is called.
+
+    It is there in scalar form once more, for blocks that overlap in memory, which there are none.
+    """
+    packed = scalar = 0
+    for match in ARITHMETIC.finditer(text):
+        if match.group(1) == "p":
+            packed += "ymm" in match.group(0) or "zmm" in match.group(0)
+        else:
+            scalar += 1
+    assert packed > 20
+    assert scalar < 1.1 * packed, (packed, scalar)
+    called = set(re.findall(r"call\w*\s+\*?(\S+)", text)) | set(re.findall(r"movabsq\s+\$(\w+)", text))
+    assert not {name for name in called if re.search(r"log|atan|sin|cos|pow|exp|sqrt", name)}
+
+
+@pytest.mark.parametrize("half", [0, 1])
+@pytest.mark.parametrize(
+    ("level", "dtype"), [("value", "float64"), ("gradient", "float64"), ("value", "float32")]
+)
+def test_closed_form_is_vector_code(level, dtype, half):
+    text = assembly(kernels._closed_form(level, half, np.dtype(dtype).type), dtype, "near")
+    check(text)
+    if dtype == "float32":
+        assert not re.findall(r"\bv(?:f?n?m(?:add|sub)\w*|add|sub|mul|div|sqrt)[ps]d\b", text)
+
+
+def test_lift_is_vector_code():
+    check(assembly(kernels._lifted("value", 1, np.float64), "float64", "near"))
+
+
+@pytest.mark.parametrize("level", ["value", "first"])
+def test_quadrature_is_vector_code(level):
+    check(assembly(kernels._quadrature(level, 1, *kernels._nodes(np.dtype("float64"))), "float64", "far"))
+
+
+@pytest.mark.slow
+def test_derivatives_are_vector_code():
+    check(assembly(kernels._closed_form("first", 1, np.float64), "float64", "near"))
+
+
+@pytest.mark.parametrize("name", [name for name, operation in OPERATIONS.items() if operation.finish])
+def test_results_are_vector_code(name):
+    check(assembly(kernels._finish(OPERATIONS[name]), "float64", "finish"))
