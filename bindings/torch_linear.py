@@ -1,6 +1,6 @@
 """Products with a linear operator of SciPy as differentiable functions of torch tensors."""
 
-# pyright: reportIncompatibleMethodOverride=false
+# pyright: reportIncompatibleMethodOverride=false, reportPrivateImportUsage=false, reportPrivateUsage=false
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from scipy.sparse.linalg import LinearOperator
 from torch import Tensor
 from torch.autograd import Function
 
+from dislok.ladder import _older_vmap_level
+
 
 class Product(Function):
     """An operator, or its transpose, times a vector: its derivative is the other of the two."""
 
     @staticmethod
     def forward(operator: LinearOperator, transposed: bool, vector: Tensor) -> Tensor:
-        values = vector.detach().numpy()
-        result = operator.rmatvec(values) if transposed else operator.matvec(values)
-        return torch.from_numpy(result)
+        return _one_by_one(_older_vmap_level(), operator, transposed, vector)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
@@ -37,6 +37,16 @@ class Product(Function):
     def vmap(info: Any, in_dims: Any, operator: Any, transposed: bool, vectors: Tensor) -> Any:
         rows = [product(operator, transposed, row) for row in vectors.movedim(in_dims[2], 0)]
         return torch.stack(rows), 0
+
+
+def _one_by_one(level: int, operator: LinearOperator, transposed: bool, vector: Tensor) -> Tensor:
+    """The product of each member of a batch of torch's older vmap, whose tensors reach `forward`."""
+    if not level:
+        values = vector.detach().numpy()
+        return torch.from_numpy(operator.rmatvec(values) if transposed else operator.matvec(values))
+    batch = torch._remove_batch_dim(vector, level, 1, 0)
+    found = [_one_by_one(level - 1, operator, transposed, member) for member in batch]
+    return found[0] if len(found) == 1 else torch._add_batch_dim(torch.stack(found), 0, level)
 
 
 def product(operator: LinearOperator, transposed: bool, vector: Tensor) -> Tensor:
