@@ -23,6 +23,7 @@ Read the static GNSS offsets of a real earthquake, find the fault that made them
 with its uncertainty, print the result, and write it as pictures and JSON.
 
   kumamoto    the Mw 7.0 Kumamoto earthquake, Japan, 2016; takes about a minute
+  slip        where on its fault that earthquake slipped, and how much
   cmt         centroid moment tensor from waveforms: a synthetic earthquake, or with
               --data a real one from a folder with an event.toml and its waveforms
 """
@@ -60,6 +61,10 @@ def demo(arguments: argparse.Namespace) -> int:
         return _refusals(lambda: run_demo(arguments.out, arguments.data))
     if arguments.data is not None:
         return fail("--data belongs to `dislok demo cmt`")
+    if arguments.name == "slip":
+        from dislok.inversion.slip.demo import run as run_slip
+
+        return run_slip(arguments.out)
     from dislok.inversion.demo import run
 
     return run(arguments.out)
@@ -98,7 +103,9 @@ def parser() -> argparse.ArgumentParser:
     command = commands.add_parser(
         "demo", help="invert a real earthquake", description=DEMO, formatter_class=raw
     )
-    command.add_argument("name", nargs="?", choices=["kumamoto", "cmt"], default="kumamoto", help="which")
+    command.add_argument(
+        "name", nargs="?", choices=["kumamoto", "slip", "cmt"], default="kumamoto", help="which"
+    )
     command.add_argument(
         "--data", type=Path, metavar="FOLDER", help="cmt: folder with an event.toml and waveforms"
     )

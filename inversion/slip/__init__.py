@@ -13,8 +13,22 @@ Examples
 from ..fault.data import Gnss, Los
 from .choice import Choice
 from .data import PixelOffsets
+from .geometry import GridShape, MeshShape, ShapeResult, solve_shape
 from .model import SlipModel
 from .problem import SlipProblem
 from .result import SlipResult, load
 
-__all__ = ["Choice", "Gnss", "Los", "PixelOffsets", "SlipModel", "SlipProblem", "SlipResult", "load"]
+__all__ = [
+    "Choice",
+    "Gnss",
+    "GridShape",
+    "Los",
+    "MeshShape",
+    "PixelOffsets",
+    "ShapeResult",
+    "SlipModel",
+    "SlipProblem",
+    "SlipResult",
+    "load",
+    "solve_shape",
+]

@@ -100,6 +100,7 @@ def fit_map(
     fit = _gnss(result, name)
     observed, predicted = (pictures._enu(fit, values) for values in (fit.observed, fit.predicted))
     figure, axes = figure_of((12.0, 5.8), 1, 2)
+    drawn: Any = None
     for panel, parts, what in zip(axes, ([0, 1], [2]), ("horizontal", "vertical"), strict=True):
         drawn = _draw_slip(panel, result, alpha=0.75)
         centre, reach = _dress(panel, result, radius)
@@ -133,6 +134,7 @@ def data_map(result: SlipResult, *, name: str | None = None, title: str = "") ->
     size = float(np.clip(7e4 / len(fit.xy), 1.5, 60.0))
     for row, label in enumerate(fit.labels):
         limit = float(np.nanquantile(np.abs(fit.observed[:, row]), 0.995))
+        drawn: Any = None
         for panel, what in zip(axes[row], ("observed", "predicted", "residual"), strict=True):
             values = getattr(fit, what)[:, row]
             drawn = panel.scatter(
