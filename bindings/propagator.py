@@ -302,7 +302,7 @@ class _Motion(NamedTuple):
 def _motion(
     problem: _Problem, chosen: np.ndarray, values: np.ndarray, moment: bool, force: bool, place: bool
 ):
-    """Spectra from integrals."""
+    """Spectra, or records, from those of integrals."""
     columns = integrals.names(problem.force)
     ray = geodesics.Ray(*(part[chosen] for part in problem.ray))
     pattern, by_phi, by_turn = radiation.patterns(columns, ray.phi, ray.turn)
@@ -311,10 +311,10 @@ def _motion(
     value = values[:, :, :, 0, 0]
 
     def combine(coefficients: np.ndarray, parts: np.ndarray) -> np.ndarray:
-        """(s, n, ..., columns) times (s, n, columns, omega)."""
+        """(s, n, ..., columns) times (s, n, columns, omega or time)."""
         inner = coefficients.reshape(*coefficients.shape[:2], -1, coefficients.shape[-1])
         product = inner @ np.ascontiguousarray(parts).view(np.float64)
-        return product.view(complex).reshape(*coefficients.shape[:-1], parts.shape[-1])
+        return product.view(parts.dtype).reshape(*coefficients.shape[:-1], parts.shape[-1])
 
     elements = np.swapaxes(pattern, 2, 3)
     of_moment = combine(elements[:, :, :6], value) if moment else None

@@ -1,0 +1,302 @@
+"""Tables of elementary seismograms over distance and depth: computed once, interpolated ever after.
+
+A table holds the records of all wavenumber integrals at every distance and depth, with their derivatives along
+both, so that bicubic Hermite interpolation has an error of fourth order and can itself be differentiated. The
+error is measured between the nodes when a table is made. Tables are Zarr groups: only the depths that a call
+needs are read.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dislok import propagator
+from dislok.kernels.propagator import integrals, plan, timeseries
+from dislok.kernels.propagator.stack import build
+from dislok.layers import PROPERTIES, LayeredModel
+
+__all__ = ["GreensTable", "greens_table"]
+
+# Sources closer than this to an interface count as on it (km).
+_NUDGE = 1e-6
+_VERSION = 1
+# Interpolated places at which a new table is tried.
+_TRIALS = 24
+
+
+@dataclass(frozen=True)
+class GreensTable:
+    """An opened table.
+
+    Attributes
+    ----------
+    distances, depths : array
+        Nodes (km); depths next to an interface come twice, on both sides of it.
+    times : array, shape (n,)
+        Seconds.
+    error : float
+        Largest error of interpolation found between nodes, rms relative to the strongest elementary
+        seismogram there.
+    """
+
+    records: Any
+    distances: np.ndarray
+    depths: np.ndarray
+    times: np.ndarray
+    receiver: float
+    accuracy: float
+    error: float
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> GreensTable:
+        """Open a table that `greens_table` has written."""
+        group = _zarr().open_group(str(path), mode="r")
+        attributes = dict(group.attrs)
+        if attributes.get("dislok_table") != _VERSION:
+            raise ValueError(f"{path} is no table of seismograms of this version of dislok")
+        nodes = (np.asarray(group[name][:]) for name in ("distances", "depths", "times"))
+        numbers = (float(attributes[name]) for name in ("receiver", "accuracy", "error"))
+        return cls(group["records"], *nodes, *numbers)
+
+    def kernels(
+        self, source: Any, stations: Any, *, moment: bool = True, location: bool = True
+    ) -> propagator.Kernels:
+        """Kernels as `dislok.propagator.kernels` computes them, by interpolation.
+
+        The derivative with time is that of the band-limited record, less good at its ends. Source times must be
+        zero.
+
+        Raises
+        ------
+        ValueError
+            If a distance or depth lies outside of the table.
+        """
+        problem = propagator._problem(LayeredModel([np.inf], [2.0], [1.0], [1.0]), source, stations, False)
+        self._check(problem, stations)
+        if location:
+            propagator._need_strength(problem, "location kernels need")
+        values = np.stack(
+            [self._interpolated(d, r) for d, r in zip(problem.depth, problem.ray.distance, strict=True)]
+        )
+        everything = np.arange(len(problem.depth))
+        motion = propagator._motion(problem, everything, values, moment, False, location)
+        place = motion.place
+        if place is not None:
+            rate = _rate(motion.seismogram, float(self.times[1] - self.times[0]))
+            place = np.concatenate([place, -rate[:, :, None]], axis=2)
+        fields = [
+            None if f is None else f.reshape(*problem.shape, *f.shape[1:])
+            for f in (motion.seismogram, motion.moment, None, place)
+        ]
+        return propagator.Kernels(self.times, *fields, duration=None, accuracy=self.accuracy + self.error)
+
+    def _check(self, problem: Any, stations: Any) -> None:
+        if np.any(problem.time != 0.0):
+            raise ValueError("a table has no time shifts: source.time must be 0")
+        if stations.depth is not None and stations.depth != self.receiver:
+            raise ValueError(f"the table is for stations at {self.receiver:g} km, got {stations.depth:g}")
+        if problem.force:
+            raise ValueError("a table holds no single forces")
+        ranges = (("distance", problem.ray.distance, self.distances), ("depth", problem.depth, self.depths))
+        for name, values, nodes in ranges:
+            outside = values[(values < nodes[0]) | (values > nodes[-1])]
+            if len(outside):
+                raise ValueError(
+                    f"the table has {name}s from {nodes[0]:g} to {nodes[-1]:g} km, got {outside.flat[0]:g}"
+                )
+
+    def _interpolated(self, depth: float, distance: np.ndarray) -> np.ndarray:
+        """Records of one source (stations, columns, J or J', value or depth derivative, n)."""
+        i = int(np.clip(np.searchsorted(self.depths, depth, side="right") - 1, 0, len(self.depths) - 2))
+        j = np.clip(np.searchsorted(self.distances, distance, side="right") - 1, 0, len(self.distances) - 2)
+        # [depth node, distance node, J or J', value or depth derivative, column, n]
+        rows = np.asarray(self.records[i : i + 2])
+        corners = np.stack([rows[:, j], rows[:, j + 1]], axis=1)
+        in_depth = _hermite(depth, self.depths[i], self.depths[i + 1])
+        in_distance = _hermite(distance, self.distances[j], self.distances[j + 1])
+        # in_*: [value or slope of the result, node, value or slope at the node(, station)]
+        return np.einsum("dae,pbqs,absqect->scpdt", in_depth, in_distance, corners, optimize=True)
+
+
+def _rate(records: np.ndarray, dt: float) -> np.ndarray:
+    """Derivative of records (..., n) with time, after they are continued by reflection at both ends."""
+    n = records.shape[-1]
+    back = records[..., ::-1]
+    first, last = records[..., :1], records[..., -1:]
+    long = np.concatenate([2.0 * first - back[..., :-1], records, 2.0 * last - back[..., 1:]], axis=-1)
+    step = (long[..., -1:] - long[..., :1]) / (long.shape[-1] - 1)
+    level = long - step * np.arange(long.shape[-1])
+    spectrum = np.fft.rfft(level[..., :-1])
+    omega = 2.0 * np.pi * np.fft.rfftfreq(long.shape[-1] - 1, dt)
+    slope = np.fft.irfft(1j * omega * spectrum, long.shape[-1] - 1) + step / dt
+    return slope[..., n - 1 : 2 * n - 1]
+
+
+def _hermite(x: Any, left: Any, right: Any) -> np.ndarray:
+    """Weights of values and slopes at two nodes, for the value and the slope at x: (2, node, 2, ...)."""
+    step = right - left
+    t = (x - left) / step
+    value = [
+        [(1 + 2 * t) * (1 - t) ** 2, t * (1 - t) ** 2 * step],
+        [t * t * (3 - 2 * t), -t * t * (1 - t) * step],
+    ]
+    slope = [
+        [-6 * t * (1 - t) / step, (1 - t) * (1 - 3 * t)],
+        [6 * t * (1 - t) / step, -t * (2 - 3 * t)],
+    ]
+    return np.array([value, slope])
+
+
+def greens_table(
+    path: str | os.PathLike[str],
+    model: LayeredModel,
+    distances: Any,
+    depths: Any,
+    dt: float,
+    n: int,
+    *,
+    start: float = 0.0,
+    stf: Any = None,
+    lowpass: tuple[float, float] | None = None,
+    quantity: str = "displacement",
+    receiver: float | None = None,
+    accuracy: float = 1e-3,
+    interpolation: float = 1e-2,
+) -> GreensTable:
+    """Compute a table of elementary seismograms and write it as a Zarr group.
+
+    Parameters
+    ----------
+    path : path
+        Folder of the group; it must not exist.
+    model : LayeredModel
+    distances, depths : array_like
+        Rising nodes (km). A distance step of a tenth of the shortest wavelength is usually enough.
+    receiver : float, optional
+        Depth of the stations (km); by default the ground.
+    interpolation : float
+        Error allowed between nodes, rms relative to the strongest elementary seismogram at the same place.
+
+    All other parameters are those of :func:`dislok.propagator.kernels`.
+
+    Returns
+    -------
+    GreensTable
+
+    Raises
+    ------
+    ValueError
+        If the interpolation is not good enough: the nodes must be closer. Nothing is written then.
+    """
+    path = Path(path)
+    if path.exists():
+        raise FileExistsError(f"{path} exists")
+    propagator._check_record(dt, n, start, lowpass, quantity, accuracy)
+    ground = model.receiver_depth
+    receiver = ground if receiver is None else float(receiver)
+    distances, depths = _nodes("distances", distances), _nodes("depths", depths)
+    nodes = _both_sides(depths, model.interfaces)
+    moment = np.ones(6)
+    places = propagator.Stations(distances, np.zeros_like(distances), receiver)
+    problem = propagator._problem(model, propagator.PointSource(0.0, 0.0, nodes, moment), places, False)
+    recipe, factor, _ = propagator._recipe(problem, dt, n, start, stf, lowpass, quantity, accuracy)
+    rows = np.stack([_records(problem, recipe, factor, depth, distances) for depth in nodes])
+    times = start + dt * np.arange(n)
+    table = GreensTable(rows, distances, nodes, times, receiver, recipe.error, np.nan)
+    error = _trial(table, problem, recipe, factor)
+    if error > interpolation:
+        raise ValueError(
+            f"interpolation between these nodes has errors up to {error:.2g}, more than {interpolation:g}:"
+            " take closer distances or depths"
+        )
+    attributes = {
+        "dislok_table": _VERSION,
+        "receiver": receiver,
+        "accuracy": recipe.error,
+        "error": error,
+        "quantity": quantity,
+        "lowpass": None if lowpass is None else list(lowpass),
+        "columns": [f"{name} J{order}" for order, name in integrals.names(False)],
+        "model": {
+            name: getattr(model.layers(), name).tolist()[: None if name != "thickness" else -1]
+            for name in PROPERTIES
+        },
+    }
+    _write(path, {"records": rows, "distances": distances, "depths": nodes, "times": times}, attributes)
+    return GreensTable.open(path)
+
+
+def _records(
+    problem: Any, recipe: plan.Plan, factor: np.ndarray, depth: float, distances: np.ndarray
+) -> np.ndarray:
+    """Records at one depth: (distances, J or J', value or depth derivative, columns, n)."""
+    nearest = np.maximum(distances, 1e-6 * abs(depth - problem.receiver))
+    paths = build(problem.layers, problem.receiver, np.array([depth]))
+    tables = [integrals.bessel_tables(recipe.grid, nearest)]
+    spectra = integrals.integrate(problem.layers, paths, recipe.omega, recipe.grid, tables)[:, :, :, 0]
+    return timeseries.records(spectra * factor, recipe.matrix).transpose(3, 1, 2, 0, 4)
+
+
+def _trial(table: GreensTable, problem: Any, recipe: plan.Plan, factor: np.ndarray) -> float:
+    """Largest error of interpolation at places in the middle of cells, spread over the table."""
+    worst = 0.0
+    cells = [i for i in range(len(table.depths) - 1) if table.depths[i + 1] - table.depths[i] > 2.0 * _NUDGE]
+    chosen = np.unique(np.linspace(0, len(cells) - 1, min(_TRIALS, len(cells))).astype(int))
+    middles = 0.5 * (table.distances[1:] + table.distances[:-1])
+    for cell in (cells[c] for c in chosen):
+        depth = 0.5 * (table.depths[cell] + table.depths[cell + 1])
+        truth = _records(problem, recipe, factor, depth, middles)[:, 0, 0]
+        got = table._interpolated(depth, middles)[:, :, 0, 0]
+        error = np.sqrt(np.mean((got - truth) ** 2, axis=-1)).max(axis=1)
+        worst = max(worst, float((error / np.sqrt(np.mean(truth**2, axis=-1)).max(axis=1)).max()))
+    return worst
+
+
+def _nodes(name: str, values: Any) -> np.ndarray:
+    nodes = np.asarray(values, dtype=np.float64)
+    if nodes.ndim != 1 or len(nodes) < 2 or not np.isfinite(nodes).all() or not (np.diff(nodes) > 0.0).all():
+        raise ValueError(f"{name} must be at least two rising finite numbers")
+    if name == "distances" and nodes[0] < 0.0:
+        raise ValueError(f"distances must not be negative, got {nodes[0]:g}")
+    return nodes
+
+
+def _both_sides(depths: np.ndarray, interfaces: np.ndarray) -> np.ndarray:
+    """Depths with a node on either side of every interface between them: kernels jump there."""
+    inside = interfaces[(interfaces > depths[0] + _NUDGE) & (interfaces < depths[-1] - _NUDGE)]
+    away = [d for d in depths if not len(inside) or np.abs(inside - d).min() > _NUDGE]
+    return np.unique(np.concatenate([away, inside - _NUDGE, inside + _NUDGE]))
+
+
+def _write(path: Path, arrays: dict[str, np.ndarray], attributes: dict[str, Any]) -> None:
+    """Write a Zarr group under a temporary name, then rename it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    folder = tempfile.mkdtemp(prefix=path.name, dir=path.parent)
+    try:
+        group = _zarr().open_group(folder, mode="w")
+        for name, values in arrays.items():
+            chunks = (1, *values.shape[1:]) if name == "records" else values.shape
+            array = group.create_array(name, shape=values.shape, chunks=chunks, dtype=values.dtype)
+            array[:] = values
+        group.attrs.update(attributes)
+        os.chmod(folder, 0o755)
+        os.rename(folder, path)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _zarr() -> Any:
+    try:
+        import zarr
+    except ModuleNotFoundError as error:
+        message = 'tables of seismograms need zarr: pip install "dislok[tables]"'
+        raise ModuleNotFoundError(message, name=error.name) from None
+    return zarr
