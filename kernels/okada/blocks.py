@@ -226,18 +226,22 @@ def deliver(rows, lanes, used, ordered, sink):
             out[lanes[0, 1] * by_source + to[k]] += lane_sum(rows, index[k] * LANES, used)
         return
     tiled = 0
-    if ordered and not add and len(index) >= TILE and to[len(index) - 1] - to[0] == len(index) - 1:
-        tiled = used // TILE * TILE
-        begin = lanes[0, 0] * by_observer + lanes[0, 1] * by_source + to[0]
-        turn(rows, index, tiled, out, begin, by_observer + (lanes[1, 1] - lanes[0, 1]) * by_source)
-    for lane in range(np.uint64(tiled), np.uint64(used)):
+    if ordered and not add:
+        begin = lanes[0, 0] * by_observer + lanes[0, 1] * by_source
+        step = by_observer + (lanes[1, 1] - lanes[0, 1]) * by_source
+        if len(index) >= TILE and to[len(index) - 1] - to[0] == len(index) - 1:
+            tiled = used // TILE * TILE
+            turn(rows, index, tiled, out, begin + to[0], step)
+        for k in range(len(index)):
+            row, place = np.uint64(index[k] * LANES), np.uint64(begin + to[k])
+            for lane in range(np.uint64(tiled), np.uint64(used)):
+                out[place + lane * np.uint64(step)] = rows[row + lane]
+        return
+    for lane in range(np.uint64(used)):
         first = np.uint64(lanes[lane, 0] * by_observer + lanes[lane, 1] * by_source)
-        if add:
-            for k in range(np.uint64(len(index))):
-                out[first + np.uint64(to[k])] += rows[np.uint64(index[k] * LANES) + lane]
-        else:
-            for k in range(np.uint64(len(index))):
-                out[first + np.uint64(to[k])] = rows[np.uint64(index[k] * LANES) + lane]
+        for k in range(np.uint64(len(index))):
+            place, number = first + np.uint64(to[k]), rows[np.uint64(index[k] * LANES) + lane]
+            out[place] = out[place] + number if add else number
 
 
 @kernel
@@ -341,6 +345,7 @@ def run(geometry, part, start, stop, rules, code, fused, constants, cot, ways, s
             one_source = own[0, 1] == own[LANES - 1, 1]
             ordered = (one_source or paired) and own[used - 1, 0] - own[0, 0] == used - 1
             for sink in sinks:
-                deliver(results, own, used, ordered, sink)
+                if len(sink[1]):
+                    deliver(results, own, used, ordered, sink)
         start = after
     return start, -1

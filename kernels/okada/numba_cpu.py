@@ -361,7 +361,7 @@ def fill_rectangles(src, fa, fb, table):
         angles = (number(strike), number(dip), number(rake))
         parameters = (*place, *angles, number(slip), number(opening))
         unit = number(math.ldexp(1.0, -math.frexp(max(length, width))[1]))
-        row = table_row(0, parameters, number(fa[j]), number(fb[j]), unit)
+        row = table_row(0, parameters, number(fa[j % len(fa)]), number(fb[j % len(fb)]), unit)
         for k in range(len(row)):
             table[j, k] = value(row[k])
 
@@ -373,7 +373,7 @@ def fill_points(src, fa, fb, table):
         place = (number(src[j, 0]), number(src[j, 1]), number(src[j, 2]))
         angles = (number(src[j, 3]), number(src[j, 4]), number(src[j, 5]))
         parameters = (*place, *angles, number(src[j, 6]), number(src[j, 7]), number(src[j, 8]))
-        row = table_row(1, parameters, number(fa[j]), number(fb[j]), number(0.5))
+        row = table_row(1, parameters, number(fa[j % len(fa)]), number(fb[j % len(fb)]), number(0.5))
         for k in range(len(row)):
             table[j, k] = value(row[k])
 
@@ -381,7 +381,7 @@ def fill_points(src, fa, fb, table):
 def source_rows(kind: str, src: np.ndarray, origin: tuple[Any, Any]) -> np.ndarray:
     """`source_table` by compiled code; an origin may be one for each source."""
     src = np.ascontiguousarray(src, np.float64)
-    fa, fb = (np.broadcast_to(np.asarray(f, np.float64), len(src)) for f in origin)
+    fa, fb = (np.asarray(f, np.float64).reshape(-1) for f in origin)
     table = np.empty((len(src), len(TABLE)))
     (fill_rectangles if kind == "rectangle" else fill_points)(src, fa, fb, table)
     return table
@@ -461,7 +461,9 @@ class Problem:
     def parts(self, threads: int) -> list[list[Part]]:
         """Parts of the work, in groups by sources; two parts of a group share no observer."""
         n, m = len(self.obs), len(self.table)
-        wanted = 1 if self.pairs <= SERIAL or threads == 1 else 4 * threads
+        if self.pairs <= SERIAL or threads == 1:
+            return [[(0, n, 0, n if self.paired else m)]]
+        wanted = 4 * threads
         rows = min(wanted, -(-n // LANES)) or 1
         columns = 1 if self.paired else min(-(-wanted // rows), m) or 1
         edges = _edges(n, rows)
@@ -497,12 +499,11 @@ def _launch(
 ) -> None:
     """Run all parts; ``sinks(group, k, part)`` are part k's of a group, made in the thread that runs it."""
     threads = threads or default_threads()
-    given = inputs or contracted(problem.dtype)
+    given = inputs or _uncontracted(problem.dtype)
 
     def evaluate(group: int, k: int, part: Part) -> None:
         wanted = sinks(group, k, part)
-        nothing = sink(np.empty(0, problem.dtype), (), (), 0, 0)
-        full = (*wanted, *[nothing] * (SINKS - len(wanted)))
+        full = (*wanted, *[_no_sink(problem.dtype)] * (SINKS - len(wanted)))
         problem.evaluate(operation, part, given, full)
 
     jobs = [
@@ -532,6 +533,11 @@ def sink(out: np.ndarray, index: Any, to: Any, by_observer: int, by_source: int,
     return out.reshape(-1), _whole(index), _whole(to), by_observer, by_source, add
 
 
+@cache
+def _no_sink(dtype: np.dtype) -> Sink:
+    return sink(np.empty(0, dtype), (), (), 0, 0)
+
+
 def _whole(numbers: Any) -> np.ndarray:
     return np.ascontiguousarray(numbers, np.int64).reshape(-1)
 
@@ -553,6 +559,11 @@ def contracted(
     )
 
 
+@cache
+def _uncontracted(dtype: np.dtype) -> Inputs:
+    return contracted(dtype)
+
+
 def _observer_sums(
     problem: Problem,
     operation: Operation,
@@ -568,7 +579,7 @@ def _observer_sums(
     sums = [out.reshape(1, n, width) for out, width in zip(outs, widths, strict=True)]
     if groups > 1:
         sums = [np.empty((groups, n, width), problem.dtype) for width in widths]
-    rows = np.split(first_row + np.arange(sum(widths)), np.cumsum(widths)[:-1])
+    begins = [first_row + sum(widths[:k]) for k in range(len(widths))]
 
     def sinks(group, k, part):
         add = problem.shares(part)
@@ -576,8 +587,8 @@ def _observer_sums(
             for each in sums:
                 each[group, part[0] : part[1]] = 0.0
         return [
-            sink(each[group], index, index - index[0], width, 0, add)
-            for each, index, width in zip(sums, rows, widths, strict=True)
+            sink(each[group], np.arange(begin, begin + width), np.arange(width), width, 0, add)
+            for each, begin, width in zip(sums, begins, widths, strict=True)
         ]
 
     if not problem.pairs:

@@ -523,6 +523,25 @@ def finish_first(pair, frame):
     return first_rows(pair, own, columns, unit)
 
 
+def finish_vjp(pair, frame, weights):
+    """Derivatives of a combination of displacements with `VARIABLES` (13), from the rows of level "first".
+
+    The weights are turned to the frame, so that all else is done once and not for three components.
+    """
+    (unit,) = named(pair, "unit")
+    x, y, ss, cs = place_of(pair)
+    w = [weights[0] * ss + weights[1] * cs, weights[1] * ss - weights[0] * cs, weights[2]]
+    own = Field.of_rows(frame, 8)
+    slopes = [dot(p, w) for p in own.p]
+    dx, dy = slopes[0], slopes[1]
+    columns = {a: slopes[k] for a, k in FRAME.items()}
+    columns |= {a: slip_factor(pair, a) * dot(frame[24 + 3 * k : 27 + 3 * k], w) for k, a in enumerate(SLIPS)}
+    columns[X] = cs * dy - ss * dx
+    columns[Y] = -(cs * dx) - ss * dy
+    columns[STRIKE] = x * dy - y * dx + (own.v[1] * w[0] - own.v[0] * w[1])
+    return [factor(a, unit) * columns[a] for a in range(len(VARIABLES))]
+
+
 def first_rows(pair, own, columns, unit):
     """Displacement and its first derivatives, turned and scaled."""
     turned = [to_caller(pair, [factor(a, unit) * x for x in columns[a]]) for a in range(len(VARIABLES))]
@@ -607,11 +626,11 @@ def jacobian_row(out, c, of_gradient):
     return [sign * out[start + packed(a, b)] for b in range(NU)] + [sign * out[42 + 3 * HESSIAN + 3 * i + j]]
 
 
-def transposed_product(out, cotangent, of_gradient):
-    """sum_c cotangent_c d(component c)/d(variable): 13 numbers."""
+def transposed_product(out, cotangent):
+    """sum_c cotangent_c d(component c of the gradient)/d(variable): 13 numbers."""
     total = [0.0 * cotangent[0]] * len(VARIABLES)
     for c, weight in enumerate(cotangent):
-        row = jacobian_row(out, c, of_gradient)
+        row = jacobian_row(out, c, True)
         total = [t + weight * x for t, x in zip(total, row, strict=True)]
     return total
 
@@ -705,7 +724,7 @@ def pair_first(pair, extra, frame):
 @scalar
 def pair_vjp(pair, extra, frame):
     """Derivatives of a combination of displacements, with weights `extra`: see `with_observer` (13 + 3)."""
-    return with_observer(transposed_product(finish_first(pair, frame), extra[:3], False))
+    return with_observer(finish_vjp(pair, frame, extra[:3]))
 
 
 @scalar
@@ -736,7 +755,7 @@ def pair_jacobian_gradient(pair, extra, frame):
 @scalar
 def pair_vjp_gradient(pair, extra, frame):
     """Derivatives of a combination of gradients: see `with_observer` (13 + 3)."""
-    return with_observer(transposed_product(finish_second(pair, frame), extra[:9], True))
+    return with_observer(transposed_product(finish_second(pair, frame), extra[:9]))
 
 
 @scalar
