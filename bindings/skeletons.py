@@ -20,7 +20,7 @@ SAMPLES = (
     20  # for each decimal of the tolerance, of the nearest of what is far; a quarter of each ring beyond
 )
 ROUNDS = 4  # of samples, each twice as large
-SAFETY = 0.7  # internal tolerance over the caller's, at the first attempt
+SAFETY = 0.5  # internal tolerance over the caller's, at the first attempt
 ATTEMPTS = 4
 PIECE = 128  # clusters whose blocks go to one file
 CHECKED = 200  # rows' observers and columns' sources in the final check
