@@ -11,19 +11,15 @@ Poisson's ratio that `vjp` returns is an array without axes.
 from __future__ import annotations
 
 import functools
-import hashlib
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from dislok.kernels.raw import SHARED, CupyEngine, Engine, defined, suffix, summed
+
 FOLDER = Path(__file__).resolve().parent
-SOURCES = (
-    FOLDER / "kernels.cu",
-    FOLDER / "pair.cuh",
-    FOLDER / "formula.cuh",
-    FOLDER.parent / "scalar" / "scalar.cuh",
-)
+SOURCES = (FOLDER / "kernels.cu", FOLDER / "pair.cuh", FOLDER / "formula.cuh", *SHARED)
 
 #: Parameters and slip components of each kind of source.
 PARAMETERS = {"rectangle": 10, "point": 9}
@@ -45,11 +41,6 @@ OPERATIONS = {
     "jvp2": ("for_observers", "Jvp2"),
 }
 
-#: Threads worth starting: sums over fewer observers (or sources) are cut into chunks that run side by side.
-PARALLEL = 1 << 16
-BLOCK = 128
-MOST_BLOCKS = 1 << 20
-
 Array = Any
 
 
@@ -67,44 +58,13 @@ class Entry(NamedTuple):
         return "_".join(("okada", *self))
 
 
-class Engine(Protocol):
-    """Makes arrays and runs entries of `kernels.cu`."""
-
-    def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-        """A new C-contiguous array."""
-
-    def launch(self, entry: Entry, tasks: int, arguments: tuple[Any, ...]) -> None:
-        """Run an entry with threads for `tasks`; an array may be None."""
-
-    def sum_chunks(self, entry: Entry, tasks: int, arguments: tuple[Any, ...]) -> None:
-        """Run the sum over the chunks that an entry wrote."""
-
-
-def suffix(dtype: Any) -> str:
-    """The `real` of an entry."""
-    return {4: "f32", 8: "f64"}[np.dtype(dtype).itemsize]
-
-
 def options(entry: Entry) -> tuple[str, ...]:
     """Compiler options that select one entry of `kernels.cu`; full IEEE arithmetic, never fast-math."""
     loop, functor = OPERATIONS[entry.operation]
     real = {"f32": "float", "f64": "double"}[entry.real]
     chosen = {"NAME": entry.name, "LOOP": loop, "OP": functor, "REAL": real}
     chosen |= {"KIND": entry.kind.title(), "OF": entry.of.title()}
-    # CuPy's cache of binaries knows the source but not what it includes: the digest stands for that.
-    chosen |= {"DIGEST": digest()}
-    return ("-std=c++17", f"-I{FOLDER}", *(f"-DOKADA_{key}={value}" for key, value in chosen.items()))
-
-
-@functools.cache
-def digest() -> str:
-    """Hash of the CUDA sources, as a C identifier."""
-    return "x" + hashlib.sha256(b"".join(path.read_bytes() for path in SOURCES)).hexdigest()[:16]
-
-
-def chunks_of(tasks: int, terms: int) -> int:
-    """Into how many parts to cut a sum of `terms` at each of `tasks` places; depends on the shapes alone."""
-    return max(1, min(terms, PARALLEL // max(tasks, 1)))
+    return defined("OKADA", SOURCES, chosen)
 
 
 class Operations:
@@ -188,18 +148,14 @@ class Operations:
     def _sum(self, operation, kind, obs, src, nu, origin, of, pairs, *, over, width, out=None, **given):
         """Run an operation that sums over sources (or observers); (n, width) (or (m, width))."""
         places, terms = (len(obs), len(src)) if over == "sources" else (len(src), len(obs))
-        chunks = 1 if pairs else chunks_of(places, terms)
         if out is None:
             out = self.engine.empty((places, width), obs.dtype)
-        parts = out if chunks == 1 else self.engine.empty((chunks, places, width), obs.dtype)
-        self._launch(
-            operation, kind, obs, src, nu, origin, of, pairs, places * chunks, parts, chunks, **given
-        )
-        if chunks > 1:
-            count = places * width
-            arguments = (np.int64(count), np.int64(chunks), parts, out)
-            self.engine.sum_chunks(Entry(operation, kind, of, suffix(obs.dtype)), count, arguments)
-        return out
+
+        def run(tasks, chunks, parts):
+            self._launch(operation, kind, obs, src, nu, origin, of, pairs, tasks, parts, chunks, **given)
+
+        entry = Entry(operation, kind, of, suffix(obs.dtype))
+        return summed(self.engine, entry, run, places, 1 if pairs else terms, out)
 
     def _launch(
         self, operation, kind, obs, src, nu, origin, of, pairs, tasks, out, chunks=1, *,
@@ -213,30 +169,6 @@ class Operations:
         self.engine.launch(Entry(operation, kind, of, suffix(obs.dtype)), tasks, arguments)
 
 
-class CupyEngine:
-    """CuPy arrays; each entry is compiled when it is first needed, and CuPy keeps the binary on disk."""
-
-    def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-        """A new C-contiguous array on the current device."""
-        import cupy
-
-        return cupy.empty(shape, dtype)
-
-    def launch(self, entry: Entry, tasks: int, arguments: tuple[Any, ...]) -> None:
-        """Run an entry on the current stream."""
-        self._run(module(entry).get_function(entry.name), tasks, arguments)
-
-    def sum_chunks(self, entry: Entry, tasks: int, arguments: tuple[Any, ...]) -> None:
-        """Run the sum over chunks on the current stream."""
-        self._run(module(entry).get_function("okada_sum"), tasks, arguments)
-
-    @staticmethod
-    def _run(function: Any, tasks: int, arguments: tuple[Any, ...]) -> None:
-        if tasks:
-            blocks = min(-(-tasks // BLOCK), MOST_BLOCKS)
-            function((blocks,), (BLOCK,), tuple(np.uint64(0) if a is None else a for a in arguments))
-
-
 @functools.cache
 def module(entry: Entry) -> Any:
     """The `cupy.RawModule` of one entry; CuPy compiles it for each device."""
@@ -245,7 +177,7 @@ def module(entry: Entry) -> Any:
     return cupy.RawModule(code=SOURCES[0].read_text(), options=options(entry))
 
 
-_CUPY = Operations(CupyEngine())
+_CUPY = Operations(CupyEngine(module, "okada_sum"))
 
 
 def field(kind, obs, src, nu, origin, of, pairs, out=None, threads=None):

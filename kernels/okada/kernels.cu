@@ -7,6 +7,8 @@
 
 #include "pair.cuh"
 
+#include "../loops.cuh"
+
 namespace dislok {
 namespace okada {
 
@@ -27,39 +29,6 @@ template <class T> struct Arguments {
     DISLOK_FN Medium<T> medium() const { return Medium<T>::of(nu); }
     DISLOK_FN index_t begin(index_t chunk, index_t count) const { return chunk * count / chunks; }
 };
-
-DISLOK_FN index_t first_task() { return index_t(blockIdx.x) * blockDim.x + threadIdx.x; }
-DISLOK_FN index_t task_stride() { return index_t(blockDim.x) * gridDim.x; }
-
-/// out[chunk, i, :] = sum over the chunk's sources of Op.
-template <class Op, class T> DISLOK_FN void for_observers(const Arguments<T>& g) {
-    for (index_t task = first_task(); task < g.n * g.chunks; task += task_stride()) {
-        const index_t i = task % g.n, chunk = task / g.n;
-        T sum[Op::width] = {};
-        const index_t begin = g.pairs ? i : g.begin(chunk, g.m), end = g.pairs ? i + 1 : g.begin(chunk + 1, g.m);
-        for (index_t j = begin; j < end; ++j) Op::add(g, i, j, sum);
-        for (int k = 0; k < Op::width; ++k) g.out[task * Op::width + k] = sum[k];
-    }
-}
-/// out[chunk, j, :] = sum over the chunk's observers of Op.
-template <class Op, class T> DISLOK_FN void for_sources(const Arguments<T>& g) {
-    for (index_t task = first_task(); task < g.m * g.chunks; task += task_stride()) {
-        const index_t j = task % g.m, chunk = task / g.m;
-        T sum[Op::width] = {};
-        const index_t begin = g.pairs ? j : g.begin(chunk, g.n), end = g.pairs ? j + 1 : g.begin(chunk + 1, g.n);
-        for (index_t i = begin; i < end; ++i) Op::add(g, i, j, sum);
-        for (int k = 0; k < Op::width; ++k) g.out[task * Op::width + k] = sum[k];
-    }
-}
-/// out[i, component, j, :] for every pair; with `pairs` there is no axis j.
-template <class Op, class T> DISLOK_FN void for_pairs(const Arguments<T>& g) {
-    const index_t sources = g.pairs ? 1 : g.m;
-    for (index_t task = first_task(); task < g.n * sources; task += task_stride()) {
-        const index_t i = task / sources, j = task % sources;
-        T* out = g.out + (i * Op::components * sources + j) * Op::width;
-        Op::write(g, i, g.pairs ? i : j, out, sources * Op::width);
-    }
-}
 
 template <class Kind, class T> DISLOK_FN Source<Kind, T> source_of(const Arguments<T>& g, index_t j) {
     return Source<Kind, T>::read(g.src + j * Kind::parameters, g.fa, g.fb);
@@ -228,15 +197,6 @@ template <class Kind, class Of, class T, bool by_source> struct Vjp2 {
 template <class Kind, class Of, class T> using Vjp2Source = Vjp2<Kind, Of, T, true>;
 template <class Kind, class Of, class T> using Vjp2Observer = Vjp2<Kind, Of, T, false>;
 
-/// out[k] = sum over chunks of in[chunk, k], in order.
-template <class T> DISLOK_FN void sum_chunks(index_t count, index_t chunks, const T* in, T* out) {
-    for (index_t k = first_task(); k < count; k += task_stride()) {
-        T sum = T(0);
-        for (index_t chunk = 0; chunk < chunks; ++chunk) sum += in[chunk * count + k];
-        out[k] = sum;
-    }
-}
-
 }  // namespace okada
 }  // namespace dislok
 
@@ -248,12 +208,12 @@ template <class T> DISLOK_FN void sum_chunks(index_t count, index_t chunks, cons
              const T* src, const T* slip, const T* cot, const T* obs_t, const T* src_t, const T* obs_s,               \
              const T* src_s, T* out) {                                                                                \
         using namespace dislok::okada;                                                                                \
-        loop<Op<Kind, Of, T>>(Arguments<T>{n, m, chunks, pairs, nu, fa, fb, nu_dot, obs, src, slip, cot, obs_t,       \
+        dislok::loop<Op<Kind, Of, T>>(Arguments<T>{n, m, chunks, pairs, nu, fa, fb, nu_dot, obs, src, slip, cot, obs_t,       \
                                            src_t, obs_s, src_s, out});                                                \
     }
 #define OKADA_SUM(name, T)                                                                     \
     extern "C" __global__ void name(long long count, long long chunks, const T* in, T* out) {  \
-        dislok::okada::sum_chunks(count, chunks, in, out);                                     \
+        dislok::sum_chunks(count, chunks, in, out);                                     \
     }
 
 #ifdef OKADA_NAME

@@ -13,11 +13,14 @@ struct Dim3 {
 };
 static thread_local Dim3 blockIdx, threadIdx, blockDim, gridDim;
 using std::atan;
+using std::atan2;
 using std::fabs;
 using std::floor;
+using std::fma;
 using std::ilogb;
 using std::ldexp;
 using std::log;
+using std::log1p;
 using std::nan;
 using std::nanf;
 using std::rint;

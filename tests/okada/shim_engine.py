@@ -17,20 +17,21 @@ SHIM = Path(__file__).resolve().parent / "shim.hpp"
 WARNINGS = ("-Wall", "-Wextra", "-Wno-unknown-pragmas", "-Werror")
 
 
-def build(folder: Path, *flags: str) -> list[Path]:
-    """Compile `kernels.cu` for float32 and for float64, side by side.
+def build(folder: Path, *flags: str, source: Path = cupy_raw.SOURCES[0]) -> list[Path]:
+    """Compile the `kernels.cu` of a family for float32 and for float64, side by side.
 
     Raises
     ------
     RuntimeError
         With the compiler's words.
     """
-    libraries = [folder / f"okada_{real}.so" for real in ("F32", "F64")]
+    family = source.parent.name
+    libraries = [folder / f"{family}_{real}.so" for real in ("F32", "F64")]
     running = []
     for library in libraries:
-        only = f"-DOKADA_{library.stem[-3:]}_ONLY"
+        only = f"-D{family.upper()}_{library.stem[-3:]}_ONLY"
         command = ["g++", "-std=c++17", *flags, *WARNINGS, only, "-fPIC", "-shared", "-include", str(SHIM)]
-        command += ["-x", "c++", str(cupy_raw.SOURCES[0]), "-o", str(library)]
+        command += ["-x", "c++", str(source), "-o", str(library)]
         running.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True))
     for process in running:
         words = process.communicate()[1]
@@ -56,7 +57,8 @@ class ShimEngine:
 
     def sum_chunks(self, entry, tasks, arguments):
         """Run the sum over chunks."""
-        self._run(f"okada_sum_{entry.real}", arguments)
+        family = entry.name.partition("_")[0]
+        self._run(f"{family}_sum_{entry.real}", arguments)
 
     def _run(self, name, arguments):
         library = next(lib for lib in self.libraries if hasattr(lib, name))

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dislok.kernels import raw
 from dislok.kernels.okada import cupy_raw
 
 spec = importlib.util.spec_from_file_location("shim_engine", Path(__file__).with_name("shim_engine.py"))
@@ -229,7 +230,7 @@ def test_matrix_and_matrix_free_agree(okada, rng, kind, of):
 def test_chunks_change_nothing_but_rounding(okada, rng, monkeypatch, function, of, pairs):
     arguments = shim.random_arguments(rng, function, "rectangle", of, pairs, F64)
     cut = shim.outputs(getattr(okada, function)(*arguments))
-    monkeypatch.setattr(cupy_raw, "PARALLEL", 1)
+    monkeypatch.setattr(raw, "PARALLEL", 1)
     whole = shim.outputs(getattr(okada, function)(*arguments))
     for a, b in zip(cut, whole, strict=True):
         assert np.isfinite(a).all()
@@ -323,6 +324,7 @@ import numpy as np
 spec = importlib.util.spec_from_file_location("shim_engine", sys.argv[1])
 shim = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(shim)
+from dislok.kernels import raw
 from dislok.kernels.okada import cupy_raw
 okada = cupy_raw.Operations(shim.ShimEngine([pathlib.Path(p) for p in sys.argv[2:]]))
 rng = np.random.default_rng(1)
