@@ -83,6 +83,34 @@ def _slope(number: Jet, k: int) -> np.ndarray:
     return np.broadcast_to(first(number, k), np.shape(value(number)))
 
 
+class _Arc(NamedTuple):
+    """A great circle of the auxiliary sphere, in Vincenty's symbols."""
+
+    sin_sigma: Any
+    cos_sigma: Any
+    sigma: Any
+    middle: Any
+    cos2_alpha: Any
+    excess: Any
+
+
+def _sphere(turn: Any, su1: Any, cu1: Any, su2: Any, cu2: Any) -> _Arc:
+    """The arc between reduced latitudes (sines, cosines) whose longitudes are `turn` apart on the sphere, and
+    by how much that exceeds the difference on the ellipsoid."""
+    f, s, c = FLATTENING, sin(turn), cos(turn)
+    across, along = cu2 * s, cu1 * su2 - su1 * (cu2 * c)
+    sin_sigma = sqrt(across * across + along * along)
+    cos_sigma = su1 * su2 + cu1 * (cu2 * c)
+    sigma = atan2(sin_sigma, cos_sigma)
+    sin_alpha = cu1 * (cu2 * s) / sin_sigma
+    cos2_alpha = 1.0 - sin_alpha * sin_alpha + 1e-30  # along the equator it is 0, times 0
+    middle = cos_sigma - 2.0 * su1 * su2 / cos2_alpha
+    big_c = f / 16.0 * cos2_alpha * (4.0 + f * (4.0 - 3.0 * cos2_alpha))
+    inner = middle + big_c * cos_sigma * (2.0 * middle * middle - 1.0)
+    excess = (1.0 - big_c) * f * sin_alpha * (sigma + big_c * sin_sigma * inner)
+    return _Arc(sin_sigma, cos_sigma, sigma, middle, cos2_alpha, excess)
+
+
 def _inverse(lat1: Any, lon1: Any, lat2: Any, lon2: Any) -> tuple[Any, Any, Any]:
     """Distance (km) and azimuths at both ends (radians clockwise from north)."""
     f = FLATTENING
@@ -92,19 +120,11 @@ def _inverse(lat1: Any, lon1: Any, lat2: Any, lon2: Any) -> tuple[Any, Any, Any]
     length = lon2 - lon1
     turn = length
     for _ in range(_ITERATIONS):
-        s, c = sin(turn), cos(turn)
-        across, along = cu2 * s, cu1 * su2 - su1 * (cu2 * c)
-        sin_sigma = sqrt(across * across + along * along)
-        cos_sigma = su1 * su2 + cu1 * (cu2 * c)
-        sigma = atan2(sin_sigma, cos_sigma)
-        sin_alpha = cu1 * (cu2 * s) / sin_sigma
-        cos2_alpha = 1.0 - sin_alpha * sin_alpha + 1e-30  # along the equator it is 0, times 0
-        middle = cos_sigma - 2.0 * su1 * su2 / cos2_alpha
-        big_c = f / 16.0 * cos2_alpha * (4.0 + f * (4.0 - 3.0 * cos2_alpha))
-        inner = middle + big_c * cos_sigma * (2.0 * middle * middle - 1.0)
-        turn = length + (1.0 - big_c) * f * sin_alpha * (sigma + big_c * sin_sigma * inner)
+        turn = length + _sphere(turn, su1, cu1, su2, cu2).excess
+    arc = _sphere(turn, su1, cu1, su2, cu2)
+    sin_sigma, cos_sigma, sigma, middle = arc.sin_sigma, arc.cos_sigma, arc.sigma, arc.middle
     second = f * (2.0 - f) / (1.0 - f) ** 2
-    u2 = cos2_alpha * second
+    u2 = arc.cos2_alpha * second
     big_a = 1.0 + u2 / 16384.0 * (4096.0 + u2 * (u2 * (320.0 - 175.0 * u2) - 768.0))
     big_b = u2 / 1024.0 * (256.0 + u2 * (u2 * (74.0 - 47.0 * u2) - 128.0))
     cubic = big_b / 6.0 * middle * (4.0 * sin_sigma * sin_sigma - 3.0) * (4.0 * middle * middle - 3.0)

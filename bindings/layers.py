@@ -55,9 +55,9 @@ class LayeredModel:
 
     def layers(self) -> Layers:
         """The properties as float64 arrays."""
-        arrays = [_array(getattr(self, name)) for name in PROPERTIES]
-        lossy = [None if q is None else _array(q) for q in (self.qp, self.qs)]
-        return Layers(*arrays, *lossy, 2.0 * np.pi * self.reference_frequency)
+        thickness, vp, vs, rho = (_array(getattr(self, name)) for name in PROPERTIES)
+        qp, qs = (None if q is None else _array(q) for q in (self.qp, self.qs))
+        return Layers(thickness, vp, vs, rho, qp, qs, 2.0 * np.pi * self.reference_frequency)
 
     @property
     def interfaces(self) -> np.ndarray:
@@ -103,7 +103,7 @@ class LayeredModel:
             If pyrocko, which has the data, is not installed.
         """
         try:
-            from pyrocko.dataset import crust2x2
+            from pyrocko.dataset import crust2x2  # type: ignore[import-untyped]
         except ModuleNotFoundError as error:
             message = 'crust2 needs pyrocko: pip install "dislok[crust]"'
             raise ModuleNotFoundError(message, name=error.name) from None

@@ -110,18 +110,18 @@ class Kernels(NamedTuple):
     Static kernels and spectra have no `times`, and the last axis is left out or that of the frequencies.
     """
 
-    times: np.ndarray | None
+    times: Any
     """(n,): seconds after the reference time."""
-    seismogram: np.ndarray | None
+    seismogram: Any
     """S + (n_stations, 3, n): motion that the source's moment and force make."""
-    moment: np.ndarray | None
+    moment: Any
     """S + (n_stations, 6, 3, n): per N m of each element of the moment tensor."""
-    force: np.ndarray | None
+    force: Any
     """S + (n_stations, 3, 3, n): per N of force east, north, up."""
-    location: np.ndarray | None
+    location: Any
     """S + (n_stations, 4, 3, n): derivative of `seismogram` with x, y, depth (per km, or x and y per degree)
     and time (per s)."""
-    duration: np.ndarray | None
+    duration: Any
     """S + (n_stations, 3, n): derivative of `seismogram` with the half-duration of the time function."""
     accuracy: float
     """Estimated error, relative to the strongest motion at a station; derivatives may have five times it."""
@@ -253,7 +253,7 @@ def _integrals(
     direction: Layers | None = None,
 ) -> np.ndarray:
     """Integrals of some sources: (sources, stations, columns, J or J', value or depth derivative, omega)."""
-    result: np.ndarray | None = None
+    result: Any = None
     for side in (1.0, -1.0):
         offset = side * (problem.depth[chosen] - problem.receiver)
         for group in _same_count(problem.depth[chosen], np.flatnonzero(offset > 0.0)):
@@ -274,7 +274,6 @@ def _integrals(
             if result is None:
                 result = np.empty((len(chosen), stations, *part.shape[:3], len(omega)), dtype=complex)
             result[members] = part.transpose(3, 4, 5, 0, 1, 2, 6)
-    assert result is not None
     return result
 
 
@@ -291,12 +290,12 @@ def _same_count(depth: np.ndarray, members: np.ndarray) -> list[np.ndarray]:
 
 
 class _Motion(NamedTuple):
-    """Spectra of some sources; see `Kernels`. `strength` columns first contracted where that is asked."""
+    """Spectra of some sources, or None for what was not asked; `place`: derivatives with x, y and depth."""
 
-    seismogram: np.ndarray | None
-    moment: np.ndarray | None
-    force: np.ndarray | None
-    place: np.ndarray | None
+    seismogram: Any
+    moment: Any
+    force: Any
+    place: Any
 
 
 def _motion(
@@ -409,7 +408,7 @@ def kernels(
         pieces.append(_recorded(motion, recipe, factor, late, location, slope))
     order = np.argsort(np.concatenate(_chunks(problem, len(recipe.omega))))
     fields = [_joined(parts, order, problem.shape) for parts in zip(*pieces, strict=True)]
-    return Kernels(start + dt * np.arange(n), *fields, accuracy=recipe.error)
+    return Kernels._make([start + dt * np.arange(n), *fields, recipe.error])
 
 
 def _recorded(
@@ -418,7 +417,7 @@ def _recorded(
     """Records of spectra: the five fields of `Kernels`."""
     factor = factor * late
 
-    def record(spectra: np.ndarray | None, by: np.ndarray) -> np.ndarray | None:
+    def record(spectra: Any, by: np.ndarray) -> Any:
         if spectra is None:
             return None
         shaped = by.reshape(len(by), *(1,) * (spectra.ndim - 2), -1)
@@ -428,9 +427,8 @@ def _recorded(
     place = record(motion.place, factor)
     if place is not None:
         later = record(motion.seismogram, factor * (-1j * recipe.omega))
-        assert later is not None
         place = np.concatenate([place, later[:, :, None]], axis=2)
-    longer = None
+    longer: Any = None
     if slope is not None and location:
         longer = record(motion.seismogram, recipe.filter * np.asarray(slope(recipe.omega)) * late)
     return seismogram, record(motion.moment, factor), record(motion.force, factor), place, longer
@@ -560,11 +558,12 @@ def _along_layers(problem: _Problem, omega, grid, finish, wanted) -> np.ndarray:
     exists[0, -1], exists[2, 0] = False, not layers.ocean
     asked = exists if wanted is None else exists & np.asarray(wanted, dtype=bool)
     everything = np.arange(len(problem.depth))
-    result: np.ndarray | None = None
+    result: Any = None
     for row, layer in np.argwhere(asked):
         unit = np.zeros((4, count))
         unit[row, layer] = 1.0
-        values = _integrals(problem, everything, omega, grid, Layers(*unit, layers.qp, layers.qs))
+        along = Layers(unit[0], unit[1], unit[2], unit[3], layers.qp, layers.qs)
+        values = _integrals(problem, everything, omega, grid, along)
         slopes = finish(_motion(problem, everything, values, False, False, False).seismogram)
         if result is None:
             result = np.zeros((*slopes.shape[:2], 4, count, *slopes.shape[2:]))
@@ -586,7 +585,7 @@ def excitation_kernels(model, source, stations, dt, n, **keywords) -> np.ndarray
     -------
     array, shape S + (n_stations, 6, 3, n)
     """
-    return kernels(model, source, stations, dt, n, location=False, **keywords).moment  # type: ignore[return-value]
+    return kernels(model, source, stations, dt, n, location=False, **keywords).moment
 
 
 def location_kernels(model, source, stations, dt, n, **keywords) -> np.ndarray:
@@ -596,7 +595,7 @@ def location_kernels(model, source, stations, dt, n, **keywords) -> np.ndarray:
     -------
     array, shape S + (n_stations, 4, 3, n)
     """
-    return kernels(model, source, stations, dt, n, moment=False, **keywords).location  # type: ignore[return-value]
+    return kernels(model, source, stations, dt, n, moment=False, **keywords).location
 
 
 def seismograms(model, source, stations, dt, n, **keywords) -> np.ndarray:
@@ -617,7 +616,7 @@ def seismograms(model, source, stations, dt, n, **keywords) -> np.ndarray:
 
         return differentiable(model, source, stations, (dt, n), keywords)
     result = kernels(model, source, stations, dt, n, moment=False, location=False, **keywords)
-    return result.seismogram  # type: ignore[return-value]
+    return result.seismogram
 
 
 def _holds_torch(model: LayeredModel, source: PointSource) -> bool:
@@ -665,7 +664,7 @@ def statics(
 
         return differentiable(model, source, stations, (), {"accuracy": accuracy})
     result = static_kernels(model, source, stations, accuracy=accuracy, moment=False, location=False)
-    return result.seismogram  # type: ignore[return-value]
+    return result.seismogram
 
 
 def spectra(
@@ -689,14 +688,14 @@ def spectra(
     bad = np.flatnonzero(~((omega == 0.0) | ((omega.imag < 0.0) & (omega.real >= 0.0))))
     if omega.ndim != 1 or len(bad):
         raise ValueError(f"omega must have negative imaginary parts, or be 0; got {omega[bad[:1]]}")
-    result = np.zeros((0,))
+    result: Any = None
     for still in (True, False):
         those = np.flatnonzero((omega == 0.0) == still)
         if len(those):
             part = _at_frequencies(
                 model, source, stations, omega[those], accuracy, False, False, False, lambda field: field
             ).seismogram
-            if not result.size:
+            if result is None:
                 result = np.zeros((*part.shape[:-1], len(omega)), dtype=complex)
             result[..., those] = part
     return result
@@ -796,4 +795,4 @@ def _at_frequencies(model, source, stations, omega, accuracy, moment, location, 
         pieces.append([None if f is None else finish(f) for f in (seismogram, of_moment, of_force, place)])
     order = np.argsort(np.concatenate(_chunks(problem, len(omega))))
     fields = [_joined(parts, order, problem.shape) for parts in zip(*pieces, strict=True)]
-    return Kernels(None, *fields, duration=None, accuracy=error)
+    return Kernels._make([None, *fields, None, error])

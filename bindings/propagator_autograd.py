@@ -29,17 +29,16 @@ class Call(NamedTuple):
 
     def kernels(self, model: LayeredModel, source: Any, **wanted: bool) -> propagator.Kernels:
         """Kernels of this call."""
-        function = propagator.kernels if self.record else propagator.static_kernels
+        function: Any = propagator.kernels if self.record else propagator.static_kernels
         return function(model, source, self.stations, *self.record, **self.keywords, **wanted)
 
     def layer_kernels(self, model: LayeredModel, source: Any, wanted: np.ndarray) -> np.ndarray:
         """Derivatives with the layers' properties."""
-        function = propagator.layer_kernels if self.record else propagator.static_layer_kernels
+        function: Any = propagator.layer_kernels if self.record else propagator.static_layer_kernels
         return function(model, source, self.stations, *self.record, **self.keywords, wanted=wanted)
 
 
-@torch.compiler.disable
-def differentiable(model, source, stations, record, keywords) -> torch.Tensor:
+def _differentiable(model: Any, source: Any, stations: Any, record: tuple, keywords: dict) -> torch.Tensor:
     """The result as a tensor that knows its derivatives."""
     values = [*source, *(getattr(model, name) for name in PROPERTIES)]
     for name, value in zip((*SOURCE, *PROPERTIES), values, strict=True):
@@ -51,6 +50,10 @@ def differentiable(model, source, stations, record, keywords) -> torch.Tensor:
     return _Motion.apply(Call(model, source, stations, record, keywords), *tensors)
 
 
+# Dynamo would trace into the kernels' Python.
+differentiable: Any = torch.compiler.disable(_differentiable)
+
+
 def _plain(call: Call, tensors: Any) -> tuple[LayeredModel, Any]:
     """Model and source with NumPy arrays in place of tensors."""
     arrays = [None if t is None else t.detach().numpy().astype(np.float64) for t in tensors]
@@ -59,8 +62,9 @@ def _plain(call: Call, tensors: Any) -> tuple[LayeredModel, Any]:
         getattr(call.model, name) if new is None else new
         for name, new in zip(PROPERTIES, arrays[len(SOURCE) :], strict=True)
     ]
+    thickness, vp, vs, rho = properties
     lossy = (call.model.qp, call.model.qs, call.model.reference_frequency)
-    return LayeredModel(*properties, *lossy), propagator.PointSource(*source)
+    return LayeredModel(thickness, vp, vs, rho, *lossy), propagator.PointSource(*source)
 
 
 class _Motion(torch.autograd.Function):
@@ -79,7 +83,7 @@ class _Motion(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: torch.Tensor) -> Any:
+    def backward(ctx: Any, grad: torch.Tensor) -> Any:  # pyright: ignore
         saved = iter(ctx.saved_tensors)
         tensors = [next(saved) if given else None for given in ctx.given]
         needed = dict(zip((*SOURCE, *PROPERTIES), ctx.needs_input_grad[1:], strict=True))

@@ -1,9 +1,9 @@
 """Tables of elementary seismograms over distance and depth: computed once, interpolated ever after.
 
-A table holds the records of all wavenumber integrals at every distance and depth, with their derivatives along
-both, so that bicubic Hermite interpolation has an error of fourth order and can itself be differentiated. The
-error is measured between the nodes when a table is made. Tables are Zarr groups: only the depths that a call
-needs are read.
+A table holds the records of all wavenumber integrals at every distance and depth, with their derivatives
+along both, so that bicubic Hermite interpolation has an error of fourth order and can itself be
+differentiated. The error is measured between the nodes when a table is made. Tables are Zarr groups: only the
+depths that a call needs are read.
 """
 
 from __future__ import annotations
@@ -61,17 +61,17 @@ class GreensTable:
         attributes = dict(group.attrs)
         if attributes.get("dislok_table") != _VERSION:
             raise ValueError(f"{path} is no table of seismograms of this version of dislok")
-        nodes = (np.asarray(group[name][:]) for name in ("distances", "depths", "times"))
-        numbers = (float(attributes[name]) for name in ("receiver", "accuracy", "error"))
-        return cls(group["records"], *nodes, *numbers)
+        distances, depths, times = (np.asarray(group[name][:]) for name in ("distances", "depths", "times"))
+        receiver, accuracy, error = (float(attributes[name]) for name in ("receiver", "accuracy", "error"))
+        return cls(group["records"], distances, depths, times, receiver, accuracy, error)
 
     def kernels(
         self, source: Any, stations: Any, *, moment: bool = True, location: bool = True
     ) -> propagator.Kernels:
         """Kernels as `dislok.propagator.kernels` computes them, by interpolation.
 
-        The derivative with time is that of the band-limited record, less good at its ends. Source times must be
-        zero.
+        The derivative with time is that of the band-limited record, less good at its ends. Source times
+        must be zero.
 
         Raises
         ------
@@ -95,7 +95,7 @@ class GreensTable:
             None if f is None else f.reshape(*problem.shape, *f.shape[1:])
             for f in (motion.seismogram, motion.moment, None, place)
         ]
-        return propagator.Kernels(self.times, *fields, duration=None, accuracy=self.accuracy + self.error)
+        return propagator.Kernels._make([self.times, *fields, None, self.accuracy + self.error])
 
     def _check(self, problem: Any, stations: Any) -> None:
         if np.any(problem.time != 0.0):
@@ -251,7 +251,7 @@ def _trial(table: GreensTable, problem: Any, recipe: plan.Plan, factor: np.ndarr
     chosen = np.unique(np.linspace(0, len(cells) - 1, min(_TRIALS, len(cells))).astype(int))
     middles = 0.5 * (table.distances[1:] + table.distances[:-1])
     for cell in (cells[c] for c in chosen):
-        depth = 0.5 * (table.depths[cell] + table.depths[cell + 1])
+        depth = float(0.5 * (table.depths[cell] + table.depths[cell + 1]))
         truth = _records(problem, recipe, factor, depth, middles)[:, 0, 0]
         got = table._interpolated(depth, middles)[:, :, 0, 0]
         error = np.sqrt(np.mean((got - truth) ** 2, axis=-1)).max(axis=1)

@@ -6,8 +6,8 @@ which is its derivative with the distance r. The Bessel functions are tabulated 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import j0, j1
@@ -132,7 +132,7 @@ def integrate(
 
     def one(index: int) -> None:
         n = int(grid.counts[index])
-        values = np.empty((len(wanted), n_sources, n))
+        values: Any = np.empty((len(wanted), n_sources, n))
         run(
             grid.k[:n],
             places[index],
@@ -175,7 +175,7 @@ def _sum(tables: Sequence[np.ndarray], m: int, n: int, part: np.ndarray, target:
         target[..., source, :] = shaped.transpose(2, 0, 3, 4, 1)
 
 
-def _run(task, count: int) -> None:
+def _run(task: Callable[[int], None], count: int) -> None:
     """Call `task` with 0 to count - 1, on as many threads as Numba is set to."""
     threads = min(default_threads(), count)
     if threads <= 1:

@@ -8,7 +8,7 @@ little different uses the same one.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -59,12 +59,14 @@ class PlanError(ArithmeticError):
 
 def hashable(layers: Layers) -> tuple:
     """The layers as tuples."""
-    return tuple(None if f is None else f if np.ndim(f) == 0 else tuple(map(float, f)) for f in layers)
+    fields: list[Any] = list(layers)
+    return tuple(f if f is None or np.ndim(f) == 0 else tuple(map(float, f)) for f in fields)
 
 
 def from_hashable(key: tuple) -> Layers:
     """The inverse of `hashable`."""
-    return Layers(*(np.array(f) if isinstance(f, tuple) else f for f in key))
+    fields: list[Any] = [np.array(f) if isinstance(f, tuple) else f for f in key]
+    return Layers(*fields)
 
 
 def rounded(extent: Extent) -> Extent:

@@ -9,6 +9,7 @@ order dk² at k = 0, where the integrands are odd.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -81,9 +82,9 @@ def grid(layers: Layers, omega: np.ndarray, extent: Extent, density: Density) ->
     fine = min(density.pole * alpha / fast, density.near / max(extent.distance, 1e-9))
     edges = [0.0]
     while edges[-1] < limits.max():
-        k = edges[-1]
-        step = smooth(k)
-        edges.append(k + (min(step, fine) if k < zone.max() and alpha > 0.0 else step))
+        at = edges[-1]
+        step = smooth(at)
+        edges.append(at + (min(step, fine) if at < zone.max() and alpha > 0.0 else step))
     k, weights = _panels(np.array(edges))
     weights = weights * _roll_off(k, zone.max(), density.decay / extent.nearest)
     counts = np.searchsorted(k, limits) + 1
@@ -103,11 +104,11 @@ def _roll_off(k: np.ndarray, waves: float, end: float) -> np.ndarray:
     return smooth_step((k - begin) / (end - begin))
 
 
-def _smooth_panel(layers, extent, density):
+def _smooth_panel(layers: Layers, extent: Extent, density: Density) -> Callable[[float], float]:
     """Length of a panel at k where no pole is near: by the distance and by the depths that still reflect."""
     thickness = float(layers.tops[-1])
 
-    def step(k):
+    def step(k: float) -> float:
         reflecting = min(2.0 * thickness, 20.0 / k) if k > 0.0 else 2.0 * thickness
         depth = min(extent.deepest, 20.0 / k) if k > 0.0 else extent.deepest
         return min(density.phase / max(extent.distance, 1e-9), 0.6 * density.phase / (depth + reflecting))

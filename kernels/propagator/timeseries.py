@@ -8,19 +8,19 @@ motion.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 
 class Window(NamedTuple):
-    """`length` samples `dt` apart from `begin` on, of which the caller wants `count` from number `skip` on;
+    """`length` samples `dt` apart from `begin` on, of which the caller wants `wanted` from number `skip` on;
     `alpha` is the damping (1/s)."""
 
     dt: float
     begin: float
     skip: int
-    count: int
+    wanted: int
     length: int
     alpha: float
 
@@ -35,7 +35,7 @@ class Window(NamedTuple):
 
 
 def matrix(window: Window, count: int, quantity: str) -> np.ndarray:
-    """Real matrix (2 count, window.count) from Re K_0, Im K_0, Re K_1, ... to samples.
+    """Real matrix (2 count, window.wanted) from Re K_0, Im K_0, Re K_1, ... to samples.
 
     `quantity`: "velocity" of a step in moment is the record of K itself, "displacement" its integral from the
     beginning of the window, "acceleration" its derivative.
@@ -43,16 +43,16 @@ def matrix(window: Window, count: int, quantity: str) -> np.ndarray:
     t = window.begin + window.dt * np.arange(window.length)
     omega = window.omega(count)
     twice = np.where(np.arange(count) == 0, 1.0, 2.0)
-    wave = np.exp(1j * omega[:, None] * t) * (twice / window.period)[:, None]
+    wave: Any = np.exp(1j * omega[:, None] * t) * (twice / window.period)[:, None]
     if quantity == "acceleration":
         wave = wave * (1j * omega[:, None])
     rows = np.stack([wave.real, -wave.imag], axis=1).reshape(2 * count, -1)
     if quantity == "displacement":
         # what comes after the samples wanted is magnified by exp(alpha t): it must not leak through the wrap
-        end = window.skip + window.count
+        end = window.skip + window.wanted
         after = np.arange(window.length) - end
         rows = integrated(rows * smooth_step(after / max(window.length - end, 1)), window.dt)
-    return np.ascontiguousarray(rows[:, window.skip : window.skip + window.count])
+    return np.ascontiguousarray(rows[:, window.skip : window.skip + window.wanted])
 
 
 def integrated(rows: np.ndarray, dt: float) -> np.ndarray:
