@@ -63,6 +63,12 @@ def test_a_missing_package_is_named_with_the_line_that_installs_it(monkeypatch, 
         backends.load(name)
 
 
+def test_a_family_that_a_backend_does_not_have_is_named(monkeypatch):
+    monkeypatch.setattr(backends, "_NEEDS", {})
+    with pytest.raises(ValueError, match="^backend 'numba-cuda' has no kernels for 'tde'; leave backend="):
+        backends.load("numba-cuda", "tde")
+
+
 def test_every_backend_has_a_status():
     found = backends.available()
     assert [status.name for status in found] == list(backends.NAMES)
