@@ -5,7 +5,7 @@ Submodules load when they are first used, so that ``import dislok`` stays light:
 - `dislok.okada`: displacement, strain, stress and their derivatives of rectangles and point sources
 - `dislok.tde`: the same of triangles, also in a full space
 - `dislok.propagator`: seismograms and static offsets in a layered half-space, and their derivatives
-- `dislok.stf`: source time functions
+- `dislok.stf`, `dislok.tables`: source time functions; tables of seismograms over distance and depth
 - `dislok.hierarchical`: compressed Green's matrices of very many observers and sources
 - `dislok.scale`: Green's matrices in blocks, for dask and Zarr
 - `dislok.convert`: magnitudes, moment tensors, nodal planes, coordinates
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from dislok import propagator as propagator
     from dislok import scale as scale
     from dislok import stf as stf
+    from dislok import tables as tables
     from dislok import tde as tde
 
 __version__ = "0.1.0"
@@ -42,6 +43,7 @@ _SUBMODULES = [
     "propagator",
     "scale",
     "stf",
+    "tables",
     "tde",
 ]
 
