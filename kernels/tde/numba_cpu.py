@@ -13,23 +13,25 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numba.core import types
+from numba.extending import intrinsic
 
 from dislok.kernels.cpu import address
 from dislok.kernels.lanes import LANES, accumulate, load, store
-from dislok.kernels.scalar import number, scalar
+from dislok.kernels.scalar import number
 from dislok.kernels.threads import default_threads, executor
 
-from . import pair
+from . import directions, pair
 from .blocks import CHUNK, FAR, FINISH, GROUP, LIFTED, MISSING, NEAR, PLAN, run
 from .burgers import Burgers
-from .pair import LEVELS, LIFT_ROW, PLAN_ROW, ROW, far, far_along, lifted, near, near_along
-from .recipes import ALONG, DIRECTION, OPERATIONS, Operation
+from .directions import DIRECTION, DIRECTIONS
+from .pair import LEVELS, LIFT_ROW, PLAN_ROW, ROW, far, lifted, near, near_surface
+from .recipes import ALONG, COUNT, OPERATIONS, Operation
 from .triangles import LIFT_NODES, REACH, lifts, plan, rule, table
 
 # Below this many pairs a call stays in the caller's thread.
 SERIAL = 4096
 COMPONENTS = {"displacement": 3, "gradient": 9}
-FRAME_ROWS = pair.FRAME_ROWS | {"along": ALONG}
+FRAME_ROWS = pair.FRAME_ROWS | {"along": ALONG, "twice": COUNT}
 OBS, TRI = 3, PLAN + PLAN_ROW  # columns before those that belong to an operation
 
 _compiling = Lock()
@@ -38,10 +40,24 @@ _compiling = Lock()
 # ------------------------------------------------------------------------------------------ code
 
 
+@intrinsic
+def apart(typing: Any) -> Any:
+    """Promise that the arrays of the function that calls this do not overlap: LLVM need not make sure."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        for argument in builder.function.args:
+            if argument.type.is_pointer:
+                argument.add_attribute("noalias")
+        return context.get_dummy_value()
+
+    return types.none(), generate
+
+
 def _closed_form(level: str, half: int, real: type) -> Callable[..., None]:
     index = LEVELS.index(level)
 
     def closed_form(obs, tri, rows, groups, nu, eps, lift):
+        apart()
         for group in range(np.uint64(groups)):
             for lane in range(np.uint64(GROUP)):
                 i = group * np.uint64(GROUP) + lane
@@ -52,11 +68,27 @@ def _closed_form(level: str, half: int, real: type) -> Callable[..., None]:
     return closed_form
 
 
+def _at_surface(level: str, real: type) -> Callable[..., None]:
+    index = LEVELS.index(level)
+
+    def at_surface(obs, tri, rows, groups, nu, eps, lift):
+        apart()
+        for group in range(np.uint64(groups)):
+            for lane in range(np.uint64(GROUP)):
+                i = group * np.uint64(GROUP) + lane
+                triangle, place = load(tri, i, ROW), load(obs, i, 3)
+                found = near_surface(index, triangle, place, number(nu), number(eps))
+                accumulate(rows, i, found, real(1.0))
+
+    return at_surface
+
+
 def _lifted(level: str, half: int, real: type) -> Callable[..., None]:
     index = LEVELS.index(level)
     nodes = np.array(LIFT_NODES, real)
 
     def lifted_form(obs, tri, rows, groups, nu, eps, lift):
+        apart()
         for k in range(len(nodes)):
             node, weight = nodes[k, 0], nodes[k, 1]
             for group in range(np.uint64(groups)):
@@ -84,6 +116,7 @@ def _quadrature(level: str, half: int, nodes: np.ndarray, counts: np.ndarray) ->
     index, real = LEVELS.index(level), nodes.dtype.type
 
     def quadrature(obs, tri, rows, groups, nu, which):
+        apart()
         for k in range(counts[which]):
             c2, c3, weight = nodes[which, k, 0], nodes[which, k, 1], nodes[which, k, 2]
             for group in range(np.uint64(groups)):
@@ -114,6 +147,7 @@ def _finish(operation: Operation) -> Callable[..., None]:
     first_obs, first_tri = OBS * LANES, TRI * LANES
 
     def finish(obs, tri, rows, groups):
+        apart()
         for group in range(np.uint64(groups)):
             for lane in range(np.uint64(GROUP)):
                 i = group * np.uint64(GROUP) + lane
@@ -124,50 +158,45 @@ def _finish(operation: Operation) -> Callable[..., None]:
     return finish
 
 
-# ------------------------------------------------------------------- first derivatives along a direction
+# Levels along directions differ from the others in what they read.
 
 
-@scalar
-def directed(of_obs, of_tri):
-    """A direction in the variables of level "first", from those of observer, vertices, Burgers vector, nu."""
-    moved = [of_obs[i % 3] - of_tri[i] for i in range(9)]
-    return [*moved, of_obs[2], of_tri[12], *of_tri[9:12]]
-
-
-def _closed_form_along(half: int, real: type) -> Callable[..., None]:
+def _closed_form_along(level: str, half: int, real: type) -> Callable[..., None]:
+    formula, count = directions.NEAR[level], DIRECTIONS[level]
+    of_obs, of_tri = 3 * count, DIRECTION * count
     first_obs, first_tri = OBS * LANES, TRI * LANES
 
     def closed_form_along(obs, tri, rows, groups, nu, eps, lift):
+        apart()
         for group in range(np.uint64(groups)):
             for lane in range(np.uint64(GROUP)):
                 i = group * np.uint64(GROUP) + lane
                 triangle, place = load(tri, i, ROW), load(obs, i, 3)
-                own = load(obs, np.uint64(first_obs) + i, 3)
-                its = load(tri, np.uint64(first_tri) + i, DIRECTION)
-                way = directed(own, its)
-                accumulate(
-                    rows, i, near_along(half, triangle, place, number(nu), number(eps), way), real(1.0)
-                )
+                own = load(obs, np.uint64(first_obs) + i, of_obs)
+                its = load(tri, np.uint64(first_tri) + i, of_tri)
+                found = formula(half, triangle, place, number(nu), number(eps), own, its)
+                accumulate(rows, i, found, real(1.0))
 
     return closed_form_along
 
 
-def _quadrature_along(half: int, nodes: np.ndarray, counts: np.ndarray) -> Callable[..., None]:
-    real = nodes.dtype.type
+def _quadrature_along(level: str, half: int, nodes: np.ndarray, counts: np.ndarray) -> Callable[..., None]:
+    formula, count, real = directions.FAR[level], DIRECTIONS[level], nodes.dtype.type
+    of_obs, of_tri = 3 * count, DIRECTION * count
     first_obs, first_tri = OBS * LANES, TRI * LANES
 
     def quadrature_along(obs, tri, rows, groups, nu, which):
+        apart()
         for k in range(counts[which]):
             c2, c3, weight = nodes[which, k, 0], nodes[which, k, 1], nodes[which, k, 2]
             for group in range(np.uint64(groups)):
                 for lane in range(np.uint64(GROUP)):
                     i = group * np.uint64(GROUP) + lane
                     triangle, place = load(tri, i, ROW), load(obs, i, 3)
-                    own = load(obs, np.uint64(first_obs) + i, 3)
-                    its = load(tri, np.uint64(first_tri) + i, DIRECTION)
-                    way = directed(own, its)
-                    found = far_along(
-                        half, triangle, place, number(nu), number(c2), number(c3), number(weight), way
+                    own = load(obs, np.uint64(first_obs) + i, of_obs)
+                    its = load(tri, np.uint64(first_tri) + i, of_tri)
+                    found = formula(
+                        half, triangle, place, number(nu), number(c2), number(c3), number(weight), own, its
                     )
                     accumulate(rows, i, found, real(1.0))
 
@@ -181,23 +210,32 @@ def _native(dtype: np.dtype) -> Any:
     return types.float64 if dtype == np.float64 else types.float32
 
 
+FULL, HALF, SURFACE = 0, 1, 2  # SURFACE: the half-space, all observers at z = 0
+
+
 @cache
-def _method_code(way: int, level: str, half: int, dtype: np.dtype) -> int:
+def _method_code(way: int, level: str, where: int, dtype: np.dtype) -> int:
     """Address of a method's code for a level; where a lift would be long code, the closed form serves."""
+    along = level in DIRECTIONS
+    if where == SURFACE and (way != NEAR or along):
+        return _method_code(way, level, HALF, dtype)
+    if way == LIFTED and (along or level == "first"):
+        return _method_code(NEAR, level, where, dtype)
     native = _native(dtype)
     pointer = types.CPointer(native)
     blocks = pointer, pointer, pointer, types.int64, native
     if way == FAR:
-        rules = _nodes(dtype)
-        code = _quadrature_along(half, *rules) if level == "along" else _quadrature(level, half, *rules)
+        code = (_quadrature_along if along else _quadrature)(level, where, *_nodes(dtype))
         return address(code, *blocks, types.int64)
-    if way == LIFTED and level in ("first", "along"):
-        return _method_code(NEAR, level, half, dtype)
-    if level == "along":
-        code = _closed_form_along(half, dtype.type)
-    else:
-        code = (_closed_form if way == NEAR else _lifted)(level, half, dtype.type)
-    return address(code, *blocks, native, types.int64)
+    return address(_closed_code(way, level, where, dtype.type), *blocks, native, types.int64)
+
+
+def _closed_code(way: int, level: str, where: int, real: type) -> Callable[..., None]:
+    if where == SURFACE:
+        return _at_surface(level, real)
+    if level in DIRECTIONS:
+        return _closed_form_along(level, where, real)
+    return (_closed_form if way == NEAR else _lifted)(level, where, real)
 
 
 @cache
@@ -209,17 +247,17 @@ def _finish_code(name: str, dtype: np.dtype) -> int:
 
 
 @cache
-def _code(name: str, half: int, dtype: np.dtype) -> np.ndarray:
+def _code(name: str, where: int, dtype: np.dtype) -> np.ndarray:
     """Addresses for `run`; 0 where code has not been asked for."""
     code = np.zeros(4, np.int64)
     code[FINISH] = _finish_code(name, dtype)
     return code
 
 
-def _compile(way: int, name: str, half: int, dtype: np.dtype) -> None:
+def _compile(way: int, name: str, where: int, dtype: np.dtype) -> None:
     """Fill in an address of `_code`."""
     with _compiling:
-        _code(name, half, dtype)[way] = _method_code(way, OPERATIONS[name].level, half, dtype)
+        _code(name, where, dtype)[way] = _method_code(way, OPERATIONS[name].level, where, dtype)
 
 
 # ---------------------------------------------------------------------------------------- launch
@@ -276,7 +314,8 @@ class Problem:
         self.obs = obs
         self.dtype = obs.dtype
         self.nu = nu
-        self.half = int(space == "half")
+        surface = space == "half" and not obs[:, 2].any()
+        self.where = FULL if space == "full" else SURFACE if surface else HALF
         self.paired = paired
         self.tri, self.slip = tri, slip
         self.rows, self.order = table(tri, slip)
@@ -364,7 +403,7 @@ def launch(
     lane_sums = np.zeros((lanes, by_lane[1] - by_lane[0]), dtype)
     other_sums = np.zeros((workers, 0 if all(along) else n + m - lanes, others[1] - others[0]), dtype)
     kept = matrix or Matrix(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, dtype), 0, 0)
-    case = name, problem.half, dtype
+    case = name, problem.where, dtype
     constants = dtype.type(problem.nu), np.finfo(dtype).eps
     count = FRAME_ROWS[OPERATIONS[name].level]
     stop = np.zeros(1, np.int64)
@@ -561,13 +600,17 @@ def _direction(problem: Problem, burgers: Burgers, t_tri, t_slip, t_nu: float = 
 
 def vjp2(obs, tri, slip, nu, space, of, pairs, cot, t_obs, t_tri, t_slip, threads=None):
     """Gradient of ``sum(cot * jvp(t))`` with observers, vertices and slip; tangents held fixed."""
-    _refuse_third(of)
     problem = Problem(obs, tri, slip, nu, space, pairs)
     burgers = problem.burgers()
     direction = _direction(problem, burgers, t_tri, t_slip)
-    of_obs, of_tri = _adjoint_along(problem, t_obs, direction, cot, threads)
+    if of == "displacement":
+        of_obs, of_tri = _adjoint_along(problem, t_obs, direction, cot, threads)
+        with_slip = of_tri[:, 13:]
+    else:
+        parts = [_bent_gradient(problem, j, t_obs, direction, cot[:, j::3], threads) for j in range(3)]
+        of_obs, of_tri, with_slip = (sum(part) for part in zip(*parts, strict=True))
     g_tri, g_slip = _carried(problem, burgers, of_tri)
-    bent_tri, bent_slip = burgers.bent(of_tri[:, 13:].astype(np.float64), t_tri.reshape(-1, 9), t_slip)
+    bent_tri, bent_slip = burgers.bent(with_slip.astype(np.float64), t_tri.reshape(-1, 9), t_slip)
     return (
         of_obs,
         g_tri + bent_tri.reshape(-1, 3, 3).astype(problem.dtype),
@@ -575,24 +618,41 @@ def vjp2(obs, tri, slip, nu, space, of, pairs, cot, t_obs, t_tri, t_slip, thread
     )
 
 
+def _bent_gradient(problem: Problem, j: int, t_obs, direction, cot, threads):
+    """Sums by observer (3) and triangle (13) along axis j and a direction; Burgers slopes (3) along j."""
+    axis, still = _axis(problem.obs, j), np.zeros_like(direction)
+    of_obs = np.concatenate([axis, t_obs, cot], axis=1)
+    of_tri = np.concatenate([still, direction], axis=1)
+    sums = Sums(of_obs=(0, 3), of_tri=(3, 16))
+    twice = launch(problem, "adjoint_twice", of_obs=of_obs, of_tri=of_tri, sums=sums, threads=threads)
+    once = _adjoint_along(problem, axis, still, cot, threads)
+    return *twice, once[1][:, 9:12]
+
+
 def jvp2(
     obs, tri, slip, nu, space, of, pairs, t_obs, t_tri, t_slip, s_obs, s_tri, s_slip, threads=None
 ):  # fmt: skip
     """Second derivative of `field` along two tangents."""
-    _refuse_third(of)
     problem = Problem(obs, tri, slip, nu, space, pairs)
     burgers = problem.burgers()
-    parts = [_direction(problem, burgers, *t) for t in ((t_tri, t_slip), (s_tri, s_slip))]
+    t, s = (_direction(problem, burgers, *each) for each in ((t_tri, t_slip), (s_tri, s_slip)))
     bend = burgers.bend(t_tri.reshape(-1, 9), t_slip, s_tri.reshape(-1, 9), s_slip)
-    return _summed(
-        problem, "tangent_along", (0, 3), None, threads,
-        of_obs=np.concatenate([t_obs, s_obs], axis=1), of_tri=np.concatenate([*parts, bend], axis=1),
-    )  # fmt: skip
-
-
-def _refuse_third(of: str) -> None:
-    if of != "displacement":
-        raise NotImplementedError(
-            'second derivatives of of="gradient" are third derivatives of the displacement, which the '
-            "triangle kernels do not have"
-        )
+    if of == "displacement":
+        of_obs, of_tri = np.concatenate([t_obs, s_obs], axis=1), np.concatenate([t, s, bend], axis=1)
+        return _summed(problem, "tangent_along", (0, 3), None, threads, of_obs=of_obs, of_tri=of_tri)
+    out = np.empty((len(obs), 3, 3), problem.dtype)
+    still = np.zeros_like(t)
+    bent = np.concatenate([still[:, :9], bend, still[:, :1]], axis=1)
+    for j in range(3):
+        axis = _axis(obs, j)
+        twice = {
+            "of_obs": np.concatenate([axis, t_obs, s_obs], axis=1),
+            "of_tri": np.concatenate([still, t, s], axis=1),
+        }
+        once = {
+            "of_obs": np.concatenate([axis, np.zeros_like(axis)], axis=1),
+            "of_tri": np.concatenate([still, bent, still[:, :3]], axis=1),
+        }
+        out[:, :, j] = _summed(problem, "tangent_twice", (0, 3), None, threads, **twice)
+        out[:, :, j] += _summed(problem, "tangent_along", (0, 3), None, threads, **once)
+    return out.reshape(-1, 9)

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 from dislok.kernels.scalar import ZERO, scalar, where
 
+from .directions import DIRECTION
+
 # rows of level "first"
 VALUE, PLACES, Z, SLIP, NU, COUNT = 0, 3, 30, 33, 42, 45
-# what a direction holds beside the observer's: vertices in the table's order, Burgers vector, nu
-DIRECTION = 13
 # level "along": the rows of level "first", and as many that are their derivatives along a direction
 ALONG = 2 * COUNT
 
@@ -98,7 +98,7 @@ def tangent(of_obs, of_tri, rows):
     return found
 
 
-# Level "along" reads its direction first: the observer's (3), and `DIRECTION` numbers of the triangle.
+# Levels "along" and "twice" read their directions first: 3 numbers of an observer, `DIRECTION` of a triangle.
 
 
 @scalar
@@ -121,6 +121,18 @@ def tangent_along(of_obs, of_tri, rows):
     turned = tangent(of_obs[3:], of_tri[DIRECTION:], rows[COUNT:])
     bend = of_tri[2 * DIRECTION :]
     return [x + sum((rows[SLIP + 3 * i + j] * bend[j] for j in range(3)), ZERO) for i, x in enumerate(turned)]
+
+
+@scalar
+def adjoint_twice(of_obs, of_tri, rows):
+    """`adjoint` of the derivative along both directions."""
+    return adjoint(of_obs[6:], of_tri, rows)
+
+
+@scalar
+def tangent_twice(of_obs, of_tri, rows):
+    """`tangent` of the derivative along both directions, along a third."""
+    return tangent(of_obs[6:], of_tri[2 * DIRECTION :], rows)
 
 
 @scalar
@@ -149,4 +161,6 @@ OPERATIONS = {
     "jacobian_along": Operation("along", jacobian_along, of_obs=3, of_tri=DIRECTION + 30),
     "adjoint_along": Operation("along", adjoint_along, of_obs=6, of_tri=DIRECTION),
     "tangent_along": Operation("along", tangent_along, of_obs=6, of_tri=2 * DIRECTION + 3),
+    "adjoint_twice": Operation("twice", adjoint_twice, of_obs=9, of_tri=2 * DIRECTION),
+    "tangent_twice": Operation("twice", tangent_twice, of_obs=9, of_tri=3 * DIRECTION),
 }
