@@ -168,6 +168,8 @@ def search(
     start: Sources,
     constraint: str = "deviatoric",
     bands: Sequence[Filter] = (CosineLowpass(0.02, 0.06),),
+    times: Sequence[float] = tuple(range(-20, 21, 2)),
+    reach: float = 0.0,
     iterations: int = 40,
     scaled_duration: bool = False,
     progress: Progress | None = None,
@@ -181,6 +183,11 @@ def search(
     constraint : {"full", "deviatoric", "double_couple"}
     bands : sequence of Filter
         What the waveforms go through first, the lowest frequencies first; none for the data's own band only.
+    times : sequence of float
+        Shifts (s) of the start's time that are tried first; they cost next to nothing, and save a search from
+        the neighbouring cycle.
+    reach : float
+        If positive, the search begins at the best of nine places, so many km apart, and three depths.
     iterations : int
         Trial steps at most in every band.
     scaled_duration : bool
@@ -189,6 +196,9 @@ def search(
         Gets one line for every band.
     """
     history: list[Step] = []
+    if times and "time" in problem.unknowns:
+        first = problem.filtered(bands[0]) if bands else problem
+        start = best_start(first, start, constraint, times, reach)
     for band in (*bands, None):
         found = minimise(problem, start, constraint, iterations, band, scaled_duration)
         history.extend(found.history)
@@ -196,6 +206,40 @@ def search(
         if progress:
             progress(_line(found, band))
     return Search(found.state, tuple(history), found.converged)
+
+
+def best_time(problem: Problem, start: Sources, constraint: str, shifts: Sequence[float]) -> Sources:
+    """The start at that of some shifts of its time (s) that fits best; the kernels are computed once."""
+    system, target = problem.at(start), problem.target
+    low, high = problem.bounds["time"]
+    ends = []
+    for shift in shifts:
+        moved = start.with_values(("time",), np.clip(start.time + shift, low, high))
+        green = system.green(moved)
+        fitted = system.fit(moved, constraint, green)
+        left = target - np.einsum("mke,ke->m", green, fitted.tensor)
+        ends.append((float(left @ left), fitted))
+    return min(ends, key=lambda end: end[0])[1]
+
+
+def best_start(
+    problem: Problem, start: Sources, constraint: str, shifts: Sequence[float], reach: float
+) -> Sources:
+    """`best_time` at the start or, if `reach` is positive, at the best of nine places and three depths."""
+    tried = [start]
+    if reach > 0:
+        deep = np.clip(start.depth[0] * np.array([0.5, 1.0, 1.7]), *problem.bounds["depth"])
+        offsets = reach * np.array([-1.0, 0.0, 1.0])
+        tried = [
+            start.with_values(
+                ("east", "north", "depth"), np.array([start.east[0] + x, start.north[0] + y, z] * len(start))
+            )
+            for x in offsets
+            for y in offsets
+            for z in deep
+        ]
+    ends = [best_time(problem, one, constraint, shifts) for one in tried]
+    return min(ends, key=lambda one: evaluate(problem, one, constraint, refit=False).objective)
 
 
 class Scan(NamedTuple):
