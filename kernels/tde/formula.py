@@ -157,14 +157,14 @@ class Side:
         length, t = direction.length, direction.t
         closer = real(start.dist) < real(end.dist)
         self.m = cross(tuple(where(closer, p, q) for p, q in zip(start.r, end.r, strict=True)), t)
-        product = start.dist * end.dist
-        facing = dot(start.r, end.r)
-        square = dot(self.m, self.m)
+        product = plain(start.dist) * plain(end.dist)
+        p, q, m = ([plain(x) for x in v] for v in (start.r, end.r, self.m))
+        facing, square = dot(p, q), dot(m, m)
         # no digit of a distance within the rounding of the coordinates is known: on the side, NaN
-        square = where(plain(square) <= dot(blur, blur), 0.0, square)
-        moment = (length * square) * length
+        square = where(square <= dot(blur, blur), 0.0, square)
+        moment = (plain(length) * square) * plain(length)
         # R_A R_B + R_A . R_B cancels where the observer looks at the side from nearby
-        ahead = real(facing) >= 0.0
+        ahead = facing >= 0.0
         sum_of_both = where(ahead, product + facing, moment / where(ahead, 1.0, product - facing))
         self.w = tuple(p + q for p, q in zip(start.unit, end.unit, strict=True))
         slopes = [start.dist * x for x in self.w]
@@ -185,25 +185,29 @@ class Side:
 
 
 @scalar
-def solid_angle(area, turn, sides, blur):
-    """Solid angle that the triangle fills, positive on the side to which its area vector points.
+def solid_angle(area, turn, vertices, blur):
+    """Solid angle that the triangle fills, positive on the side to which its area vector points; plain.
 
     Van Oosterom & Strackee (1983, IEEE Trans. Biomed. Eng. 30, 125-126). In the plane inside the triangle it
-    is 2 pi times `turn`. `sides` are 12, 23, 13.
+    is 2 pi times `turn`.
     """
-    s12, s23, s13 = sides
-    p, q, r = (tuple(plain(x) for x in v.r) for v in (s12.a, s12.b, s23.b))
-    dp, dq, dr = (plain(v.dist) for v in (s12.a, s12.b, s23.b))
-    height = plain(turn) * closest_height(area, (p, q, r), (dp, dq, dr))
-    height = where(absolute(height) <= 2.0 * dot([absolute(plain(n)) for n in area], blur), 0.0, height)
+    p, q, r = (tuple(plain(x) for x in v.r) for v in vertices)
+    dp, dq, dr = (plain(v.dist) for v in vertices)
+    height = turn * closest_height(area, (p, q, r), (dp, dq, dr))
+    height = where(absolute(height) <= 2.0 * dot([absolute(n) for n in area], blur), 0.0, height)
     below = dp * dq * dr + dot(p, q) * dr + dot(q, r) * dp + dot(p, r) * dq
-    v = 2.0 * plain(turn) * atan2(height, below)
+    return 2.0 * turn * atan2(height, below)
+
+
+@scalar
+def with_angle_slopes(angle, signs, sides):
+    """The solid angle with its derivatives, which are a sum over the sides: - kappa m/R with either end."""
     slopes, variables = [], []
-    for sign, side in ((-1.0, s12), (-1.0, s23), (1.0, s13)):
+    for sign, side in zip(signs, sides, strict=True):
         for end in (side.a, side.b):
-            slopes += [sign * (side.kappa * end.inverse * x) for x in side.m]
+            slopes += [-sign * (side.kappa * end.inverse * x) for x in side.m]
             variables += list(end.r)
-    return chain(v, slopes, variables)
+    return chain(angle, slopes, variables)
 
 
 @scalar
@@ -214,7 +218,7 @@ def closest_height(area, places, dists):
     closest = [where(first, x, y) for x, y in zip(p, q, strict=True)]
     third = dists[2] < where(first, dists[0], dists[1])
     closest = [where(third, x, y) for x, y in zip(r, closest, strict=True)]
-    return 2.0 * dot([plain(n) for n in area], closest)
+    return 2.0 * dot(area, closest)
 
 
 # ------------------------------------------------------------------- the integral of zeta^2/R along a side
@@ -382,27 +386,24 @@ def real_polynomial(z, coefficients):
 
 
 @scalar
-def line_integrals(sides, logs, b):
-    """Lambda x b and grad B of a triangle's sides."""
-    spin, gradient = None, None
-    for sign, side, log in zip(SIGNS, sides, logs, strict=True):
-        turn = [sign * log * x for x in cross(side.direction.t, b)]
-        moment = sign * dot(b, side.m)
-        term = [moment * x for x in side.g]
-        spin = turn if spin is None else combine(1.0, spin, 1.0, turn)
-        gradient = term if gradient is None else combine(1.0, gradient, 1.0, term)
+def line_integrals(signs, sides, logs, b):
+    """Lambda x b and grad B of sides."""
+    spin = gradient = (0.0, 0.0, 0.0)
+    for sign, side, log in zip(signs, sides, logs, strict=True):
+        spin = combine(1.0, spin, sign * log, cross(side.direction.t, b))
+        gradient = combine(1.0, gradient, sign * dot(b, side.m), side.g)
     return spin, combine(1.0, gradient, -1.0, spin)
 
 
 @scalar
-def surface_layer(sides, logs, projections, b):
+def surface_layer(signs, sides, logs, projections, b):
     """Sum over the sides of t x (L b_h + M conj b_h)."""
-    total = None
-    for sign, side, log, m in zip(SIGNS, sides, logs, projections, strict=True):
+    total = (0.0, 0.0, 0.0)
+    for sign, side, log, m in zip(signs, sides, logs, projections, strict=True):
         k = combine(log, b[:2], 1.0, times_conjugate(m, b[:2]))
         t = side.direction.t
         term = (-(t[2] * k[1]), t[2] * k[0], t[0] * k[1] - t[1] * k[0])
-        total = combine(1.0, total or (0.0, 0.0, 0.0), sign, term)
+        total = combine(1.0, total, sign, term)
     return total
 
 
@@ -422,10 +423,10 @@ def image_slopes(side):
 
 
 @scalar
-def part_c(sides, b, z, alpha):
+def part_c(signs, sides, b, z, alpha):
     """C' of the displacement, to be multiplied with the observer's height z."""
-    total = None
-    for sign, side in zip(SIGNS, sides, strict=True):
+    total = (0.0, 0.0, 0.0)
+    for sign, side in zip(signs, sides, strict=True):
         g3, e3 = image_slopes(side)
         turn = cross(side.direction.t, b)
         moment = dot(b, side.m)
@@ -438,7 +439,7 @@ def part_c(sides, b, z, alpha):
             for i in range(3)
         ]
         term[2] = term[2] + 2.0 * (1.0 - alpha) * moment * side.e3
-        total = combine(1.0, total or (0.0, 0.0, 0.0), sign, term)
+        total = combine(1.0, total, sign, term)
     return [-2.0 * total[0], -2.0 * total[1], 2.0 * total[2]]
 
 
@@ -465,50 +466,63 @@ class Geometry:
     def __init__(self, places, mirrored, edges, area, turn, z, nu, blur):
         directions = [Direction(edge) for edge in edges]
         self.z, self.nu = z, nu
-        self.alpha = 0.5 / (1.0 - nu)
         self.real = self.image = None
         if places is not None:
-            self.real = Sides(places, directions, area, turn, blur, False)
+            self.real = Sides(*around(places, directions, area, turn, blur, False))
         if mirrored is not None:
-            self.image = Sides(mirrored, directions, area, turn, blur, True)
-            self.projections = [
-                stereographic(s, x) for s, x in zip(self.image.each, self.image.logs, strict=True)
-            ]
+            self.image = Image(*around(mirrored, directions, area, turn, blur, True))
 
     def displacement(self, b):
         """Displacement for the Burgers vector `b`."""
         if self.real is None:
-            return self.surface_displacement(b)
-        u = self.real.burgers(b, self.alpha)
-        if self.image is not None:
-            u = combine(1.0, u, 1.0, self.free_surface(b))
+            u = self.image.at_surface(b, self.nu)
+        else:
+            u = self.real.burgers(b, 0.5 / (1.0 - self.nu))
+            if self.image is not None:
+                u = combine(1.0, u, 1.0, self.image.free_surface(b, self.z, self.nu))
         return [QUARTER_TURN * x for x in u]
 
-    def free_surface(self, b):
-        """What the free surface adds, times 4 pi."""
-        u = self.image.burgers(b, 2.0 - self.alpha)
-        layer = surface_layer(self.image.each, self.image.logs, self.projections, b)
-        u = combine(1.0, u, 1.0 - 2.0 * self.nu, layer)
-        return combine(1.0, u, self.z, part_c(self.image.each, b, self.z, self.alpha))
 
-    def surface_displacement(self, b):
-        """Displacement of an observer at the surface, for whom real and mirrored place are one."""
-        u = self.image.burgers(b, 1.0)
-        layer = surface_layer(self.image.each, self.image.logs, self.projections, b)
-        return [QUARTER_TURN * x for x in combine(2.0, u, 1.0 - 2.0 * self.nu, layer)]
+def around(places, directions, area, turn, blur, mirrored):
+    """The sides 12, 23, 13 of a triangle, their signs in a walk around it, and its solid angle."""
+    v1, v2, v3 = vertices = [Vertex(r, mirrored) for r in places]
+    ends = zip((v1, v2, v1), (v2, v3, v3), directions, strict=True)
+    sides = [Side(start, end, direction, blur) for start, end, direction in ends]
+    return sides, SIGNS, solid_angle(area, turn, vertices, blur)
 
 
 class Sides:
-    """The sides 12, 23, 13 of a triangle with their logarithms, and its solid angle."""
+    """Sides of a triangle, their signs, their logarithms; the solid angle with their share of its slopes."""
 
-    def __init__(self, places, directions, area, turn, blur, mirrored):
-        v1, v2, v3 = (Vertex(r, mirrored) for r in places)
-        ends = zip((v1, v2, v1), (v2, v3, v3), directions, strict=True)
-        self.each = [Side(start, end, direction, blur) for start, end, direction in ends]
-        self.logs = [side.log() for side in self.each]
-        self.omega = solid_angle(area, turn, self.each, blur)
+    def __init__(self, each, signs, angle):
+        self.each, self.signs = each, signs
+        self.logs = [side.log() for side in each]
+        self.omega = with_angle_slopes(angle, signs, each)
 
     def burgers(self, b, alpha):
         """b Omega + Lambda x b + alpha grad B: the field in full space, times 4 pi."""
-        spin, gradient = line_integrals(self.each, self.logs, b)
+        spin, gradient = line_integrals(self.signs, self.each, self.logs, b)
         return [self.omega * x + y + alpha * w for x, y, w in zip(b, spin, gradient, strict=True)]
+
+
+class Image(Sides):
+    """Sides as a mirrored observer sees them."""
+
+    def __init__(self, each, signs, angle):
+        super().__init__(each, signs, angle)
+        self.projections = [stereographic(side, log) for side, log in zip(each, self.logs, strict=True)]
+
+    def layer(self, b, nu):
+        """The part of the field with M, times 4 pi."""
+        layer = surface_layer(self.signs, self.each, self.logs, self.projections, b)
+        return [(1.0 - 2.0 * nu) * x for x in layer]
+
+    def free_surface(self, b, z, nu):
+        """What the free surface adds to the field, times 4 pi."""
+        alpha = 0.5 / (1.0 - nu)
+        u = combine(1.0, self.burgers(b, 2.0 - alpha), 1.0, self.layer(b, nu))
+        return combine(1.0, u, z, part_c(self.signs, self.each, b, z, alpha))
+
+    def at_surface(self, b, nu):
+        """The whole field, times 4 pi, of an observer at the surface: real and mirrored place are one."""
+        return combine(2.0, self.burgers(b, 1.0), 1.0, self.layer(b, nu))
