@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,6 +13,9 @@ from dislok.sources import down_dip_and_strike, fractions, points_on, sincos_deg
 
 from .mesh import TOLERANCE
 from .patches import Adjacency, Array, Patches, surface_points
+
+if TYPE_CHECKING:
+    from dislok.hierarchical import HierarchicalMatrix
 
 _QUAD = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
 
@@ -76,6 +79,10 @@ class Grid(Patches):
         """Transposed matrix times residuals (n, 3): (m, 3)."""
         return np.asarray(okada.apply_adjoint(surface_points(xy), self.source, r, nu=nu))
 
+    def operator(self, xy: ArrayLike, nu: float = 0.25, **options: Any) -> HierarchicalMatrix:
+        """The matrix at points (n, 2) in low-rank pieces; options as of `dislok.okada.operator`."""
+        return okada.operator(surface_points(xy), self.source, nu=nu, **options)
+
     def _cut(self) -> Any:
         rows, columns = self.shape
         x, y, depth, length, width, strike, dip = (float(v) for v in self.fault[:7])
@@ -95,6 +102,8 @@ class Grid(Patches):
     def _adjacency(self) -> Adjacency:
         number = np.arange(self.size).reshape(self.shape)
         length, width = self.source.length[0], self.source.width[0]
+        along, down = self.frame[0, 0], -self.frame[0, 1]
+        steps = np.array([[length * along, -length * along], [width * down, -width * down]], np.float64)
         beside = np.stack([number[:, :-1].ravel(), number[:, 1:].ravel()], axis=-1)
         below = np.stack([number[:-1].ravel(), number[1:].ravel()], axis=-1)
         sides = np.concatenate([number[:, 0], number[:, -1]])
@@ -105,7 +114,8 @@ class Grid(Patches):
         return Adjacency(
             pairs=np.concatenate([beside, below]),
             length=np.repeat([width, length], [len(beside), len(below)]),
-            distance=np.repeat([length, width], [len(beside), len(below)]),
+            along=np.repeat(np.stack([down, along]), [len(beside), len(below)], axis=0),
+            across=np.repeat(steps, [len(beside), len(below)], axis=0),
             rim=np.concatenate([sides, ends]),
             rim_length=np.repeat([width, length], [len(sides), len(ends)]),
             rim_distance=np.repeat([length / 2, width / 2], [len(sides), len(ends)]),

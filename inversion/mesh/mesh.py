@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,6 +11,9 @@ from scipy.spatial import KDTree
 from dislok import tde
 
 from .patches import Adjacency, Array, Indices, Patches, refuse, surface_points
+
+if TYPE_CHECKING:
+    from dislok.hierarchical import HierarchicalMatrix
 
 TOLERANCE = 1e-9
 """Share of a mesh's extent below which points coincide or stick out of the ground by rounding alone."""
@@ -71,6 +74,10 @@ class Mesh(Patches):
         """Transposed matrix times residuals (n, 3): (m, 3)."""
         return np.asarray(tde.apply_adjoint(surface_points(xy), self.triangles, r, nu=nu))
 
+    def operator(self, xy: ArrayLike, nu: float = 0.25, **options: Any) -> HierarchicalMatrix:
+        """The matrix at points (n, 2) in low-rank pieces; options as of `dislok.tde.operator`."""
+        return tde.operator(surface_points(xy), self.triangles, nu=nu, **options)
+
     def _set_geometry(self) -> None:
         a, b, c = self.outlines.transpose(1, 0, 2)
         cross = np.cross(b - a, c - a)
@@ -100,12 +107,17 @@ class Mesh(Patches):
         length = np.linalg.norm(self.points[edges[:, 0]] - self.points[edges[:, 1]], axis=-1)
         # The centroid of a triangle lies a third of its height above each side.
         height = 2 * self.areas[owner] / (3 * length)
+        along = (self.points[edges[:, 1]] - self.points[edges[:, 0]]) / length[:, None]
         rim = np.flatnonzero(count[group] == 1)
         top = np.abs(self.points[edges[rim], 2]).max(axis=-1, initial=0.0)
         at_surface = top <= TOLERANCE * np.ptp(self.points, axis=0).max()
-        pairs, distance = owner[paired], height[paired].sum(axis=1)
+        pairs, first = owner[paired], paired[:, 0]
+        shift = np.einsum("ec,ec->e", self.centroids[pairs[:, 1]] - self.centroids[pairs[:, 0]], along[first])
+        # Going round counterclockwise, the outer side of an edge is to its right: along × normal.
+        outwards = np.cross(along[paired], self.normals[pairs]) * height[paired].sum(axis=1)[:, None, None]
+        across = outwards + np.stack([shift, -shift], axis=-1)[..., None] * along[first][:, None]
         return Adjacency(
-            pairs, length[paired[:, 0]], distance, owner[rim], length[rim], height[rim], at_surface
+            pairs, length[first], along[first], across, owner[rim], length[rim], height[rim], at_surface
         )
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dislok.convert import magnitude_from_moment, moment_from_slip
+
+if TYPE_CHECKING:
+    from dislok.hierarchical import HierarchicalMatrix
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -21,19 +24,32 @@ class Adjacency(NamedTuple):
 
     Attributes
     ----------
-    pairs : (e, 2) the two patches of every inner edge.
-    length : (e,) length of the edge; distance : (e,) from centroid to edge to centroid, unfolded.
+    pairs : (e, 2) the two patches of every inner edge; length : (e,) of the edge.
+    along : (e, 3) unit vector along the edge.
+    across : (e, 2, 3) from the first centroid to the second, unfolded into the plane of the first patch, and
+        from the second to the first in the plane of the second.
     rim : (b,) the patch of every outer edge; rim_length, rim_distance : (b,) of the edge, and of the centroid
         from it; at_surface : (b,) whether the edge lies at the ground's surface.
     """
 
     pairs: Indices
     length: Array
-    distance: Array
+    along: Array
+    across: Array
     rim: Indices
     rim_length: Array
     rim_distance: Array
     at_surface: NDArray[np.bool_]
+
+    @property
+    def shift(self) -> Array:
+        """How far the second centroid lies from the first along their edge, (e,)."""
+        return np.einsum("ec,ec->e", self.across[:, 0], self.along)
+
+    @property
+    def distance(self) -> Array:
+        """Distance of the centroids square to their edge, unfolded, (e,)."""
+        return np.linalg.norm(self.across[:, 0] - self.shift[:, None] * self.along, axis=-1)
 
 
 class Patches(ABC):
@@ -122,6 +138,10 @@ class Patches(ABC):
     @abstractmethod
     def apply_adjoint(self, xy: ArrayLike, r: Array, nu: float = 0.25) -> Array:
         """Transposed matrix times residuals (n, 3): (m, 3)."""
+
+    @abstractmethod
+    def operator(self, xy: ArrayLike, nu: float = 0.25, **options: Any) -> HierarchicalMatrix:
+        """The matrix at points (n, 2) in low-rank pieces; options as of `dislok.tde.operator`."""
 
     def _checked_slip(self, slip: ArrayLike) -> Array:
         values = np.asarray(slip, dtype=float)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +16,8 @@ from .linear import Reduced, Solution, reduce, solve
 from .model import SlipModel
 
 if TYPE_CHECKING:
+    from dislok.hierarchical import HierarchicalMatrix
+
     from .choice import Choice
     from .result import SlipResult
 
@@ -80,6 +82,7 @@ class SlipProblem:
         self._basis = orthonormal(self.design)
         self.whitened_data = np.concatenate([data.whiten(data.values) for data in self.datasets])
         self.data = self.without_nuisance(self.whitened_data)
+        self._products: list[HierarchicalMatrix] | None = None
 
     def set_roughness(self, models: Sequence[SlipModel]) -> None:
         """Measure roughness on other faults of as many patches, as where the shape of a fault is sought."""
@@ -148,6 +151,21 @@ class SlipProblem:
         found, products = solve_products(self, smoothing, tolerance, max_iterations)
         return make_large_result(self, smoothing, found, products)
 
+    def compress(self, tolerance: float = 1e-5, **options: Any) -> None:
+        """Let `solve_large` multiply by matrices in low-rank pieces: 1e5 data times 1e5 patches fit.
+
+        Parameters
+        ----------
+        tolerance : float
+            Largest error of each matrix, relative to it, in the Frobenius norm.
+        **options
+            ``folder``, ``progress``, ``dtype`` as of `dislok.tde.operator`.
+        """
+        self._products = [
+            model.patches.operator(self.points, self.nu, tolerance=tolerance, **options)
+            for model in self.models
+        ]
+
     def choose(
         self, method: str = "abic", values: ArrayLike | None = None, *, folds: int = 10, seed: int = 0
     ) -> Choice:
@@ -161,7 +179,7 @@ class SlipProblem:
         return [model.slip(part) for model, part in zip(self.models, self._parts(coefficients), strict=True)]
 
     def displacement(self, coefficients: Array) -> Array:
-        """Displacement (n, 3) at all points."""
+        """Displacement (n, 3) at all points, from the Green's functions themselves."""
         total = np.zeros((len(self.points), 3))
         for model, slip in zip(self.models, self.slips(coefficients), strict=True):
             total += model.patches.apply(self.points, slip, self.nu)
@@ -169,7 +187,12 @@ class SlipProblem:
 
     def forward(self, coefficients: Array) -> Array:
         """``matrix @ coefficients``, (k,), without the matrix."""
-        return self.without_nuisance(self.whitened(self.displacement(coefficients)))
+        if self._products is None:
+            moved = self.displacement(coefficients)
+        else:
+            slips = zip(self._products, self.slips(coefficients), strict=True)
+            moved = np.sum([np.asarray(product.apply(slip)) for product, slip in slips], axis=0)
+        return self.without_nuisance(self.whitened(moved))
 
     def backward(self, white: Array) -> Array:
         """``matrix.T @ white``, (u,), without the matrix."""
@@ -177,10 +200,11 @@ class SlipProblem:
         for data, rows, points in self._pieces():
             own = data.whiten_adjoint(rest[rows])
             np.add.at(force[points], data.index, own[:, None] * data.projector)
-        parts = [
-            model.adjoint(model.patches.apply_adjoint(self.points, force, self.nu)) for model in self.models
-        ]
-        return np.concatenate(parts)
+        if self._products is None:
+            pulls = [model.patches.apply_adjoint(self.points, force, self.nu) for model in self.models]
+        else:
+            pulls = [np.asarray(product.apply_adjoint(force)) for product in self._products]
+        return np.concatenate([m.adjoint(pull) for m, pull in zip(self.models, pulls, strict=True)])
 
     def whitened(self, columns: Array) -> Array:
         """From columns (n, 3, ...) at all points to whitened data (k, ...)."""

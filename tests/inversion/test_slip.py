@@ -130,6 +130,17 @@ def test_products_alone_find_the_same_slip(patches, options):
         large.sigma  # noqa: B018
 
 
+@pytest.mark.parametrize("patches", [GRID, mesh()], ids=["grid", "mesh"])
+def test_compressed_products_find_the_same_slip(patches):
+    data = [gnss(patches, n=150), los(patches)]
+    problem = SlipProblem(data, SlipModel(patches, rake=110.0, spread=45.0))
+    plain = problem.solve_large(0.2)
+    problem.compress(1e-7)
+    found = problem.solve_large(0.2)
+    np.testing.assert_allclose(found.coefficients, plain.coefficients, atol=2e-5)
+    assert found.misfit == pytest.approx(plain.misfit, rel=1e-5)
+
+
 def test_products_are_adjoint_and_those_of_the_matrix(rng):
     problem = SlipProblem(
         [gnss(nuisance="ramp"), los()], SlipModel(GRID, rake=100.0, spread=30.0, opening=True)
