@@ -71,7 +71,7 @@ def demo(arguments: argparse.Namespace) -> int:
 
 
 def cmt(arguments: argparse.Namespace) -> int:
-    from dislok.inversion.cmt.run import run
+    from dislok.inversion.cmt.stages import run
 
     out = arguments.out or arguments.event.with_suffix("")
     return _refusals(lambda: run(arguments.event, out, None if arguments.quiet else _say) and 0)

@@ -1,1 +1,71 @@
-"""Centroid moment tensors from high-rate GNSS displacement, static offsets and accelerometer records."""
+"""Centroid moment tensors from high-rate GNSS displacement, static offsets and accelerometer records.
+
+Examples
+--------
+>>> from dislok.inversion import cmt
+>>> records = cmt.read_archive("event.npz").between(32.791, 130.754, 25, 150)  # doctest: +SKIP
+>>> data = cmt.Waveforms(records, cmt.CosineLowpass(0.03, 0.1), (0, 120))  # doctest: +SKIP
+>>> problem = cmt.Problem(data, crust, (32.791, 130.754), stf="triangle")  # doctest: +SKIP
+>>> found = cmt.search(problem, cmt.Sources.at(depth=10, duration=8))  # doctest: +SKIP
+>>> print(cmt.conclude(found, "deviatoric", "Kumamoto 2016").summary())  # doctest: +SKIP
+
+References
+----------
+O'Toole, T. B., Valentine, A. P. & Woodhouse, J. H. (2012). Centroid-moment tensor inversions using high-rate
+GPS waveforms. Geophys. J. Int. 191, 257-270.
+"""
+
+from .data import Offsets, Waveforms
+from .filters import Butterworth, CosineLowpass
+from .noise import Noise
+from .output import cmtsolution, quakeml, write_cmtsolution, write_quakeml
+from .problem import Problem
+from .readers import from_obspy, read, read_offset_table
+from .records import Records, Response, read_archive
+from .resample import bootstrap, leave_one_out, predicted_without, sensitivity
+from .result import Centroid, Result, conclude, load
+from .several import compare_models, depth_profile, line_source, position_map, subevents
+from .solve import gauss_newton, minimise, scan, search
+from .source import Sources
+from .stages import run
+from .synthetic import gnss_noise, synthetic_records
+
+__all__ = [
+    "Butterworth",
+    "Centroid",
+    "CosineLowpass",
+    "Noise",
+    "Offsets",
+    "Problem",
+    "Records",
+    "Response",
+    "Result",
+    "Sources",
+    "Waveforms",
+    "bootstrap",
+    "cmtsolution",
+    "compare_models",
+    "conclude",
+    "depth_profile",
+    "from_obspy",
+    "gauss_newton",
+    "gnss_noise",
+    "leave_one_out",
+    "line_source",
+    "load",
+    "minimise",
+    "position_map",
+    "predicted_without",
+    "quakeml",
+    "read",
+    "read_archive",
+    "read_offset_table",
+    "run",
+    "scan",
+    "search",
+    "sensitivity",
+    "subevents",
+    "synthetic_records",
+    "write_cmtsolution",
+    "write_quakeml",
+]

@@ -27,15 +27,17 @@ KEYS = {
     "event": {"name", "origin_time", "latitude", "longitude", "depth"},
     "crust": {"layers", "file", "crust2", "compare"},
     "waveforms": {
-        "file", "inventory", "quantity", "name", "nearest", "farthest", "count", "only", "exclude", "components",
+        "file", "inventory", "quantity", "name", "nearest", "farthest", "count", "only", "exclude",
+        "components",
         "band", "butterworth", "window", "window_speed", "sigma", "noise", "model_error", "quiet", "max_gap",
         "shift", "weight",
     },
     "offsets": {"file", "name", "nearest", "farthest", "components", "model_error"},
     "source": {
-        "constraint", "stf", "half_duration", "duration", "fixed", "bounds", "prior", "subevents", "depth", "time",
+        "constraint", "stf", "half_duration", "duration", "fixed", "bounds", "prior", "subevents",
+        "depth", "time",
     },
-    "search": {"bands", "iterations", "grid"},
+    "search": {"bands", "iterations", "grid", "reach"},
     "uncertainty": {"bootstrap", "exact", "leave_one_out", "depths", "map", "seed"},
 }  # fmt: skip
 """Tables of a configuration and the keys that each may hold."""
@@ -55,6 +57,7 @@ class Event:
     bands : filters to go through first.
     iterations : trial steps at most in every band.
     subevents : number of sources.
+    reach : as of `dislok.inversion.cmt.search`.
     grid : axes of a grid to begin at, or None: east, north, depth, time.
     crusts : other crustal models to compare, by name.
     uncertainty : the table of that name.
@@ -68,6 +71,7 @@ class Event:
     bands: tuple[Filter, ...]
     iterations: int
     subevents: int
+    reach: float
     grid: dict[str, list[float]] | None
     crusts: dict[str, LayeredModel]
     uncertainty: dict[str, Any]
@@ -103,7 +107,8 @@ def build(table: Mapping[str, Any], folder: Path) -> Event:
         raise ValueError(f"[source] constraint {constraint!r}: choose from {', '.join(tensors.CONSTRAINTS)}")
     crust = _need(table, "crust")
     problem = Problem(
-        data, read_crust(crust, origin, folder), origin, stf=source.get("stf", "triangle"), unknowns=_unknowns(source),
+        data, read_crust(crust, origin, folder), origin, stf=source.get("stf", "triangle"),
+        unknowns=_unknowns(source),
         bounds={k: tuple(v) for k, v in source.get("bounds", {}).items()},
         prior={k: tuple(v) for k, v in source.get("prior", {}).items()},
     )  # fmt: skip
@@ -121,6 +126,7 @@ def build(table: Mapping[str, Any], folder: Path) -> Event:
         bands=tuple(CosineLowpass(*pair) for pair in search.get("bands", [[0.02, 0.06]])),
         iterations=int(search.get("iterations", 40)),
         subevents=int(source.get("subevents", 1)),
+        reach=float(search.get("reach", 0.0)),
         grid=search.get("grid"),
         crusts={n: read_crust(c, origin, folder) for n, c in crust.get("compare", {}).items()},
         uncertainty=dict(table.get("uncertainty", {})),

@@ -18,8 +18,8 @@ from .data import Waveforms
 from .filters import Array, CosineLowpass
 from .problem import Problem
 from .records import Records, local
-from .run import Stages, invert, run, timed
 from .source import Sources
+from .stages import Stages, invert, run, timed
 from .synthetic import gnss_noise, synthetic_records
 
 CRUST = LayeredModel(
@@ -124,6 +124,7 @@ def _synthetic_demo(out: Path) -> None:
         bands=(CosineLowpass(0.02, 0.06),),
         iterations=40,
         subevents=1,
+        reach=0.0,
         grid=None,
         crusts={},
         uncertainty={"bootstrap": 200, "depths": [24.0, 28.0, 32.0, 35.0, 38.0, 42.0], "map": {"grid": 7}},

@@ -132,7 +132,8 @@ def check(band: Filter, nyquist: float) -> None:
         raise ValueError(f"band: corners must satisfy 0 <= low < high and order >= 1, got {tuple(band)}")
     if not band.corner <= nyquist:
         raise ValueError(
-            f"band: passes frequencies up to {band.corner:.3g} Hz, above the Nyquist frequency {nyquist:.3g} Hz"
+            f"band: passes frequencies up to {band.corner:.3g} Hz, above the Nyquist frequency "
+            f"{nyquist:.3g} Hz"
         )
 
 

@@ -58,7 +58,8 @@ def factor(covariance: Array) -> Array:
 
 
 def freedom(root: Array) -> float:
-    """Number of independent numbers in n samples whose covariance has the lower Cholesky factor `root` (n, n).
+    """Number of independent numbers in n samples whose covariance has the lower Cholesky factor `root` (n,
+    n).
 
     Directions without noise of their own, in which there is hardly more than the floor, do not count.
     """

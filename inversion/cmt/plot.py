@@ -101,7 +101,8 @@ def waveforms(result: Result, *, name: str | None = None, most: int = 24, title:
     distance, azimuth = np.hypot(x, y), np.rad2deg(np.arctan2(x, y)) % 360
     rows = used[np.argsort(distance[used], kind="stable")][:most]
     figure, axes = _subplots(
-        len(rows), len(components), (4.6 * len(components), 0.62 * len(rows) + 1.1), squeeze=False, sharex=True,
+        len(rows), len(components), (4.6 * len(components), 0.62 * len(rows) + 1.1), squeeze=False,
+        sharex=True,
         gridspec_kw={"hspace": 0.0},
     )  # fmt: skip
     for row, i in zip(axes, rows, strict=True):

@@ -173,7 +173,8 @@ def _by_component(stream: Any) -> dict[tuple[str, int], list[Any]]:
         ids = sorted({trace.id for trace in traces})
         if len(ids) > 1:
             raise ValueError(
-                f"station {station} has two records of component {COMPONENTS[component]}: {', '.join(ids)}; keep one"
+                f"station {station} has two records of component {COMPONENTS[component]}: {', '.join(ids)}; "
+                "keep one"
             )
     return pieces
 

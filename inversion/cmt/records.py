@@ -189,8 +189,8 @@ def merge(parts: Sequence[Records]) -> Records:
         same = (part.t.shape == first.t.shape) and np.allclose(part.t, first.t, atol=1e-6)
         if not same or part.reference != first.reference or part.quantity != first.quantity:
             raise ValueError(
-                "records to be merged must share time axis, reference and quantity; give each kind of record its "
-                "own Waveforms instead"
+                "records to be merged must share time axis, reference and quantity; give each kind of record "
+                "its own Waveforms instead"
             )
     return replace(
         first,

@@ -238,7 +238,8 @@ class Result:
     def summary(self) -> str:
         """The result in words."""
         lines = [
-            f"{self.event}: {self.constraint.replace('_', ' ')} moment tensor, {self.stf} source time function"
+            f"{self.event}: {self.constraint.replace('_', ' ')} moment tensor, "
+            f"{self.stf} source time function"
         ]
         for i in range(len(self.centroids)):
             lines.extend(_describe(self, i))
@@ -265,13 +266,13 @@ class Result:
             found.append(f"warning: {', '.join(self.at_bound)} ended on a bound")
         if self.variance_reduction < 0.8:
             found.append(
-                "warning: a point source of this kind leaves a fifth of the data or more; try a duration, lower "
-                "frequencies, farther stations or several subevents"
+                "warning: a point source of this kind leaves a fifth of the data or more; try a duration, "
+                "lower frequencies, farther stations or several subevents"
             )
         if any(_is_shallow(self, i) for i in range(len(self.centroids))):
             found.append(
-                "warning: so shallow a source hardly feels its dip-slip elements on vertical planes; dip and moment "
-                "trade off, so fix the depth, ask for a double couple or give a prior"
+                "warning: so shallow a source hardly feels its dip-slip elements on vertical planes; dip and "
+                "moment trade off, so fix the depth, ask for a double couple or give a prior"
             )
         return tuple(found)
 
@@ -417,13 +418,13 @@ def _fit(part: Dataset, predicted: Array) -> Fit:
     if isinstance(part, Offsets):
         table = part.table
         return Fit(
-            part.name, "offset", table.station, table.latitude, table.longitude, np.zeros(0), part.observed, predicted,
-            part.mask,
+            part.name, "offset", table.station, table.latitude, table.longitude, np.zeros(0), part.observed,
+            predicted, part.mask,
         )  # fmt: skip
     records = part.records
     return Fit(
-        part.name, records.quantity, records.station, records.latitude, records.longitude, part.times, part.observed,
-        predicted, part.mask,
+        part.name, records.quantity, records.station, records.latitude, records.longitude, part.times,
+        part.observed, predicted, part.mask,
     )  # fmt: skip
 
 
@@ -475,7 +476,9 @@ def _normal(covariance: Array, count: int, rng: np.random.Generator) -> Array:
 
 
 def _matched(planes: Array, best: Array) -> Array:
-    """Planes (count, 2, 3) in the order, from the side and on the turn of the circle of the best ones (2, 3)."""
+    """Planes (count, 2, 3) in the order, from the side and on the turn of the circle of the best ones (2,
+    3).
+    """
 
     def off(p: Array, one: Array) -> Array:
         # A steep plane may come with its strike from the other side.
@@ -514,12 +517,14 @@ def _describe(result: Result, i: int) -> list[str]:
         f"{head}Mw {c.magnitude:.2f} ± {spread['Mw']:.2f}, M0 {c.moment:.2e} N·m",
         f"  centroid {c.latitude:.3f} N (±{sigma.get('north', 0.0):.1f} km), {c.longitude:.3f} E "
         f"(±{sigma.get('east', 0.0):.1f} km), depth {c.depth:.1f}{errors['depth']} km",
-        f"  centroid time {c.time:+.1f}{errors['time']} s, half-duration {c.half_duration:.1f}{errors['duration']} s",
+        f"  centroid time {c.time:+.1f}{errors['time']} s, "
+        f"half-duration {c.half_duration:.1f}{errors['duration']} s",
         f"  strike/dip/rake {s1:.0f}/{d1:.0f}/{r1:.0f} (±{spread['strike1']:.0f}/{spread['dip1']:.0f}/"
-        f"{spread['rake1']:.0f}) and {s2:.0f}/{d2:.0f}/{r2:.0f} (±{spread['strike2']:.0f}/{spread['dip2']:.0f}/"
-        f"{spread['rake2']:.0f})",
+        f"{spread['rake1']:.0f}) and {s2:.0f}/{d2:.0f}/{r2:.0f} (±{spread['strike2']:.0f}/"
+        f"{spread['dip2']:.0f}/{spread['rake2']:.0f})",
         f"  {elements}",
-        f"  DC {parts['DC']:.0f} %, CLVD {parts['CLVD']:+.0f} %, ISO {parts['ISO']:+.0f} %, ε {c.epsilon:.2f}",
+        f"  DC {parts['DC']:.0f} %, CLVD {parts['CLVD']:+.0f} %, "
+        f"ISO {parts['ISO']:+.0f} %, ε {c.epsilon:.2f}",
     ]
 
 

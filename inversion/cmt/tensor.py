@@ -130,7 +130,8 @@ def best(green: Array, data: Array, constraint: str, start: Array | None, prior:
     n = green.shape[1]
     design = green.reshape(len(data), 6 * n)
     scale = _scale(design)
-    # Columns of a shallow source differ by orders of magnitude; the triangle keeps what normal equations square.
+    # Columns of a shallow source differ by orders of magnitude; the triangle keeps what normal equations
+    # square.
     orthogonal, triangle = np.linalg.qr(design / scale)
     target = orthogonal.T @ data
     system = _Small(triangle / 1.0, target, scale, constraint, prior)

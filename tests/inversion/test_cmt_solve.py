@@ -100,9 +100,7 @@ def test_slopes_are_differences(band, quantity):
 
     for i, name in enumerate(UNKNOWNS):
         h = 2e-3
-        ahead, behind = (
-            replace(source, **{name: getattr(source, name) + s * h}) for s in (1, -1)
-        )
+        ahead, behind = (replace(source, **{name: getattr(source, name) + s * h}) for s in (1, -1))
         difference = (predicted(ahead) - predicted(behind)) / (2 * h)
         error = np.abs(difference - slopes[..., i]).max() / np.abs(difference).max()
         assert error < 1e-5, (name, error)
@@ -123,7 +121,9 @@ def test_north_turns_by_the_convergence_of_meridians():
     """On a transverse Mercator plane true north leans by (lon - lon0) sin(lat) towards the middle meridian."""
     turn = meridian_turn(np.array([34.0, -34.0]), np.array([131.5, 131.5]), (34.0, 130.0))
     angle = np.rad2deg(np.arctan2(turn[:, 0, 1], turn[:, 0, 0]))
-    np.testing.assert_allclose(angle, [1.5 * np.sin(np.deg2rad(34)), -1.5 * np.sin(np.deg2rad(34))], rtol=1e-3)
+    np.testing.assert_allclose(
+        angle, [1.5 * np.sin(np.deg2rad(34)), -1.5 * np.sin(np.deg2rad(34))], rtol=1e-3
+    )
     # Seen from the plane, true north east of the meridian points to the west.
     assert (turn[0] @ np.array([-np.sin(np.deg2rad(0.8388)), np.cos(np.deg2rad(0.8388)), 0]))[1] > 0.99999
 
@@ -133,7 +133,11 @@ def test_static_offsets_join_the_waveforms(table3):
     lat, lon = stations()
     truth = true_source()
     empty = OffsetTable(
-        np.array([f"G{i}" for i in range(len(lat))]), lat, lon, np.zeros((len(lat), 3)), np.full((len(lat), 3), 1e-4)
+        np.array([f"G{i}" for i in range(len(lat))]),
+        lat,
+        lon,
+        np.zeros((len(lat), 3)),
+        np.full((len(lat), 3), 1e-4),
     )
     field = Field(Offsets(empty), geometry(lat, lon, ORIGIN), CRUST, truth, 1e-5)
     offsets = Offsets(empty._replace(offset=field.green(truth)[0] @ truth.tensor[0]))
@@ -213,7 +217,9 @@ def test_profile_and_map_have_their_minimum_at_the_source(table3):
 
 
 def test_line_source_follows_a_rupture():
-    """Five points that break one after the other, from one: nearly all is explained, and more than by a point."""
+    """Five points that break one after the other, from one: nearly all is explained, and more than by a
+    point.
+    """
     along = np.linspace(-16, 16, 5)
     truth = Sources.at(along * np.sin(0.5), along * np.cos(0.5), 20.0, 8 + along / 2.5, 2.0).with_tensor(
         np.repeat(mechanism(28.6, 85, 5, 6.2)[None], 5, axis=0)
@@ -226,7 +232,10 @@ def test_line_source_follows_a_rupture():
 
 def test_jacobian_has_the_rows_of_priors(table3):
     problem = Problem(
-        replace(table3.data[0], sigma=1e-3), CRUST, ORIGIN, prior={"depth": (30.0, 2.0), "moment": (1e19, 0.3)}
+        replace(table3.data[0], sigma=1e-3),
+        CRUST,
+        ORIGIN,
+        prior={"depth": (30.0, 2.0), "moment": (1e19, 0.3)},
     )
     state = evaluate(problem, true_source(), "deviatoric", refit=False)
     matrix, residual, split = jacobian(state, "deviatoric")

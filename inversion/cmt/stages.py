@@ -85,13 +85,14 @@ def _search(event: Event, say: Progress) -> Search:
         axes = {"east": [0.0], "north": [0.0], "depth": start.depth, "time": [0.0], **event.grid}
         coarse = problem.filtered(event.bands[0]) if event.bands else problem
         table = scan(
-            coarse, axes["east"], axes["north"], axes["depth"], axes["time"], duration=float(start.duration[0]),
-            constraint=event.constraint, progress=say,
+            coarse, axes["east"], axes["north"], axes["depth"], axes["time"],
+            duration=float(start.duration[0]), constraint=event.constraint, progress=say,
         )  # fmt: skip
         start = table.best(float(start.duration[0]))
     found = search(
-        problem, start, event.constraint, event.bands, event.iterations, event.scaled_duration, progress=say
-    )
+        problem, start, event.constraint, event.bands, reach=event.reach, iterations=event.iterations,
+        scaled_duration=event.scaled_duration, progress=say,
+    )  # fmt: skip
     if event.subevents > 1:
         found = several.subevents(
             problem, found, event.subevents, event.constraint, iterations=event.iterations, progress=say
@@ -105,8 +106,8 @@ def _uncertainty(event: Event, found: Search, folder: Path, stages: Stages, say:
         ensemble = stages.ensemble(
             "bootstrap",
             lambda: bootstrap(
-                found.state, event.constraint, int(options.get("bootstrap", 200)), int(options.get("seed", 0)),
-                exact=bool(options.get("exact", False)), progress=say,
+                found.state, event.constraint, int(options.get("bootstrap", 200)),
+                int(options.get("seed", 0)), exact=bool(options.get("exact", False)), progress=say,
             ),
         )  # fmt: skip
         say(f"bootstrap over stations: {_spread(ensemble.spread())}")

@@ -1,0 +1,54 @@
+"""
+A centroid moment tensor from GNSS waveforms
+============================================
+
+An earthquake of magnitude 6.6 shakes eleven GNSS stations, most of them on one side. The search begins 15 km
+away, 5 km too shallow and 2 s too early: the test of table 3 of O'Toole, Valentine & Woodhouse (2012), here
+with noise like that of real-time positions. All records are SYNTHETIC and made here.
+"""
+
+from dislok.inversion.cmt import Sources, bootstrap, conclude, gauss_newton, plot, search
+from dislok.inversion.cmt.demo import HYPOCENTRE, problem, synthetic
+
+start = Sources.at(depth=HYPOCENTRE[2], time=0.0)
+
+# %%
+# Without noise
+# -------------
+# The plain iteration of the paper moves all ten unknowns by full Gauss-Newton steps. Misfit is |d - s|² / |d|².
+
+clean = problem(synthetic(seed=None))
+for number, step in enumerate(gauss_newton(clean, start).history):
+    s = step.sources
+    print(
+        f"{number}: {s.east[0]:7.2f} km east {s.north[0]:7.2f} km north {s.depth[0]:6.2f} km deep "
+        f"{s.time[0]:5.2f} s   misfit {step.misfit:.4f}"
+    )
+
+# %%
+# With noise
+# ----------
+# :func:`~dislok.inversion.cmt.search` solves the tensor anew at every place, damps the steps, tries several
+# times at the start, and goes through low frequencies first.
+
+noisy = problem(synthetic())
+found = search(noisy, start, progress=print)
+result = conclude(found, "deviatoric", "SYNTHETIC earthquake")
+print(result.summary())
+
+# %%
+# The bootstrap over stations shades the beachball: where it is pale, draws disagree.
+
+ensemble = bootstrap(found.state, "deviatoric", draws=200)
+plot.mechanism(result, ensemble)
+
+# %%
+# Data are dark, predictions red.
+
+plot.waveforms(result)
+
+# %%
+plot.station_map(result)
+
+# %%
+plot.resampled(ensemble, result)

@@ -1,0 +1,289 @@
+"""From files to a folder: configuration, ObsPy, resuming, the command line, the demonstration; real
+earthquakes.
+"""
+
+import json
+
+import numpy as np
+import pytest
+from cmt_cases import ORIGIN
+
+from dislok.cli import main
+from dislok.inversion.cmt import config, readers, stages
+from dislok.inversion.cmt.demo import CRUST, synthetic
+from dislok.inversion.cmt.demo import stations as sites
+from dislok.inversion.cmt.records import Records
+
+pytest.importorskip("matplotlib", reason="runs draw with matplotlib")
+
+LAYERS = "[[0.1,3.2,2.0,2.1],[1.9,5.15,2.85,2.5],[3.0,5.5,3.2,2.6],"
+LAYERS += "[13,6.0,3.46,2.7],[14,6.7,3.87,2.8],[inf,7.7,4.3,3.3]]"
+TOML = f"""
+[event]
+name = "Test"
+latitude = {ORIGIN[0]}
+longitude = {ORIGIN[1]}
+depth = 30.0
+
+[crust]
+layers = {LAYERS}
+
+[[waveforms]]
+file = "records.npz"
+band = [0.05, 0.2]
+window = [0, 63]
+nearest = 35
+exclude = ["S11"]
+
+[source]
+stf = "impulse"
+
+[uncertainty]
+bootstrap = 20
+depths = [30.0, 36.0]
+map = {{ grid = 3 }}
+"""
+
+
+@pytest.fixture(scope="module")
+def records():
+    return synthetic()
+
+
+@pytest.fixture
+def folder(tmp_path, records):
+    np.savez(
+        tmp_path / "records.npz", disp_enu_m=records.values, station=records.station, lat=records.latitude,
+        lon=records.longitude, t=records.t, origin_time=records.reference.isoformat(),
+    )  # fmt: skip
+    (tmp_path / "event.toml").write_text(TOML)
+    return tmp_path
+
+
+def test_run_writes_everything_and_resumes(folder, monkeypatch, capsys):
+    """All files are there; a second run takes the search from the first and gives the same; `--quiet` is quiet."""
+    assert main(["cmt", str(folder / "event.toml"), "--quiet"]) == 0
+    assert capsys.readouterr().out == ""
+    out = folder / "event"
+    for name in (
+        "result.json",
+        "result.npz",
+        "CMTSOLUTION",
+        "summary.txt",
+        "bootstrap.json",
+        "progress.json",
+    ):
+        assert (out / name).stat().st_size > 100
+    for name in ("mechanism", "stations", "waveforms", "depth", "position", "bootstrap"):
+        assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert not list(out.glob("*.part*"))
+    first = json.loads((out / "result.json").read_text())
+    assert abs(first["centroids"][0]["depth"] - 35.0) < 5
+    monkeypatch.setattr(stages, "_search", lambda *_: pytest.fail("the search was done before"))
+    assert stages.run(folder / "event.toml", out).magnitude == pytest.approx(first["magnitude"])
+
+
+def test_changed_configuration_starts_anew(folder):
+    before = stages.fingerprint(folder / "event.toml")
+    (folder / "event.toml").write_text(TOML.replace("nearest = 35", "nearest = 36"))
+    assert stages.fingerprint(folder / "event.toml") != before
+    (folder / "event.toml").write_text(TOML)
+    assert stages.fingerprint(folder / "event.toml") == before
+    np.savez(folder / "records.npz", changed=1)
+    assert stages.fingerprint(folder / "event.toml") != before
+
+
+@pytest.mark.parametrize(
+    "old, new, words",
+    [
+        ("nearest = 35", "nearst = 35", "unknown key 'nearst'"),
+        ("[crust]", "[crus]", "unknown key 'crus'"),
+        ("depth = 30.0", "", "lacks 'depth'"),
+        ('exclude = ["S11"]', 'exclude = ["S99"]', "cannot leave out 'S99'"),
+        ('stf = "impulse"', 'stf = "sawtooth"', "sawtooth"),
+        ('stf = "impulse"', 'constraint = "clvd"', "constraint 'clvd'"),
+        ('stf = "impulse"', 'fixed = ["strike"]', "unknown key 'strike'"),
+        ("band = [0.05, 0.2]", "band = [0.05, 0.8]", "Nyquist"),
+        ("nearest = 35", "nearest = 900", "no station between"),
+        ("[event]", "[event", "Expected"),
+        (f"layers = {LAYERS}", "", "exactly one of layers, file, crust2"),
+        ('file = "records.npz"', 'file = "nothing.npz"', "nothing.npz"),
+    ],
+)
+def test_mistakes_in_a_configuration_are_named(folder, capsys, old, new, words):
+    (folder / "event.toml").write_text(TOML.replace(old, new))
+    assert main(["cmt", str(folder / "event.toml")]) == 2
+    error = capsys.readouterr().err
+    assert words in error and error.startswith("dislok: error: ")
+
+
+def test_durations_subevents_and_filters_of_a_configuration(folder):
+    text = TOML.replace(
+        'stf = "impulse"', 'stf = "triangle"\nduration = "scaled"\nsubevents = 2\nfixed = ["depth"]'
+    )
+    text = text.replace(
+        "band = [0.05, 0.2]", "butterworth = { low = 0.01, high = 0.1, order = 3 }\nsigma = 0.002"
+    )
+    (folder / "event.toml").write_text(text)
+    event = config.load(folder / "event.toml")
+    assert event.scaled_duration and event.subevents == 2
+    assert event.problem.unknowns == ("east", "north", "time")
+    assert event.problem.data[0].band.order == 3 and len(event.problem.stations) == 10
+
+
+def _stream(records: Records, obspy, letters="ENZ"):
+    traces = []
+    for name, values in zip(records.station, records.values, strict=True):
+        for letter, row in zip(letters, values, strict=True):
+            header = {
+                "network": "XX",
+                "station": name,
+                "channel": f"LY{letter}",
+                "sampling_rate": 1 / records.dt,
+            }
+            header["starttime"] = obspy.UTCDateTime(records.utc(records.t[0]))
+            traces.append(obspy.Trace(row.copy(), header))
+    return obspy.Stream(traces)
+
+
+def _inventory(obspy):
+    from obspy.core.inventory import Channel, Inventory, Network, Station
+
+    lat, lon = sites()
+    network = Network("XX")
+    for i, (a, b) in enumerate(zip(lat, lon, strict=True)):
+        place = dict(latitude=a, longitude=b, elevation=0.0)
+        angles = {"E": (90, 0), "N": (0, 0), "Z": (0, -90), "1": (30, 0), "2": (120, 0)}
+        channels = [
+            Channel(f"LY{c}", "", depth=0.0, azimuth=azimuth, dip=dip, sample_rate=1.0, **place)
+            for c, (azimuth, dip) in angles.items()
+        ]
+        network.stations.append(Station(f"S{i + 1:02d}", channels=channels, **place))
+    return Inventory([network], source="test")
+
+
+def test_obspy_streams_become_records(records, tmp_path):
+    """MiniSEED and StationXML in a folder give the same records; a gap stays a gap."""
+    obspy = pytest.importorskip("obspy", reason="needs ObsPy")
+    stream = _stream(records, obspy)
+    stream[0] = stream[0].slice(endtime=stream[0].stats.starttime + 50)
+    stream += _stream(records, obspy)[0].slice(starttime=stream[0].stats.starttime + 60)
+    stream.write(str(tmp_path / "a.mseed"), format="MSEED")
+    _inventory(obspy).write(str(tmp_path / "stations.xml"), format="STATIONXML")
+    (read,) = readers.read(tmp_path, records.reference)
+    order = [list(read.station).index(f"XX.{name}") for name in records.station]
+    gap = np.isnan(read.values[order[0], 0])
+    assert gap.sum() == 9
+    np.testing.assert_allclose(read.values[order][1:], records.values[1:], atol=1e-12)
+    np.testing.assert_allclose(read.latitude[order], records.latitude, atol=1e-6)
+    np.testing.assert_allclose(read.t, records.t)
+
+
+def test_unrotated_channels_are_turned(records):
+    """Axes 30° off north give east and north back; without azimuths they are refused."""
+    obspy = pytest.importorskip("obspy", reason="needs ObsPy")
+    turned = _stream(records, obspy, "12Z")
+    angle = np.deg2rad(30)
+    for i, (east, north, _) in enumerate(records.values):
+        turned[3 * i].data = north * np.cos(angle) + east * np.sin(angle)
+        turned[3 * i + 1].data = east * np.cos(angle) - north * np.sin(angle)
+    (read,) = readers.from_obspy(turned, _inventory(obspy), records.reference)
+    np.testing.assert_allclose(read.values, records.values, atol=1e-9)
+    with pytest.raises(ValueError, match="an inventory must say its azimuth"):
+        readers.from_obspy(turned, None, records.reference)
+
+
+def test_other_sampling_rates_and_clocks(records):
+    """Half the stations at 2 Hz come as records of their own; samples between seconds are moved onto them."""
+    obspy = pytest.importorskip("obspy", reason="needs ObsPy")
+    t = np.arange(-60, 60, 0.5)
+    wave = np.exp(-((t - 5) ** 2) / 200)
+    header = {"network": "XX", "station": "S01", "channel": "LYE", "sampling_rate": 2.0}
+    fast = obspy.Trace(wave, {**header, "starttime": obspy.UTCDateTime(records.utc(-60))})
+    slow = _stream(records.take([1]), obspy)
+    groups = readers.from_obspy(obspy.Stream([fast]) + slow, _inventory(obspy), records.reference)
+    assert [group.dt for group in groups] == [0.5, 1.0]
+    late = np.arange(-60, 60, 1.0) + 0.3
+    shifted = obspy.Trace(
+        np.exp(-((late - 5) ** 2) / 200),
+        {**header, "sampling_rate": 1.0, "starttime": obspy.UTCDateTime(records.utc(late[0]))},
+    )
+    (read,) = readers.from_obspy(obspy.Stream([shifted]), _inventory(obspy), records.reference)
+    assert np.allclose(read.t, np.round(read.t))
+    inner = np.isfinite(read.values[0, 0]) & (np.abs(read.t) < 40)
+    np.testing.assert_allclose(read.values[0, 0][inner], np.exp(-((read.t[inner] - 5) ** 2) / 200), atol=1e-3)
+
+
+def test_duplicates_and_strangers_are_refused(records):
+    obspy = pytest.importorskip("obspy", reason="needs ObsPy")
+    double = _stream(records.take([0]), obspy)
+    double += double.copy()
+    for trace in double[3:]:
+        trace.stats.location = "10"
+    with pytest.raises(ValueError, match="two records of component E: XX.S01..LYE, XX.S01.10.LYE"):
+        readers.from_obspy(double, _inventory(obspy), records.reference)
+    stranger = _stream(records.take([0]), obspy)
+    stranger[0].stats.station = "NOWHERE"
+    with pytest.raises(ValueError, match="inventory does not know"):
+        readers.from_obspy(stranger, _inventory(obspy), records.reference)
+    with pytest.raises(ValueError, match="neither an inventory nor a SAC header"):
+        readers.from_obspy(stranger, None, records.reference)
+
+
+def test_offset_tables(tmp_path):
+    (tmp_path / "o.csv").write_text(
+        "# note\nlon,lat,E_mm,N_mm,U_mm,sE_mm,sN_mm,sU_mm,station\n121.0,23.5,10,-20,5,1,1,3,AAAA\n"
+    )
+    table = readers.read_offset_table(tmp_path / "o.csv")
+    np.testing.assert_allclose(table.offset, [[0.01, -0.02, 0.005]])
+    np.testing.assert_allclose(table.sigma, [[0.001, 0.001, 0.003]])
+    (tmp_path / "p.csv").write_text("lon,lat,station\n121.0,23.5,AAAA\n")
+    with pytest.raises(ValueError, match="no column 'E'"):
+        readers.read_offset_table(tmp_path / "p.csv")
+
+
+@pytest.mark.slow
+def test_demo_finds_its_earthquake(tmp_path, capsys):
+    assert main(["demo", "cmt", "--out", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("SYNTHETIC data") and "variance reduction" in text
+    assert abs(json.loads((tmp_path / "result.json").read_text())["magnitude"] - 6.6) < 0.05
+
+
+@pytest.mark.slow
+def test_kumamoto(shared, tmp_path):
+    """The real Mw 7.0 earthquake of 2016 from 40 stations beyond 40 km: 94.9 % and the published plane
+    (224/65).
+    """
+    (tmp_path / "event.toml").write_text(
+        f"""
+[event]
+name = "2016 Kumamoto"
+latitude = 32.791
+longitude = 130.754
+depth = 10.0
+[crust]
+layers = [[1.0, 2.5, 1.2, 2.1], [10, 6.0, 3.4, 2.7], [10, 6.6, 3.7, 2.9], [10, 7.2, 4.0, 3.1], [inf, 8.1, 4.6, 3.35]]
+[[waveforms]]
+file = "{shared / "real" / "kumamoto2016.npz"}"
+band = [0.03, 0.1]
+window = [0, 120]
+nearest = 40
+farthest = 150
+count = 40
+[source]
+half_duration = 8.0
+"""
+    )
+    event = config.load(tmp_path / "event.toml")
+    found = stages.Stages(None).search("search", event, lambda: stages._search(event, lambda line: None))
+    from dislok.inversion.cmt.result import conclude
+
+    outcome = conclude(found, event.constraint)
+    assert outcome.variance_reduction > 0.949
+    plane = min(outcome.centroids[0].planes, key=lambda p: abs(p[0] - 224))
+    assert abs(plane[0] - 224) < 10 and 6.9 < outcome.magnitude < 7.25
+
+
+def test_crust_of_the_demo_is_table_1():
+    assert np.sum(CRUST.thickness[:-1]) == pytest.approx(32.0)
