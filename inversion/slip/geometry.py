@@ -278,15 +278,15 @@ def solve_shape(
         If the first shape cannot be, or as `SlipProblem` does.
     """
     faults: Sequence[Shape] = shapes if isinstance(shapes, Sequence) else (shapes,)
-    search = _Search(datasets, faults, model, checked_smoothing(smoothing), (nu, length_unit, shear_modulus))
+    constants = (nu, length_unit, shear_modulus)
+    search = search_from(datasets, faults, model, checked_smoothing(smoothing), constants)
     lower = np.concatenate([shape.lower for shape in faults])
     upper = np.concatenate([shape.upper for shape in faults])
     start = np.concatenate([shape.start for shape in faults])
     best = minimise(search.quadratic, start, lower, upper, max_iterations, tolerance=1e-8)
     at_bound = (best.point <= lower) | (best.point >= upper)
-    problem = search.problem(best.point)
-    if problem is None:
-        raise ValueError("shapes: the first shape cannot be: a vertex lies above the ground")
+    # The search rests only where the faults can be.
+    problem = search.problem(search.patches(best.point) or search.first)
     many = len(faults) > 1
     return ShapeResult(
         names=tuple(f"{n}_{i + 1}" if many else n for i, shape in enumerate(faults) for n in shape.names),
@@ -301,20 +301,18 @@ def solve_shape(
     )
 
 
-class _Search(NamedTuple):
-    """The misfit as a function of the shapes alone."""
+class Search(NamedTuple):
+    """The misfit as a function of the shapes alone; `first` are the faults on which roughness is measured."""
 
     datasets: Sequence[Dataset] | Dataset
     shapes: Sequence[Shape]
     model: Callable[[Patches], SlipModel]
     smoothing: float
     constants: tuple[float, float, float]
+    first: list[Patches]
 
-    def problem(self, point: Array) -> SlipProblem | None:
-        """The linear problem at a point (t,), roughness as of the first shapes; None where none can be."""
-        patches = self._patches(point)
-        if patches is None:
-            return None
+    def problem(self, patches: list[Patches]) -> SlipProblem:
+        """The linear problem on some faults."""
         nu, length_unit, shear_modulus = self.constants
         problem = SlipProblem(
             self.datasets,
@@ -323,15 +321,15 @@ class _Search(NamedTuple):
             length_unit=length_unit,
             shear_modulus=shear_modulus,
         )
-        first = self._patches(np.concatenate([shape.start for shape in self.shapes])) or patches
-        problem.set_roughness([self.model(fault) for fault in first])
+        problem.set_roughness([self.model(fault) for fault in self.first])
         return problem
 
     def quadratic(self, point: Array) -> Quadratic:
         """Value, gradient and Gauss-Newton matrix, slip and nuisance terms eliminated."""
-        problem = self.problem(point)
-        if problem is None:
+        patches = self.patches(point)
+        if patches is None:
             return undefined(point.size)
+        problem = self.problem(patches)
         solution = problem.solution(self.smoothing)
         moved = self._derivative(problem, point, problem.slips(solution.coefficients))
         columns = problem.without_nuisance(problem.whitened(moved))
@@ -344,10 +342,9 @@ class _Search(NamedTuple):
         normal = left.T @ left + np.diag(precision)
         return Quadratic(0.5 * value, precision * (point - mean) - columns.T @ residual, normal)
 
-    def _patches(self, point: Array) -> list[Patches] | None:
-        faults = [shape.patches(part) for shape, part in self._parts(point)]
-        there = [fault for fault in faults if fault is not None]
-        return there if len(there) == len(faults) else None
+    def patches(self, point: Array) -> list[Patches] | None:
+        """The faults at a point (t,), None where one of them cannot be."""
+        return _faults([shape.patches(part) for shape, part in self._parts(point)])
 
     def _parts(self, point: Array) -> list[tuple[Shape, Array]]:
         ends = np.cumsum([len(shape.names) for shape in self.shapes])
@@ -357,6 +354,25 @@ class _Search(NamedTuple):
         parts = zip(self._parts(point), slips, strict=True)
         columns = [shape.derivative(own, problem.points, slip, problem.nu) for (shape, own), slip in parts]
         return np.concatenate(columns, axis=-1)
+
+
+def search_from(
+    datasets: Sequence[Dataset] | Dataset,
+    shapes: Sequence[Shape],
+    model: Callable[[Patches], SlipModel],
+    smoothing: float,
+    constants: tuple[float, float, float],
+) -> Search:
+    """A search that begins at the shapes' own start; a ValueError if they cannot be."""
+    first = _faults([shape.patches(shape.start) for shape in shapes])
+    if first is None:
+        raise ValueError("shapes: the first shape cannot be: a vertex lies above the ground")
+    return Search(datasets, shapes, model, smoothing, constants, first)
+
+
+def _faults(found: Sequence[Patches | None]) -> list[Patches] | None:
+    there = [fault for fault in found if fault is not None]
+    return there if len(there) == len(found) else None
 
 
 def _beyond_slip(problem: SlipProblem, smoothing: float, free: NDArray[np.bool_], columns: Array) -> Array:

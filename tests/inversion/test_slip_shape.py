@@ -6,7 +6,7 @@ import pytest
 from dislok.inversion.fault import FaultModel, Gnss
 from dislok.inversion.mesh import listric, trace_mesh
 from dislok.inversion.slip import SlipModel
-from dislok.inversion.slip.geometry import GridShape, MeshShape, _Search, solve_shape
+from dislok.inversion.slip.geometry import GridShape, MeshShape, search_from, solve_shape
 from dislok.okada import Rectangle
 
 TRUTH = Rectangle(3.0, -2.0, 1.5, 24.0, 12.0, 33.0, 50.0)
@@ -72,8 +72,8 @@ def numeric_gradient(function, point, step=1e-5):
     ids=["grid", "mesh"],
 )
 def test_gradient_is_exact_where_bounds_hold_slip(shape, point):
-    search = _Search(data_of(shape.patches(shape.start)), (shape,), model, 0.2, CONSTANTS)
-    solution = search.problem(point).solution(0.2)
+    search = search_from(data_of(shape.patches(shape.start)), (shape,), model, 0.2, CONSTANTS)
+    solution = search.problem(search.patches(point)).solution(0.2)
     assert 0 < solution.free.sum() < solution.free.size
     gradient = search.quadratic(point).gradient
     numeric = numeric_gradient(lambda p: search.quadratic(p).value, point)
