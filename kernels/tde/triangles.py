@@ -33,8 +33,8 @@ ORBITS = {
 }
 # Distance from the centre, in longest sides, from which each rule is used; nearer, the closed form is.
 REACH = {
-    "float64": {8: 14.0, 6: 25.0, 5: 60.0, 4: 110.0, 2: 3500.0, 1: 1e6},
-    "float32": {8: 2.0, 6: 3.0, 5: 6.0, 4: 8.0, 2: 45.0, 1: 1500.0},
+    "float64": {5: 60.0, 4: 110.0, 2: 3500.0, 1: 1e6},
+    "float32": {8: 2.0, 5: 6.0, 2: 45.0, 1: 1500.0},
 }
 # Distance from the longest side, in heights over it, from which a triangle is lifted.
 LIFT = {"float64": 50.0, "float32": 8.0}
@@ -160,10 +160,10 @@ def plan(rows, dtype):
 
     Returns
     -------
-    array, shape (m, 17)
+    array, shape (m, 15)
         Centre (3); middle of the longest side (3), its direction (3) and half its length; the squared
         distance from that side from which the triangle is lifted, and those from the centre from which the
-        rules of falling degree serve (7 in all).
+        rules of falling degree serve (5 in all).
     """
     tri, edges = rows[:, :9].reshape(-1, 3, 3), rows[:, 9:18].reshape(-1, 3, 3)
     lengths = np.linalg.norm(edges, axis=2)
