@@ -1,0 +1,203 @@
+"""Responses of a layered half-space on CUDA devices: the steps of the CPU, compiled for the device by Numba.
+
+A thread carries both states through the stack to one source, at one frequency and wavenumber, and writes the
+columns there; the sums over wavenumber are then products of matrices. Arrays are CuPy's, and so are the
+products. Nothing waits for the device.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numba import cuda
+
+from dislok.kernels.cpu import keep
+from dislok.kernels.lanes import LANES
+from dislok.kernels.okada.numba_cuda import load, store
+from dislok.kernels.scalar import number, scalar
+
+from .integrals import FORCE_COLUMNS, Grid, kind_of, names
+from .pair import (
+    COLUMNS,
+    CROSS,
+    GROUPS,
+    HALF_SPACE,
+    PLACE,
+    RECEIVER,
+    SEA_FLOOR,
+    STATIC,
+    SURFACE,
+    cross_carried,
+    cross_other,
+    meet_receiver,
+    meet_source,
+    start_carried,
+    start_other,
+)
+from .stack import Layers, Paths, table
+
+THREADS = 64  # of a block: a thread needs most of the registers there are
+
+
+@scalar
+def kept_columns(kind, force, side, carried, other, k, place):
+    """`meet_source` with the columns that are wanted, in the order column, depth derivative, part."""
+    result = meet_source(kind, 0, side, carried, other, k, place)
+    width = 1 if kind == STATIC else 2
+    return tuple(
+        result[(deeper * len(COLUMNS) + column) * width + part]
+        for column, name in enumerate(COLUMNS)
+        if force or name not in FORCE_COLUMNS
+        for deeper in (0, 1)
+        for part in range(width)
+    )
+
+
+def _compiled(function: Any) -> Any:
+    """Kernel from a function; machine code is kept on disk, for these sources only."""
+    try:
+        dispatcher = cuda.jit(cache=True)(function)
+    except RuntimeError:  # no folder to keep machine code in
+        return cuda.jit(function)
+    if hasattr(dispatcher, "_cache"):  # the simulator has none
+        keep(dispatcher, Path(__file__).resolve())
+    return dispatcher
+
+
+@cache
+def sweep_kernel(kind: int, force: int) -> Any:
+    """Kernel for one kind of number, with or without the columns of single forces (1 or 0)."""
+    row = len(PLACE)
+
+    def sweep(k, counts, places, ends, carried_program, other_program, sources, sign, out):
+        t = cuda.grid(1)
+        n, n_omega = k.size, counts.size
+        if t >= n * n_omega * sources.size:
+            return
+        at, source = t % n, t // (n * n_omega)
+        frequency = (t // n) % n_omega
+        if at >= counts[frequency]:
+            return
+        kk = number(k[at])
+        base = frequency * (places.size // n_omega)
+        place = load(places, base + ends[0, 1] * row, row)
+        if ends[0, 0] == SURFACE:
+            carried = start_carried(kind, 0, SURFACE, kk, place)
+        elif ends[0, 0] == SEA_FLOOR:
+            carried = start_carried(kind, 0, SEA_FLOOR, kk, place)
+        else:
+            carried = start_carried(kind, 0, HALF_SPACE, kk, place)
+        for turn in range(carried_program.shape[0]):
+            what, which = carried_program[turn, 0], carried_program[turn, 1]
+            if what == CROSS:
+                place = load(places, base + which * row, row)
+                carried = cross_carried(kind, 0, number(sign), carried, kk, place)
+            elif what == RECEIVER:
+                place = load(places, base + which * row, row)
+                carried = meet_receiver(kind, 0, number(sign), carried, kk, place)
+            elif which == source:
+                break
+        place = load(places, base + ends[1, 1] * row, row)
+        if ends[1, 0] == SURFACE:
+            other = start_other(kind, 0, SURFACE, kk, place)
+        elif ends[1, 0] == SEA_FLOOR:
+            other = start_other(kind, 0, SEA_FLOOR, kk, place)
+        else:
+            other = start_other(kind, 0, HALF_SPACE, kk, place)
+        for turn in range(other_program.shape[0]):
+            what, which = other_program[turn, 0], other_program[turn, 1]
+            if what == CROSS:
+                place = load(places, base + which * row, row)
+                other = cross_other(kind, 0, number(-sign), other, kk, place)
+            elif which == source:
+                break
+        place = load(places, base + sources[source] * row, row)
+        numbers = kept_columns(kind, force, number(-sign), carried, other, kk, place)
+        store(out, t, n * n_omega * sources.size, 1, numbers)
+
+    return _compiled(sweep)
+
+
+def places_by_row(layers: Layers, paths: Paths, omega: np.ndarray) -> np.ndarray:
+    """`stack.table` with the numbers of a place side by side, flat."""
+    chunks = table(layers, paths, omega).reshape(len(omega), -1, len(PLACE), LANES)
+    return np.ascontiguousarray(chunks.transpose(0, 1, 3, 2)).reshape(-1)
+
+
+def columns(layers: Layers, paths: Paths, omega: np.ndarray, grid: Grid, force: bool, to_device: Any) -> Any:
+    """Columns at every frequency and wavenumber, on the device.
+
+    Parameters
+    ----------
+    layers, paths, omega, grid, force
+        As for `integrals.integrate`, on the host.
+    to_device : callable
+        Makes a device array of a NumPy one.
+
+    Returns
+    -------
+    device array (rows x n_sources x n_omega x n,)
+        Rows are column, value or depth derivative, real or imaginary part; zero beyond a frequency's count.
+    """
+    kind = kind_of(layers, omega)
+    kept = len(COLUMNS) - (0 if force else len(FORCE_COLUMNS))
+    rows = kept * 2 * (1 if kind == STATIC else 2)
+    threads = len(grid.k) * len(omega) * len(paths.sources)
+    out = to_device(np.zeros(rows * threads))
+    given = (grid.k, grid.counts, places_by_row(layers, paths, omega))
+    steps = (paths.ends, paths.carried, paths.other, paths.sources)
+    kernel = sweep_kernel(kind, int(force))
+    kernel[-(-threads // THREADS), THREADS](*map(to_device, given + steps), float(paths.sign), out)
+    return out
+
+
+def sums(xp: Any, values: Any, bessels: Any, columns_of: list[tuple[int, str]]) -> Any:
+    """Integrals from columns: Bessel tables times columns, one product for each order.
+
+    Parameters
+    ----------
+    xp : module
+        CuPy, or NumPy.
+    values : array (columns, 2, parts, n_sources, n_omega, n)
+    bessels : array (1 or n_sources, 4, 2, n_distances, n)
+    columns_of : list
+        `integrals.names` of the result.
+
+    Returns
+    -------
+    array (n_columns, 2, 2, n_sources, n_distances, n_omega), complex
+        As `integrals.integrate` returns it.
+    """
+    count, _, parts, n_sources, n_omega, n = values.shape
+    force = count == len(COLUMNS)
+    kept = [name for name in COLUMNS if force or name not in FORCE_COLUMNS]
+    n_distances = bessels.shape[3]
+    result = xp.empty((len(columns_of), 2, 2, n_sources, n_distances, n_omega), dtype=complex)
+    for order in GROUPS:
+        of = [i for i, (m, _) in enumerate(columns_of) if m == order]
+        first = kept.index(columns_of[of[0]][1])
+        group = values[first : first + len(of)].transpose(3, 5, 0, 1, 2, 4).reshape(n_sources, n, -1)
+        product = xp.matmul(bessels[:, order].reshape(len(bessels), -1, n), group)
+        shaped = product.reshape(n_sources, 2, n_distances, len(of), 2, parts, n_omega)
+        total = shaped[..., 0, :] + (1j * shaped[..., 1, :] if parts == 2 else 0.0)
+        result[of[0] : of[-1] + 1] = total.transpose(3, 1, 4, 0, 2, 5)
+    return result
+
+
+def integrate(
+    layers: Layers, paths: Paths, omega: np.ndarray, grid: Grid, bessels: Any, *, force: bool = False
+) -> Any:
+    """All integrals, as `integrals.integrate` computes them on the CPU, as a CuPy array.
+
+    `bessels` is a CuPy array of the tables of all sources, or of one that serves all: (1 or n_sources, 4, 2,
+    n_distances, n).
+    """
+    import cupy
+
+    flat = columns(layers, paths, omega, grid, force, cupy.asarray)
+    parts = 1 if kind_of(layers, omega) == STATIC else 2
+    shaped = flat.reshape(-1, 2, parts, len(paths.sources), len(omega), len(grid.k))
+    return sums(cupy, shaped, bessels, names(force))
