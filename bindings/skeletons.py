@@ -17,7 +17,7 @@ from dislok.store import Arrays, Pieces, fingerprint
 LEAF = 64  # things in a cluster without children
 SEPARATION = 0.7  # gap between far clusters over the longer diagonal
 SAMPLES = (
-    20  # for each decimal of the tolerance, of the nearest of what is far; a quarter of each ring beyond
+    20  # for each decimal of the tolerance, of the nearest of what is far; an eighth of each ring beyond
 )
 ROUNDS = 4  # of samples, each twice as large
 SAFETY = 0.5  # internal tolerance over the caller's, at the first attempt
@@ -103,7 +103,7 @@ class Far:
         for k, ring in enumerate(self.rings(cluster)):
             runs = self.others.stop[ring] - self.others.start[ring]
             ends = np.cumsum(runs)
-            wanted = min(amount if k == 0 else amount // 4, ends[-1])
+            wanted = min(amount if k == 0 else amount // 8, ends[-1])
             at = ((np.arange(wanted) + rng.random(wanted)) * ends[-1] / wanted).astype(int)
             run = np.searchsorted(ends, at, side="right")
             picked.append(self.others.order[self.others.stop[ring][run] - (ends[run] - at)])
