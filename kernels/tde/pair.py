@@ -25,7 +25,18 @@ from dislok.kernels.scalar import (
     with_tangents,
 )
 
-from .formula import QUARTER_TURN, Direction, Geometry, Image, Side, Sides, Vertex, cross, dot
+from .formula import (
+    QUARTER_TURN,
+    Direction,
+    Geometry,
+    Image,
+    Side,
+    Sides,
+    Vertex,
+    cross,
+    dot,
+    solid_angle,
+)
 from .point import point
 
 LEVELS = ("value", "gradient", "greens", "greens_gradient", "first")
@@ -33,7 +44,7 @@ FRAME_ROWS = {"value": 3, "gradient": 12, "greens": 9, "greens_gradient": 36, "f
 # places in a row of the table
 VERTICES, EDGES, AREA, BURGERS, FRAME, TURN, ROW = 0, 9, 18, 21, 24, 33, 34
 LIFT_ROW = 18
-PLAN_ROW = 17
+PLAN_ROW = 15
 # variables of level "first": observer minus vertices, z, nu, Burgers vector
 Z, NU, SLIP, COUNT = 9, 10, 11, 14
 ENDS = ((0, 1), (1, 2), (0, 2))  # of the sides
@@ -121,6 +132,14 @@ def near_along(half, triangle, obs, nu, eps, direction):
 
 
 @scalar
+def side_along(image, triangle, obs, nu, eps, direction, side):
+    """What a side adds to the rows of `near_along`; parameters as of `side_twice`."""
+    angle = angle_of(image, triangle, obs, eps, side)
+    u = side_field(image, triangle, obs, nu, eps, angle, side, direction)
+    return side_rows(u, side, primal) + side_rows(u, side, tangent)
+
+
+@scalar
 def side_twice(image, triangle, obs, nu, eps, direction, other, side):
     """What a side adds to the derivatives of the rows of level "first" along two directions (45).
 
@@ -136,18 +155,37 @@ def side_twice(image, triangle, obs, nu, eps, direction, other, side):
     side : number
         0, 1 or 2.
     """
+    # the solid angle itself has no place among second derivatives
+    u = side_field(image, triangle, obs, nu, eps, 0.0 * side, side, direction, other)
+    return side_rows(u, side, mixed)
 
-    def pick(options):
-        return where(side < 0.5, options[0], where(side < 1.5, options[1], options[2]))
 
-    def pick_vectors(numbers, order):
-        return [pick(three) for three in zip(*(vectors(numbers)[k] for k in order), strict=True)]
+def picked(side, options):
+    """The option of the side."""
+    return where(side < 0.5, options[0], where(side < 1.5, options[1], options[2]))
 
-    def local(way):
-        ends = [x for order in zip(*ENDS, strict=True) for x in pick_vectors(way[:Z], order)]
-        return [*ends, *way[Z:]]
 
-    ways = local(direction), local(other)
+def picked_vectors(side, numbers, order):
+    """One of three vectors, which come in some order for the sides."""
+    return [picked(side, three) for three in zip(*(vectors(numbers)[k] for k in order), strict=True)]
+
+
+def angle_of(image, triangle, obs, eps, side):
+    """The solid angle for the first side, zero for the others."""
+    place = (*obs[:2], -obs[2]) if image else obs
+    corners = vectors(triangle[VERTICES:EDGES])
+    seen = [Vertex([x - p for x, p in zip(place, corner, strict=True)], False) for corner in corners]
+    angle = solid_angle(triangle[AREA:BURGERS], triangle[TURN], seen, blur(triangle, obs, eps))
+    return where(side < 0.5, angle, 0.0)
+
+
+def side_field(image, triangle, obs, nu, eps, angle, side, *directions):
+    """A side's displacement: jets in its ends (3 + 3), z, nu and b (3), tangents along directions."""
+    orders = tuple(zip(*ENDS, strict=True))
+    ways = [
+        [*(x for order in orders for x in picked_vectors(side, way[:Z], order)), *way[Z:]]
+        for way in directions
+    ]
 
     def number(v, slopes):
         return Jet(
@@ -156,40 +194,34 @@ def side_twice(image, triangle, obs, nu, eps, direction, other, side):
 
     place = (*obs[:2], -obs[2]) if image else obs
     ends = []
-    for first, order in enumerate(zip(*ENDS, strict=True)):
-        corner = pick_vectors(triangle[VERTICES:EDGES], order)
-        slopes = [{3 * first + i: 1.0} for i in range(3)]
-        if image:
-            slopes[2][6] = -2.0
+    for at, order in zip((0, 3), orders, strict=True):
+        corner = picked_vectors(side, triangle[VERTICES:EDGES], order)
+        slopes = [{at: 1.0}, {at + 1: 1.0}, {at + 2: 1.0, 6: -2.0} if image else {at + 2: 1.0}]
         r = [number(x - p, slope) for x, p, slope in zip(place, corner, slopes, strict=True)]
         ends.append(Vertex(r, image))
-    edge = pick_vectors(triangle[EDGES:AREA], (0, 1, 2))
-    edge = [number(x, {i: 1.0, 3 + i: -1.0}) for i, x in enumerate(edge)]
-    sides = (
-        [Side(*ends, Direction(edge), blur(triangle, obs, eps))],
-        [where(side < 1.5, 1.0, -1.0 + 0.0 * side)],
-    )
+    edge = picked_vectors(side, triangle[EDGES:AREA], (0, 1, 2))
+    edge = Direction([number(x, {i: 1.0, 3 + i: -1.0}) for i, x in enumerate(edge)])
     z, ratio = number(obs[2], {6: 1.0}), number(nu, {7: 1.0})
     b = [number(x, {8 + i: 1.0}) for i, x in enumerate(triangle[BURGERS:FRAME])]
-    # the solid angle itself has no place among second derivatives
-    angle = 0.0 * side
+    each = [Side(*ends, edge, blur(triangle, obs, eps))]
+    signs = [where(side < 1.5, 1.0, -1.0 + 0.0 * side)]
     if image:
-        u = Image(*sides, angle).free_surface(b, z, ratio)
+        u = Image(each, signs, angle).free_surface(b, z, ratio)
     else:
-        u = Sides(*sides, angle).burgers(b, 0.5 / (1.0 - ratio))
-    return side_rows([QUARTER_TURN * x for x in u], side)
+        u = Sides(each, signs, angle).burgers(b, 0.5 / (1.0 - ratio))
+    return [QUARTER_TURN * x for x in u]
 
 
-def side_rows(u, side):
+def side_rows(u, side, part):
     """Rows of level "first" from a side's jets: its ends' derivatives are those of two vertices."""
-    rows = [mixed(x.v) for x in u]
+    rows = [part(x.v) for x in u]
     for x in u:
-        a, b = ([-mixed(dense(d, x.v)) for d in x.p[k : k + 3]] for k in (0, 3))
-        rows += [where(side < 0.5, p, where(side < 1.5, 0.0, p)) for p in a]
-        rows += [where(side < 0.5, q, where(side < 1.5, p, 0.0)) for p, q in zip(a, b, strict=True)]
-        rows += [where(side < 0.5, 0.0, q) for q in b]
+        a, b = ([-part(dense(d, x.v)) for d in x.p[k : k + 3]] for k in (0, 3))
+        none = [0.0] * 3
+        for options in ((a, none, a), (b, a, none), (none, b, b)):
+            rows += [picked(side, three) for three in zip(*options, strict=True)]
     for block in (slice(6, 7), slice(8, 11), slice(7, 8)):
-        rows += [mixed(dense(d, x.v)) for x in u for d in x.p[block]]
+        rows += [part(dense(d, x.v)) for x in u for d in x.p[block]]
     return rows
 
 
