@@ -16,9 +16,7 @@ from dislok.store import Arrays, Pieces, fingerprint
 
 LEAF = 64  # things in a cluster without children
 SEPARATION = 0.7  # gap between far clusters over the longer diagonal
-SAMPLES = (
-    20  # for each decimal of the tolerance, of the nearest of what is far; an eighth of each ring beyond
-)
+SAMPLES = 20  # of the nearest far ring, for each decimal of the tolerance; an eighth of each ring beyond
 ROUNDS = 4  # of samples, each twice as large
 SAFETY = 0.5  # internal tolerance over the caller's, at the first attempt
 ATTEMPTS = 4
@@ -71,14 +69,14 @@ def _flat(things: np.ndarray, width: int) -> np.ndarray:
     return (things[:, None] * width + np.arange(width)).reshape(-1)
 
 
-class Far:
-    """For every cluster of one side, the clusters of the other side that see it, or its ancestors, from afar.
+class Partners:
+    """For every cluster of one side, clusters of the other side: those far from it, or those near it.
 
     Parameters
     ----------
     clusters, others : Tree
     pairs : ndarray of int, shape (f, 2)
-        Far pairs (cluster, other).
+        The pairs (cluster, other).
     """
 
     def __init__(self, clusters: Tree, others: Tree, pairs: np.ndarray) -> None:
@@ -91,7 +89,7 @@ class Far:
             self.seen[cluster] |= self.seen[clusters.parent[cluster]]
 
     def rings(self, cluster: int) -> Iterator[np.ndarray]:
-        """Partners of a cluster, then those of its parent, and so on."""
+        """Partners of a cluster, then those of its parent, and so on: all that is far from it."""
         while cluster >= 0:
             if len(self.partners[cluster]):
                 yield self.partners[cluster]
@@ -111,7 +109,7 @@ class Far:
 
 
 def skeleton(
-    far: Far,
+    far: Partners,
     cluster: int,
     candidates: np.ndarray,
     sampled: Callable[[np.ndarray, np.ndarray], np.ndarray],
@@ -123,7 +121,7 @@ def skeleton(
 
     Parameters
     ----------
-    far : Far
+    far : Partners
     cluster : int
     candidates : ndarray of int
         Rows or columns of the matrix.
@@ -148,7 +146,7 @@ def skeleton(
 
 
 def nested(
-    far: Far,
+    far: Partners,
     width: int,
     sampled: Callable[[np.ndarray, np.ndarray], np.ndarray],
     tolerance: float,
@@ -188,9 +186,9 @@ class Builder:
         corners = matrix.elements.corners
         self.columns = tree(corners.min(axis=1), corners.max(axis=1), LEAF)
         far, near = partition(self.rows, self.columns, SEPARATION)
-        self.row_far = Far(self.rows, self.columns, far)
-        self.column_far = Far(self.columns, self.rows, far[:, ::-1])
-        self.row_near = Far(self.rows, self.columns, near)
+        self.row_far = Partners(self.rows, self.columns, far)
+        self.column_far = Partners(self.columns, self.rows, far[:, ::-1])
+        self.row_near = Partners(self.rows, self.columns, near)
 
     def build(self) -> HierarchicalMatrix:
         """The matrix, checked.
@@ -227,7 +225,7 @@ class Builder:
         def of_columns(observers: np.ndarray, candidates: np.ndarray) -> np.ndarray:
             return exact.block(exact.of_observers(observers), candidates)
 
-        def make(far: Far, width: int, sampled: Callable, stage: str) -> Basis:
+        def make(far: Partners, width: int, sampled: Callable, stage: str) -> Basis:
             def tick(done: int) -> object:
                 return self.progress(stage, done, far.clusters.size)
 
@@ -267,7 +265,7 @@ class Builder:
         return self._blocks(f"far-{attempt}", self.row_far, block)
 
     def _blocks(
-        self, name: str, far: Far, block: Callable[[int], tuple[np.ndarray, np.ndarray]]
+        self, name: str, far: Partners, block: Callable[[int], tuple[np.ndarray, np.ndarray]]
     ) -> tuple[Blocks, Blocks]:
         clusters = [k for k in range(self.rows.size) if len(far.partners[k])]
         values: Blocks = {}
