@@ -95,6 +95,12 @@ class Basis:
         self.factors = factors
         self.offset = np.concatenate([[0], np.cumsum([len(s) for s in skeletons])])
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of values at the things, as the source families have it."""
+        count = len(self.clusters.order)
+        return (count, 3, 3) if self.width == 9 else (count, self.width)
+
     def arrays(self) -> dict[str, np.ndarray]:
         """Everything as arrays that a file can hold."""
         parts = {f"tree/{name}": value for name, value in self.clusters._asdict().items()}
@@ -148,8 +154,8 @@ class HierarchicalMatrix(LinearOperator):
     """A compressed Green's matrix: a linear operator of SciPy, with the products of the source families.
 
     Flat vectors are the arrays (n, c) of the observers and (m, b) of the sources row by row, so that the
-    shape is (n c, m b); c is 3 of displacement and 9 of its gradient. Made by :func:`build` or by
-    ``dislok.okada.operator`` and ``dislok.tde.operator``.
+    shape is (n c, m b); c is 3 of displacement and 9 of its gradient. `dislok.okada.operator` and
+    `dislok.tde.operator` make it.
 
     Parameters
     ----------
@@ -244,7 +250,7 @@ class HierarchicalMatrix(LinearOperator):
 
         Returns
         -------
-        array or tensor, shape (n, c)
+        array or tensor, shape (n, 3) or, of the gradient, (n, 3, 3)
 
         Raises
         ------
@@ -258,7 +264,7 @@ class HierarchicalMatrix(LinearOperator):
 
         Parameters
         ----------
-        r : array or tensor on the CPU, shape (n, c)
+        r : array or tensor on the CPU, shape (n, 3) or, of the gradient, (n, 3, 3)
             Residuals at the observers; a tensor's result is differentiable.
 
         Returns
@@ -273,14 +279,13 @@ class HierarchicalMatrix(LinearOperator):
         return self._product(r, "r", self.rows, self.columns, True)
 
     def _product(self, values: Any, name: str, inner: Basis, outer: Basis, transposed: bool) -> Any:
-        shape = (len(inner.clusters.order), inner.width)
-        if tuple(values.shape) != shape:
-            raise ValueError(f"{name} must have shape {shape}, got {tuple(values.shape)}")
+        if tuple(values.shape) != inner.shape:
+            raise ValueError(f"{name} must have shape {inner.shape}, got {tuple(values.shape)}")
         if is_tensor(values):
             product = importlib.import_module("dislok.torch_linear").product
-            return product(self, transposed, values.reshape(-1)).reshape(-1, outer.width)
+            return product(self, transposed, values.reshape(-1)).reshape(outer.shape)
         flat = np.asarray(values).reshape(-1)
-        return (self.rmatvec(flat) if transposed else self.matvec(flat)).reshape(-1, outer.width)
+        return (self.rmatvec(flat) if transposed else self.matvec(flat)).reshape(outer.shape)
 
 
 def load(path: str | os.PathLike[str]) -> HierarchicalMatrix:

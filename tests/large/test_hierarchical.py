@@ -114,6 +114,11 @@ class TestTolerance:
         matrix = tde.operator(obs, sources, of="gradient", tolerance=1e-5)
         assert relative(matrix @ np.eye(matrix.shape[1]), exact) <= 1e-5
         assert matrix.report.largest_rank > 0
+        s, r = rng.standard_normal((len(sources[1]), 3)), rng.standard_normal((150, 3, 3))
+        got, want = matrix.apply(s), tde.apply(obs, sources, s, of="gradient")
+        assert got.shape == want.shape and relative(got, want) < 1e-4
+        got, want = matrix.apply_adjoint(r), tde.apply_adjoint(obs, sources, r, of="gradient")
+        assert got.shape == want.shape and relative(got, want) < 1e-4
 
     def test_sources_of_very_different_size(self, rng, small):
         _, sources, _ = case("rectangle", rng, 200)
