@@ -74,7 +74,12 @@ def cmt(arguments: argparse.Namespace) -> int:
     from dislok.inversion.cmt.stages import run
 
     out = arguments.out or arguments.event.with_suffix("")
-    return _refusals(lambda: run(arguments.event, out, None if arguments.quiet else _say) and 0)
+
+    def work() -> int:
+        run(arguments.event, out, None if arguments.quiet else _say)
+        return 0
+
+    return _refusals(work)
 
 
 def _say(line: str) -> None:

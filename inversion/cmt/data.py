@@ -239,7 +239,9 @@ class Offsets:
         """This data set with some of its stations."""
         i = np.asarray(keep)
         weight = np.broadcast_to(np.asarray(self.weight, float), self.table.offset.shape)[i]
-        return replace(self, table=OffsetTable(*(column[i] for column in self.table)), weight=weight)
+        t = self.table
+        table = OffsetTable(t.station[i], t.latitude[i], t.longitude[i], t.offset[i], t.sigma[i])
+        return replace(self, table=table, weight=weight)
 
 
 Dataset: TypeAlias = Waveforms | Offsets
@@ -300,14 +302,15 @@ def _roots(data: Waveforms) -> list[Array]:
     peaks, known, roots = _peaks(data), {}, []
     for i, c in zip(*np.nonzero(data.mask.any(axis=-1)), strict=True):
         samples = data.mask[i, c]
-        key = (white[i, c], correlated[i, c], time[i, c], data.model_error * peaks[i, c], samples.tobytes())
+        size = tuple(float(part[i, c]) for part in (white, correlated, time, data.model_error * peaks))
+        key = (*size, samples.tobytes())
         if key not in known:
-            known[key] = factor(_trace_covariance(data, key[:4], np.flatnonzero(samples)))
+            known[key] = factor(_trace_covariance(data, size, np.flatnonzero(samples)))
         roots.append(known[key])
     return roots
 
 
-def _trace_covariance(data: Waveforms, size: Sequence[float], samples: Array) -> Array:
+def _trace_covariance(data: Waveforms, size: Sequence[float], samples: NDArray[np.intp]) -> Array:
     """Covariance of one trace: filtered noise, and a model error as long as the filter rings."""
     white, correlated, time, model = size
     n = len(data.times) * data.stride

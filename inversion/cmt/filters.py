@@ -7,17 +7,17 @@ is continued.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array: TypeAlias = NDArray[np.float64]
+Array: TypeAlias = NDArray[np.floating[Any]]
 Complex: TypeAlias = NDArray[np.complex128]
 
 
 class Filter(Protocol):
-    """What a filter must offer: its response, the highest frequency it lets through, and how long it rings."""
+    """What a filter must offer: response, highest frequency, and how long it rings."""
 
     @property
     def corner(self) -> float:

@@ -52,6 +52,7 @@ def mechanism(result: Result, ensemble: Ensemble | None = None, *, title: str = 
 def station_map(result: Result, *, title: str = "") -> Figure:
     """Stations, coloured by how well they are fitted, with the centroid's beachball and the hypocentre."""
     figure, axes = _subplots(1, 1, (7.4, 6.6))
+    points = None
     for fit, marker in zip(result.fits, "^vso", strict=False):
         used = fit.mask.reshape(len(fit.station), -1).any(axis=1)
         x, y = local(fit.latitude[used], fit.longitude[used], *result.origin)
@@ -73,6 +74,7 @@ def station_map(result: Result, *, title: str = "") -> Figure:
             axes.annotate(
                 str(name), (a, b), xytext=(4, 4), textcoords="offset points", fontsize=6, color=QUIET
             )
+    assert points is not None
     figure.colorbar(points, ax=axes, shrink=0.8, label="variance reduction of the station (%)")
     axes.plot(0, 0, "*", ms=13, mfc="white", mec=OBSERVED, zorder=4)
     _balls_on_map(axes, result)

@@ -148,7 +148,7 @@ class Problem:
         return other
 
     def _changed(self, **changes: Any) -> Problem:
-        prior: dict[str, tuple[float, float]] = {name: tuple(pair) for name, pair in self.prior.items()}
+        prior: dict[str, tuple[float, float]] = dict(self.prior)
         if self.moment_prior is not None:
             prior["moment"] = self.moment_prior
         arguments = {"data": self.data, "model": self.model, "unknowns": self.unknowns, **changes}

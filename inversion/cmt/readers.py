@@ -130,7 +130,8 @@ def read_offset_table(path: str | Path) -> OffsetTable:
     sigma = _columns(path, rows, [f"s{c}{ending}" for c in COMPONENTS])
     place = _columns(path, rows, ["lat", "lon"])
     names = np.array([row["station"] for row in rows])
-    return OffsetTable(names, place[:, 0], place[:, 1], unit * offset, unit * sigma)
+    columns = (place[:, 0], place[:, 1], unit * offset, unit * sigma)
+    return OffsetTable(names, *(np.asarray(column, np.float64) for column in columns))
 
 
 def _columns(path: str | Path, rows: list[dict[str, str]], names: list[str]) -> Array:
@@ -215,7 +216,7 @@ def _records(
 
 def _place(row: Array, t: Array, trace: Any, reference: float) -> None:
     """Put the samples of a piece where they belong; between samples by a band-limited shift."""
-    data = np.ma.filled(np.ma.asarray(trace.data, float), np.nan)
+    data: Array = np.ma.filled(np.ma.asarray(trace.data, float), np.nan)
     dt = t[1] - t[0]
     start = trace.stats.starttime.timestamp - reference
     index = int(np.ceil((start - t[0]) / dt - 1e-3))

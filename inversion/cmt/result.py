@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dislok import convert
 
@@ -117,7 +118,7 @@ class Fit:
 
     name: str
     kind: str
-    station: Array
+    station: NDArray[np.str_]
     latitude: Array
     longitude: Array
     times: Array
@@ -335,7 +336,9 @@ def load(path: str | Path) -> Result:
         for c in plain["centroids"]
     )
     known = {f for f in Result.__dataclass_fields__ if f not in ("fits", "centroids", "covariance")}
-    rest = {key: tuple(v) if isinstance(v, list) else v for key, v in plain.items() if key in known}
+    rest: dict[str, Any] = {
+        key: tuple(v) if isinstance(v, list) else v for key, v in plain.items() if key in known
+    }
     return Result(centroids=centroids, covariance=np.array(plain["covariance"]), fits=fits, **rest)
 
 
@@ -398,11 +401,12 @@ def centroids(problem: Problem, sources: Sources) -> tuple[Centroid, ...]:
     lon, lat = convert.to_geographic(1e3 * sources.east, 1e3 * sources.north, *problem.origin[::-1])
     turn = source_turns(problem, sources)
     true = tensors.row(turn @ tensors.matrix(sources.tensor) @ np.swapaxes(turn, -1, -2))
-    columns = (lat, lon, sources.depth, sources.time, sources.duration)
-    return tuple(
-        Centroid(*(float(v) for v in numbers), tensor)
-        for *numbers, tensor in zip(*columns, true, strict=True)
-    )
+    columns = np.stack([lat, lon, sources.depth, sources.time, sources.duration], axis=1)
+    found = []
+    for numbers, tensor in zip(columns, true, strict=True):
+        latitude, longitude, depth, time, half_duration = (float(v) for v in numbers)
+        found.append(Centroid(latitude, longitude, depth, time, half_duration, tensor))
+    return tuple(found)
 
 
 def fits(state: State) -> tuple[Fit, ...]:
@@ -454,7 +458,7 @@ def _posterior(state: State, constraint: str, turns: Array) -> tuple[Array, floa
 
 
 def _outwards(sources: Sources, constraint: str, unknowns: int, split: int, turns: Array) -> Array:
-    """Matrix from the columns of the Jacobian to elements (along true axes) and unknowns, source by source."""
+    """Matrix from the columns of the Jacobian to elements, along true axes, and unknowns, by source."""
     n = len(sources)
     step = 6 + unknowns
     matrix = np.zeros((n * step, split + n * unknowns))

@@ -1,4 +1,4 @@
-"""More than one hypothesis: several subevents, several crustal models, misfit along depth and over the map."""
+"""More than one hypothesis: subevents, lines, crustal models, misfit along depth and over the map."""
 
 from __future__ import annotations
 

@@ -199,12 +199,17 @@ def search(
     if times and "time" in problem.unknowns:
         first = problem.filtered(bands[0]) if bands else problem
         start = best_start(first, start, constraint, times, reach)
-    for band in (*bands, None):
-        found = minimise(problem, start, constraint, iterations, band, scaled_duration)
+
+    def stage(band: Filter | None, begin: Sources) -> Search:
+        found = minimise(problem, begin, constraint, iterations, band, scaled_duration)
         history.extend(found.history)
-        start = found.state.sources
         if progress:
             progress(_line(found, band))
+        return found
+
+    for band in bands:
+        start = stage(band, start).state.sources
+    found = stage(None, start)
     return Search(found.state, tuple(history), found.converged)
 
 
@@ -306,7 +311,8 @@ def scan(
                     tensor[i, j, k, m], misfit[i, j, k, m] = _fit_one(problem, green[:, k], constraint)
             if progress:
                 progress(f"east {x:g} km, north {y:g} km: misfit {misfit[i, j].min():.3f}")
-    return Scan(*axes, misfit, tensor)
+    x_axis, y_axis, z_axis, t_axis = axes
+    return Scan(x_axis, y_axis, z_axis, t_axis, misfit, tensor)
 
 
 def with_scaled_duration(sources: Sources) -> Sources:

@@ -47,10 +47,9 @@ class Sources:
         duration: ArrayLike = 0.0,
     ) -> Sources:
         """Sources without a tensor yet; numbers and sequences broadcast against each other."""
-        values = np.broadcast_arrays(
-            *(np.atleast_1d(np.asarray(v, float)) for v in (east, north, depth, time, duration))
-        )
-        return cls(*(v.copy() for v in values), np.zeros((len(values[0]), 6)))
+        given = (np.atleast_1d(np.asarray(v, float)) for v in (east, north, depth, time, duration))
+        x, y, z, t, half = (v.copy() for v in np.broadcast_arrays(*given))
+        return cls(x, y, z, t, half, np.zeros((len(x), 6)))
 
     def values(self, unknowns: tuple[str, ...]) -> Array:
         """The unknowns of all sources in one row, source by source."""
@@ -67,10 +66,10 @@ class Sources:
 
     def joined(self, other: Sources) -> Sources:
         """These sources and others in one."""
-        parts = [np.concatenate([getattr(self, n), getattr(other, n)]) for n in (*UNKNOWNS, "tensor")]
-        return Sources(*parts)
+        names = (*UNKNOWNS, "tensor")
+        return Sources(**{n: np.concatenate([getattr(self, n), getattr(other, n)]) for n in names})
 
     def take(self, index: ArrayLike) -> Sources:
         """Some of the sources."""
         i = np.atleast_1d(np.asarray(index))
-        return Sources(*(getattr(self, n)[i] for n in (*UNKNOWNS, "tensor")))
+        return Sources(**{n: getattr(self, n)[i] for n in (*UNKNOWNS, "tensor")})

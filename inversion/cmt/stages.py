@@ -82,7 +82,13 @@ def _search(event: Event, say: Progress) -> Search:
             say(f"left out: {line}")
     if event.grid:
         say("grid of starting points:")
-        axes = {"east": [0.0], "north": [0.0], "depth": start.depth, "time": [0.0], **event.grid}
+        axes: dict[str, Any] = {
+            "east": [0.0],
+            "north": [0.0],
+            "depth": start.depth,
+            "time": [0.0],
+            **event.grid,
+        }
         coarse = problem.filtered(event.bands[0]) if event.bands else problem
         table = scan(
             coarse, axes["east"], axes["north"], axes["depth"], axes["time"],

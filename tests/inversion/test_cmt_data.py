@@ -1,4 +1,4 @@
-"""Records as they come: gaps, missing components, wrong tables; what is used, bridged, left out or refused."""
+"""Records as they come: gaps, missing components, wrong tables; what is used, bridged or refused."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -159,7 +159,8 @@ def test_choosing_stations():
 def test_archive_is_read(tmp_path):
     table = records()
     np.savez(
-        tmp_path / "a.npz", disp_enu_m=table.values, station=table.station, lat=table.latitude, lon=table.longitude,
+        tmp_path / "a.npz", disp_enu_m=table.values, station=table.station, lat=table.latitude,
+        lon=table.longitude,
         t=T, origin_time="2016-04-15T16:25:06",
     )  # fmt: skip
     read = read_archive(tmp_path / "a.npz")

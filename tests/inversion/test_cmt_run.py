@@ -61,7 +61,7 @@ def folder(tmp_path, records):
 
 
 def test_run_writes_everything_and_resumes(folder, monkeypatch, capsys):
-    """All files are there; a second run takes the search from the first and gives the same; `--quiet` is quiet."""
+    """All files are there; a second run takes the search from the first; `--quiet` is quiet."""
     assert main(["cmt", str(folder / "event.toml"), "--quiet"]) == 0
     assert capsys.readouterr().out == ""
     out = folder / "event"
@@ -263,7 +263,7 @@ latitude = 32.791
 longitude = 130.754
 depth = 10.0
 [crust]
-layers = [[1.0, 2.5, 1.2, 2.1], [10, 6.0, 3.4, 2.7], [10, 6.6, 3.7, 2.9], [10, 7.2, 4.0, 3.1], [inf, 8.1, 4.6, 3.35]]
+layers = [[1,2.5,1.2,2.1], [10,6,3.4,2.7], [10,6.6,3.7,2.9], [10,7.2,4,3.1], [inf,8.1,4.6,3.35]]
 [[waveforms]]
 file = "{shared / "real" / "kumamoto2016.npz"}"
 band = [0.03, 0.1]

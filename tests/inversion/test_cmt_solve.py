@@ -26,7 +26,7 @@ def table3():
 
 
 def test_table_2_strike_slip_and_explosion():
-    """Table 2: true parameters in at most six iterations, relative RMS below 1e-4, from 15 km and 2 s away."""
+    """Table 2: true parameters in at most six iterations, relative RMS below 1e-4, from 15 km away."""
     truth = true_source(EXPLOSION_AND_SHEAR)
     found = solve.gauss_newton(clean(truth, components="ENU"), start(), "full", iterations=6)
     misfit = [step.misfit for step in found.history]
@@ -50,7 +50,7 @@ def test_table_3_horizontal_components_and_zero_trace(table3, method):
 
 
 def test_low_frequencies_first_converge_from_far(table3):
-    """From 60 km and 10 s away the plain iteration is lost; through 0.02-0.06 Hz first it finds the source."""
+    """From 75 km and 10 s away the plain iteration is lost; low frequencies first find it."""
     far = start(east=45.0, north=-40.0, depth=20.0, time=-8.0)
     assert solve.gauss_newton(table3, far, iterations=10).state.misfit > 0.05
     found = solve.search(table3, far)
@@ -88,7 +88,7 @@ def test_duration_scaled_from_the_moment():
 @pytest.mark.parametrize("band", [CosineLowpass(0.05, 0.2), Butterworth(0.0, 0.1, 4)])
 @pytest.mark.parametrize("quantity", ["displacement", "velocity", "acceleration"])
 def test_slopes_are_differences(band, quantity):
-    """Slopes of place, time and duration equal central differences of the prediction to 1e-5 of their size."""
+    """Slopes of place, time and duration equal central differences of the prediction to 1e-5."""
     lat, lon = (v[:3] for v in stations())
     records = synthetic_records(lat, lon, CRUST, true_source(), ORIGIN, end=60.0, quantity=quantity)
     data, places = Waveforms(records, band, (0.0, 60.0), "ENU"), geometry(lat, lon, ORIGIN)
@@ -118,7 +118,7 @@ def test_last_sample_is_the_static_offset():
 
 
 def test_north_turns_by_the_convergence_of_meridians():
-    """On a transverse Mercator plane true north leans by (lon - lon0) sin(lat) towards the middle meridian."""
+    """On a transverse Mercator plane true north leans by (lon - lon0) sin(lat) to the middle meridian."""
     turn = meridian_turn(np.array([34.0, -34.0]), np.array([131.5, 131.5]), (34.0, 130.0))
     angle = np.rad2deg(np.arctan2(turn[:, 0, 1], turn[:, 0, 0]))
     np.testing.assert_allclose(
@@ -164,7 +164,7 @@ def test_accelerometers_join_with_their_own_response():
     counts = replace(records, values=counts[..., : len(records.t)], response=response)
     data = Waveforms(counts, Butterworth(0.02, 0.08, 3), (0.0, 100.0), "ENU")
     problem = Problem(data, CRUST, ORIGIN, stf="triangle")
-    found = solve.minimise(problem, start(duration=4.0)).state
+    found = solve.search(problem, start(duration=4.0), bands=()).state
     assert found.misfit < 1e-3 and distance(found.sources, truth) < 0.3
     np.testing.assert_allclose(found.sources.tensor / 1e19, truth.tensor / 1e19, atol=0.03)
 
@@ -199,7 +199,7 @@ def test_two_subevents_are_told_apart():
 
 def test_true_crust_wins():
     """Data of one crust: it gets the probability, a faster one does not."""
-    fast = type(CRUST)(CRUST.thickness, 1.1 * CRUST.vp, 1.1 * CRUST.vs, CRUST.rho)
+    fast = type(CRUST)(CRUST.thickness, 1.1 * np.array(CRUST.vp), 1.1 * np.array(CRUST.vs), CRUST.rho)
     records = synthetic()
     problem = Problem(Waveforms(records, window=(0.0, 63.0), sigma=2e-3), CRUST, ORIGIN)
     table = several.compare_models(problem, {"true": CRUST, "fast": fast}, true_source())
