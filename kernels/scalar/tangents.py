@@ -144,7 +144,7 @@ def mixed(x: Any) -> Any:
     """The derivative of a plain number along both of two directions; 0 where it has none."""
     from .functions import const
 
-    t = x.jet.h[1] if isinstance(x, Tangent) else ZERO
+    t = x.jet.h[1] if isinstance(x, Tangent) and x.jet.h is not None else ZERO
     return const(0.0, primal(x)) if t is ZERO else t
 
 

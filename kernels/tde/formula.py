@@ -22,6 +22,8 @@ Nothing here has the poles of the angular dislocation at a vertical side. Differ
 side are taken in closed form, so that short sides and distant observers cost no digits.
 """
 
+from typing import Any
+
 from dislok.kernels.scalar import (
     Jet,
     Tangent,
@@ -466,24 +468,23 @@ class Geometry:
     def __init__(self, places, mirrored, edges, area, turn, z, nu, blur):
         directions = [Direction(edge) for edge in edges]
         self.z, self.nu = z, nu
-        self.real = self.image = None
-        if places is not None:
-            self.real = Sides(*around(places, directions, area, turn, blur, False))
-        if mirrored is not None:
-            self.image = Image(*around(mirrored, directions, area, turn, blur, True))
+        around = directions, area, turn, blur
+        self.real: Any = None if places is None else Sides(*walk(places, *around, False))
+        self.image: Any = None if mirrored is None else Image(*walk(mirrored, *around, True))
 
     def displacement(self, b):
         """Displacement for the Burgers vector `b`."""
-        if self.real is None:
-            u = self.image.at_surface(b, self.nu)
+        alpha = 0.5 / (1.0 - self.nu)
+        if self.image is None:
+            parts = [self.real.burgers(b, alpha)]
+        elif self.real is None:
+            parts = [self.image.at_surface(b, self.nu)]
         else:
-            u = self.real.burgers(b, 0.5 / (1.0 - self.nu))
-            if self.image is not None:
-                u = combine(1.0, u, 1.0, self.image.free_surface(b, self.z, self.nu))
-        return [QUARTER_TURN * x for x in u]
+            parts = [self.real.burgers(b, alpha), self.image.free_surface(b, self.z, self.nu)]
+        return [QUARTER_TURN * sum(xs[1:], xs[0]) for xs in zip(*parts, strict=True)]
 
 
-def around(places, directions, area, turn, blur, mirrored):
+def walk(places, directions, area, turn, blur, mirrored):
     """The sides 12, 23, 13 of a triangle, their signs in a walk around it, and its solid angle."""
     v1, v2, v3 = vertices = [Vertex(r, mirrored) for r in places]
     ends = zip((v1, v2, v1), (v2, v3, v3), directions, strict=True)

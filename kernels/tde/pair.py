@@ -203,7 +203,7 @@ def side_field(image, triangle, obs, nu, eps, angle, side, *directions):
     edge = Direction([number(x, {i: 1.0, 3 + i: -1.0}) for i, x in enumerate(edge)])
     z, ratio = number(obs[2], {6: 1.0}), number(nu, {7: 1.0})
     b = [number(x, {8 + i: 1.0}) for i, x in enumerate(triangle[BURGERS:FRAME])]
-    each = [Side(*ends, edge, blur(triangle, obs, eps))]
+    each = [Side(ends[0], ends[1], edge, blur(triangle, obs, eps))]
     signs = [where(side < 1.5, 1.0, -1.0 + 0.0 * side)]
     if image:
         u = Image(each, signs, angle).free_surface(b, z, ratio)
@@ -223,14 +223,6 @@ def side_rows(u, side, part):
     for block in (slice(6, 7), slice(8, 11), slice(7, 8)):
         rows += [part(dense(d, x.v)) for x in u for d in x.p[block]]
     return rows
-
-
-@scalar
-def near_twice(half, triangle, obs, nu, eps, direction, other):
-    """Derivatives of the rows of level "first" along two directions (45), by the closed form."""
-    given = triangle, obs, nu, eps, direction, other
-    sides = [side_twice(image, *given, 0.0 * nu + k) for image in range(half + 1) for k in range(3)]
-    return [sum(parts[1:], parts[0]) for parts in zip(*sides, strict=True)]
 
 
 @scalar
@@ -266,7 +258,7 @@ def far_along(half, triangle, obs, nu, c2, c3, weight, direction):
 
 @scalar
 def far_twice(half, triangle, obs, nu, c2, c3, weight, direction, other):
-    """Rows as of `near_twice`, from one node of a rule."""
+    """Derivatives of the rows of level "first" along two directions (45), from one node of a rule."""
     return [mixed(x) for x in first_far(half, triangle, obs, nu, c2, c3, weight, direction, other)]
 
 

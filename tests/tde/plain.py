@@ -29,6 +29,17 @@ def near(level, half, obs, tri, slip, nu, precise=np.float64):
     return np.array(pair.near(pair.LEVELS.index(level), half, columns(rows, precise), place, nu, eps)).T
 
 
+def by_sides(formula, half, rows, obs, nu, eps, *directions):
+    """The closed form as a sum over sides: one row a pair, from columns."""
+    sides = [rows[0] * 0 + k for k in range(3)]
+    images = range(half + 1)
+    return sum(
+        np.array(formula(image, rows, obs, nu, eps, *directions, side)).T
+        for image in images
+        for side in sides
+    )
+
+
 def lifted(level, half, obs, tri, slip, nu):
     """Rows of a level by the quadrature across narrow triangles."""
     rows = rows_of(tri, slip)

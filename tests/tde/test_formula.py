@@ -318,7 +318,9 @@ def test_derivatives_of_three_orders(half, scene, rng):
         + rows[:, 42:45] * way[:, 10:11]
     )
     assert np.quantile(plain.relative(total, truth[:, :3]), 0.9) < 1e-11
-    twice = np.array(pair.near_twice(half, *args, eps, *along)).T
+    twice = plain.by_sides(pair.side_twice, half, *args, eps, *along)
+    sides = plain.by_sides(pair.side_along, half, *args, eps, along[0])
+    np.testing.assert_allclose(sides, rows, rtol=0, atol=1e-12 * np.abs(rows).max())
     truth = difference(slope, step)
     assert np.median(plain.relative(twice, truth)) < 1e-12
     assert np.quantile(plain.relative(twice, truth), 0.9) < 1e-10
@@ -334,7 +336,8 @@ def test_higher_derivatives_by_other_methods(scene, rng):
     near = np.array(pair.near_along(1, *args, eps, ways[0])).T
     assert np.median(plain.relative(far[:, 45:], near[:, 45:])) < 1e-11
     far = sum(np.array(pair.far_twice(1, *args, *node, *ways)).T for node in triangles.rule(8))
-    assert np.median(plain.relative(far, np.array(pair.near_twice(1, *args, eps, *ways)).T)) < 1e-11
+    near = plain.by_sides(pair.side_twice, 1, *args, eps, *ways)
+    assert np.median(plain.relative(far, near)) < 1e-11
     tri[:, 1] = 0.6 * tri[:, 0] + 0.4 * tri[:, 2] + 1e-3 * (tri[:, 1] - tri[:, 0])
     obs[:, 2] -= 1.0
     rows = plain.rows_of(tri, slip)
