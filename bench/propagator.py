@@ -109,7 +109,7 @@ def in_turns(calls: dict[str, Callable[[], Any]], rounds: int) -> dict[str, floa
 
 
 def measure(n: int, depths: tuple[float, ...], rounds: int) -> list[dict[str, Any]]:
-    """A row for each depth and code."""
+    """A row for each depth and code, printed as well."""
     rows = []
     for depth in depths:
         calls: dict[str, Callable[[], Any]] = {"pyprop8": pyprop8(depth, n)}
@@ -128,6 +128,12 @@ def measure(n: int, depths: tuple[float, ...], rounds: int) -> list[dict[str, An
                     "excitation": quality[name][0],
                     "location": quality[name][1],
                 }
+            )
+        for row in rows[-len(calls) :]:
+            print(
+                f"{row['n']:4d} {row['depth']:6.2f} {row['code']:15s} {1e3 * row['seconds']:8.1f}"
+                f" {row['times']:7.0f} {row['excitation']:11.1e} {row['location']:9.1e}",
+                flush=True,
             )
     return rows
 
@@ -172,14 +178,9 @@ def main() -> None:
     import numba
 
     numba.set_num_threads(1)
+    print("  n  depth  code             CPU ms   times  excitation  location", flush=True)
     with pinned(set(usable_cores()[-1:])):
         rows = [row for n in options.n or (64, 128) for row in measure(n, DEPTHS, options.rounds)]
-    print("  n  depth  code             CPU ms   times  excitation  location")
-    for row in rows:
-        print(
-            f"{row['n']:4d} {row['depth']:6.2f} {row['code']:15s} {1e3 * row['seconds']:8.1f}"
-            f" {row['times']:7.0f} {row['excitation']:11.1e} {row['location']:9.1e}"
-        )
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1) + "\n")
     if options.figure:

@@ -22,7 +22,7 @@ OCEAN = Layers(
     np.full(3, 200.0),
     np.full(3, 100.0),
 )
-STILL, MOVING = np.zeros(1, dtype=complex), np.array([-0.02j, 0.3 - 0.02j, 0.9 - 0.02j])
+STILL, MOVING = np.zeros(1, dtype=complex), np.array([-0.02j, 0.9 - 0.02j])
 DISTANCES = np.array([20.0, 70.0])
 CASES = [
     (SOLID, 0.0, [4.0, 5.0, 30.0], STILL, False),
@@ -32,17 +32,23 @@ CASES = [
 ]
 
 
-def grid_for(omega):
-    """Sixty-four wavenumbers, of which all frequencies but the first use all."""
-    k = np.linspace(0.01, 1.2, 64)
-    return Grid(k, np.full(64, 0.02), np.full(len(omega), 64))
+USED = 6
 
 
-def test_simulated_threads_agree_with_the_cpu(tmp_path):
+def grids_for(omega):
+    """A few wavenumbers for the simulator, whose threads are slow, and a block of them for the CPU."""
+    k, weights = np.linspace(0.05, 1.2, 64), np.zeros(64)
+    weights[:USED] = 0.2
+    whole = Grid(k, weights, np.full(len(omega), 64))
+    return Grid(k[:USED], weights[:USED], np.full(len(omega), USED)), whole
+
+
+@pytest.mark.parametrize("cases", [CASES[:1], pytest.param(CASES[1:], marks=pytest.mark.slow)])
+def test_simulated_threads_agree_with_the_cpu(tmp_path, cases):
     tasks = []
-    for layers, receiver, sources, omega, force in CASES:
+    for layers, receiver, sources, omega, force in cases:
         paths = build(layers, receiver, np.array(sources))
-        tasks.append((layers, paths, omega, grid_for(omega), force))
+        tasks.append((layers, paths, omega, grids_for(omega)[0], force))
     given, results = tmp_path / "tasks.pickle", tmp_path / "results.pickle"
     given.write_bytes(pickle.dumps(tasks))
     script = Path(__file__).with_name("simulate.py")
@@ -53,8 +59,9 @@ def test_simulated_threads_agree_with_the_cpu(tmp_path):
     for (layers, paths, omega, grid, force), flat in zip(
         tasks, pickle.loads(results.read_bytes()), strict=True
     ):
-        tables = bessel_tables(grid, DISTANCES)
-        want = integrals.integrate(layers, paths, omega, grid, [tables], force=force)
+        whole = grids_for(omega)[1]
+        everything, tables = bessel_tables(whole, DISTANCES), bessel_tables(grid, DISTANCES)
+        want = integrals.integrate(layers, paths, omega, whole, [everything], force=force)
         parts = 2 if np.any(omega) else 1
         values = flat.reshape(-1, 2, parts, len(paths.sources), len(omega), len(grid.k))
         for bessels in (tables[None], np.repeat(tables[None], len(paths.sources), axis=0)):
