@@ -94,20 +94,22 @@ def choose(
     if method not in METHODS:
         raise ValueError(f"smoothing: unknown method {method!r}; choose from {', '.join(METHODS)}")
     tried = _default_values(problem) if values is None else _checked_values(values)
-    curve = [problem.solution(value) for value in tried]
-    misfit = np.array([point.misfit for point in curve])
-    rough = np.array([point.roughness for point in curve])
-    if method == "lcurve":
-        score = -_curvature(np.log(tried), misfit, rough)
-        best = float(tried[np.nanargmin(score)])
+    bayes = None if method in ("cv", "lcurve") else _bayesian(problem, known=method == "evidence")
+    rows = []
+    for value in tried:
+        point = problem.solution(value)
+        own = np.nan if bayes is None else bayes(point.factor, point.least, value)
+        rows.append((own, point.misfit, point.roughness))
+    score, misfit, rough = np.array(rows).T
+    if bayes is not None:
+        best = _between(lambda value: bayes(*_unbounded(problem, value), value), tried, score)
     elif method == "cv":
         predicted = _cross_validation(problem, folds, seed)
         score = np.array([predicted(value) for value in tried])
         best = _between(predicted, tried, score)
     else:
-        bayes = _bayesian(problem, known=method == "evidence")
-        score = np.array([bayes(p.factor, p.least, value) for p, value in zip(curve, tried, strict=True)])
-        best = _between(lambda value: bayes(*_unbounded(problem, value), value), tried, score)
+        score = -_curvature(np.log(tried), misfit, rough)
+        best = float(tried[np.nanargmin(score)])
     at_end = int(np.nanargmin(score)) in (0, len(tried) - 1)
     return Choice(method, best, tried, score, misfit, rough, at_end)
 
