@@ -130,7 +130,9 @@ class Vertex:
 
 
 class Direction:
-    """A side of the triangle: its length and the unit vector t along which R grows.
+    """A side of the triangle, from its shallower to its deeper end: its length and the unit vector t.
+
+    R grows along t, so that t_up >= 0.
 
     `sigma` is the stereographic projection of t; `sigma_up` that of -t for a side of gentle inclination,
     which is then also followed from B to A.
@@ -151,7 +153,7 @@ class Direction:
 class Side:
     """What the integrals along a side share: ends A and B, kappa = length/D with D = R_A R_B + R_A . R_B.
 
-    m = R x t; g = integral of R/R^3; e3 = integral of 1/R^3.
+    m = R x t; w = R_A/|R_A| + R_B/|R_B|; g = kappa w, the integral of R/R^3; e3, the integral of 1/R^3.
     """
 
     def __init__(self, start, end, direction, blur):
