@@ -86,12 +86,14 @@ def elastic_derivative(nu):
 
 
 @scalar
-def slip_a(theta, xy, ex, r, y11, x11, le, lx, q, u1, u2, u3, h, a2):
+def slip_a(part_a, slip, h, a2):
     """Part A of Table 6 without its logarithms, for slip (U1, U2, U3), in the fault's axes.
 
     With (h, a2) = (1/2, alpha/2) it is the paper's u_A; the elementary terms of u_B have the same shape
     with (-1, -1), so that sums of the two are had by adding the coefficients.
     """
+    theta, xy, ex, r, y11, x11, _, _, q = part_a
+    u1, u2, u3 = slip
     aq = a2 * q
     v1 = (h * u1) * theta + aq * (u1 * xy + u2 * r - u3 * (q * y11))
     v2 = (h * u2) * theta + aq * (u1 * r + u2 * ex - u3 * (q * x11))
@@ -100,15 +102,19 @@ def slip_a(theta, xy, ex, r, y11, x11, le, lx, q, u1, u2, u3, h, a2):
 
 
 @scalar
-def slip_a_log(le, lx, u1, u2, u3, a1):
+def slip_a_log(part_a, slip, a1):
     """The logarithms of part A: le = ln(R + eta), lx = ln(R + xi)."""
+    le, lx = part_a[6:8]
+    u1, u2, u3 = slip
     t3 = a1 * u3
     return -t3 * le, -t3 * lx, (a1 * u1) * le + (a1 * u2) * lx
 
 
 @scalar
-def slip_b(xd, yd, ld, i3, i4, sd, cd, u1, u2, u3, b):
+def slip_b(part_b, sd, cd, slip, b):
     """The terms of u_B (Table 6) with R + d~: xd = xi/(R+d~), yd = y~/(R+d~), ld = ln(R+d~)."""
+    xd, yd, ld, i3, i4 = part_b
+    u1, u2, u3 = slip
     g = b * sd
     g1 = g * u1
     g2 = g * (cd * u2 - sd * u3)
@@ -119,9 +125,10 @@ def slip_b(xd, yd, ld, i3, i4, sd, cd, u1, u2, u3, b):
 
 
 @scalar
-def slip_c(part_a, part_c, q, z, sd, cd, u1, u2, u3, k, c4, c5):
+def slip_c(part_a, part_c, z, sd, cd, slip, k, c4, c5):
     """Part C of Table 6 for slip (U1, U2, U3); names ending in c carry the factor c~, z32 is Z32."""
-    _, xy, ex, r, y11, x11, _, _ = part_a
+    _, xy, ex, r, y11, x11, _, _, q = part_a
+    u1, u2, u3 = slip
     r3, xr3, xxr3, y32, xy32, xxy32, er3c, r3c, x11c, x32c, ex32c = part_c
     h = q * cd - z
     xz = sd * xr3 - h * xy32
@@ -150,8 +157,9 @@ def slip_c(part_a, part_c, q, z, sd, cd, u1, u2, u3, k, c4, c5):
 
 
 @scalar
-def turn(v1, v2, v3, sd, cd):
+def turn(v, sd, cd):
     """Rotate from the fault's axes to (x, y, z)."""
+    v1, v2, v3 = v
     return v1, cd * v2 - sd * v3, sd * v2 + cd * v3
 
 
@@ -213,15 +221,18 @@ def corner_fifth(r, ix, iy, x11, y11):
 
 
 @scalar
-def monomials(xi, r, r3, x11, y11, x32, y32):
-    """Powers of xi times the primitives that the displacement needs."""
+def monomials(xi, k):
+    """Powers of xi times the primitives that the displacement needs, from what `corner` says."""
+    _, _, _, r, r3, x11, y11, x32, y32 = k
     xi2 = xi * xi
     return r, x11, y11, xi * y11, r3, xi * r3, xi2 * r3, x32, y32, xi * y32, xi2 * y32
 
 
 @scalar
-def monomials_fifth(xi, r5, x53, y53):
-    """Powers of xi times the primitives that only the derivatives need."""
+def monomials_fifth(xi, k):
+    """Powers of xi times the primitives that only the derivatives need, from what `corner` says."""
+    _, ix, iy, r, _, x11, y11, _, _ = k
+    r5, x53, y53 = corner_fifth(r, ix, iy, x11, y11)
     xi2 = xi * xi
     return r5, xi * r5, xi2 * r5, xi2 * (xi * r5), x53, y53, xi * y53, xi2 * y53, xi2 * (xi * y53)
 
@@ -333,7 +344,7 @@ def theta_difference(xi1, xi2, eta, q, dist1, dist2, flat):
     return where(flat, 0.0, where(q < 0.0, -angle, angle))
 
 
-# --------------------------------------------------- rectangle: value and first derivatives at once
+# --------------------------------------------------------- rectangle: value and derivatives at once
 #
 # Sums over the corners are jets in "local" variables:
 #
@@ -433,34 +444,28 @@ def edge(xi1, xi2, eta, q, sx, sy, flat, last):
     """Elementary jets of one edge, and what the other parts and the logarithms need of its two corners."""
     k1 = corner(xi1, eta, q, sx, sy)
     k2 = corner(xi2, eta, q, sx, sy)
-    m1 = monomials(xi1, *k1[3:])
-    m2 = monomials(xi2, *k2[3:])
+    m1 = monomials(xi1, k1)
+    m2 = monomials(xi2, k2)
     e = subtract(m1, m2)
-    theta = theta_difference(*(real(v) for v in (xi1, xi2, eta, q, k1[0], k2[0])), flat)
+    theta = theta_difference(real(xi1), real(xi2), real(eta), real(q), real(k1[0]), real(k2[0]), flat)
     return elementary_jets(e, m2, eta, q, theta, last), (xi1, xi2, eta, q), e, m2, k1, k2
 
 
-def edge_c(place, e, end, k1, k2, last):
+def edge_c(edge, last):
     """Part C's jets of one edge."""
-    xi1, xi2, eta, q = place
-    f1 = end_fifth(xi1, k1)
-    f2 = end_fifth(xi2, k2)
+    (xi1, xi2, eta, q), e, end, k1, k2 = edge
+    f1 = monomials_fifth(xi1, k1)
+    f2 = monomials_fifth(xi2, k2)
     return part_c_jets(e, subtract(f1, f2), end, f2, eta, q, last)
 
 
-def end_fifth(xi, k):
-    """`monomials_fifth` of one corner from what `corner` says of it."""
-    _, ix, iy, r, _, x11, y11, _, _ = k
-    return monomials_fifth(xi, *corner_fifth(r, ix, iy, x11, y11))
-
-
-def edge_image(place, e, end, k1, k2, yt, dt, sd, cd, last):
+def edge_image(edge, place, sd, cd, last):
     """Local jets of xd, yd, ld, I3, I4 on one edge, without logarithms: the last three lack values.
 
-    Returns the jets; the differences of a3, t3, f3, r4; the angle of v4; `image_turns`; and 1/(R+d~) of both
-    corners.
+    Returns the jets; the differences of a3, t3, f3, r4; the angle of v4; and 1/(R+d~) of both corners.
     """
-    xi1, xi2, eta, q = place
+    (xi1, xi2, eta, q), e, end, k1, k2 = edge
+    yt, dt = place
     ide1, pieces1, v1, slopes1, turns1 = corner_image(xi1, eta, q, yt, dt, sd, cd, k1)
     ide2, pieces2, v2, slopes2, turns2 = corner_image(xi2, eta, q, yt, dt, sd, cd, k2)
     xd, yd, *pieces = subtract(pieces1, pieces2)
@@ -469,11 +474,11 @@ def edge_image(place, e, end, k1, k2, yt, dt, sd, cd, last):
     angle = atan2(c * (v1 - v2), 1.0 + (c * v1) * (c * v2))
     tx, ty, td = part_b_slopes(subtract(slopes1, slopes2), e[3], sd, cd)
     tl, _, _ = part_b_slopes(slopes2, end[3], sd, cd)
-    # of I3 and I4 without the change of y~ and d~ that is in `turns`
     by_dip = (turns[0], turns[1], yd, turns[2], turns[3])
+    zero = real(0.0 * xd)
     jets = tuple(
         local(v, tx[k], cd * ty[k] + sd * td[k], sd * ty[k] - cd * td[k], by_dip[k], tl[k], last)
-        for k, v in enumerate((xd, yd, real(0.0 * xd), real(0.0 * xd), real(0.0 * xd)))
+        for k, v in enumerate((xd, yd, zero, zero, zero))
     )
     return jets, tuple(real(v) for v in pieces), angle, (real(ide1), real(ide2))
 
@@ -581,21 +586,21 @@ def part_a_fields(x, y, d, depth, sd, cd, edges, eps, order):
     return (theta, xy, ex, r, y11, x11, le, lx, jet(q, across)), edge1, edge2
 
 
-def part_b_fields(y, z, c, sd, cd, edges, part_a, edge1, edge2, order):
+def part_b_fields(y, z, c, sd, cd, edges, part_a, both, order):
     """Local jets of xd, yd, ld, I3, I4 summed over the corners."""
     sd_, cd_ = placed_angles(sd, cd, order)
     images = []
-    for aw, each, last in ((edges[2], edge1, False), (edges[3], edge2, True)):
+    for aw, each, last in ((edges[2], both[0], False), (edges[3], both[1], True)):
         place = edge_place(y, z, c, aw, sd, cd, last, order)
-        images.append(edge_image(*each, *place, sd_, cd_, last))
+        images.append(edge_image(each, place, sd_, cd_, last))
     jets, pieces, angle, _ = (subtract(a, b) for a, b in zip(*images, strict=True))
     ld = log_ratio(*images[0][3], *images[1][3])
     return part_b_jets(jets, pieces, angle, real(part_a[6]), ld, sd_, cd_)
 
 
-def part_c_fields(y, z, c, sd, cd, edges, edge1, edge2, order):
+def part_c_fields(y, z, c, sd, cd, edges, both, order):
     """Local jets of part C's terms summed over the corners; r3c and so on carry the edge's depth c~."""
-    jets1, jets2 = edge_c(*edge1, False), edge_c(*edge2, True)
+    jets1, jets2 = edge_c(both[0], False), edge_c(both[1], True)
     c1 = edge_depth(y, z, c, edges[2], sd, cd, False, order)
     c2 = edge_depth(y, z, c, edges[3], sd, cd, True, order)
     r3, xr3, xxr3, _, y32, xy32, xxy32, _, _, _ = subtract(jets1, jets2)
@@ -638,8 +643,8 @@ def rectangle_fields(x, y, z, c, sd, cd, edges, eps, order):
     """
     real_a, _, _ = part_a_fields(x, y, c + z, c - z, sd, cd, edges, eps, order)
     part_a, *both = part_a_fields(x, y, c - z, c - z, sd, cd, edges, eps, order)
-    part_b = part_b_fields(y, z, c, sd, cd, edges, part_a, *both, order)
-    part_c = part_c_fields(y, z, c, sd, cd, edges, *both, order)
+    part_b = part_b_fields(y, z, c, sd, cd, edges, part_a, both, order)
+    part_c = part_c_fields(y, z, c, sd, cd, edges, both, order)
     by_z = (0, 0, 0, 0, 0, 0, 0.0 * z + 1.0)
     return real_a, (part_a, part_b, part_c), *angle_jets(sd, cd, order), jet(placed(z, by_z, order), by_z)
 
@@ -648,50 +653,42 @@ def rectangle_fields(x, y, z, c, sd, cd, edges, eps, order):
 def surface_fields(x, y, c, sd, cd, edges, eps, order):
     """As `rectangle_fields` for z = 0, where parts A cancel and part C vanishes."""
     part_a, *both = part_a_fields(x, y, c, c, sd, cd, edges, eps, order)
-    part_b = part_b_fields(y, 0.0 * c, c, sd, cd, edges, part_a, *both, order)
+    part_b = part_b_fields(y, 0.0 * c, c, sd, cd, edges, part_a, both, order)
     return part_a, part_b, *angle_jets(sd, cd, order)
-
-
-def real_part(real_a, slip, m):
-    """2 pi times the displacement of the real source for slip (U1, U2, U3), in the fault's axes."""
-    k, a1, a2, _, _, _ = m
-    v = slip_a(*real_a, *slip, -0.5 * k, -a2)
-    return add(v, slip_a_log(*real_a[6:8], *slip, -a1))
-
-
-def image_part(part_a, slip, m):
-    """The same of the image's part A, with the elementary terms of part B."""
-    k, a1, a2, _, _, _ = m
-    v = slip_a(*part_a, *slip, -0.5 * k, a2 - k)
-    return add(v, slip_a_log(*part_a[6:8], *slip, a1))
 
 
 def depth_part(part_a, part_c, z, sd, cd, slip, m):
     """2 pi times the displacement (x, y, z) that is part C of the image."""
     k, _, _, _, c4, c5 = m
-    v1, v2, v3 = slip_c(part_a[:8], part_c, part_a[8], z, sd, cd, *slip, k, c4, c5)
+    v1, v2, v3 = slip_c(part_a, part_c, z, sd, cd, slip, k, c4, c5)
     return z * v1, z * (cd * v2 - sd * v3), -z * (sd * v2 + cd * v3)
 
 
 @scalar
 def real_slip(real_a, sd, cd, slip, m):
     """2 pi times the displacement (x, y, z) of the real source for slip (U1, U2, U3)."""
-    return turn(*real_part(real_a, slip, m), sd, cd)
+    k, a1, a2, _, _, _ = m
+    v = add(slip_a(real_a, slip, -0.5 * k, -a2), slip_a_log(real_a, slip, -a1))
+    return turn(v, sd, cd)
 
 
 @scalar
-def image_slip(part_a, part_b, part_c, sd, cd, z, slip, m):
+def image_slip(image, sd, cd, z, slip, m):
     """2 pi times the displacement (x, y, z) of the image, parts A, B and C."""
-    v = add(image_part(part_a, slip, m), slip_b(*part_b, sd, cd, *slip, m[3]))
-    return add(turn(*v, sd, cd), depth_part(part_a, part_c, z, sd, cd, slip, m))
+    part_a, part_b, part_c = image
+    k, a1, a2, b, _, _ = m
+    # with the elementary terms of part B
+    v = add(slip_a(part_a, slip, -0.5 * k, a2 - k), slip_a_log(part_a, slip, a1))
+    v = add(v, slip_b(part_b, sd, cd, slip, b))
+    return add(turn(v, sd, cd), depth_part(part_a, part_c, z, sd, cd, slip, m))
 
 
 @scalar
 def surface_slip(part_a, part_b, sd, cd, slip, m):
     """2 pi times the displacement (x, y, z) at the surface from `surface_fields`."""
     k, _, _, b, _, _ = m
-    v = add(slip_a(*part_a, *slip, -k, -k), slip_b(*part_b, sd, cd, *slip, b))
-    return turn(*v, sd, cd)
+    v = add(slip_a(part_a, slip, -k, -k), slip_b(part_b, sd, cd, slip, b))
+    return turn(v, sd, cd)
 
 
 @scalar

@@ -169,7 +169,7 @@ def chained(fields, of_real, of_image):
     def displacement(u, m, order):
         real, parts, s, t, z = fields if order == 2 else low
         a = real_slip(real, s, t, u[:3], m)
-        b = image_slip(*parts, s, t, z, u[:3], m)
+        b = image_slip(parts, s, t, z, u[:3], m)
         return [(composed(a[i], of_real) + composed(b[i], of_image)) * TURN for i in range(3)]
 
     return displacement
@@ -285,7 +285,8 @@ def far_node_parameters(pair, nu, g, h, weight):
     lower = truncated(node)
 
     def displacement(u, m, order):
-        jets = point_surface(*(node if order == 2 else lower), u, m)
+        xn, yn, cn, sn, tn = node if order == 2 else lower
+        jets = point_surface(xn, yn, cn, sn, tn, u, m)
         size = area if order == 2 else truncated(area)
         return [size * composed(ui, outer) for ui in jets]
 
