@@ -6,7 +6,7 @@ table's order (9), Burgers vector (3), nu.
 
 from dislok.kernels.scalar import scalar
 
-from .pair import far_along, far_twice, near_along, near_twice
+from .pair import far_along, far_twice, side_along, side_twice
 
 DIRECTION = 13
 # How many directions a level has.
@@ -25,15 +25,15 @@ def both(of_obs, of_tri):
 
 
 @scalar
-def near_level_along(half, triangle, obs, nu, eps, of_obs, of_tri):
-    """Rows of level "along" by the closed form."""
-    return near_along(half, triangle, obs, nu, eps, directed(of_obs, of_tri))
+def side_level_along(image, triangle, obs, nu, eps, of_obs, of_tri, side):
+    """What a side (0, 1 or 2) adds to the rows of level "along" by the closed form, itself or its image."""
+    return side_along(image, triangle, obs, nu, eps, directed(of_obs, of_tri), side)
 
 
 @scalar
-def near_level_twice(half, triangle, obs, nu, eps, of_obs, of_tri):
-    """Rows of level "twice" by the closed form."""
-    return near_twice(half, triangle, obs, nu, eps, *both(of_obs, of_tri))
+def side_level_twice(image, triangle, obs, nu, eps, of_obs, of_tri, side):
+    """What a side (0, 1 or 2) adds to the rows of level "twice" by the closed form, itself or its image."""
+    return side_twice(image, triangle, obs, nu, eps, *both(of_obs, of_tri), side)
 
 
 @scalar
@@ -48,5 +48,5 @@ def far_level_twice(half, triangle, obs, nu, c2, c3, weight, of_obs, of_tri):
     return far_twice(half, triangle, obs, nu, c2, c3, weight, *both(of_obs, of_tri))
 
 
-NEAR = {"along": near_level_along, "twice": near_level_twice}
+SIDE = {"along": side_level_along, "twice": side_level_twice}
 FAR = {"along": far_level_along, "twice": far_level_twice}

@@ -15,7 +15,7 @@ import numpy as np
 from numba.core import types
 from numba.extending import intrinsic
 
-from dislok.kernels.cpu import address
+from dislok.kernels.cpu import address, kernel
 from dislok.kernels.lanes import LANES, accumulate, load, store
 from dislok.kernels.scalar import number
 from dislok.kernels.threads import default_threads, executor
@@ -161,23 +161,44 @@ def _finish(operation: Operation) -> Callable[..., None]:
 # Levels along directions differ from the others in what they read.
 
 
-def _closed_form_along(level: str, half: int, real: type) -> Callable[..., None]:
-    formula, count = directions.NEAR[level], DIRECTIONS[level]
-    of_obs, of_tri = 3 * count, DIRECTION * count
-    first_obs, first_tri = OBS * LANES, TRI * LANES
+def _sides_along(level: str, image: int, real: type) -> Callable[..., None]:
+    formula, count, of_obs = directions.SIDE[level], FRAME_ROWS[level], 3 * DIRECTIONS[level]
+    of_tri, first_obs, first_tri = DIRECTION * DIRECTIONS[level], OBS * LANES, TRI * LANES
 
-    def closed_form_along(obs, tri, rows, groups, nu, eps, lift):
+    def sides_along(obs, tri, rows, groups, nu, eps):
         apart()
-        for group in range(np.uint64(groups)):
-            for lane in range(np.uint64(GROUP)):
-                i = group * np.uint64(GROUP) + lane
-                triangle, place = load(tri, i, ROW), load(obs, i, 3)
-                own = load(obs, np.uint64(first_obs) + i, of_obs)
-                its = load(tri, np.uint64(first_tri) + i, of_tri)
-                found = formula(half, triangle, place, number(nu), number(eps), own, its)
-                accumulate(rows, i, found, real(1.0))
+        for side in range(3):
+            for group in range(np.uint64(groups)):
+                for lane in range(np.uint64(GROUP)):
+                    i = group * np.uint64(GROUP) + lane
+                    triangle, place = load(tri, i, ROW), load(obs, i, 3)
+                    own = load(obs, np.uint64(first_obs) + i, of_obs)
+                    its = load(tri, np.uint64(first_tri) + i, of_tri)
+                    found = formula(
+                        image, triangle, place, number(nu), number(eps), own, its, number(real(side))
+                    )
+                    # to add so many rows at once is not made vector code
+                    store(rows, np.uint64(count * LANES) + i, found)
+            for r in range(np.uint64(count)):
+                for lane in range(np.uint64(GROUP) * np.uint64(groups)):
+                    k = r * np.uint64(LANES) + lane
+                    rows[k] += rows[np.uint64(count * LANES) + k]
 
-    return closed_form_along
+    return sides_along
+
+
+def _closed_form_along(level: str, half: int, real: type) -> Callable[..., None]:
+    """The sides one after the other, then those of the image: in one piece it would be very long code."""
+    own, image = (kernel(_sides_along(level, k, real)) for k in (0, 1))
+
+    def full_along(obs, tri, rows, groups, nu, eps, lift):
+        own(obs, tri, rows, groups, nu, eps)
+
+    def half_along(obs, tri, rows, groups, nu, eps, lift):
+        own(obs, tri, rows, groups, nu, eps)
+        image(obs, tri, rows, groups, nu, eps)
+
+    return half_along if half else full_along
 
 
 def _quadrature_along(level: str, half: int, nodes: np.ndarray, counts: np.ndarray) -> Callable[..., None]:
@@ -442,10 +463,10 @@ def _workers(lanes: int, pairs: int, threads: int | None) -> int:
 
 
 def _scratch(obs, tri, along: tuple[bool, bool], count: int, summed: int) -> tuple[Any, ...]:
-    """Work memory of `run` for `count` rows of results, `summed` of them for each lane."""
+    """Work memory of `run` for `count` rows of results and as many to add; `summed` of them for each lane."""
     dtype = obs.dtype
     sizes = [a.shape[1] * (CHUNK if runs else LANES) for a, runs in ((obs, along[0]), (tri, along[1]))]
-    sizes += [a.shape[1] * LANES for a in (obs, tri)] + [count * LANES, summed * CHUNK, CHUNK]
+    sizes += [a.shape[1] * LANES for a in (obs, tri)] + [2 * count * LANES, summed * CHUNK, CHUNK]
     return (*(np.empty(size, dtype) for size in sizes), np.empty(CHUNK + 1, np.int64))
 
 
