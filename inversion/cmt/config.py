@@ -5,7 +5,6 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -206,7 +205,9 @@ def _waveforms(
 ) -> list[Waveforms]:
     if "file" not in part:
         raise ValueError("[[waveforms]] lacks 'file'")
-    reference = parse_utc(str(event["origin_time"])) if "origin_time" in event else datetime.min
+    if "origin_time" not in event and not str(part["file"]).endswith(".npz"):
+        raise ValueError(f"[event] lacks 'origin_time', which {part['file']} needs")
+    reference = parse_utc(str(event.get("origin_time", "1970-01-01")))
     inventory = folder / part["inventory"] if "inventory" in part else None
     quantity = part.get("quantity", "displacement")
     groups = read(folder / part["file"], reference, quantity=quantity, inventory=inventory)
