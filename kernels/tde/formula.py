@@ -1,6 +1,6 @@
 """Triangular dislocations in an elastic half-space and full space, on scalars of any number type.
 
-The field is that of Nikkhoo & Walter (2015, Geophys. J. Int. 201, 1117-1139), but it is not put together from
+The field is that of Nikkhoo & Walter (2015, Geophys. J. Int. 201, 1119-1141), but it is not put together from
 angular dislocations. The triangle's surface integral of the derivatives of Mindlin's solution, in the form of
 Okada (1992, Bull. Seismol. Soc. Am. 82, 1018-1040), is turned by Stokes' theorem into a solid angle and
 integrals along the three sides, each of which is taken from end to end in closed form::
