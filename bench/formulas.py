@@ -8,8 +8,6 @@ from dislok.kernels.okada import pair as pairs
 from .cases import Case, named
 from .counting import Operations, Recorder
 
-CORNERS = 4
-
 
 def closed_form(level: str, surface: bool = False) -> Operations:
     """Operations of one pair of a rectangle and an observer near it, in the two steps that a kernel takes.
@@ -21,18 +19,6 @@ def closed_form(level: str, surface: bool = False) -> Operations:
     pair = tuple(record.variable(name) for name in pairs.PAIR)
     near = pairs.near_surface if surface else pairs.near
     return plus(record.count(near(pairs.LEVELS.index(level), pair, nu, eps)), finish(level))
-
-
-def corners() -> Operations:
-    """The same with second derivatives, which are summed over the rectangle's corners."""
-    record = Recorder()
-    nu, eps = (record.variable(name, per_pair=False) for name in ("nu", "eps"))
-    pair = tuple(record.variable(name) for name in pairs.PAIR)
-    edges = [record.variable(name) for name in ("al", "aw", "rate_l", "rate_w")]
-    totals = [record.variable(f"total{i}") for i in range(pairs.FRAME_ROWS["second"])]
-    rows = pairs.near_corner(pair, nu, eps, *edges)
-    one = record.count([total + row for total, row in zip(totals, rows, strict=True)])
-    return plus(Operations(*(CORNERS * k for k in one)), finish("second"))
 
 
 def finish(level: str) -> Operations:
@@ -49,7 +35,7 @@ def plus(a: Operations, b: Operations) -> Operations:
 
 
 def _of(name: str, level: str, surface: bool = False) -> tuple[Case, Callable[[], Operations]]:
-    return named(name), corners if level == "second" else partial(closed_form, level, surface)
+    return named(name), partial(closed_form, level, surface)
 
 
 COUNTED: dict[str, tuple[Case, Callable[[], Operations]]] = {
