@@ -153,7 +153,8 @@ def test_second_order_products(space, pairs):
 def test_derivatives_of_the_gradient(space):
     n, m = 30, 3
     obs, tri, slip = problem(n, m, spread=0.0)
-    t, cot = directions(n, m, 1), np.random.default_rng(2).normal(size=(n, 9))
+    t, s = directions(n, m, 1), directions(n, m, 2)
+    cot = np.random.default_rng(3).normal(size=(n, 9))
     how = space, "gradient", False
 
     def moved(h):
@@ -166,6 +167,28 @@ def test_derivatives_of_the_gradient(space):
     assert abs(got - (cot * along).sum()) < 1e-12 * np.linalg.norm(cot) * np.linalg.norm(along)
     matrix = kernels.jacobian(obs, tri, slip, NU, *how)
     close(np.einsum("ncmq,nc->mq", matrix, cot).reshape(m, 3, 3), g[1], 1e-12)
+
+    def first(h):
+        return kernels.jvp(obs + h * s[0], tri + h * s[1], slip + h * s[2], NU, *how, *t, 0.0)
+
+    both = kernels.jvp2(obs, tri, slip, NU, *how, *t, *s)
+    close(both, slope(first), 1e-8)
+    g = kernels.vjp2(obs, tri, slip, NU, *how, cot, *t)
+    assert abs(inner(g, s) - (cot * both).sum()) < 1e-12 * np.linalg.norm(cot) * np.linalg.norm(both)
+
+
+@SIZES
+def test_observers_at_the_surface(n, m):
+    """A shorter form serves where all observers are there; with one below, the general form."""
+    obs, tri, slip = problem(n + 1, m)
+    obs[:, 2] = 0.0
+    got = kernels.field_both(obs[:n], tri, slip, NU, "half", False)
+    obs[n, 2] = -1.0
+    close(got, kernels.field_both(obs, tri, slip, NU, "half", False)[:n], 1e-12)
+    obs[n, 2] = 0.0
+    matrix = kernels.jacobian(obs[:n], tri, slip, NU, "half", "displacement", False)
+    obs[n, 2] = -1.0
+    close(matrix, kernels.jacobian(obs, tri, slip, NU, "half", "displacement", False)[:n], 1e-12)
 
 
 def test_level_triangle_has_finite_derivatives():
