@@ -15,7 +15,6 @@ import numpy as np
 from numba import cuda
 
 from dislok.kernels.cpu import keep
-from dislok.kernels.lanes import LANES
 from dislok.kernels.okada.numba_cuda import load, store
 from dislok.kernels.scalar import number, scalar
 
@@ -23,7 +22,6 @@ from .integrals import FORCE_COLUMNS, Grid, kind_of, names
 from .pair import (
     COLUMNS,
     CROSS,
-    GROUPS,
     HALF_SPACE,
     PLACE,
     RECEIVER,
@@ -37,7 +35,8 @@ from .pair import (
     start_carried,
     start_other,
 )
-from .stack import Layers, Paths, table
+from .stack import Layers, Paths
+from .sums import places_by_row, sums
 
 THREADS = 64  # of a block: a thread needs most of the registers there are
 
@@ -121,12 +120,6 @@ def sweep_kernel(kind: int, force: int) -> Any:
     return _compiled(sweep)
 
 
-def places_by_row(layers: Layers, paths: Paths, omega: np.ndarray) -> np.ndarray:
-    """`stack.table` with the numbers of a place side by side, flat."""
-    chunks = table(layers, paths, omega).reshape(len(omega), -1, len(PLACE), LANES)
-    return np.ascontiguousarray(chunks.transpose(0, 1, 3, 2)).reshape(-1)
-
-
 def columns(layers: Layers, paths: Paths, omega: np.ndarray, grid: Grid, force: bool, to_device: Any) -> Any:
     """Columns at every frequency and wavenumber, on the device.
 
@@ -152,39 +145,6 @@ def columns(layers: Layers, paths: Paths, omega: np.ndarray, grid: Grid, force: 
     kernel = sweep_kernel(kind, int(force))
     kernel[-(-threads // THREADS), THREADS](*map(to_device, given + steps), float(paths.sign), out)
     return out
-
-
-def sums(xp: Any, values: Any, bessels: Any, columns_of: list[tuple[int, str]]) -> Any:
-    """Integrals from columns: Bessel tables times columns, one product for each order.
-
-    Parameters
-    ----------
-    xp : module
-        CuPy, or NumPy.
-    values : array (columns, 2, parts, n_sources, n_omega, n)
-    bessels : array (1 or n_sources, 4, 2, n_distances, n)
-    columns_of : list
-        `integrals.names` of the result.
-
-    Returns
-    -------
-    array (n_columns, 2, 2, n_sources, n_distances, n_omega), complex
-        As `integrals.integrate` returns it.
-    """
-    count, _, parts, n_sources, n_omega, n = values.shape
-    force = count == len(COLUMNS)
-    kept = [name for name in COLUMNS if force or name not in FORCE_COLUMNS]
-    n_distances = bessels.shape[3]
-    result = xp.empty((len(columns_of), 2, 2, n_sources, n_distances, n_omega), dtype=complex)
-    for order in GROUPS:
-        of = [i for i, (m, _) in enumerate(columns_of) if m == order]
-        first = kept.index(columns_of[of[0]][1])
-        group = values[first : first + len(of)].transpose(3, 5, 0, 1, 2, 4).reshape(n_sources, n, -1)
-        product = xp.matmul(bessels[:, order].reshape(len(bessels), -1, n), group)
-        shaped = product.reshape(n_sources, 2, n_distances, len(of), 2, parts, n_omega)
-        total = shaped[..., 0, :] + (1j * shaped[..., 1, :] if parts == 2 else 0.0)
-        result[of[0] : of[-1] + 1] = total.transpose(3, 1, 4, 0, 2, 5)
-    return result
 
 
 def integrate(

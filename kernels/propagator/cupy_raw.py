@@ -1,0 +1,84 @@
+"""Responses of a layered half-space on CUDA devices by the kernel in CUDA C++, launched through CuPy.
+
+The formulas are those of `formula.cuh`, written independently of those of the other backends. Arrays are CuPy's;
+nothing waits for the device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .integrals import FORCE_COLUMNS, Grid, names
+from .pair import COLUMNS, PLACE
+from .stack import Layers, Paths
+from .sums import places_by_row, sums
+
+__all__ = ["arguments", "integrate", "shaped", "sums"]
+
+SOURCE = Path(__file__).resolve().with_name("kernels.cu")
+THREADS = 64  # of a block: a thread needs most of the registers there are
+
+
+def arguments(
+    layers: Layers, paths: Paths, omega: np.ndarray, grid: Grid, force: bool, to_device: Callable[[Any], Any]
+) -> list[Any]:
+    """Arguments of the kernel, the last of which is the array that it fills."""
+    places = places_by_row(layers, paths, omega)
+    kept = len(COLUMNS) - (0 if force else len(FORCE_COLUMNS))
+    tasks = len(grid.k) * len(omega) * len(paths.sources)
+    return [
+        len(grid.k),
+        len(omega),
+        len(paths.sources),
+        to_device(grid.k),
+        to_device(grid.counts.astype(np.int64)),
+        to_device(places),
+        places.size // (len(PLACE) * len(omega)),
+        to_device(paths.ends.astype(np.int64)),
+        to_device(paths.carried),
+        len(paths.carried),
+        to_device(paths.other),
+        len(paths.other),
+        to_device(paths.sources.astype(np.int64)),
+        float(paths.sign),
+        int(force),
+        to_device(np.zeros(4 * kept * tasks)),
+    ]
+
+
+def shaped(flat: Any, paths: Paths, omega: np.ndarray, grid: Grid) -> Any:
+    """What the kernel wrote: (columns, 2, parts, n_sources, n_omega, n)."""
+    return flat.reshape(-1, 2, 2, len(paths.sources), len(omega), len(grid.k))
+
+
+@cache
+def _kernel() -> Any:
+    import cupy
+
+    text = SOURCE.read_text()
+    options = ("--std=c++17", f"-I{SOURCE.parent}")
+    return cupy.RawModule(code=text, options=options).get_function("propagator_columns")
+
+
+def integrate(
+    layers: Layers, paths: Paths, omega: np.ndarray, grid: Grid, bessels: Any, *, force: bool = False
+) -> Any:
+    """All integrals, as `integrals.integrate` computes them on the CPU, as a CuPy array.
+
+    `bessels` is a CuPy array of the tables of all sources, or of one that serves all: (1 or n_sources, 4, 2,
+    n_distances, n).
+    """
+    import cupy
+
+    given = arguments(layers, paths, omega, grid, force, cupy.asarray)
+    tasks = len(grid.k) * len(omega) * len(paths.sources)
+    wrapped = [
+        np.int64(a) if isinstance(a, int) else np.float64(a) if isinstance(a, float) else a for a in given
+    ]
+    _kernel()((-(-tasks // THREADS),), (THREADS,), tuple(wrapped))
+    return sums(cupy, shaped(given[-1], paths, omega, grid), bessels, names(force))
