@@ -6,6 +6,7 @@ The derivatives themselves are the ladder's: see :mod:`dislok.ladder`. Shapes ar
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -131,20 +132,22 @@ def _launch(
 def _launch_dc3d(
     family: Okada, module: Any, name: str, call: Call, arrays: Sequence[Any], last: Sequence[Any]
 ) -> Sequence[Any]:
-    """Rectangles that hold their edges in columns of their own, in their own frame (CPU).
+    """Rectangles that hold their edges in columns of their own, in their own frame.
 
-    Values come from the edges as they are, derivatives from a reference point that differs between sources.
+    Derivatives come from a reference point that differs between sources, and so do values on a CUDA device;
+    on the CPU values come from the edges as they are.
     """
     obs, src, *rest = arrays
-    if name == "field":
+    if name == "field" and isinstance(src, np.ndarray):
         return [_dc3d_values(module, call, obs, src)]
+    xp = np if isinstance(src, np.ndarray) else importlib.import_module("cupy")
     al1, _, _, aw2 = src[:, RECTANGLE:].T
     length, width = src[:, 3:5].T
     part = replace(family, kind="rectangle", origin=(-al1 / length, aw2 / width))
-    cut = [np.ascontiguousarray(a[:, :RECTANGLE]) if a.shape[1] == src.shape[1] else a for a in (src, *rest)]
+    cut = [xp.ascontiguousarray(a[:, :RECTANGLE]) if a.shape[1] == src.shape[1] else a for a in (src, *rest)]
     found = _launch(part, module, name, call, [obs, *cut], last)
     padding = ((0, 0), (0, src.shape[1] - RECTANGLE))
-    return [np.pad(a, padding) if a.shape[1] == RECTANGLE else a for a in found]
+    return [xp.pad(a, padding) if a.shape[1] == RECTANGLE else a for a in found]
 
 
 def _dc3d_values(module: Any, call: Call, obs: Any, src: Any) -> Any:

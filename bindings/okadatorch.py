@@ -268,11 +268,10 @@ def DC3D(
         If a source is not finite, a range is empty, or Poisson's ratio is out of range.
     """
     to = _converter((X, Y, Z), ALPHA, DEPTH, DIP, AL1, AL2, AW1, AW2, DISL1, DISL2, DISL3)
-    kind = "rectangle" if X.is_cuda else "dc3d"
     dip = _degrees(to(DIP), is_degree)
-    geometry, edges = _anchored(kind, to(DEPTH), dip, [to(v) for v in (AL1, AL2, AW1, AW2)])
+    geometry, edges = _anchored(to(DEPTH), dip, [to(v) for v in (AL1, AL2, AW1, AW2)])
     slips = [[*slip, *edges] for slip in _slips(to, DISL1, DISL2, DISL3)]
-    source = _Local(kind, _TOP_LEFT, _EDGES, geometry, slips)
+    source = _Local("dc3d", _TOP_LEFT, _EDGES, geometry, slips)
     return _inside((to(X), to(Y), to(Z)), source, _from_alpha(to, ALPHA), compute_strain)
 
 
@@ -391,26 +390,21 @@ def _converter(coordinates: Sequence[Tensor], *others: Number) -> _Converter:
     return _Converter(torch.get_default_dtype(), device)
 
 
-def _anchored(
-    kind: str, depth: Tensor, dip: Tensor, edges: Sequence[Tensor]
-) -> tuple[list[Tensor], list[Tensor]]:
-    """Geometry of a rectangle and, for kind "dc3d", its edges, from DC3D's ranges.
+def _anchored(depth: Tensor, dip: Tensor, edges: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+    """Geometry of a rectangle of kind "dc3d" and its edges, from DC3D's ranges.
 
-    The rectangle is held at a point that moves with the edges. Kind "dc3d" holds it at DC3D's own reference
-    point, by fractions of length and width that count as constants: nothing is rounded, and the shift is zero
-    but its derivatives are not. Elsewhere it is held at the upper left corner.
+    It is held at DC3D's own reference point, by fractions of length and width that count as constants:
+    nothing is rounded, and the shift is zero but its derivatives are not.
     """
     al1, al2, aw1, aw2 = edges
     length, width = al2 - al1, aw2 - aw1
-    along, up_dip = al1, aw2
-    if kind == "dc3d":
-        along = al1 - (al1 / length).detach() * length
-        up_dip = aw2 - (aw2 / width).detach() * width
-        along, up_dip = along - along.detach(), up_dip - up_dip.detach()
+    along = al1 - (al1 / length).detach() * length
+    up_dip = aw2 - (aw2 / width).detach() * width
+    along, up_dip = along - along.detach(), up_dip - up_dip.detach()
     angle = torch.deg2rad(dip)
     held = [along, up_dip * torch.cos(angle), depth - up_dip * torch.sin(angle)]
-    constants = [edge.detach() for edge in edges] if kind == "dc3d" else []
-    return [*held, length, width, torch.full_like(depth, _EAST), dip], constants
+    shape = [length, width, torch.full_like(depth, _EAST), dip]
+    return [*held, *shape], [edge.detach() for edge in edges]
 
 
 def _degrees(angle: Tensor, is_degree: bool) -> Tensor:

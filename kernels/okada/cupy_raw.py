@@ -164,8 +164,10 @@ class Operations:
         """Run one entry with the arguments of `Arguments` in `kernels.cu`."""
         real = np.dtype(obs.dtype).type
         sizes = [np.int64(k) for k in (len(obs), len(src), chunks, bool(pairs))]
-        reals = [real(x) for x in (nu, *origin, nu_dot)]
-        arguments = (*sizes, *reals, obs, src, slip, cot, obs_t, src_t, obs_s, src_s, out)
+        own = getattr(origin[0], "ndim", 0)
+        alike, of_each = ((0.0, 0.0), origin) if own else (origin, (None, None))
+        reals = [real(x) for x in (nu, *alike, nu_dot)]
+        arguments = (*sizes, *reals, obs, src, *of_each, slip, cot, obs_t, src_t, obs_s, src_s, out)
         self.engine.launch(Entry(operation, kind, of, suffix(obs.dtype)), tasks, arguments)
 
 
@@ -194,7 +196,8 @@ def field(kind, obs, src, nu, origin, of, pairs, out=None, threads=None):
     nu : float
         Poisson's ratio.
     origin : (float, float)
-        Fractions of the length along strike and of the width down dip at which (x, y, depth) sits.
+        Fractions of the length along strike and of the width down dip at which (x, y, depth) sits; two arrays
+        (m,) where that differs between sources.
     of : {"displacement", "gradient"}
         c = 3 components, or c = 9, row-major [i, j] = du_i / dx_j.
     pairs : bool

@@ -20,6 +20,7 @@ template <class T> struct Arguments {
     T nu, fa, fb;
     T nu_dot;
     const T *obs, *src;      // (n, 3), (m, parameters)
+    const T *fa_of, *fb_of;  // (m): where each source has a reference point of its own, in place of fa, fb
     const T *slip;           // (m, slips): in place of the sources' own
     const T *cot;            // (n, width)
     const T *obs_t, *src_t;  // directions: (n, 3), (m, parameters)
@@ -31,7 +32,8 @@ template <class T> struct Arguments {
 };
 
 template <class Kind, class T> DISLOK_FN Source<Kind, T> source_of(const Arguments<T>& g, index_t j) {
-    return Source<Kind, T>::read(g.src + j * Kind::parameters, g.fa, g.fb);
+    return Source<Kind, T>::read(g.src + j * Kind::parameters, g.fa_of ? g.fa_of[j] : g.fa,
+                                 g.fb_of ? g.fb_of[j] : g.fb);
 }
 template <class Kind, class Of, int N, int K, class T>
 DISLOK_FN Chain<Kind, Of, T, N, K> chain_of(const Arguments<T>& g, index_t i, const Source<Kind, T>& source, bool by_z) {
@@ -205,11 +207,11 @@ template <class Kind, class Of, class T> using Vjp2Observer = Vjp2<Kind, Of, T, 
 #define OKADA_ENTRY(name, loop, Op, Kind, Of, T)                                                                      \
     extern "C" __global__ void __launch_bounds__(128)                                                                 \
         name(long long n, long long m, long long chunks, long long pairs, T nu, T fa, T fb, T nu_dot, const T* obs,   \
-             const T* src, const T* slip, const T* cot, const T* obs_t, const T* src_t, const T* obs_s,               \
-             const T* src_s, T* out) {                                                                                \
+             const T* src, const T* fa_of, const T* fb_of, const T* slip, const T* cot, const T* obs_t,               \
+             const T* src_t, const T* obs_s, const T* src_s, T* out) {                                                \
         using namespace dislok::okada;                                                                                \
-        dislok::loop<Op<Kind, Of, T>>(Arguments<T>{n, m, chunks, pairs, nu, fa, fb, nu_dot, obs, src, slip, cot, obs_t,       \
-                                           src_t, obs_s, src_s, out});                                                \
+        dislok::loop<Op<Kind, Of, T>>(Arguments<T>{n, m, chunks, pairs, nu, fa, fb, nu_dot, obs, src, fa_of, fb_of,    \
+                                                  slip, cot, obs_t, src_t, obs_s, src_s, out});                       \
     }
 #define OKADA_SUM(name, T)                                                                     \
     extern "C" __global__ void name(long long count, long long chunks, const T* in, T* out) {  \

@@ -224,11 +224,13 @@ def prepare_kernel(kind: str, slips: int) -> Any:
     which, parameters = KINDS.index(kind), len(PARAMETERS[kind])
     width, first_slip = WIDTH_OF_TABLE, TABLE.index("u1")
 
-    def prepare(src, own, fa, fb, count, table):
+    def prepare(src, own, fa, fb, fa_of, fb_of, each, count, table):
         j = cuda.grid(1)
         if j < count:
             given = load(src, j * parameters, parameters)
             unit = reciprocal_scale(value(largest_side(which, given)))
+            if each:
+                fa, fb = fa_of[j], fb_of[j]
             row = table_row(which, given, number(fa), number(fb), number(unit))
             store(table, j * width, 0, width, row)
             if slips:
@@ -455,8 +457,11 @@ class Call:
         table = flat(self.empty((max(self.m, 1) * WIDTH_OF_TABLE,)))
         own = table if slips is None else flat(slips)
         kernel = prepare_kernel(self.kind, 0 if slips is None else slips.shape[1])
-        fa, fb = (self.real(x) for x in origin)
-        self._launch(kernel, self.m, self.src, own, fa, fb, self.m, table)
+        each = bool(getattr(origin[0], "ndim", 0))
+        fa, fb = (self.real(x) for x in ((0.0, 0.0) if each else origin))
+        # in the place of reference points that are alike stands an array that is not read
+        of_each = [flat(a) for a in origin] if each else [self.src, self.src]
+        self._launch(kernel, self.m, self.src, own, fa, fb, *of_each, each, self.m, table)
         return table
 
     def _launch(self, kernel: Any, tasks: int, *arguments: Any) -> None:
@@ -528,7 +533,8 @@ def field(kind, obs, src, nu, origin, of, pairs, out=None, threads=None, stream=
     nu : float
         Poisson's ratio.
     origin : (float, float)
-        Fractions of the length along strike and of the width down dip at which (x, y, depth) sits.
+        Fractions of the length along strike and of the width down dip at which (x, y, depth) sits; two arrays
+        (m,) where that differs between sources.
     of : {"displacement", "gradient"}
         c = 3 components, or c = 9, row-major [i, j] = du_i / dx_j.
     pairs : bool

@@ -107,3 +107,19 @@ def test_gradients_on_a_device(torch, obs, faults):
         (okada.strain(torch.tensor(obs, device=device), source) ** 2).sum().backward()
         grads.append(float(depth.grad))
     assert grads[0] == pytest.approx(grads[1], rel=1e-8)
+
+
+def test_dc3d_on_a_device(torch, rng):
+    """The drop-in, also exactly on the fault and on the prolongation of its edges."""
+    from dislok.okadatorch import DC3D
+
+    x = torch.tensor([0.0, 3.0, 8.0, 2.5, -7.0, 1.0], dtype=torch.float64)
+    y = torch.tensor([0.0, 2.0, 0.0, 5.0, 0.0, 0.0], dtype=torch.float64)
+    z = torch.tensor([-5.0, -1.0, -5.0, 0.0, -3.0, -4.0], dtype=torch.float64)
+    found = []
+    for device in ("cuda", "cpu"):
+        edges = [torch.tensor(v, dtype=torch.float64, device=device) for v in (-4.3, 3.1, -2.7, 1.9)]
+        there = [a.to(device) for a in (x, y, z)]
+        values, code = DC3D(2 / 3, *there, 5.0, 90.0, *edges, 1.0, 0.5, 0.2)
+        found.append(torch.stack([*values, code.double()]).cpu().numpy())
+    np.testing.assert_allclose(*found, rtol=1e-9, atol=1e-11)

@@ -23,6 +23,8 @@ def nan_filled(shape, dtype=np.float64, **others):
 
 def on_device(argument):
     """Arrays as the simulator's."""
+    if isinstance(argument, tuple):
+        return tuple(map(on_device, argument))
     return cuda.to_device(argument) if isinstance(argument, np.ndarray) else argument
 
 

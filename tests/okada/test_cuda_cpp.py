@@ -489,3 +489,12 @@ def test_launches_an_entry_once_compiled(monkeypatch):
     assert not any("fast" in option for option in options)
     assert arguments[0] == 300 and arguments[8] is obs
     assert (arguments[4].dtype, arguments[10].dtype) == (F32, np.uint64)
+
+
+def test_sources_may_have_reference_points_of_their_own(okada, rng):
+    obs, src = shim.random_case(rng, "rectangle", F64)
+    fa, fb = rng.uniform(0, 1, (2, len(src)))
+    got = okada.jacobian("rectangle", obs, src, 0.3, (fa, fb), "displacement", False)
+    for j, origin in enumerate(zip(fa, fb, strict=True)):
+        want = okada.jacobian("rectangle", obs, src[j : j + 1], 0.3, origin, "displacement", False)
+        np.testing.assert_array_equal(got[:, :, j], want[:, :, 0])

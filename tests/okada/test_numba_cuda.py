@@ -140,6 +140,14 @@ def test_sources_are_prepared_as_on_the_host(tmp_path, kind, dtype, rng):
     np.testing.assert_allclose(replaced[0], want, rtol=8 * np.finfo(dtype).eps, atol=8 * np.finfo(dtype).eps)
 
 
+def test_sources_may_have_reference_points_of_their_own(tmp_path, rng):
+    _, src = shim.random_case(rng, "rectangle", F64, 1, 5)
+    fractions = rng.uniform(0, 1, (2, 5))
+    (got,) = simulate(tmp_path, [("table", ("rectangle", src, tuple(fractions), None), ALL)])
+    want = [source_table("rectangle", src[j : j + 1], tuple(fractions[:, j]))[0] for j in range(5)]
+    np.testing.assert_allclose(got[0], want, rtol=1e-15, atol=1e-15)
+
+
 # --------------------------------------------------------------------------------- code for devices
 
 #: Most bytes of a thread's local memory, which hold what registers cannot: float64, float32, by level.
@@ -225,7 +233,7 @@ def test_code_of_the_other_kernels(bits):
 
     real = numba.from_dtype(np.dtype(f"f{bits // 8}"))
     array, integer = numba.types.Array(real, 1, "C"), numba.int64
-    prepare = (array, array, real, real, integer, array)
+    prepare = (array, array, real, real, array, array, numba.boolean, integer, array)
     kernels = [(numba_cuda.prepare_kernel(kind, 3), prepare) for kind in ("rectangle", "point")]
     kernels.append((numba_cuda.total_kernel(), (array, integer, integer, array)))
     for kernel, types in kernels:
