@@ -633,7 +633,7 @@ def _gradient_sums(
         return wanted
 
     _launch(problem, operation, sinks, threads, inputs)
-    return of_obs.sum(axis=0), of_src.sum(axis=0), float(of_nu.sum())
+    return of_obs[0] if len(groups) == 1 else of_obs.sum(axis=0), of_src.sum(axis=0), float(of_nu.sum())
 
 
 def _kept(
