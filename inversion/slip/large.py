@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 _PROBES = 4
+_ROUGHLY = 1e-2
 
 
 class ProductNormal:
@@ -44,6 +45,7 @@ class ProductNormal:
         rough = problem.roughness
         self.penalty = sparse.csc_array(smoothing**2 * (rough.T @ rough))
         self.shift, self.products = self._mean_diagonal(), 0
+        self._face = np.isinf(problem.lower) & np.isinf(problem.upper)
 
     def product(self, x: Array) -> Array:
         """N x."""
@@ -53,6 +55,9 @@ class ProductNormal:
     def solve_face(self, free: Mask, rhs: Array) -> Array:
         """Solve ``N[free, free] x = rhs``; a RuntimeError says when the iterations did not suffice."""
         count, full = int(free.sum()), np.zeros(free.size)
+        # While the bounds that hold still change, an exact solution would be thrown away.
+        settled = np.array_equal(free, self._face)
+        self._face = free
 
         def on_face(x: Array) -> Array:
             full[free] = x
@@ -63,7 +68,7 @@ class ProductNormal:
         x, status = cg(
             LinearOperator((count, count), matvec=on_face, dtype=float),
             rhs,
-            rtol=self.tolerance,
+            rtol=self.tolerance if settled else max(self.tolerance, _ROUGHLY),
             maxiter=self.max_iterations,
             M=LinearOperator((count, count), matvec=factor.solve, dtype=float),
         )
