@@ -1,7 +1,7 @@
 """Responses of a layered half-space on CUDA devices by the kernel in CUDA C++, launched through CuPy.
 
-The formulas are those of `formula.cuh`, written independently of those of the other backends. Arrays are CuPy's;
-nothing waits for the device.
+The formulas are those of `formula.cuh`, written independently of those of the other backends. Arrays are
+CuPy's; nothing waits for the device.
 """
 
 from __future__ import annotations
@@ -77,8 +77,7 @@ def integrate(
 
     given = arguments(layers, paths, omega, grid, force, cupy.asarray)
     tasks = len(grid.k) * len(omega) * len(paths.sources)
-    wrapped = [
-        np.int64(a) if isinstance(a, int) else np.float64(a) if isinstance(a, float) else a for a in given
-    ]
-    _kernel()((-(-tasks // THREADS),), (THREADS,), tuple(wrapped))
+    typed = {int: np.int64, float: np.float64}
+    launched = [typed[type(a)](a) if type(a) in typed else a for a in given]
+    _kernel()((-(-tasks // THREADS),), (THREADS,), tuple(launched))
     return sums(cupy, shaped(given[-1], paths, omega, grid), bessels, names(force))
