@@ -37,7 +37,7 @@ REACH = {
     "float32": {8: 2.0, 5: 6.0, 2: 45.0, 1: 1500.0},
 }
 # Distance from the longest side, in heights over it, from which a triangle is lifted.
-LIFT = {"float64": 50.0, "float32": 8.0}
+LIFT = {"float64": 200.0, "float32": 8.0}
 # Nodes and weights of a lift: Gauss and Legendre's on (0, 1).
 LIFT_NODES = ((0.1127016653792583, 5 / 18), (0.5, 4 / 9), (0.8872983346207417, 5 / 18))
 ROW = 34
