@@ -14,7 +14,7 @@ from dislok.hierarchical import Basis, HierarchicalMatrix, Progress, Report
 from dislok.kernels.interpolative import interpolative, miss
 from dislok.store import Arrays, Pieces, fingerprint
 
-LEAF = 64  # things in a cluster without children
+LEAF = 32  # things in a cluster without children
 SEPARATION = 0.7  # gap between far clusters over the longer diagonal
 SAMPLES = 20  # of the nearest far ring, for each decimal of the tolerance; an eighth of each ring beyond
 ROUNDS = 4  # of samples, each twice as large
