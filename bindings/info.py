@@ -22,8 +22,16 @@ PACKAGES = {
     "dask": ("dask",),
     "zarr": ("zarr",),
     "obspy": ("obspy",),
+    "pyrocko": ("pyrocko",),
 }
-EXTRAS = {"torch": "torch", "matplotlib": "plot", "dask": "scale", "zarr": "scale", "obspy": "seis"}
+EXTRAS = {
+    "torch": "torch",
+    "matplotlib": "plot",
+    "dask": "scale",
+    "zarr": "scale",
+    "obspy": "seis",
+    "pyrocko": "crust",
+}
 
 
 def installed(names: tuple[str, ...]) -> str | None:

@@ -297,6 +297,6 @@ def _zarr() -> Any:
     try:
         import zarr
     except ModuleNotFoundError as error:
-        message = 'tables of seismograms need zarr: pip install "dislok[tables]"'
+        message = 'tables of seismograms need zarr: pip install "dislok[scale]"'
         raise ModuleNotFoundError(message, name=error.name) from None
     return zarr
