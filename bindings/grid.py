@@ -139,14 +139,17 @@ class Ground:
             return np.zeros((len(x), 3))
         return self.elements.displacement(np.column_stack([x, y, np.zeros(len(x))]), sources)
 
+    def _is_far(self, patch: Patch) -> np.ndarray:
+        """Which of a patch's near sources are far enough from it."""
+        (cx, hx), (cy, hy) = self._interval(self.x, patch.columns), self._interval(self.y, patch.rows)
+        middle, half = np.array([cx, cy, 0.0]), np.array([hx, hy, 0.0])
+        low, high = self.low[patch.near] - middle - half, middle - half - self.high[patch.near]
+        gap = np.maximum(np.maximum(low, high), 0.0)
+        return np.linalg.norm(gap, axis=1) >= SEPARATION * max(hx, hy)
+
     def with_far(self, patch: Patch) -> Patch:
         """The patch with those sources in its polynomial that are far enough and pass the check."""
-        centre, half = zip(
-            self._interval(self.x, patch.columns), self._interval(self.y, patch.rows), strict=True
-        )
-        sideways = np.maximum(self.low[patch.near, :2] - centre, centre - self.high[patch.near, :2])
-        gap = np.column_stack([np.maximum(sideways - half, 0.0), -self.high[patch.near, 2]])
-        is_far = np.linalg.norm(gap, axis=1) >= SEPARATION * max(half)
+        is_far = self._is_far(patch)
         far = patch.near[is_far]
         if not len(far):
             return patch

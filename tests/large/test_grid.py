@@ -5,6 +5,7 @@ import pytest
 from large_cases import case, elements, mesh
 
 from dislok import grid, okada, tde
+from dislok.elements import TriangleElements
 
 FAMILIES = ["triangle", "rectangle", "point"]
 X, Y = np.linspace(-33.0, 30.0, 130), np.linspace(-28.0, 35.0, 110)
@@ -57,6 +58,22 @@ def test_few_evaluations(rng, monkeypatch):
         counts.append(sum(pairs))
     assert counts[1] < 2.5 * counts[0]
     assert counts[1] < 0.05 * 800 * 800 * 200
+
+
+def test_what_is_far_enough():
+    """Boxes beside, below, above and across the ground, and half of the longer side of a patch."""
+    corners = np.array(
+        [
+            [[9.0, 0.0, -1.0], [9.5, 0.0, -1.0], [9.0, 1.0, -2.0]],
+            [[0.0, 0.0, -4.1], [1.0, 0.0, -5.0], [0.0, 1.0, -5.0]],
+            [[0.0, 0.0, 4.1], [1.0, 0.0, 5.0], [0.0, 1.0, 5.0]],
+            [[0.0, 0.0, -5.0], [1.0, 0.0, 5.0], [0.0, 1.0, 5.0]],
+            [[7.0, 0.0, -1.0], [9.0, 0.0, -1.0], [9.0, 1.0, -2.0]],
+        ]
+    )
+    sources = TriangleElements(corners, None, 0.25, "full")
+    ground = grid.Ground(np.linspace(-4, 4, 30), np.linspace(-3, 3, 30), sources, 5, 1.0)
+    assert ground._is_far(ground.whole()).tolist() == [True, True, True, False, False]
 
 
 def test_full_space(rng, tiled):
