@@ -21,7 +21,7 @@ from .noise import Noise
 from .output import cmtsolution, quakeml, write_cmtsolution, write_quakeml
 from .problem import Problem
 from .readers import from_obspy, read, read_offset_table
-from .records import Records, Response, read_archive
+from .records import Records, Response, merge, read_archive
 from .resample import bootstrap, leave_one_out, predicted_without, sensitivity
 from .result import Centroid, Result, conclude, load
 from .several import compare_models, depth_profile, line_source, position_map, subevents
@@ -53,6 +53,7 @@ __all__ = [
     "leave_one_out",
     "line_source",
     "load",
+    "merge",
     "minimise",
     "position_map",
     "predicted_without",

@@ -18,7 +18,7 @@ from .filters import Butterworth, CosineLowpass, Filter
 from .noise import Noise
 from .problem import Problem
 from .readers import read, read_offset_table
-from .records import Records, parse_utc
+from .records import Records, local, parse_utc
 from .source import UNKNOWNS, Sources
 
 KEYS = {
@@ -262,8 +262,6 @@ def _offsets(part: Mapping[str, Any], origin: tuple[float, float], folder: Path)
         raise ValueError("[[offsets]] lacks 'file'")
     options = {key: part[key] for key in ("components", "model_error", "name") if key in part}
     table = read_offset_table(folder / part["file"])
-    from .records import local
-
     distance = np.hypot(*local(table.latitude, table.longitude, *origin))
     keep = (distance >= part.get("nearest", 0.0)) & (distance <= part.get("farthest", np.inf))
     if not keep.any():

@@ -6,9 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from dislok import convert
-
-from . import tensor as tensors
+from .records import parse_utc
 from .result import Result, write_text
 
 
@@ -32,7 +30,7 @@ def write_quakeml(result: Result, path: str | Path) -> None:
 def cmtsolution(result: Result, source: int = 0) -> str:
     """The text of a CMTSOLUTION file: one source, moments in dyn·cm."""
     c, utc = result.centroids[source], result.utc(source)
-    origin = _reference(result)
+    origin = parse_utc(result.reference)
     seconds = origin.second + origin.microsecond * 1e-6
     lat, lon = result.origin
     head = (
@@ -54,12 +52,6 @@ def cmtsolution(result: Result, source: int = 0) -> str:
 def write_cmtsolution(result: Result, path: str | Path, source: int = 0) -> None:
     """Write a CMTSOLUTION file of one source."""
     write_text(Path(path), cmtsolution(result, source))
-
-
-def _reference(result: Result) -> Any:
-    from .records import parse_utc
-
-    return parse_utc(result.reference)
 
 
 def _obspy() -> Any:
@@ -156,14 +148,3 @@ def _mechanism(
 
 def _stf_type(name: str) -> str:
     return {"boxcar": "box car", "triangle": "triangle"}.get(name, "unknown")
-
-
-def catalogue_line(result: Result, source: int = 0) -> str:
-    """One line of a catalogue: UTC, latitude, longitude, depth, Mw, both planes, variance reduction."""
-    c = result.centroids[source]
-    planes = "  ".join("/".join(f"{angle:.0f}" for angle in plane) for plane in c.planes)
-    moment = convert.magnitude_from_moment(tensors.size(c.tensor))
-    return (
-        f"{result.utc(source):%Y-%m-%dT%H:%M:%S}Z {c.latitude:.3f} {c.longitude:.3f} {c.depth:.1f} km "
-        f"Mw {float(moment):.2f}  {planes}  {100 * result.variance_reduction:.1f} %"
-    )

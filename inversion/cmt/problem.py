@@ -107,6 +107,11 @@ class Problem:
         for name, (low, high) in self.bounds.items():
             if not low < high:
                 raise ValueError(f"bounds of {name}: {low} is not below {high}")
+        clocks = {part.records.reference for part in self.data if isinstance(part, Waveforms)}
+        if len(clocks) > 1:
+            raise ValueError(
+                f"records count time from different references: {', '.join(map(str, sorted(clocks)))}"
+            )
         if (self.prior or self.moment_prior) and any(part.weighted_alike for part in self.data):
             raise ValueError("a prior needs data with standard deviations: give the waveforms sigma or noise")
         if len(self.data) > 1 and any(part.weighted_alike for part in self.data):

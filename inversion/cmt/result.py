@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from .filters import Array
 from .forward import meridian_turn
 from .noise import Mask
 from .problem import Problem, State, jacobian
+from .records import parse_utc
 from .solve import Search
 from .source import UNITS, Sources
 
@@ -197,12 +198,7 @@ class Result:
 
     def utc(self, source: int = 0) -> datetime:
         """Centroid time of a source."""
-        from .records import parse_utc
-
-        return datetime.fromtimestamp(
-            parse_utc(self.reference).timestamp() + self.centroids[source].time,
-            tz=parse_utc(self.reference).tzinfo,
-        )
+        return parse_utc(self.reference) + timedelta(seconds=self.centroids[source].time)
 
     def sigma(self, source: int = 0) -> dict[str, float]:
         """Standard deviations of a source's unknowns, in km and s."""
@@ -364,10 +360,7 @@ def conclude(found: Search, constraint: str, event: str = "earthquake") -> Resul
     values = state.sources.values(problem.unknowns)
     on_bound = (values <= low + 1e-6) | (values >= high - 1e-6)
     at_bound = {problem.unknowns[i % len(problem.unknowns)] for i in np.flatnonzero(on_bound)}
-    first = next(part for part in problem.data)
-    reference = (
-        "1970-01-01T00:00:00+00:00" if isinstance(first, Offsets) else first.records.reference.isoformat()
-    )
+    clocks = [part.records.reference.isoformat() for part in problem.data if not isinstance(part, Offsets)]
     return Result(
         event=event,
         centroids=centroids(problem, state.sources),
@@ -376,7 +369,7 @@ def conclude(found: Search, constraint: str, event: str = "earthquake") -> Resul
         constraint=constraint,
         stf=problem.stf,
         origin=problem.origin,
-        reference=reference,
+        reference=clocks[0] if clocks else "1970-01-01T00:00:00+00:00",
         misfit=state.misfit,
         chi2=chi2,
         dof=dof,

@@ -134,7 +134,7 @@ def best(green: Array, data: Array, constraint: str, start: Array | None, prior:
     # square.
     orthogonal, triangle = np.linalg.qr(design / scale)
     target = orthogonal.T @ data
-    system = _Small(triangle / 1.0, target, scale, constraint, prior)
+    system = _Small(triangle, target, scale, constraint, prior)
     linear = system.linear(n)
     if constraint != "double_couple" and prior is None:
         return linear

@@ -260,6 +260,13 @@ def test_impossible_problems_are_refused(table3, options, words):
         Problem(table3.data, CRUST, ORIGIN, **options)
 
 
+def test_clocks_must_agree(table3):
+    waves = replace(table3.data[0], sigma=1e-3)
+    other = replace(waves, records=replace(waves.records, reference=waves.records.utc(1.0)))
+    with pytest.raises(ValueError, match="different references"):
+        Problem([waves, other], CRUST, ORIGIN)
+
+
 def test_unknown_constraint_is_refused(table3):
     with pytest.raises(ValueError, match="unknown constraint 'clvd'"):
         solve.minimise(table3, start(), "clvd")
