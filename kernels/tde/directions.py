@@ -33,7 +33,8 @@ def side_level_along(image, triangle, obs, nu, eps, of_obs, of_tri, side):
 @scalar
 def side_level_twice(image, triangle, obs, nu, eps, of_obs, of_tri, side):
     """What a side (0, 1 or 2) adds to the rows of level "twice" by the closed form, itself or its image."""
-    return side_twice(image, triangle, obs, nu, eps, *both(of_obs, of_tri), side)
+    direction, other = both(of_obs, of_tri)
+    return side_twice(image, triangle, obs, nu, eps, direction, other, side)
 
 
 @scalar

@@ -85,7 +85,7 @@ def _at_surface(level: str, real: type) -> Callable[..., None]:
 
 def _lifted(level: str, half: int, real: type) -> Callable[..., None]:
     index = LEVELS.index(level)
-    nodes = np.array(LIFT_NODES, real)
+    nodes: np.ndarray = np.array(LIFT_NODES, real)
 
     def lifted_form(obs, tri, rows, groups, nu, eps, lift):
         apart()
@@ -143,6 +143,7 @@ def _nodes(dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
 
 def _finish(operation: Operation) -> Callable[..., None]:
     formula, count = operation.finish, FRAME_ROWS[operation.level]
+    assert formula is not None
     of_obs, of_tri = max(operation.of_obs, 1), max(operation.of_tri, 1)
     first_obs, first_tri = OBS * LANES, TRI * LANES
 
@@ -299,7 +300,7 @@ class Matrix(NamedTuple):
 
     Attributes
     ----------
-    index, to : array of int
+    rows, to : array of int
         Rows, and their places relative to a pair's.
     out : array
         Flat.
@@ -307,7 +308,7 @@ class Matrix(NamedTuple):
         How far apart the pairs of neighbouring observers, and of neighbouring triangles, lie.
     """
 
-    index: np.ndarray
+    rows: np.ndarray
     to: np.ndarray
     out: np.ndarray
     by_obs: int
@@ -575,7 +576,7 @@ def vjp(obs, tri, slip, nu, space, of, pairs, cot, threads=None):
     else:
         still = np.zeros((len(tri), DIRECTION))
         parts = [_adjoint_along(problem, _axis(obs, j), still, cot[:, j::3], threads) for j in range(3)]
-        of_obs, of_tri = (sum(part) for part in zip(*parts, strict=True))
+        of_obs, of_tri = (np.sum(part, axis=0) for part in zip(*parts, strict=True))
     g_tri, g_slip = _carried(problem, problem.burgers(), of_tri)
     return of_obs, g_tri, g_slip, float(of_tri[:, 12].sum(dtype=np.float64))
 
@@ -629,7 +630,7 @@ def vjp2(obs, tri, slip, nu, space, of, pairs, cot, t_obs, t_tri, t_slip, thread
         with_slip = of_tri[:, 13:]
     else:
         parts = [_bent_gradient(problem, j, t_obs, direction, cot[:, j::3], threads) for j in range(3)]
-        of_obs, of_tri, with_slip = (sum(part) for part in zip(*parts, strict=True))
+        of_obs, of_tri, with_slip = (np.sum(part, axis=0) for part in zip(*parts, strict=True))
     g_tri, g_slip = _carried(problem, burgers, of_tri)
     bent_tri, bent_slip = burgers.bent(with_slip.astype(np.float64), t_tri.reshape(-1, 9), t_slip)
     return (
