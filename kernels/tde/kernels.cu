@@ -81,11 +81,11 @@ template <class Of, int D, int K, class T, int B> struct Field {
         Inputs<J> in;
         in.obs = vector(g.obs + 3 * i, At::obs, along);
         for (int v = 0; v < 3; ++v) in.vertices[v] = vector(g.tri + 9 * j + 3 * v, At::vertices + 3 * v, along);
-        in.nu = seeded<J>(g.nu, At::nu, Of::axes, along);
+        const J nu = seeded<J>(g.nu, At::nu, Of::axes, along);
         J s[B][3];
         for (int b = 0; b < B; ++b)
             for (int k = 0; k < 3; ++k) s[b][k] = seeded<J>(slips[b][k], At::slip + k, Of::axes, along);
-        displacements(in, s, Medium<J>::of(in.nu), g.half != 0, u);
+        displacements(in, s, Medium<J>::of(nu), g.half != 0, u);
     }
     DISLOK_FN static Vector<J> vector(const T* x, int place, const Direction<T> (&along)[D]) {
         return {seeded<J>(x[0], place, Of::axes, along), seeded<J>(x[1], place + 1, Of::axes, along),

@@ -11,10 +11,9 @@
 namespace dislok {
 namespace tde {
 
-/// What a displacement depends on. Slip along strike, up dip, opening.
+/// The places that a displacement depends on.
 template <class J> struct Inputs {
     Vector<J> obs, vertices[3];
-    J nu;
 };
 
 /// a b - c d with one rounding more than exact (Kahan).
@@ -301,10 +300,27 @@ DISLOK_CALL void from_points(const Scene<J>& k, int rule, const Medium<J>& mediu
     }
 }
 
+/// The same pair in a unit of length, a power of two, that keeps distances near 1: no power of them overflows, and a
+/// change of the unit of length changes nothing. Derivatives stay those with the caller's coordinates.
+template <class J> DISLOK_FN Inputs<J> in_own_unit(const Inputs<J>& in) {
+    using T = scalar_t<J>;
+    const Vector<T> first = value(in.vertices[0]);
+    T size = T(0);
+    const Vector<T> others[3] = {value(in.obs), value(in.vertices[1]), value(in.vertices[2])};
+    for (int k = 0; k < 3; ++k) {
+        const Vector<T> r = others[k] - first;
+        size = larger(size, larger(fabs(r.x), larger(fabs(r.y), fabs(r.z))));
+    }
+    const T unit = T(1) / power_of_two(size);
+    return {times(unit, in.obs),
+            {times(unit, in.vertices[0]), times(unit, in.vertices[1]), times(unit, in.vertices[2])}};
+}
+
 /// Displacements for B slips (strike, dip, opening) of a triangle.
 template <class J, int B>
-DISLOK_CALL void displacements(const Inputs<J>& in, const J (&slips)[B][3], const Medium<J>& medium, bool half, Vector<J> (&u)[B]) {
+DISLOK_CALL void displacements(const Inputs<J>& given, const J (&slips)[B][3], const Medium<J>& medium, bool half, Vector<J> (&u)[B]) {
     using T = scalar_t<J>;
+    const Inputs<J> in = in_own_unit(given);
     const Vector<T> obs = value(in.obs), p[3] = {value(in.vertices[0]), value(in.vertices[1]), value(in.vertices[2])};
     const Vector<T> area = twice_area(p[0], p[1], p[2]);
     Scene<J> k = scene_of(in, half);

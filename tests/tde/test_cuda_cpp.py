@@ -218,6 +218,17 @@ def test_single_precision_is_double_precision_rounded(tde, rng, of):
     assert np.linalg.norm(got - want) <= 1e-5 * np.linalg.norm(want)
 
 
+@pytest.mark.parametrize(("dtype", "power"), [(F64, 300), (F64, -300), (F32, 40), (F32, -40)])
+def test_the_unit_of_length_changes_nothing(tde, rng, dtype, power):
+    obs, tri, slip = case(rng, dtype)
+    shared = (slip, 0.25, "half", "displacement", False)
+    scale = dtype(2.0**power)
+    np.testing.assert_array_equal(tde.field(scale * obs, scale * tri, *shared), tde.field(obs, tri, *shared))
+    got = scale * tde.jacobian(scale * obs, scale * tri, *shared)
+    want = tde.jacobian(obs, tri, *shared)
+    np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5 * np.abs(want).max())
+
+
 # --------------------------------------------------------------------------------- code for devices
 
 FAST = [("field", "displacement"), ("field", "both"), ("vjp_triangle", "displacement")]
