@@ -16,7 +16,7 @@ start = Sources.at(depth=HYPOCENTRE[2], time=0.0)
 # Without noise
 # -------------
 # The plain iteration of the paper moves all ten unknowns by full Gauss-Newton steps.
-# Misfit is |d - s|² / |d|².
+# Misfit is ``|d - s|² / |d|²``.
 
 clean = problem(synthetic(seed=None))
 for number, step in enumerate(gauss_newton(clean, start).history):

@@ -261,7 +261,9 @@ class State(NamedTuple):
 
     @property
     def misfit(self) -> float:
-        """|d - s|² / |d|², what O'Toole et al. (2012) call relative RMS; one less the variance reduction."""
+        """``|d - s|² / |d|²``, what O'Toole et al. (2012) call relative RMS; one less the variance
+        reduction.
+        """
         target = self.system.problem.target
         return float(self.residual @ self.residual / (target @ target))
 

@@ -24,7 +24,7 @@ class Ensemble(NamedTuple):
     ----------
     labels : (n,) what each one is: "draw 1", or the station that was left out.
     solutions : (n,) tuples of centroids.
-    misfit : (n,) |d - s|² / |d|² of the data each was fitted to.
+    misfit : (n,) ``|d - s|² / |d|²`` of the data each was fitted to.
     """
 
     labels: NDArray[np.str_]

@@ -152,7 +152,7 @@ class Result:
     covariance : (s, s) of the elements of each source: six of the tensor (N·m, true axes), then the unknowns.
     unknowns : names of the unknowns besides the tensor.
     constraint, stf, origin, reference : as given; origin is (latitude, longitude), reference a UTC time.
-    misfit : |d - s|² / |d|² of the whitened data, the relative RMS of O'Toole et al. (2012).
+    misfit : ``|d - s|² / |d|²`` of the whitened data, the relative RMS of O'Toole et al. (2012).
     chi2, dof : squared whitened residuals, and what noise of the assumed size would leave of them on average.
     error_scale : factor on the standard deviations that the misfit made necessary.
     condition : condition number of the scaled Jacobian.

@@ -135,7 +135,7 @@ class Profile(NamedTuple):
     Attributes
     ----------
     depth : (n,) km.
-    misfit : (n,) |d - s|² / |d|².
+    misfit : (n,) ``|d - s|² / |d|²``.
     sources : the solution at each depth.
     """
 

@@ -41,7 +41,7 @@ class Step(NamedTuple):
     sources : Sources
         Where it is.
     misfit : float
-        |d - s|² / |d|².
+        ``|d - s|² / |d|²``.
     objective : float
         Squared whitened residuals and priors.
     damping : float
@@ -253,7 +253,7 @@ class Scan(NamedTuple):
     Attributes
     ----------
     east, north, depth, time : (a,), (b,), (c,), (d,) axes in km and s.
-    misfit : (a, b, c, d) |d - s|² / |d|² with the best tensor at each point.
+    misfit : (a, b, c, d) ``|d - s|² / |d|²`` with the best tensor at each point.
     tensor : (a, b, c, d, 6) that tensor.
     """
 
