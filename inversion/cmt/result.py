@@ -83,9 +83,7 @@ class Centroid:
 
     @property
     def epsilon(self) -> float:
-        """|λ| smallest over |λ| largest of the deviatoric eigenvalues: 0 for a double couple, 0.5 for a
-        CLVD.
-        """
+        """Least over largest size of the deviatoric eigenvalues: 0 for a double couple, 0.5 for a CLVD."""
         return abs(float(self.double_couple.clvd))
 
     @property
