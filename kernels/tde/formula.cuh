@@ -47,7 +47,8 @@ template <class T, int N, int K> DISLOK_FN Jet<T, N, K> log1p(const Jet<T, N, K>
 
 /// Adds g dx to the derivatives of `out`.
 template <class T> DISLOK_FN void follow(T&, T, T) {}
-template <class T, int N, int K> DISLOK_FN void follow(Jet<T, N, K>& out, const Jet<T, N, K>& g, const Jet<T, N, K>& x) {
+template <class T, int N, int K>
+DISLOK_FN void follow(Jet<T, N, K>& out, const Jet<T, N, K>& g, const Jet<T, N, K>& x) {
     add_differential(out, g, x);
 }
 
@@ -274,7 +275,8 @@ template <class J> struct Sight {
         for (int k = 0; k < 3; ++k) sum = sum + times(sides[k].walk, c_of_side(sides[k], b, z, one, alpha));
         return {T(-2) * sum.x, T(-2) * sum.y, T(2) * sum.z};
     }
-    DISLOK_FN static Vector<J> c_of_side(const Side<J>& s, const Vector<J>& b, const J& z, const J& one, const J& alpha) {
+    DISLOK_FN static Vector<J> c_of_side(const Side<J>& s, const Vector<J>& b, const J& z, const J& one,
+                                         const J& alpha) {
         using T = scalar_t<J>;
         const Vector<J> turn = cross(s.t, b), ua = s.ia * s.a, ub = s.ib * s.b;
         const J moment = dot(b, s.m), stretch = s.perimeter / s.d, pa = s.kappa * s.ia, pb = s.kappa * s.ib;

@@ -106,8 +106,10 @@ template <class T> struct Rules {
     }
 };
 
-/// Displacement times 4 pi of a point in full space: R times (shear (b n.e + n b.e - b.n e) + 3 normal e b.e n.e) / R^3.
-template <class J> DISLOK_FN Vector<J> point_full(const Vector<J>& e, const Vector<J>& b, const Vector<J>& n, const J& shear, const J& normal) {
+/// shear (b n.e + n b.e - b.n e) + 3 normal e b.e n.e, the displacement of a point in full space times 4 pi R^2.
+template <class J>
+DISLOK_FN Vector<J> point_full(const Vector<J>& e, const Vector<J>& b, const Vector<J>& n, const J& shear,
+                               const J& normal) {
     using T = scalar_t<J>;
     const J be = dot(b, e), ne = dot(n, e);
     return (shear * ne) * b + (shear * be) * n + (T(3) * normal * be * ne - shear * dot(b, n)) * e;
@@ -124,7 +126,8 @@ template <class J> DISLOK_FN Vector<J> point_layer(const Vector<J>& e, const Vec
 
 /// Part C of a point, `height` being z / R.
 template <class J>
-DISLOK_FN Vector<J> point_c(const Vector<J>& e, const Vector<J>& b, const Vector<J>& n, const J& height, const J& one, const J& alpha) {
+DISLOK_FN Vector<J> point_c(const Vector<J>& e, const Vector<J>& b, const Vector<J>& n, const J& height, const J& one,
+                            const J& alpha) {
     using T = scalar_t<J>;
     const J be = dot(b, e), ne = dot(n, e), bn = dot(b, n), p = be * ne;
     const J shear = one - alpha, normal = T(3) * alpha, depth = normal * (e.z + height);
@@ -137,8 +140,8 @@ DISLOK_FN Vector<J> point_c(const Vector<J>& e, const Vector<J>& b, const Vector
 
 /// Displacement of a piece of area `n`.
 template <class J>
-DISLOK_CALL Vector<J> point(const Vector<J>& r, const Vector<J>& mirrored, const Vector<J>& b, const Vector<J>& n, const J& z,
-                            const Medium<J>& medium, bool half) {
+DISLOK_CALL Vector<J> point(const Vector<J>& r, const Vector<J>& mirrored, const Vector<J>& b, const Vector<J>& n,
+                            const J& z, const Medium<J>& medium, bool half) {
     using T = scalar_t<J>;
     J inv = inverse(sqrt(dot(r, r)));
     Vector<J> u = point_full(inv * r, inv * b, inv * n, medium.one - medium.alpha, medium.alpha);
@@ -257,7 +260,8 @@ template <class T, int N, int K> struct Shape<Jet<T, N, K>> {
 
 /// Displacements by a quadrature over the apex's way (Gauss and Legendre, three nodes).
 template <class J, int B>
-DISLOK_CALL void lifted(const Scene<J>& k, const Choice<scalar_t<J>>& choice, const Medium<J>& medium, const Vector<J> (&b)[B], Vector<J> (&u)[B]) {
+DISLOK_CALL void lifted(const Scene<J>& k, const Choice<scalar_t<J>>& choice, const Medium<J>& medium,
+                        const Vector<J> (&b)[B], Vector<J> (&u)[B]) {
     using T = scalar_t<J>;
     using W = decltype(widened(k.z));
     constexpr int variable = Shape<W>::variables - 1;
@@ -274,15 +278,19 @@ DISLOK_CALL void lifted(const Scene<J>& k, const Choice<scalar_t<J>>& choice, co
     for (int i = 0; i < B; ++i) slips[i] = widened(b[i]), u[i] = {J(T(0)), J(T(0)), J(T(0))};
     DISLOK_ROLLED
     for (int node = 0; node < 3; ++node) {
-        closed_form(lifted_scene(wide, choice.apex, choice.foot, Seed<W>::variable(nodes[node], variable)), constants, slips, found);
-        for (int i = 0; i < B; ++i)
-            u[i] = u[i] + times(weights[node], Vector<J>{last_slope(found[i].x), last_slope(found[i].y), last_slope(found[i].z)});
+        const W tau = Seed<W>::variable(nodes[node], variable);
+        closed_form(lifted_scene(wide, choice.apex, choice.foot, tau), constants, slips, found);
+        for (int i = 0; i < B; ++i) {
+            const Vector<J> slope = {last_slope(found[i].x), last_slope(found[i].y), last_slope(found[i].z)};
+            u[i] = u[i] + times(weights[node], slope);
+        }
     }
 }
 
 /// Displacements by a rule's points.
 template <class J, int B>
-DISLOK_CALL void from_points(const Scene<J>& k, int rule, const Medium<J>& medium, const Vector<J> (&b)[B], Vector<J> (&u)[B]) {
+DISLOK_CALL void from_points(const Scene<J>& k, int rule, const Medium<J>& medium, const Vector<J> (&b)[B],
+                             Vector<J> (&u)[B]) {
     using T = scalar_t<J>;
     for (int i = 0; i < B; ++i) u[i] = {J(T(0)), J(T(0)), J(T(0))};
     DISLOK_ROLLED
@@ -318,7 +326,8 @@ template <class J> DISLOK_FN Inputs<J> in_own_unit(const Inputs<J>& in) {
 
 /// Displacements for B slips (strike, dip, opening) of a triangle.
 template <class J, int B>
-DISLOK_CALL void displacements(const Inputs<J>& given, const J (&slips)[B][3], const Medium<J>& medium, bool half, Vector<J> (&u)[B]) {
+DISLOK_CALL void displacements(const Inputs<J>& given, const J (&slips)[B][3], const Medium<J>& medium, bool half,
+                               Vector<J> (&u)[B]) {
     using T = scalar_t<J>;
     const Inputs<J> in = in_own_unit(given);
     const Vector<T> obs = value(in.obs), p[3] = {value(in.vertices[0]), value(in.vertices[1]), value(in.vertices[2])};
