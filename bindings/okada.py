@@ -242,6 +242,9 @@ def fields(
         return _deliver(call, both[:, :3], first), _deliver(call, both[:, 3:].reshape(-1, 3, 3), second)
     u = _target(call, (call.n, 3), first)
     g = _target(call, (call.n, 3, 3), second)
+    if call.backend == "numba" and call.n and call.m:
+        call.kernels().field_both(*call.geometry, call.pairs, out=(u, g), threads=call.threads)
+        return u, g
     for rows, both in _blocks(call, 12, "field_both", call.pairs):
         u[rows] = both[:, :3]
         g[rows] = both[:, 3:].reshape(-1, 3, 3)
