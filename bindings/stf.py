@@ -103,7 +103,7 @@ class Triangle:
 
 @dataclass(frozen=True)
 class HalfCosine:
-    """A rate (1 + cos(pi t / h)) / (2 h) for |t| < h, the half_duration (s); the Hann pulse."""
+    """A rate (1 + cos(pi t / h)) / (2 h) for t from -h to h, the half_duration (s); the Hann pulse."""
 
     half_duration: float
 
