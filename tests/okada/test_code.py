@@ -19,7 +19,7 @@ ARITHMETIC = re.compile(r"\bv(?:f?n?m(?:add|sub)\w*|add|sub|mul|div|sqrt)(p|s)[s
 
 
 def assembly(function, dtype, *arguments):
-    """Machine code of a function of a block's rows, compiled afresh: cached code cannot be inspected."""
+    """Machine code of a function of a block's rows, compiled afresh: what is kept on disk cannot be read."""
     fresh = numba.njit(error_model="numpy", fastmath={"contract", "nsz", "arcp"}, nogil=True)(function)
     real = numba.from_dtype(np.dtype(dtype))
     kinds = {"real": real, "count": numba.int64}
