@@ -18,9 +18,9 @@ def components_of(of: str) -> tuple[int, ...]:
     return COMPONENTS[of]
 
 
-def poisson(given: Any, array: Array, space: Space) -> Any:
-    """Poisson's ratio as a float, or as a tensor where it was given as one."""
-    if array.ndim:
+def poisson(given: Any, array: Array | None, space: Space) -> Any:
+    """Poisson's ratio as a float, or as a tensor where it was given as one; a float needs no array."""
+    if array is not None and array.ndim:
         raise ValueError(f"nu must be a number, got shape {tuple(array.shape)}")
     if space.framework == "torch" and is_tensor(given):
         return array

@@ -103,7 +103,7 @@ class LayeredModel:
             If pyrocko, which has the data, is not installed.
         """
         try:
-            from pyrocko.dataset import crust2x2  # type: ignore[import-untyped]
+            from pyrocko.dataset import crust2x2
         except ModuleNotFoundError as error:
             message = 'crust2 needs pyrocko: pip install "dislok[crust]"'
             raise ModuleNotFoundError(message, name=error.name) from None

@@ -53,10 +53,20 @@ from dislok.arrays import (
     check_observers,
     checked_out,
     eager,
-    finite_number,
     guard,
     is_plain,
-    is_tensor,
+)
+from dislok.calls import (
+    BLOCK,
+    check_poisson,
+    components_of,
+    deliver,
+    modulus,
+    poisson,
+    strain_of,
+    stress_of,
+    two,
+    zeros,
 )
 from dislok.sources import (
     ORIGINS,
@@ -94,9 +104,6 @@ __all__ = [
     "strain",
     "stress",
 ]
-
-_COMPONENTS = {"displacement": (3,), "gradient": (3, 3)}
-_BLOCK = 1 << 17  # observers; displacement and gradient of a block take 13 MB in float64
 
 
 @eager
@@ -236,10 +243,12 @@ def fields(
         As :func:`displacement` does.
     """
     call = _prepare(obs, source, nu, origin, pairs, backend, threads)
-    first, second = _two(out)
+    first, second = two(out)
     if call.space.framework == "torch":
         both = _autograd().field(*call.geometry, "both", call.pairs, call.threads)
-        return _deliver(call, both[:, :3], first), _deliver(call, both[:, 3:].reshape(-1, 3, 3), second)
+        return deliver(call.space, both[:, :3], first), deliver(
+            call.space, both[:, 3:].reshape(-1, 3, 3), second
+        )
     u = _target(call, (call.n, 3), first)
     g = _target(call, (call.n, 3, 3), second)
     if call.backend == "numba" and call.n and call.m:
@@ -283,7 +292,7 @@ def strain(
         As :func:`displacement` does.
     """
     call = _prepare(obs, source, nu, origin, pairs, backend, threads)
-    return _from_gradient(call, _strain_components, out)
+    return _from_gradient(call, strain_of, out)
 
 
 @eager
@@ -323,15 +332,8 @@ def stress(
         As :func:`displacement` does; also if `mu` is not positive.
     """
     call = _prepare(obs, source, nu, origin, pairs, backend, threads)
-    modulus = _modulus(mu, call.space)
-
-    def components(g: Array) -> list[Array]:
-        eps = _strain_components(g)
-        pressure = 2.0 * modulus * call.nu / (1.0 - 2.0 * call.nu) * (eps[0] + eps[1] + eps[2])
-        shear = [2.0 * modulus * e for e in eps]
-        return [pressure + shear[0], pressure + shear[1], pressure + shear[2], *shear[3:]]
-
-    return _from_gradient(call, components, out)
+    stiffness = modulus(mu, call.space)
+    return _from_gradient(call, lambda g: stress_of(g, stiffness, call.nu), out)
 
 
 @eager
@@ -424,10 +426,10 @@ def apply(
     """
     call = _prepare(obs, source, nu, origin, False, backend, threads, s=s)
     values = _factor(call, "s", (call.m, UNIT_SOURCES[call.kind]))
-    shape = (call.n, *_components(of))
+    shape = (call.n, *components_of(of))
     if call.space.framework == "torch":
         product = _autograd().apply(*call.geometry, of, values, call.threads)
-        return _deliver(call, product.reshape(shape), out)
+        return deliver(call.space, product.reshape(shape), out)
     return _product(call, "apply", of, values, shape, out)
 
 
@@ -468,9 +470,9 @@ def apply_adjoint(
         As :func:`displacement` does; also if the shape of `r` does not fit.
     """
     call = _prepare(obs, source, nu, origin, False, backend, threads, r=r)
-    values = _flat(call, of, _factor(call, "r", (call.n, *_components(of))))
+    values = _flat(call, of, _factor(call, "r", (call.n, *components_of(of))))
     if call.space.framework == "torch":
-        return _deliver(call, _autograd().apply_adjoint(*call.geometry, of, values, call.threads), out)
+        return deliver(call.space, _autograd().apply_adjoint(*call.geometry, of, values, call.threads), out)
     return _product(call, "apply_adjoint", of, values, (call.m, UNIT_SOURCES[call.kind]), out)
 
 
@@ -792,7 +794,7 @@ def _shapes(
         src = space.repeated(source, 1 if rows is None else rows)
     else:
         src = stack({name: arrays[name] for name in named}, space, rows)
-    ratio = _poisson(nu, arrays.get("nu"), space)
+    ratio = poisson(nu, arrays.get("nu"), space)
     extra = {name: arrays[name] for name in factors}
     name = backends.select(space.framework, space.on_cuda, backend)
     backends.check_threads(threads, space.on_cuda)
@@ -805,21 +807,10 @@ def _observers(obs: Array, space: Space) -> Array:
     return obs if obs.shape[1] == 3 else space.at_surface(obs)
 
 
-def _poisson(given: Any, array: Array | None, space: Space) -> Any:
-    """Poisson's ratio as a float, or as a tensor where it was given as one; a float needs no guard."""
-    if array is not None and array.ndim:
-        raise ValueError(f"nu must be a number, got shape {tuple(array.shape)}")
-    if space.framework == "torch" and is_tensor(given):
-        return array
-    return finite_number("nu", given)
-
-
 def _check(call: _Call, wait: bool = False) -> None:
     """Check every value that can be seen; those on a device only if `wait`."""
     look = call.space.fetch if wait else call.space.peek
-    nu = call.nu if isinstance(call.nu, float) else look(call.nu)
-    if nu is not None and not 0.0 <= float(nu) < 0.5:
-        raise ValueError(f"nu is {float(nu)!r}; Poisson's ratio must be in [0, 0.5)")
+    check_poisson(call.nu, call.space, wait)
     for name, array in call.factors.items():
         values = look(array)
         if values is not None:
@@ -836,33 +827,11 @@ def _check_tables(kind: str, origin: tuple[float, float], obs: np.ndarray, src: 
     check_values(kind, src, origin)
 
 
-def _components(of: str) -> tuple[int, ...]:
-    if of not in _COMPONENTS:
-        raise ValueError(f"unknown of={of!r}; choose from 'displacement', 'gradient'")
-    return _COMPONENTS[of]
-
-
 def _factor(call: _Call, name: str, shape: tuple[int, ...]) -> Array:
     values = call.factors[name]
     if tuple(values.shape) != shape:
         raise ValueError(f"{name} must have shape {shape}, got {tuple(values.shape)}")
     return values
-
-
-def _modulus(mu: Any, space: Space) -> Any:
-    """The shear modulus as a float, or as a tensor where it was given as one with tensors."""
-    modulus: Any
-    seen: Any
-    if space.framework != "torch" or not is_tensor(mu):
-        modulus = seen = finite_number("mu", mu)
-    elif mu.ndim:
-        raise ValueError(f"mu must be a number, got shape {tuple(mu.shape)}")
-    else:
-        modulus = space.asarray(mu)
-        seen = space.peek(modulus)
-    if seen is not None and not seen > 0:
-        raise ValueError(f"mu is {float(seen)!r}; the shear modulus must be positive")
-    return modulus
 
 
 def _autograd() -> Any:
@@ -881,31 +850,6 @@ def _target(call: _Call, shape: Sequence[int], out: Array | None, *inputs: Array
     return checked_out(out, shape, call.space, (call.obs, call.src, *inputs))
 
 
-def _two(out: Any) -> tuple[Array | None, Array | None]:
-    if out is None:
-        return None, None
-    if not isinstance(out, (tuple, list)) or len(out) != 2:
-        raise TypeError(f"out must be two arrays, of displacement and gradient, got {type(out).__name__}")
-    return out[0], out[1]
-
-
-def _deliver(call: _Call, result: Array, out: Array | None) -> Array:
-    """A tensor as it is, or copied to `out`; refused where gradients would be lost."""
-    if out is None:
-        return result
-    checked_out(out, result.shape, call.space)
-    if result.requires_grad:
-        raise ValueError("out= cannot carry gradients; leave it away, or compute under torch.no_grad()")
-    return out.copy_(result)
-
-
-def _zeros(call: _Call, shape: Sequence[int], out: Array | None) -> Array:
-    """The sum over nothing, where there are no observers or no sources."""
-    result = call.space.empty(shape) if out is None else out
-    result.fill(0)
-    return result
-
-
 def _field(call: _Call, of: str, out: Array | None) -> Array:
     return _launch(call, "field", of, (), out)
 
@@ -916,14 +860,14 @@ def _matrix(call: _Call, operation: str, of: str, tail: tuple[int, ...], out: Ar
 
 def _launch(call: _Call, operation: str, of: str, tail: tuple[int, ...], out: Array | None) -> Array:
     """Run an operation whose result has the components of `of` and then `tail` for each observer."""
-    shape = (call.n, *_components(of), *tail)
+    shape = (call.n, *components_of(of), *tail)
     if call.space.framework == "torch":
         function = getattr(_autograd(), operation)
         tensor = function(*call.geometry, of, call.pairs, call.threads)
-        return _deliver(call, tensor.reshape(shape), out)
+        return deliver(call.space, tensor.reshape(shape), out)
     target = None if out is None else _flat(call, of, _target(call, shape, out))
     if not (call.n and call.m):
-        return _zeros(call, shape, out)
+        return zeros(call.space, shape, out)
     kernel = getattr(call.kernels(), operation)
     result = kernel(*call.geometry, of, call.pairs, out=target, threads=call.threads)
     return result.reshape(shape) if out is None else out
@@ -935,7 +879,7 @@ def _product(
     """The Green's matrix or its transpose times a factor."""
     target = None if out is None else _target(call, shape, out, factor)
     if not (call.n and call.m):
-        return _zeros(call, shape, out)
+        return zeros(call.space, shape, out)
     kernel = getattr(call.kernels(), operation)
     result = kernel(*call.geometry, of, factor, threads=call.threads).reshape(shape)
     if target is None:
@@ -944,17 +888,11 @@ def _product(
     return target
 
 
-def _strain_components(g: Array) -> list[Array]:
-    """xx, yy, zz, xy, xz, yz of gradients (n, 9)."""
-    shear = [0.5 * (g[:, i] + g[:, j]) for i, j in ((1, 3), (2, 6), (5, 7))]
-    return [g[:, 0], g[:, 4], g[:, 8], *shear]
-
-
 def _from_gradient(call: _Call, components: Callable[[Array], list[Array]], out: Array | None) -> Array:
     """Six numbers for each observer that follow from the gradient there."""
     if call.space.framework == "torch":
         g = _field(call, "gradient", None).reshape(call.n, 9)
-        return _deliver(call, call.space.columns(components(g), call.n), out)
+        return deliver(call.space, call.space.columns(components(g), call.n), out)
     result = _target(call, (call.n, 6), out)
     for rows, g in _blocks(call, 9, "field", "gradient", call.pairs):
         for k, component in enumerate(components(g)):
@@ -964,11 +902,11 @@ def _from_gradient(call: _Call, components: Callable[[Array], list[Array]], out:
 
 def _blocks(call: _Call, width: int, operation: str, *how: Any) -> Iterator[tuple[slice, Array]]:
     """Results (rows, width) for one block of observers after the other."""
-    for start in range(0, call.n, _BLOCK):
-        rows = slice(start, min(start + _BLOCK, call.n))
+    for start in range(0, call.n, BLOCK):
+        rows = slice(start, min(start + BLOCK, call.n))
         part = call._replace(obs=call.obs[rows], src=call.src[rows] if call.pairs else call.src)
         if part.m:
             kernel = getattr(part.kernels(), operation)
             yield rows, kernel(*part.geometry, *how, threads=part.threads)
         else:
-            yield rows, _zeros(part, (part.n, width), None)
+            yield rows, zeros(part.space, (part.n, width), None)

@@ -303,7 +303,7 @@ def test_blocks_of_observers_leave_no_seam(monkeypatch, pairs, rng):
     fault = FAULT._replace(strike=rng.uniform(0, 360, 11))
     names = ["strain", "stress", "fields"]
     whole = [getattr(okada, name)(obs, fault, pairs=pairs) for name in names]
-    monkeypatch.setattr(okada, "_BLOCK", 4)
+    monkeypatch.setattr(okada, "BLOCK", 4)
     for name, expected in zip(names, whole, strict=True):
         for a, b in zip(getattr(okada, name)(obs, fault, pairs=pairs), expected, strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-12)
