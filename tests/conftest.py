@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -55,3 +56,14 @@ def shared() -> Path:
 def rng() -> np.random.Generator:
     """A generator that starts at the same point in every test."""
     return np.random.default_rng(20160416)
+
+
+@pytest.fixture(autouse=True)
+def gradients_are_recorded():
+    """Torch records gradients when a test begins, whatever those before it made torch give up."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        yield
+    else:
+        with torch.inference_mode(False), torch.enable_grad():
+            yield
