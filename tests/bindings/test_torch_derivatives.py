@@ -349,7 +349,7 @@ class TestCompile:
         src = sources("rectangle")
         close(torch.compile(transform(self.loss), backend="aot_eager")(src), transform(self.loss)(src), 1e-12)
 
-    @pytest.mark.slow  # where torch gives up in the middle, it can leave the process unable to record gradients
+    @pytest.mark.slow  # where torch gives up in the middle, it can stay in inference mode
     @pytest.mark.parametrize("first", [grad, jacfwd, jacrev, hessian, lambda f: lambda s: vmap(f)(s[None])])
     @pytest.mark.parametrize("second", [jacfwd, jacrev, lambda f: lambda s: vmap(f)(s[None])])
     @pytest.mark.parametrize("inside", [True, False])
