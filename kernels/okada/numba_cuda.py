@@ -16,28 +16,22 @@ Kernels are compiled when they are first needed, for one operation, kind of sour
 
 from __future__ import annotations
 
-import contextlib
 import math
-import sys
-from collections.abc import Callable, Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 from numba import cuda
-from numba.core import cgutils, imputils, types
-from numba.core.typing import templates
+from numba.core import types
 
-from dislok.kernels.cpu import keep
-from dislok.kernels.scalar import JetType, number, value
+from dislok.kernels.cuda import Launch, compiled, flat
+from dislok.kernels.rows import accumulate, bind, clear, load, store
+from dislok.kernels.scalar import number, value
 from dislok.kernels.scalar.lane import FORMATS
 
 from .recipes import (
     NAMES,
     RECIPES,
-    Recipe,
     closed_form,
     corner,
     distance,
@@ -62,102 +56,14 @@ from .sources import (
 )
 
 Array = Any
-THREADS = 128  # of a block
-FEWEST_BLOCKS = 128  # Numba warns of fewer; threads without a task end at once
-# Threads worth starting: sums of fewer are cut into parts.
-PARALLEL = 1 << 16
 # Places in a row of the table of sources.
 AL, AW, UNIT = (TABLE.index(name) for name in ("al1", "aw1", "unit"))
 RATE = TABLE.index("l1") - AL
-# Parts into which the sum over all pairs (of the derivative with nu) is cut.
-LAST_PARTS = 1024
-
-# ------------------------------------------------------------------------- arrays and tuples of numbers
-#
-# Plain Python, which the simulator runs; compiled code gets loads and stores at constant distances, which
-# leave small local arrays in registers.
-
-
-def load(array, at, count):
-    """`count` numbers from element `at` on; `count` is known when the code is compiled."""
-    return tuple(array[at + k] for k in range(count))
-
-
-def store(array, at, jump, row, numbers):
-    """Write a tuple in rows of `row` numbers (known when the code is compiled) that begin `jump` apart."""
-    for k, x in enumerate(numbers):
-        array[at + (k // row) * jump + k % row] = x
-
-
-def clear(array, count):
-    """Set the first `count` elements (known when the code is compiled) to zero."""
-    for k in range(count):
-        array[k] = 0.0
-
-
-def accumulate(array, numbers, sign):
-    """Add `sign` times a tuple to the first elements of an array."""
-    for k, x in enumerate(numbers):
-        array[k] += sign * x
 
 
 def reciprocal_scale(length):
     """The largest power of two by which a positive `length` stays below 1; 1 for zero."""
     return type(length)(math.ldexp(1.0, -math.frexp(length)[1]))
-
-
-def _load_type(array, at, count):
-    if not isinstance(count, types.IntegerLiteral):
-        return None
-    return types.UniTuple(JetType(array.dtype.bitwidth), count.literal_value)
-
-
-def _load_code(context, builder, signature, args):
-    parts = [
-        builder.load(_element(context, builder, signature, args, k))
-        for k in range(signature.return_type.count)
-    ]
-    return cgutils.pack_array(builder, parts)
-
-
-def _store_type(array, at, jump, row, numbers):
-    return types.none if isinstance(row, types.IntegerLiteral) else None
-
-
-def _store_code(context, builder, signature, args):
-    _, at, jump, row, _ = args
-    length = signature.args[3].literal_value
-    for k in range(len(signature.args[4])):
-        start = builder.add(at, builder.mul(jump, ir.Constant(at.type, k // length)))
-        place = _element(context, builder, signature, (args[0], start), k % length)
-        builder.store(builder.extract_value(args[4], k), place)
-    return context.get_dummy_value()
-
-
-def _clear_type(array, count):
-    return types.none if isinstance(count, types.IntegerLiteral) else None
-
-
-def _clear_code(context, builder, signature, args):
-    begin = ir.Constant(ir.IntType(64), 0)
-    for k in range(signature.args[1].literal_value):
-        place = _element(context, builder, signature, (args[0], begin), k)
-        builder.store(ir.Constant(place.type.pointee, 0.0), place)
-    return context.get_dummy_value()
-
-
-def _accumulate_type(array, numbers, sign):
-    return types.none
-
-
-def _accumulate_code(context, builder, signature, args):
-    flags = ("contract", "nsz")
-    begin = ir.Constant(ir.IntType(64), 0)
-    for k in range(len(signature.args[1])):
-        place = _element(context, builder, signature, (args[0], begin), k)
-        term = builder.fmul(args[2], builder.extract_value(args[1], k), flags=flags)
-        builder.store(builder.fadd(builder.load(place), term, flags=flags), place)
-    return context.get_dummy_value()
 
 
 def _reciprocal_scale_type(length):
@@ -173,49 +79,11 @@ def _reciprocal_scale_code(context, builder, signature, args):
     return builder.select(builder.icmp_unsigned("==", field, fmt.integer(0)), fmt.type(1.0), scale)
 
 
-def _element(context: Any, builder: Any, signature: Any, args: Any, k: int) -> Any:
-    """Pointer to element ``args[1] + k`` of the array ``args[0]``."""
-    array = context.make_array(signature.args[0])(context, builder, value=args[0])
-    start = builder.gep(array.data, [args[1]], inbounds=True)
-    return builder.gep(start, [ir.Constant(ir.IntType(64), k)], inbounds=True)
-
-
-def _bind(function: Callable, typer: Callable, code: Callable) -> None:
-    """Give compiled code an implementation of a Python function; indices become 64-bit integers."""
-
-    def generic(self: Any, args: Any, kws: Any) -> Any:
-        result = typer(*args)
-        if result is None:
-            return None
-        wide = [types.int64 if ty in types.integer_domain else ty for ty in args]
-        return templates.signature(result, *wide)
-
-    members = {"key": function, "generic": generic, "prefer_literal": True}
-    template = type(f"Device_{function.__name__}", (templates.AbstractTemplate,), members)
-    templates.builtin_registry.register_global(function, types.Function(template))
-    imputils.builtin_registry.lower(function, types.VarArg(types.Any))(code)
-
-
-_bind(load, _load_type, _load_code)
-_bind(store, _store_type, _store_code)
-_bind(reciprocal_scale, _reciprocal_scale_type, _reciprocal_scale_code)
-_bind(clear, _clear_type, _clear_code)
-_bind(accumulate, _accumulate_type, _accumulate_code)
+bind(reciprocal_scale, _reciprocal_scale_type, _reciprocal_scale_code)
 
 # ------------------------------------------------------------------------------------------- kernels
 #
 # Made by functions, once for each recipe and dtype; what differs is known when they are compiled.
-
-
-def _compiled(function: Callable) -> Any:
-    """Kernel from a function; machine code is kept on disk, for these sources only."""
-    try:
-        dispatcher = cuda.jit(cache=True)(function)
-    except RuntimeError:  # no folder to keep machine code in
-        return cuda.jit(function)
-    if hasattr(dispatcher, "_cache"):  # the simulator has none
-        keep(dispatcher, Path(__file__).resolve())
-    return dispatcher
 
 
 @cache
@@ -237,7 +105,7 @@ def prepare_kernel(kind: str, slips: int) -> Any:
                 components = own_slips(row, load(own, j * slips, slips))
                 store(table, j * width + first_slip, 0, 4, components)
 
-    return _compiled(prepare)
+    return compiled(prepare)
 
 
 @cache
@@ -306,7 +174,7 @@ def operation_kernel(place: int, bits: int) -> Any:
                             terms = node(place, 1, pair, number(nu), g, h, weight, of_obs, of_src)
                         else:
                             terms = node(place, 0, pair, number(nu), g, h, weight, of_obs, of_src)
-                        accumulate(frame, terms, one)
+                        accumulate(frame, 0, 1, terms, one)
             elif by_corners:
                 clear(frame, rows)
                 for k in range(4):
@@ -316,7 +184,7 @@ def operation_kernel(place: int, bits: int) -> Any:
                     terms = corner(
                         place, pair, number(nu), number(eps), al, aw, rate_l, rate_w, of_obs, of_src
                     )
-                    accumulate(frame, terms, one if k == 0 or k == 3 else -one)
+                    accumulate(frame, 0, 1, terms, one if k == 0 or k == 3 else -one)
             elif observer[2] == 0.0:
                 store(frame, 0, 0, rows, closed_form(place, 1, pair, number(nu), number(eps)))
             else:
@@ -337,98 +205,18 @@ def operation_kernel(place: int, bits: int) -> Any:
                 at = ((owner * components * axes + axis) * wide + (0 if paired else begin)) * width
                 store(out, at, axes * wide * width, width, numbers)
             else:
-                accumulate(total, numbers, one)
+                accumulate(total, 0, 1, numbers, one)
         if not each:
             # what does not fit in a row lies behind all rows
             store(out, t * width, (tasks - t) * width + t, width, load(total, 0, kept))
 
-    return _compiled(okada)
-
-
-@cache
-def total_kernel() -> Any:
-    """Kernel that adds up every `out.size`-th number of a part of an array, a thread for each."""
-
-    def total(numbers, begin, end, out):
-        k = cuda.grid(1)
-        if k < out.size:
-            add = out.dtype.type(0)
-            for at in range(begin + k, end, out.size):
-                add += numbers[at]
-            out[k] = add
-
-    return _compiled(total)
+    return compiled(okada)
 
 
 # -------------------------------------------------------------------------------------------- launch
 
 
-def framework_of(array: Array) -> str:
-    """Name of the package that an array comes from."""
-    return type(array).__module__.partition(".")[0]
-
-
-def flat(array: Array) -> Any:
-    """One-dimensional view of a C-contiguous array on the device; it waits for nothing."""
-    if not getattr(array, "__cuda_ndarray__", False):
-        # the work is on the array's own stream: synchronising, which is the default here, would stop the host
-        array = cuda.as_cuda_array(array, sync=False)
-    return array.reshape(array.size)
-
-
-def current_stream(array: Array) -> Any:
-    """The stream that work on an array belongs to."""
-    if framework_of(array) == "torch":
-        import torch
-
-        return torch.cuda.current_stream(array.device)
-    cupy = sys.modules.get("cupy")
-    return cupy.cuda.get_current_stream() if cupy is not None else 0
-
-
-def stream_for_numba(stream: Any) -> Any:
-    """A stream of any package, or its address, as one of Numba's."""
-    if hasattr(stream, "__cuda_stream__"):
-        stream = stream.__cuda_stream__()[1]
-    elif hasattr(stream, "cuda_stream"):  # of torch
-        stream = stream.cuda_stream
-    return cuda.external_stream(int(stream)) if stream else 0
-
-
-def allocator(like: Array, stream: Any) -> Callable[[Sequence[int]], Array]:
-    """Function that makes arrays of a shape, of the package and dtype of `like`, for use on a stream."""
-    framework = framework_of(like)
-    if framework == "torch":
-        return like.new_empty
-    if framework == "cupy":
-        import cupy
-
-        return lambda shape: cupy.empty(shape, like.dtype)
-    return lambda shape: cuda.device_array(shape, like.dtype, stream=stream)
-
-
-def made_current(like: Array, stream: Any) -> Any:
-    """Context in which the package of `like` allocates for `stream`, one of Numba's or 0, the default."""
-    framework = framework_of(like)
-    if framework == "torch":
-        import torch
-
-        default = torch.cuda.default_stream(like.device)
-        own = torch.cuda.ExternalStream(int(stream), device=like.device) if stream else default
-        return torch.cuda.stream(own)
-    if framework == "cupy":
-        import cupy
-
-        return cupy.cuda.Stream.from_external(stream) if stream else cupy.cuda.Stream.null
-    return contextlib.nullcontext()
-
-
-def parts_of(owners: int, others: int) -> int:
-    """Into how many parts a sum over `others` is cut, for each of `owners`; known from the shapes alone."""
-    return max(1, min(others, PARALLEL // max(owners, 1)))
-
-
-class Call:
+class Call(Launch):
     """The arrays of one call on the device.
 
     Parameters
@@ -441,14 +229,8 @@ class Call:
     """
 
     def __init__(self, kind, obs, src, nu, origin, pairs, stream, slips=None):
-        self.kind, self.paired = kind, bool(pairs)
-        self.n, self.m = len(obs), len(src)
-        self.stream = stream_for_numba(current_stream(obs) if stream is None else stream)
-        self.scope = contextlib.nullcontext() if stream is None else made_current(obs, self.stream)
-        self.empty = allocator(obs, self.stream)
-        self.obs = flat(obs)
-        self.real = np.dtype(self.obs.dtype).type
-        self.nu = self.real(nu)
+        super().__init__(obs, len(src), nu, pairs, stream)
+        self.kind = kind
         with self.scope:
             self.src = flat(src)
             self.table = self._table(origin, slips)
@@ -461,59 +243,33 @@ class Call:
         fa, fb = (self.real(x) for x in ((0.0, 0.0) if each else origin))
         # in the place of reference points that are alike stands an array that is not read
         of_each = [flat(a) for a in origin] if each else [self.src, self.src]
-        self._launch(kernel, self.m, self.src, own, fa, fb, *of_each, each, self.m, table)
+        self.start(kernel, self.m, self.src, own, fa, fb, *of_each, each, self.m, table)
         return table
 
-    def _launch(self, kernel: Any, tasks: int, *arguments: Any) -> None:
-        if tasks:
-            blocks = max(-(-tasks // THREADS), FEWEST_BLOCKS)
-            kernel[blocks, THREADS, self.stream](*arguments)
+    def _runner(self, operation: str, of: str, given: Any = (None,) * 5, t_nu: float = 0.0) -> Any:
+        """What starts the kernel of a recipe; `given` holds its cotangent and tangents, some of them None."""
+        kernel = operation_kernel(NAMES.index((operation, of, self.kind)), self.bits)
 
-    def _add_up(self, numbers: Any, begin: int, end: int, out: Any) -> None:
-        self._launch(total_kernel(), out.size, numbers, begin, end, out)
+        def run(tasks, owners, others, parts, out):
+            # in the place of what a recipe does not need stands an array of the same length
+            absent = (self.obs, self.obs, self.src, self.obs, self.src)
+            arrays = [missing if a is None else flat(a) for a, missing in zip(given, absent, strict=True)]
+            numbers = (self.nu, self.real(t_nu), tasks, owners, others, parts, self.paired)
+            self.start(kernel, tasks, self.obs, self.table, *arrays, *numbers, out)
 
-    def _run(self, operation, of, tasks, owners, others, parts, out, given, t_nu=0.0):
-        """Run the kernel of a recipe; `given` holds its cotangent and tangents, some of them None."""
-        kernel = operation_kernel(NAMES.index((operation, of, self.kind)), 8 * self.obs.dtype.itemsize)
-        # in the place of what a recipe does not need stands an array of the same length
-        absent = (self.obs, self.obs, self.src, self.obs, self.src)
-        arrays = [missing if a is None else flat(a) for a, missing in zip(given, absent, strict=True)]
-        numbers = (self.nu, self.real(t_nu), tasks, owners, others, parts, self.paired)
-        self._launch(kernel, tasks, self.obs, self.table, *arrays, *numbers, out)
+        return run
 
-    def each(self, operation: str, of: str, tail: tuple[int, ...], out: Array | None) -> Array:
+    def of_pairs(self, operation: str, of: str, tail: tuple[int, ...], out: Array | None) -> Array:
         """Run an operation that writes (n, c, m, *tail), for pairs (n, c, *tail)."""
-        with self.scope:
-            if out is None:
-                out = self.empty((self.n, COMPONENTS[of], *(() if self.paired else (self.m,)), *tail))
-            tasks = (self.n if self.paired else self.n * self.m) * RECIPES[operation, of, self.kind].axes
-            if tasks:
-                self._run(operation, of, tasks, self.n, self.m, 1, flat(out), (None,) * 5)
-        return out
+        shape = (self.n, COMPONENTS[of], *(() if self.paired else (self.m,)), *tail)
+        axes = RECIPES[operation, of, self.kind].axes
+        return self.each(self._runner(operation, of), shape, axes, out)
 
-    def sum(self, operation, of, given=(None,) * 5, t_nu=0.0, out=None) -> Array:
+    def of_owners(self, operation, of, given=(None,) * 5, t_nu=0.0, out=None) -> Any:
         """Run an operation that writes the sums of observers, (n, count), or of sources, (m, count)."""
         recipe = RECIPES[operation, of, self.kind]
-        owners, others = (self.m, self.n) if recipe.by == "source" else (self.n, self.m)
-        parts = 1 if self.paired else parts_of(owners, others)
-        tasks = owners * parts if others else 0
-        with self.scope:
-            if out is None:
-                out = self.empty((owners, recipe.width))
-            whole = tasks and parts == 1 and recipe.size == recipe.width
-            numbers = flat(out) if whole else flat(self.empty((max(tasks * recipe.size, 1),)))
-            self._run(operation, of, tasks, owners, others, parts, numbers, given, t_nu)
-            if not whole and owners:
-                self._add_up(numbers, 0, tasks * recipe.width, flat(out))
-        return out if recipe.size == recipe.width else (out, self._rest(numbers, tasks, recipe))
-
-    def _rest(self, numbers: Any, tasks: int, recipe: Recipe) -> Array:
-        """Sum (an array without axes) of what lies behind all rows: the derivative with nu."""
-        with self.scope:
-            few, rest = flat(self.empty((LAST_PARTS,))), self.empty((1,))
-            self._add_up(numbers, tasks * recipe.width, tasks * recipe.size, few)
-            self._add_up(few, 0, LAST_PARTS, flat(rest))
-        return rest.reshape(())
+        run = self._runner(operation, of, given, t_nu)
+        return self.sum(run, recipe.by == "source", recipe.size, recipe.width, out)
 
 
 # ---------------------------------------------------------------------------------------- operations
@@ -549,65 +305,65 @@ def field(kind, obs, src, nu, origin, of, pairs, out=None, threads=None, stream=
     array, shape (n, c)
         NaN at observers on a rectangle's edge or at a point source.
     """
-    return Call(kind, obs, src, nu, origin, pairs, stream).sum("field", of, out=out)
+    return Call(kind, obs, src, nu, origin, pairs, stream).of_owners("field", of, out=out)
 
 
 def field_both(kind, obs, src, nu, origin, pairs, out=None, threads=None, stream=None):
     """Displacement and gradient in one pass, (n, 12); arguments as in `field`."""
-    return Call(kind, obs, src, nu, origin, pairs, stream).sum("field", "both", out=out)
+    return Call(kind, obs, src, nu, origin, pairs, stream).of_owners("field", "both", out=out)
 
 
 def apply(kind, obs, src, nu, origin, of, s, threads=None, stream=None):
     """Greens' functions times slip components `s` (m, B), without the matrix: (n, 3) or (n, 9)."""
-    return Call(kind, obs, src, nu, origin, False, stream, slips=s).sum("field", of)
+    return Call(kind, obs, src, nu, origin, False, stream, slips=s).of_owners("field", of)
 
 
 def apply_adjoint(kind, obs, src, nu, origin, of, r, threads=None, stream=None):
     """The transpose of `apply`: residuals (n, 3) or (n, 9) to slip components (m, B)."""
     given = (r, None, None, None, None)
-    return Call(kind, obs, src, nu, origin, False, stream).sum("adjoint", of, given)
+    return Call(kind, obs, src, nu, origin, False, stream).of_owners("adjoint", of, given)
 
 
 def greens(kind, obs, src, nu, origin, of, pairs, out=None, threads=None, stream=None):
     """Response to unit slip components: (n, c, m, B), or (n, c, B) for pairs."""
     tail = (SLIP_COMPONENTS[kind],)
-    return Call(kind, obs, src, nu, origin, pairs, stream).each("greens", of, tail, out)
+    return Call(kind, obs, src, nu, origin, pairs, stream).of_pairs("greens", of, tail, out)
 
 
 def jacobian(kind, obs, src, nu, origin, of, pairs, out=None, threads=None, stream=None):
     """Derivatives with the source's parameters: (n, c, m, P), or (n, c, P) for pairs."""
     tail = (len(PARAMETERS[kind]),)
-    return Call(kind, obs, src, nu, origin, pairs, stream).each("jacobian", of, tail, out)
+    return Call(kind, obs, src, nu, origin, pairs, stream).of_pairs("jacobian", of, tail, out)
 
 
 def hessian(kind, obs, src, nu, origin, of, pairs, out=None, threads=None, stream=None):
     """Second derivatives with the source's parameters: (n, c, m, P, P), or (n, c, P, P) for pairs."""
     tail = (len(PARAMETERS[kind]),) * 2
-    return Call(kind, obs, src, nu, origin, pairs, stream).each("hessian", of, tail, out)
+    return Call(kind, obs, src, nu, origin, pairs, stream).of_pairs("hessian", of, tail, out)
 
 
 def vjp(kind, obs, src, nu, origin, of, pairs, cot, threads=None, stream=None):
     """Gradient of ``sum(cot * field)`` with observers (n, 3), parameters (m, P) and nu (no axes)."""
     call = Call(kind, obs, src, nu, origin, pairs, stream)
     given = (cot, None, None, None, None)
-    of_src, of_nu = call.sum("vjp", of, given)
-    return call.sum("vjp_observer", of, given), of_src, of_nu
+    of_src, of_nu = call.of_owners("vjp", of, given)
+    return call.of_owners("vjp_observer", of, given), of_src, of_nu
 
 
 def jvp(kind, obs, src, nu, origin, of, pairs, t_obs, t_src, t_nu, threads=None, stream=None):
     """Derivative of `field` along tangents of observers (n, 3), parameters (m, P) and nu (a float)."""
     given = (None, t_obs, t_src, None, None)
-    return Call(kind, obs, src, nu, origin, pairs, stream).sum("jvp", of, given, t_nu)
+    return Call(kind, obs, src, nu, origin, pairs, stream).of_owners("jvp", of, given, t_nu)
 
 
 def vjp2(kind, obs, src, nu, origin, of, pairs, cot, t_obs, t_src, threads=None, stream=None):
     """Gradient of ``sum(cot * jvp(t))`` with observers (n, 3) and parameters (m, P); tangents held fixed."""
     call = Call(kind, obs, src, nu, origin, pairs, stream)
     given = (cot, t_obs, t_src, None, None)
-    return call.sum("vjp2_observer", of, given), call.sum("vjp2", of, given)
+    return call.of_owners("vjp2_observer", of, given), call.of_owners("vjp2", of, given)
 
 
 def jvp2(kind, obs, src, nu, origin, of, pairs, t_obs, t_src, s_obs, s_src, threads=None, stream=None):
     """Second derivative of `field` along two tangents."""
     given = (None, t_obs, t_src, s_obs, s_src)
-    return Call(kind, obs, src, nu, origin, pairs, stream).sum("jvp2", of, given)
+    return Call(kind, obs, src, nu, origin, pairs, stream).of_owners("jvp2", of, given)

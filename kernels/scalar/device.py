@@ -16,7 +16,7 @@ from . import elementary
 from .lane import Lane
 
 # LLVM's name of an intrinsic and libdevice's name of the same function.
-NAMES = {"sqrt": "sqrt", "fabs": "fabs", "copysign": "copysign"}
+NAMES = {"sqrt": "sqrt", "fabs": "fabs", "copysign": "copysign", "fma": "fma"}
 
 
 class DeviceLane(Lane):
@@ -51,6 +51,7 @@ class Libdevice:
     """
 
     sqrt = staticmethod(elementary.sqrt)
+    fma = staticmethod(elementary.fma)
     binade = staticmethod(elementary.binade)
     absolute = staticmethod(elementary.absolute)
     copysign = staticmethod(elementary.copysign)

@@ -56,6 +56,11 @@ def sqrt(x: Lane) -> Lane:
     return x.intrinsic("sqrt")
 
 
+def fma(a: Lane, b: Lane, c: Lane) -> Lane:
+    """a b + c, correctly rounded."""
+    return a.intrinsic("fma", b, c)
+
+
 def absolute(x: Lane) -> Lane:
     """Absolute value."""
     return x.intrinsic("fabs")

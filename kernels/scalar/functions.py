@@ -31,12 +31,29 @@ class _NumpyNamespace:
         return np.ldexp(1.0, np.frexp(x)[1] - 1)
 
     @staticmethod
+    def fma(a: Any, b: Any, c: Any) -> Any:
+        product = a * b
+        (a1, a2), (b1, b2) = _halves(a), _halves(b)
+        rest = ((a1 * b1 - product) + a1 * b2 + a2 * b1) + a2 * b2
+        total = product + c
+        back = total - product
+        return total + ((product - (total - back)) + (c - back) + rest)
+
+    @staticmethod
     def sin_degrees(x: Any) -> Any:
         return _degrees(x, 0)
 
     @staticmethod
     def cos_degrees(x: Any) -> Any:
         return _degrees(x, 1)
+
+
+def _halves(x: Any) -> tuple[Any, Any]:
+    """A NumPy number as the sum of two with half its digits each (Veltkamp)."""
+    x = np.asarray(x)[()]
+    scaled = x * x.dtype.type(2.0 ** (-(-(np.finfo(x.dtype).nmant + 1) // 2)) + 1.0)
+    high = scaled - (scaled - x)
+    return high, x - high
 
 
 def _degrees(x: Any, advance: int) -> Any:
@@ -58,6 +75,7 @@ class _MpmathNamespace:
         special = {
             "absolute": mpmath.fabs,
             "copysign": lambda a, b: mpmath.fabs(a) if b >= 0 else -mpmath.fabs(a),
+            "fma": lambda a, b, c: a * b + c,
             "sin_degrees": lambda x: mpmath.sinpi(x / mpmath.mpf(180)),
             "cos_degrees": lambda x: mpmath.cospi(x / mpmath.mpf(180)),
         }
@@ -262,6 +280,12 @@ def sqrt(x: Any) -> Any:
     root = sqrt(x.v)
     slope = 0.5 / root
     return x.compose(root, slope, lambda: -(slope * (0.5 / x.v)))
+
+
+def fma(a: Any, b: Any, c: Any) -> Any:
+    """a b + c of plain numbers, rounded once (NumPy's: within an ulp)."""
+    a, b, c = _alike(a, b, c)
+    return _namespace(a).fma(a, b, c)
 
 
 def binade(x: Any) -> Any:

@@ -52,6 +52,7 @@ ELEMENTARY: tuple[Any, ...] = (
     functions.subtract,
     functions.scale,
     functions.sqrt,
+    functions.fma,
     functions.binade,
     functions.log,
     functions.log1p,

@@ -1,127 +1,127 @@
-"""Burgers vectors of triangles: how they change with vertices and slip, once for each triangle."""
+"""What of derivatives is alike for all observers of a triangle: how its Burgers vector moves, whose vertices
+are whose.
 
-from __future__ import annotations
+A triangle is given by its vertices as the caller ordered them (9) and its slip (3); tangents likewise. The
+kernels know vertices in the order of the table, and the Burgers vector with the sign of that sorting.
+"""
 
-from typing import Any
+from dislok.kernels.scalar import (
+    const,
+    mixed,
+    scalar,
+    seed,
+    sqrt,
+    tangent,
+    where,
+    with_tangent,
+    with_tangents,
+)
 
-import numpy as np
+from .formula import cross, dot, plain
+from .pair import dense, vectors
+from .triangles import by_depth, chosen
 
-from dislok.kernels.scalar import Jet, seed, sqrt, where
-
-VERTICES = 9
+TRIANGLE = 12
 
 
-def axes(tri: np.ndarray) -> list[list[Jet]]:
-    """Strike, dip and normal vectors as jets of second order in the nine coordinates of the vertices.
+@scalar
+def axes(vertices):
+    """Strike, dip and normal vectors, of numbers that carry derivatives.
 
     The strike of a level triangle has no derivative: it jumps from north to any other direction. Here it then
     keeps its azimuth, so that the other derivatives stay finite.
-
-    Parameters
-    ----------
-    tri : array, shape (m, 3, 3)
-        Vertices, as the caller ordered them.
-
-    Returns
-    -------
-    list of list of Jet
-        ``[k][i]``: component i of vector k, on arrays (m,).
     """
-    places: list[Any] = [
-        seed(np.asarray(x, float), k, VERTICES, 2) for k, x in enumerate(tri.reshape(-1, 9).T)
-    ]
-    a, b = ([places[3 * k + i] - places[i] for i in range(3)] for k in (1, 2))
-    normal = _unit(_cross(a, b))
-    level = (normal[0].v == 0.0) & (normal[1].v == 0.0)
-    east, north = (where(level, one, x) for one, x in ((1.0, normal[0]), (0.0, normal[1])))
+    p1, p2, p3 = vectors(vertices)
+    a, b = ([x - y for x, y in zip(p, p1, strict=True)] for p in (p2, p3))
+    normal = unit(cross(a, b))
+    level = (plain(normal[0]) == 0.0) & (plain(normal[1]) == 0.0)
+    east, north = where(level, 1.0, normal[0]), where(level, 0.0, normal[1])
     across = sqrt(east * east + north * north)
-    up = where(normal[2].v > 0.0, 1.0, -1.0)
-    dot = up * normal[1]
+    up = where(plain(normal[2]) > 0.0, 1.0, const(-1.0, plain(normal[2])))
+    facing = up * normal[1]
     # of a triangle that looks north this is nothing, and not used
-    with np.errstate(divide="ignore", invalid="ignore"):
-        kept = _unit([-(dot * x) if i != 1 else up - dot * x for i, x in enumerate(normal)])
+    kept = unit([-(facing * normal[0]), up - facing * normal[1], -(facing * normal[2])])
     ordinary = [-north / across, east / across, 0.0 * across]
     strike = [where(level, x, y) for x, y in zip(kept, ordinary, strict=True)]
-    return [strike, _cross(normal, strike), normal]
+    return strike, cross(normal, strike), normal
 
 
-def _cross(a: list[Any], b: list[Any]) -> list[Any]:
-    return [a[(i + 1) % 3] * b[(i + 2) % 3] - a[(i + 2) % 3] * b[(i + 1) % 3] for i in range(3)]
-
-
-def _unit(a: list[Any]) -> list[Any]:
-    size = sqrt(a[0] * a[0] + a[1] * a[1] + a[2] * a[2])
+def unit(a):
+    """a over its length."""
+    size = sqrt(dot(a, a))
     return [x / size for x in a]
 
 
-class Burgers:
-    """Derivatives of the Burgers vectors of triangles.
+@scalar
+def vector(triangle):
+    """The Burgers vector, of numbers that carry derivatives."""
+    *_, sign = by_depth([plain(z) for z in triangle[2:9:3]])
+    strike, dip, normal = axes(triangle[:9])
+    s = [sign * x for x in triangle[9:TRIANGLE]]
+    return [s[0] * x + s[1] * y + s[2] * z for x, y, z in zip(strike, dip, normal, strict=True)]
 
-    Parameters
-    ----------
-    tri, slip : array, shapes (m, 3, 3) and (m, 3)
-        Vertices; strike slip, dip slip, opening.
-    sign : array, shape (m,)
-        1, or -1 where the kernels turn a triangle over.
 
-    Attributes
-    ----------
-    axes : array, shape (m, 3, 3)
-        ``[:, k, i]``: derivative of component i with slip k.
-    turns : array, shape (m, 3, 3, 9)
-        ``[:, k, i, q]``: derivative of that with the caller's vertex coordinate q.
-    slopes : array, shape (m, 3, 9)
-        ``[:, i, q]``: derivative of component i with coordinate q.
-    """
+def gradient(triangle, g):
+    """Derivatives (12) of g . (Burgers vector), on plain numbers or tangents."""
+    jets = [seed(x, k, TRIANGLE, 1) for k, x in enumerate(triangle)]
+    found = dot(g, vector(jets))
+    return [dense(d, found.v) for d in found.p]
 
-    def __init__(self, tri: np.ndarray, slip: np.ndarray, sign: np.ndarray) -> None:
-        self._jets = axes(tri)
-        self.slip = np.asarray(slip, float)
-        self.sign = sign
-        self.axes = self._stacked(lambda x: [x.v], tri)[..., 0]
-        self.turns = self._stacked(lambda x: x.p, tri)
-        self.slopes = np.einsum("mk,mkiq->miq", self.slip, self.turns)
 
-    def _stacked(self, parts: Any, tri: np.ndarray) -> np.ndarray:
-        """Parts of the jets as an array (m, 3, 3, parts)."""
-        found = [
-            [[d + np.zeros(len(tri)) if isinstance(d, np.ndarray) else np.zeros(len(tri)) for d in parts(x)]
-             for x in row]
-            for row in self._jets
-        ]  # fmt: skip
-        return np.moveaxis(np.asarray(found), -1, 0) * self.sign[:, None, None, None]
+def order_of(triangle):
+    """The order of the vertices in the table (3)."""
+    return by_depth(triangle[2:9:3])[:3]
 
-    def along(self, t_tri: np.ndarray, t_slip: np.ndarray) -> np.ndarray:
-        """Derivative (m, 3) along tangents of vertices (m, 9) and slip (m, 3)."""
-        turned = np.einsum("miq,mq->mi", self.slopes, t_tri)
-        return turned + np.einsum("mk,mki->mi", t_slip, self.axes)
 
-    def adjoint(self, g: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Gradients with vertices (m, 9) and slip (m, 3) from that with the Burgers vector (m, 3)."""
-        return np.einsum("mi,miq->mq", g, self.slopes), np.einsum("mi,mki->mk", g, self.axes)
+def places_of(triangle):
+    """The place in the table of each vertex (3)."""
+    order = order_of(triangle)
+    return [
+        where(order[0] == k, 0.0, where(order[1] == k, 1.0, const(2.0, order[0]))) for k in (0.0, 1.0, 2.0)
+    ]
 
-    def bends(self, g: np.ndarray) -> np.ndarray:
-        """Second derivatives (m, 3, 9, 9) of ``g . vector k`` with the vertices."""
-        packed = np.einsum("mi,mkih->mkh", g, self._stacked(lambda x: x.h, np.empty((len(g), 9))))
-        rows, columns = np.tril_indices(VERTICES)
-        full = np.zeros((*packed.shape[:2], VERTICES, VERTICES))
-        full[..., rows, columns] = packed
-        full[..., columns, rows] = packed
-        return full
 
-    def bend(
-        self, t_tri: np.ndarray, t_slip: np.ndarray, s_tri: np.ndarray, s_slip: np.ndarray
-    ) -> np.ndarray:
-        """Second derivative (m, 3) along two tangents of vertices (m, 9) and slip (m, 3)."""
-        mixed = np.einsum("mk,mkiq,mq->mi", t_slip, self.turns, s_tri)
-        mixed += np.einsum("mk,mkiq,mq->mi", s_slip, self.turns, t_tri)
-        each = [self.bends(np.zeros((len(s_tri), 3)) + axis) for axis in np.eye(3)]
-        twice = [np.einsum("mk,mkpq,mp,mq->m", self.slip, bends, t_tri, s_tri) for bends in each]
-        return mixed + np.stack(twice, axis=1)
+# Each of these takes one row of numbers: the triangle (12), then what it names.
 
-    def bent(self, g: np.ndarray, t_tri: np.ndarray, t_slip: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Gradients with vertices and slip of ``g . along(t_tri, t_slip)`` at fixed g and tangents."""
-        bends = self.bends(g)
-        turns = np.einsum("mi,mkiq->mkq", g, self.turns)
-        of_tri = np.einsum("mk,mkpq,mq->mp", self.slip, bends, t_tri) + np.einsum("mk,mkq->mq", t_slip, turns)
-        return of_tri, np.einsum("mkq,mq->mk", turns, t_tri)
+
+@scalar
+def slopes(numbers):
+    """Derivatives of the Burgers vector with the vertices (3 x 9), and their places in the table (3)."""
+    jets = [seed(x, k, 9, 1) for k, x in enumerate(numbers[:9])]
+    b = vector([*jets, *numbers[9:]])
+    return [*(dense(d, x.v) for x in b for d in x.p), *places_of(numbers)]
+
+
+@scalar
+def direction(numbers):
+    """Tangents of the table's vertices (9), the Burgers vector (3) and nu, from the caller's (12 + 1)."""
+    triangle, t, t_nu = numbers[:TRIANGLE], numbers[TRIANGLE : 2 * TRIANGLE], numbers[2 * TRIANGLE]
+    vertices = vectors(t[:9])
+    turned = [x for k in order_of(triangle) for x in chosen(k, vertices)]
+    b = vector([with_tangent(x, d) for x, d in zip(triangle, t, strict=True)])
+    return [*turned, *(tangent(x) for x in b), t_nu]
+
+
+@scalar
+def bend(numbers):
+    """Second derivative of the Burgers vector (3) along two tangents (12 + 12)."""
+    b = vector([with_tangents(numbers[k], numbers[12 + k], numbers[24 + k]) for k in range(TRIANGLE)])
+    return [mixed(x) for x in b]
+
+
+@scalar
+def carried(numbers):
+    """Gradient (12) from that with the table's vertices and the Burgers vector (9 + 3)."""
+    triangle, sums = numbers[:TRIANGLE], numbers[TRIANGLE:]
+    corners = vectors(sums[:9])
+    own = [x for place in places_of(triangle) for x in chosen(place, corners)]
+    found = gradient(triangle, sums[9:TRIANGLE])
+    return [*(x + y for x, y in zip(own, found, strict=False)), *found[9:]]
+
+
+@scalar
+def bent(numbers):
+    """Gradient (12) of g . (derivative of the Burgers vector along t) at fixed g (3) and t (12)."""
+    g, t = numbers[TRIANGLE : TRIANGLE + 3], numbers[TRIANGLE + 3 :]
+    moving = [with_tangent(x, d) for x, d in zip(numbers[:TRIANGLE], t, strict=True)]
+    return [tangent(x) for x in gradient(moving, g)]

@@ -20,13 +20,12 @@ from dislok.kernels.lanes import LANES, accumulate, load, store
 from dislok.kernels.scalar import number
 from dislok.kernels.threads import default_threads, executor
 
-from . import directions, pair
+from . import burgers, directions, pair
 from .blocks import CHUNK, FAR, FINISH, GROUP, LIFTED, MISSING, NEAR, PLAN, run
-from .burgers import Burgers
 from .directions import DIRECTION, DIRECTIONS
 from .pair import LEVELS, LIFT_ROW, PLAN_ROW, ROW, far, lifted, near, near_surface
 from .recipes import ALONG, COUNT, OPERATIONS, Operation
-from .triangles import LIFT_NODES, REACH, lifts, plan, rule, table
+from .triangles import LIFT_NODES, REACH, each, lifts, plan, rule, table
 
 # Below this many pairs a call stays in the caller's thread.
 SERIAL = 4096
@@ -136,8 +135,8 @@ def _nodes(dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
     rules = [rule(degree) for degree in REACH[dtype.name]]
     counts = np.array([len(each) for each in rules])
     nodes = np.zeros((len(rules), counts.max(), 3), dtype)
-    for each, place in zip(rules, nodes, strict=True):
-        place[: len(each)] = each
+    for own, place in zip(rules, nodes, strict=True):
+        place[: len(own)] = own
     return nodes, counts
 
 
@@ -351,25 +350,10 @@ class Problem:
         parts += [lifts(self.rows)[0]] if narrow.any() else []
         return np.concatenate(parts, axis=1, dtype=self.dtype)
 
-    @property
-    def sign(self) -> np.ndarray:
-        """1, or -1 where the table turns a triangle over, (m,)."""
-        return np.where((self.order[:, 1] - self.order[:, 0]) % 3 == 1, 1.0, -1.0)
-
-    def burgers(self) -> Burgers:
-        """How the Burgers vectors of the table change."""
+    def each(self, formula: Callable[..., Any], found: int, *parts: np.ndarray) -> np.ndarray:
+        """What a formula of `burgers` makes of every triangle and what belongs to it, (m, `found`)."""
         assert self.slip is not None
-        return Burgers(self.tri, self.slip, self.sign)
-
-    def sorted(self, of_vertices: np.ndarray) -> np.ndarray:
-        """Numbers of the caller's vertices (m, 3, 3) in the order of the table (m, 9)."""
-        return np.take_along_axis(of_vertices.reshape(-1, 3, 3), self.order[:, :, None], 1).reshape(-1, 9)
-
-    def unsorted(self, of_vertices: np.ndarray) -> np.ndarray:
-        """The inverse of `sorted`, (m, 9)."""
-        found = np.empty((len(of_vertices), 3, 3))
-        np.put_along_axis(found, self.order[:, :, None], of_vertices.reshape(-1, 3, 3), 1)
-        return found.reshape(-1, 9)
+        return each(formula, found, self.tri, self.slip, *parts)
 
     def along(self, kept: bool) -> tuple[bool, bool]:
         """Whether lanes run along the observers and along the triangles.
@@ -530,8 +514,7 @@ def greens(obs, tri, nu, space, of, pairs, out=None, threads=None):
 def jacobian(obs, tri, slip, nu, space, of, pairs, out=None, threads=None):
     """Derivatives with the nine coordinates of the vertices: (n, c, m, 9), or (n, c, 9) for pairs."""
     problem = Problem(obs, tri, slip, nu, space, pairs)
-    slopes = problem.burgers().slopes.reshape(-1, 27)
-    of_tri = np.concatenate([slopes, np.argsort(problem.order, axis=1)], axis=1)
+    of_tri = problem.each(burgers.slopes, 30)
     index = np.arange(27).reshape(3, 9)
     if of == "displacement":
         return _kept(problem, "jacobian", index, of_tri, out, threads)
@@ -577,7 +560,7 @@ def vjp(obs, tri, slip, nu, space, of, pairs, cot, threads=None):
         still = np.zeros((len(tri), DIRECTION))
         parts = [_adjoint_along(problem, _axis(obs, j), still, cot[:, j::3], threads) for j in range(3)]
         of_obs, of_tri = (np.sum(part, axis=0) for part in zip(*parts, strict=True))
-    g_tri, g_slip = _carried(problem, problem.burgers(), of_tri)
+    g_tri, g_slip = _parted(problem, problem.each(burgers.carried, 12, of_tri[:, :12]))
     return of_obs, g_tri, g_slip, float(of_tri[:, 12].sum(dtype=np.float64))
 
 
@@ -588,17 +571,16 @@ def _adjoint_along(problem: Problem, t_obs, direction, cot, threads) -> tuple[np
     return launch(problem, "adjoint_along", of_obs=of_obs, of_tri=direction, sums=sums, threads=threads)
 
 
-def _carried(problem: Problem, burgers: Burgers, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Gradients with vertices and slip from those with the table's vertices (9) and Burgers vector (3)."""
-    of_tri, of_slip = burgers.adjoint(sums[:, 9:12].astype(np.float64))
-    of_tri += problem.unsorted(sums[:, :9])
-    return of_tri.reshape(-1, 3, 3).astype(problem.dtype), of_slip.astype(problem.dtype)
+def _parted(problem: Problem, found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Gradients with vertices (m, 3, 3) and slip (m, 3) from rows of both (m, 12)."""
+    found = found.astype(problem.dtype)
+    return found[:, :9].copy().reshape(-1, 3, 3), found[:, 9:].copy()
 
 
 def jvp(obs, tri, slip, nu, space, of, pairs, t_obs, t_tri, t_slip, t_nu, threads=None):
     """Derivative of `field` along tangents of observers (n, 3), vertices (m, 3, 3), slip (m, 3) and nu."""
     problem = Problem(obs, tri, slip, nu, space, pairs)
-    direction = _direction(problem, problem.burgers(), t_tri, t_slip, t_nu)
+    direction = _direction(problem, t_tri, t_slip, t_nu)
     if of == "displacement":
         return _summed(problem, "tangent", (0, 3), None, threads, of_obs=t_obs, of_tri=direction)
     none = np.zeros((len(tri), DIRECTION))
@@ -611,33 +593,24 @@ def jvp(obs, tri, slip, nu, space, of, pairs, t_obs, t_tri, t_slip, t_nu, thread
     return out.reshape(-1, 9)
 
 
-def _direction(problem: Problem, burgers: Burgers, t_tri, t_slip, t_nu: float = 0.0) -> np.ndarray:
+def _direction(problem: Problem, t_tri, t_slip, t_nu: float = 0.0) -> np.ndarray:
     """Tangents of the table's vertices (9), Burgers vector (3) and nu, (m, `DIRECTION`)."""
-    direction = np.empty((len(problem.rows), DIRECTION))
-    direction[:, :9] = problem.sorted(t_tri)
-    direction[:, 9:12] = burgers.along(t_tri.reshape(-1, 9), t_slip)
-    direction[:, 12] = t_nu
-    return direction
+    return problem.each(burgers.direction, DIRECTION, t_tri, t_slip, np.full((len(t_tri), 1), t_nu))
 
 
 def vjp2(obs, tri, slip, nu, space, of, pairs, cot, t_obs, t_tri, t_slip, threads=None):
     """Gradient of ``sum(cot * jvp(t))`` with observers, vertices and slip; tangents held fixed."""
     problem = Problem(obs, tri, slip, nu, space, pairs)
-    burgers = problem.burgers()
-    direction = _direction(problem, burgers, t_tri, t_slip)
+    direction = _direction(problem, t_tri, t_slip)
     if of == "displacement":
         of_obs, of_tri = _adjoint_along(problem, t_obs, direction, cot, threads)
         with_slip = of_tri[:, 13:]
     else:
         parts = [_bent_gradient(problem, j, t_obs, direction, cot[:, j::3], threads) for j in range(3)]
         of_obs, of_tri, with_slip = (np.sum(part, axis=0) for part in zip(*parts, strict=True))
-    g_tri, g_slip = _carried(problem, burgers, of_tri)
-    bent_tri, bent_slip = burgers.bent(with_slip.astype(np.float64), t_tri.reshape(-1, 9), t_slip)
-    return (
-        of_obs,
-        g_tri + bent_tri.reshape(-1, 3, 3).astype(problem.dtype),
-        g_slip + bent_slip.astype(problem.dtype),
-    )
+    found = problem.each(burgers.carried, 12, of_tri[:, :12])
+    found += problem.each(burgers.bent, 12, with_slip, t_tri, t_slip)
+    return (of_obs, *_parted(problem, found))
 
 
 def _bent_gradient(problem: Problem, j: int, t_obs, direction, cot, threads):
@@ -656,9 +629,8 @@ def jvp2(
 ):  # fmt: skip
     """Second derivative of `field` along two tangents."""
     problem = Problem(obs, tri, slip, nu, space, pairs)
-    burgers = problem.burgers()
-    t, s = (_direction(problem, burgers, *each) for each in ((t_tri, t_slip), (s_tri, s_slip)))
-    bend = burgers.bend(t_tri.reshape(-1, 9), t_slip, s_tri.reshape(-1, 9), s_slip)
+    t, s = _direction(problem, t_tri, t_slip), _direction(problem, s_tri, s_slip)
+    bend = problem.each(burgers.bend, 3, t_tri, t_slip, s_tri, s_slip)
     if of == "displacement":
         of_obs, of_tri = np.concatenate([t_obs, s_obs], axis=1), np.concatenate([t, s, bend], axis=1)
         return _summed(problem, "tangent_along", (0, 3), None, threads, of_obs=of_obs, of_tri=of_tri)

@@ -1,8 +1,23 @@
-"""Triangles as the kernels want them: a row of numbers each, with the vertices sorted by depth."""
+"""Triangles as the kernels want them: a row of numbers each, with the vertices sorted by depth.
+
+The formulas take one triangle, in float64; the functions behind them arrays of triangles, on the processor.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
 import numpy as np
+
+from dislok.kernels.cpu import kernel
+from dislok.kernels.rows import load, store
+from dislok.kernels.scalar import absolute, const, fma, maximum, scalar, sqrt, where
+
+from .formula import cross, dot
+from .pair import LIFT_ROW, PLAN_ROW, ROW, vectors
 
 # Symmetric rules on the triangle (Dunavant 1985, Int. J. Numer. Meth. Eng. 21, 1129-1148; degree 5 by Radon),
 # by degree: weights and barycentric coordinates of one node of each orbit.
@@ -40,7 +55,6 @@ REACH = {
 LIFT = {"float64": 200.0, "float32": 8.0}
 # Nodes and weights of a lift: Gauss and Legendre's on (0, 1).
 LIFT_NODES = ((0.1127016653792583, 5 / 18), (0.5, 4 / 9), (0.8872983346207417, 5 / 18))
-ROW = 34
 
 
 def rule(degree):
@@ -54,6 +68,160 @@ def rule(degree):
             places |= {(b, a), (c, b), (a, c)}
         nodes |= {(*place, weight) for place in places}
     return np.array(sorted(nodes))
+
+
+# ----------------------------------------------------------------------------------- one triangle
+
+
+@scalar
+def twice_area(p1, p2, p3):
+    """(P2 - P1) x (P3 - P1), accurate also where the sides are all but parallel.
+
+    The roundings of the differences of places count; the differences of products are Kahan's.
+    """
+    a, b = ([difference(x, y) for x, y in zip(p, p1, strict=True)] for p in (p2, p3))
+    out = []
+    for i, j in ((1, 2), (2, 0), (0, 1)):
+        (ai, di), (aj, dj), (bi, ei), (bj, ej) = a[i], a[j], b[i], b[j]
+        right = aj * bi
+        whole = fma(ai, bj, -right) + fma(-aj, bi, right)
+        out.append(whole + (ai * ej + di * bj - (aj * ei + dj * bi)))
+    return out
+
+
+def difference(a, b):
+    """a - b and its rounding (Knuth)."""
+    total = a - b
+    back = total - a
+    return total, (a - (total - back)) - (b + back)
+
+
+@scalar
+def axes_of(normal):
+    """Unit vectors of the slip for a normal of any length: along strike, up dip, normal (3 x 3)."""
+    size = sqrt(dot(normal, normal))
+    x, y, z = (each / size for each in normal)
+    largest = maximum(absolute(x), absolute(y))
+    flat = largest == 0.0
+    largest = where(flat, 1.0, largest)
+    a, b = x / largest, y / largest
+    level = where(flat, 1.0, sqrt(a * a + b * b))
+    up = where(z < 0.0, -1.0, const(1.0, z))
+    strike = [where(flat, 0.0, -b / level), where(flat, up, a / level), 0.0 * z]
+    return [*strike, *cross((x, y, z), strike), x, y, z]
+
+
+@scalar
+def by_depth(heights):
+    """Which vertex is the first, second and third from the top (3), and the sign of that permutation."""
+    rows = [(z, const(float(k), z)) for k, z in enumerate(heights)]
+    sign = const(1.0, heights[0])
+    for k in (0, 1, 0):
+        swap = rows[k][0] < rows[k + 1][0]
+        upper = [where(swap, y, x) for x, y in zip(rows[k], rows[k + 1], strict=True)]
+        lower = [where(swap, x, y) for x, y in zip(rows[k], rows[k + 1], strict=True)]
+        rows[k : k + 2] = [upper, lower]
+        sign = where(swap, -sign, sign)
+    return [*(place for _, place in rows), sign]
+
+
+def chosen(k, options):
+    """The option number k (0, 1, 2), each a number or a vector."""
+    if isinstance(options[0], tuple | list):
+        return [chosen(k, each) for each in zip(*options, strict=True)]
+    return where(k < 0.5, options[0], where(k < 1.5, options[1], options[2]))
+
+
+@scalar
+def table_row(numbers):
+    """The numbers of `table` for a triangle's vertices and slip (12), and the order of the vertices (3)."""
+    corners, slip = vectors(numbers[:9]), numbers[9:]
+    *order, sign = by_depth([p[2] for p in corners])
+    p1, p2, p3 = (chosen(k, corners) for k in order)
+    sides = [[x - y for x, y in zip(p, q, strict=True)] for p, q in ((p2, p1), (p3, p2), (p3, p1))]
+    area = [0.5 * x for x in twice_area(p1, p2, p3)]
+    axes = [[sign * x for x in axis] for axis in vectors(axes_of([sign * x for x in area]))]
+    b = [slip[0] * x + slip[1] * y + slip[2] * z for x, y, z in zip(*axes, strict=True)]
+    return [*(x for part in (p1, p2, p3, *sides, area, b, *axes) for x in part), sign, *order]
+
+
+@scalar
+def lift_row(row):
+    """The numbers of `lifts` for a row of the table (18), and the height (1)."""
+    e12, e23, e13 = sides = vectors(row[9:18])
+    lengths = [dot(e, e) for e in sides]
+    deepest = (lengths[0] >= lengths[1]) & (lengths[0] >= lengths[2])
+    apex = where(deepest, 2.0, where(lengths[1] >= lengths[2], 0.0, const(1.0, lengths[0])))
+    # seen from the apex, the base runs along the walk around the triangle
+    base = chosen(apex, (e23, negative(e13), e12))
+    beyond = chosen(apex, (negative(e12), negative(e23), e13))
+    square = dot(base, base)
+    foot = dot(beyond, base) / square
+    way = [x / square for x in cross([2.0 * x for x in row[18:21]], base)]
+    ways, shares = [], []
+    for k in range(3):
+        own = absolute(apex - float(k)) < 0.5
+        share = {k: const(1.0, foot), (k + 1) % 3: foot - 1.0, (k + 2) % 3: -foot}
+        ways += [where(own, x, 0.0) for x in way]
+        shares += [where(own, share[j], 0.0) for j in range(3)]
+    return [*ways, *shares, sqrt(dot(way, way))]
+
+
+def negative(a):
+    """-a."""
+    return [-x for x in a]
+
+
+@scalar
+def plan_row(bits, row):
+    """The numbers of `plan` for a row of the table; `bits` of the precision that is computed in."""
+    corners, sides = vectors(row[:9]), vectors(row[9:18])
+    lengths = [sqrt(dot(e, e)) for e in sides]
+    first = (lengths[0] >= lengths[1]) & (lengths[0] >= lengths[2])
+    longest = where(first, 0.0, where(lengths[1] >= lengths[2], 1.0, const(2.0, lengths[0])))
+    size = chosen(longest, lengths)
+    starts, ends = (corners[0], corners[1], corners[0]), (corners[1], corners[2], corners[2])
+    middle = [0.5 * (x + y) for x, y in zip(chosen(longest, starts), chosen(longest, ends), strict=True)]
+    direction = [x / size for x in chosen(longest, sides)]
+    centre = [(x + y + z) / 3.0 for x, y, z in zip(*corners, strict=True)]
+    dtype = f"float{bits}"
+    limits = [LIFT[dtype] * lift_row(row)[LIFT_ROW], *(reach * size for reach in REACH[dtype].values())]
+    return [*centre, *middle, *direction, 0.5 * size, *(x * x for x in limits)]
+
+
+@scalar
+def plan_double(row):
+    """`plan_row` for float64."""
+    return plan_row(64, row)
+
+
+@scalar
+def plan_single(row):
+    """`plan_row` for float32."""
+    return plan_row(32, row)
+
+
+# ---------------------------------------------------------------------------------- many triangles
+
+
+@cache
+def _loop(formula: Callable[..., Any], given: int, found: int) -> Any:
+    """Compiled loop that makes rows of `found` numbers of rows of `given` numbers."""
+
+    def each_row(rows, out):
+        for j in range(rows.size // given):
+            store(out, j * found, 0, found, formula(load(rows, j * given, given)))
+
+    return kernel(each_row)
+
+
+def each(formula: Callable[..., Any], found: int, *parts: np.ndarray) -> np.ndarray:
+    """What a formula makes of every row (m, `found`); the row's `parts` have m rows each."""
+    flat = [np.reshape(part, (len(part), math.prod(part.shape[1:]))) for part in parts]
+    rows = np.concatenate(flat, axis=1, dtype=np.float64)
+    out = np.empty((len(rows), found))
+    _loop(formula, rows.shape[1], found)(rows.reshape(-1), out.reshape(-1))
+    return out
 
 
 def frame(tri):
@@ -72,15 +240,8 @@ def frame(tri):
     array, shape (m, 3, 3)
         Strike, dip and normal vectors, in rows.
     """
-    normal = twice_area(tri)
-    normal = normal / np.linalg.norm(normal, axis=1, keepdims=True)
-    level = np.hypot(normal[:, 0], normal[:, 1])
-    flat = level == 0.0
-    safe = np.where(flat, 1.0, level)
-    east = np.where(flat, 0.0, -normal[:, 1] / safe)
-    north = np.where(flat, np.sign(normal[:, 2]), normal[:, 0] / safe)
-    strike = np.stack([east, north, 0.0 * east], axis=1)
-    return np.stack([strike, np.cross(normal, strike), normal], axis=1)
+    rows, _ = table(tri)
+    return (rows[:, 24:33] * rows[:, 33:]).reshape(-1, 3, 3)
 
 
 def table(tri, slip=None):
@@ -102,16 +263,8 @@ def table(tri, slip=None):
     order : array of int, shape (m, 3)
         Which vertex of the caller each sorted vertex is.
     """
-    tri = np.asarray(tri, float)
-    axes = frame(tri)
-    order = np.argsort(-tri[:, :, 2], axis=1, kind="stable")
-    turned = np.take_along_axis(tri, order[:, :, None], axis=1)
-    parity = np.where((order[:, 1] - order[:, 0]) % 3 == 1, 1.0, -1.0)
-    edges = edges_of(turned)
-    axes = axes * parity[:, None, None]
-    b = np.zeros((len(tri), 3)) if slip is None else np.einsum("mk,mki->mi", slip, axes)
-    parts = [turned, edges, 0.5 * twice_area(turned), b, axes, parity]
-    return np.concatenate([part.reshape(len(tri), -1) for part in parts], axis=1), order
+    rows = each(table_row, ROW + 3, tri, np.zeros((len(tri), 3)) if slip is None else slip)
+    return np.ascontiguousarray(rows[:, :ROW]), rows[:, ROW:].astype(np.int64)
 
 
 def lifts(rows):
@@ -124,28 +277,14 @@ def lifts(rows):
 
     Returns
     -------
-    lift : array, shape (m, 18)
+    lift : array, shape (m, LIFT_ROW)
         Way of each vertex (3 x 3): the height, from its foot, for the apex, zero for the others; and the
         coefficients (3 x 3) that make these ways of the vertices.
     height : array, shape (m,)
         Length of the apex's way.
     """
-    tri, edges = rows[:, :9].reshape(-1, 3, 3), rows[:, 9:18].reshape(-1, 3, 3)
-    each = np.arange(len(rows))
-    apex = np.array([2, 0, 1])[np.argmax(np.linalg.norm(edges, axis=2), axis=1)]
-    start, end = (apex + 1) % 3, (apex + 2) % 3
-    base = tri[each, end] - tri[each, start]
-    square = np.einsum("mi,mi->m", base, base)
-    foot = np.einsum("mi,mi->m", tri[each, apex] - tri[each, start], base) / square
-    way = np.cross(2.0 * rows[:, 18:21], base)
-    # the sides run 12, 23, 13: seen from the apex, the base runs along the walk around the triangle
-    way = way / square[:, None]
-    lift = np.zeros((len(rows), 2, 3, 3))
-    lift[each, 0, apex] = way
-    lift[each, 1, apex, apex] = 1.0
-    lift[each, 1, apex, start] = foot - 1.0
-    lift[each, 1, apex, end] = -foot
-    return lift.reshape(-1, 18), np.linalg.norm(way, axis=1)
+    found = each(lift_row, LIFT_ROW + 1, rows)
+    return found[:, :LIFT_ROW], found[:, LIFT_ROW]
 
 
 def plan(rows, dtype):
@@ -160,61 +299,9 @@ def plan(rows, dtype):
 
     Returns
     -------
-    array, shape (m, 15)
+    array, shape (m, PLAN_ROW)
         Centre (3); middle of the longest side (3), its direction (3) and half its length; the squared
         distance from that side from which the triangle is lifted, and those from the centre from which the
         rules of falling degree serve (5 in all).
     """
-    tri, edges = rows[:, :9].reshape(-1, 3, 3), rows[:, 9:18].reshape(-1, 3, 3)
-    lengths = np.linalg.norm(edges, axis=2)
-    longest = np.argmax(lengths, axis=1)
-    each = np.arange(len(rows))
-    size = lengths[each, longest]
-    middle = 0.5 * (tri[each, np.array([0, 1, 0])[longest]] + tri[each, np.array([1, 2, 2])[longest]])
-    _, height = lifts(rows)
-    limits = [LIFT[dtype] * height] + [reach * size for reach in REACH[dtype].values()]
-    direction = edges[each, longest] / size[:, None]
-    columns = [tri.mean(axis=1), middle, direction, 0.5 * size[:, None], np.square(limits).T]
-    return np.concatenate(columns, axis=1)
-
-
-def edges_of(tri):
-    """Sides 12, 23, 13 of triangles: end minus start, shape (m, 3, 3)."""
-    p1, p2, p3 = tri.transpose(1, 0, 2)
-    return np.stack([p2 - p1, p3 - p2, p3 - p1], axis=1)
-
-
-def twice_area(tri):
-    """(P2 - P1) x (P3 - P1), with the roundings of the differences and products kept: shape (m, 3)."""
-    p1, p2, p3 = tri.transpose(1, 2, 0)
-    a, da = difference(p2, p1)
-    b, db = difference(p3, p1)
-    out = []
-    for i, j in ((1, 2), (2, 0), (0, 1)):
-        left, left_rest = product(a[i], b[j])
-        right, right_rest = product(a[j], b[i])
-        total, rest = difference(left, right)
-        mixed = a[i] * db[j] + da[i] * b[j] - (a[j] * db[i] + da[j] * b[i])
-        out.append(total + (rest + (left_rest - right_rest) + mixed))
-    return np.stack(out, axis=1)
-
-
-def difference(a, b):
-    """a - b and its rounding (Knuth)."""
-    total = a - b
-    back = total - a
-    return total, (a - (total - back)) - (b + back)
-
-
-def product(a, b):
-    """a b and its rounding (Dekker)."""
-    total = a * b
-    (a1, a2), (b1, b2) = halves(a), halves(b)
-    return total, ((a1 * b1 - total) + a1 * b2 + a2 * b1) + a2 * b2
-
-
-def halves(a):
-    """A float64 as the sum of two with 26 bits each (Veltkamp)."""
-    scaled = 134217729.0 * a
-    high = scaled - (scaled - a)
-    return high, a - high
+    return each({"float64": plan_double, "float32": plan_single}[dtype], PLAN_ROW, rows)

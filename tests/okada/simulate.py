@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numba import cuda
 
+from dislok.kernels import cuda as launching
 from dislok.kernels.okada import numba_cuda
 
 
@@ -44,10 +45,10 @@ def main() -> None:
     """Run the tasks."""
     warnings.simplefilter("ignore")  # of NumPy, where a selected formula divides by zero
     cuda.device_array = nan_filled
-    numba_cuda.FEWEST_BLOCKS = 1
+    launching.FEWEST_BLOCKS = 1
     results = []
     for function, arguments, parallel in pickle.loads(Path(sys.argv[1]).read_bytes()):
-        numba_cuda.PARALLEL = parallel
+        launching.PARALLEL = parallel
         run = table if function == "table" else getattr(numba_cuda, function)
         results.append(on_host(run(*map(on_device, arguments))))
     Path(sys.argv[2]).write_bytes(pickle.dumps(results))

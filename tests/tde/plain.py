@@ -10,12 +10,18 @@ def columns(array, dtype):
     return tuple(np.ascontiguousarray(column, dtype) for column in np.asarray(array).T)
 
 
+def edges_of(tri):
+    """Sides 12, 23, 13 of triangles: end minus start, shape (m, 3, 3)."""
+    p1, p2, p3 = tri.transpose(1, 0, 2)
+    return np.stack([p2 - p1, p3 - p2, p3 - p1], axis=1)
+
+
 def rows_of(tri, slip, precise=np.float64):
     """Rows of `triangles.table`; edges and area are taken again where more precision is asked for."""
     rows, _ = triangles.table(tri, slip)
     rows = rows.astype(precise)
     if precise is not np.float64:
-        edges = triangles.edges_of(rows[:, :9].reshape(-1, 3, 3))
+        edges = edges_of(rows[:, :9].reshape(-1, 3, 3))
         rows[:, 9:18] = edges.reshape(-1, 9)
         rows[:, 18:21] = np.cross(edges[:, 0], edges[:, 2]) / precise(2.0)
     return rows

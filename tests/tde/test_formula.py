@@ -276,7 +276,7 @@ def moved(obs, tri, slip, way, step):
     rise = np.zeros((len(obs), 3), LONG)
     rise[:, 2] = way[:, 9]
     rows[:, :9] += step * (rise[:, None] - seen).reshape(-1, 9)
-    edges = triangles.edges_of(rows[:, :9].reshape(-1, 3, 3))
+    edges = plain.edges_of(rows[:, :9].reshape(-1, 3, 3))
     rows[:, 9:18], rows[:, 18:21] = edges.reshape(-1, 9), np.cross(edges[:, 0], edges[:, 2]) / LONG(2)
     rows[:, 21:24] += step * way[:, 11:]
     return plain.columns(rows, LONG), plain.columns(obs + step * rise, LONG), LONG(NU) + step * way[:, 10]
@@ -373,7 +373,7 @@ def test_areas_of_slivers_keep_their_digits():
             for p in (tri[0, 1], tri[0, 2])
         )
         truth = [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]
-        got = triangles.twice_area(tri)[0]
+        got = triangles.twice_area(*tri[0])
         np.testing.assert_allclose(got, [float(x) for x in truth], rtol=1e-15, atol=1e-31)
 
 
