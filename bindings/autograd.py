@@ -124,9 +124,11 @@ def _launch(
         static = static[:3]
     elif name == "field" and call.of == "both":
         name, static = "field_both", (call.nu, family.origin, call.pairs)
+    if name == "vjp" and isinstance(obs, np.ndarray):
+        last = (call.wanted,)
     found = getattr(module, name)(family.kind, obs, src, *static, *rest, *last, threads=call.threads)
-    # The derivative with respect to nu, a float, comes through `over_nu` instead.
-    return [array for array in found if not isinstance(array, float)] if isinstance(found, tuple) else [found]
+    # The derivative with respect to nu, the third, comes through `over_nu` instead.
+    return found[:2] if isinstance(found, tuple) else [found]
 
 
 def _launch_dc3d(

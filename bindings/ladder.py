@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from inspect import signature
+from itertools import compress
 from math import prod
 from typing import Any, ClassVar, TypeAlias
 
@@ -72,7 +73,10 @@ class Family:
         raise NotImplementedError
 
     def launch(self, module: Any, name: str, call: Call, arrays: Sequence[Any], last: Sequence[Any]) -> Any:
-        """Arrays that kernel `name` of a backend's module makes of (obs, src, ...) and numbers."""
+        """Arrays that kernel `name` of a backend's module makes of (obs, src, ...) and numbers.
+
+        None for the side of a gradient that is not wanted.
+        """
         raise NotImplementedError
 
     def unit_slips(self, src: Tensor) -> Tensor:
@@ -94,13 +98,17 @@ class Family:
 
 @dataclass(frozen=True)
 class Call:
-    """What a kernel is told besides its arrays."""
+    """What a kernel is told besides its arrays.
+
+    `wanted` are the sides, "obs" and "src", of which a gradient is used: a kernel may leave the other out.
+    """
 
     family: Family
     nu: float
     of: str
     pairs: bool
     threads: int | None
+    wanted: tuple[str, ...] = ("obs", "src")
 
     @property
     def components(self) -> int:
@@ -159,7 +167,10 @@ def _call_kernel(name: str, call: Call, tensors: Sequence[Tensor], *last: Any) -
     with _stream(device):
         arrays = [_array(tensor) for tensor in tensors]
         found = call.family.launch(module, name, call, arrays, last)
-        return tuple(_tensor(array, device) for array in found)
+        return tuple(
+            torch.zeros_like(tensors[k]) if array is None else _tensor(array, device)
+            for k, array in enumerate(found)
+        )
 
 
 def _older_vmap_level() -> int:
@@ -390,7 +401,8 @@ class Field(_Rung):
     def backward(ctx: Any, cot: Tensor | None) -> Any:
         if cot is None:
             return None, None, None
-        return None, *_run(Vjp, ctx.call, *ctx.saved_tensors, cot)
+        wanted = tuple(compress(("obs", "src"), ctx.needs_input_grad[1:]))
+        return None, *_run(Vjp, replace(ctx.call, wanted=wanted), *ctx.saved_tensors, cot)
 
     @staticmethod
     def jvp(ctx: Any, _: Any, t_obs: Tensor | None, t_src: Tensor | None) -> Any:

@@ -12,6 +12,7 @@ from dislok.kernels.scalar import JetType
 
 LANES = 64
 TILE = 8  # lanes and rows that are turned together
+LINE = 64  # bytes of a cache line
 
 
 @intrinsic
@@ -82,6 +83,38 @@ def transpose(typing: Any, rows: Any, at: Any, out: Any, to: Any, stride: Any) -
         return context.get_dummy_value()
 
     return types.none(rows, types.UniTuple(types.uint64, TILE), out, types.uint64, types.uint64), generate
+
+
+@intrinsic
+def write_line(typing: Any, numbers: Any, at: Any, out: Any, to: Any) -> Any:
+    """Copy `LINE` bytes from element `at` to element `to` of `out`, which begins a cache line, past the caches.
+
+    Memory is not read first, as it is for an ordinary store. `fence` orders such stores before what follows.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        size = numbers.dtype.bitwidth // 8
+        vector = ir.VectorType(context.get_data_type(numbers.dtype), LINE // size).as_pointer()
+        source = _first(context, builder, signature.args[0], args[0])
+        target = _first(context, builder, signature.args[2], args[2])
+        place = builder.bitcast(builder.gep(source, [args[1]], inbounds=True), vector)
+        line = builder.bitcast(builder.gep(target, [args[3]], inbounds=True), vector)
+        written = builder.store(builder.load(place, align=size), line, align=LINE)
+        written.set_metadata("nontemporal", builder.module.add_metadata([ir.Constant(ir.IntType(32), 1)]))
+        return context.get_dummy_value()
+
+    return types.none(numbers, types.uint64, out, types.uint64), generate
+
+
+@intrinsic
+def fence(typing: Any) -> Any:
+    """Let all stores so far be seen by other threads before any later one."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        builder.fence("seq_cst")
+        return context.get_dummy_value()
+
+    return types.none(), generate
 
 
 def _transposed(builder: Any, block: list[Any]) -> list[Any]:

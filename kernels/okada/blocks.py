@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from dislok.kernels.cpu import call, kernel
-from dislok.kernels.lanes import LANES, TILE, transpose
+from dislok.kernels.lanes import LANES, LINE, TILE, fence, transpose, write_line
 from dislok.kernels.scalar import binade, number, value
 
 from .pair import PAIR
@@ -214,34 +214,57 @@ def tangents(rows, at, of_obs, of_src, of_nu, lanes):
 
 
 @kernel
-def deliver(rows, lanes, used, ordered, sink):
+def deliver(rows, lanes, used, ordered, sink, turned):
     """Put the result rows of a block where a sink wants them.
 
-    `ordered`: the lanes are consecutive observers, of one source or each of its own.
+    `ordered`: the lanes are consecutive observers, of one source or each of its own. `turned` is scratch.
     """
-    out, index, to, by_observer, by_source, add = sink
+    out, index, to, by_observer, by_source, add, streamed = sink
     one_source = lanes[0, 1] == lanes[LANES - 1, 1]
     if by_observer == 0 and one_source:
         for k in range(len(index)):
             out[lanes[0, 1] * by_source + to[k]] += lane_sum(rows, index[k] * LANES, used)
-        return
-    tiled = 0
-    if ordered and not add:
+    elif ordered and not add:
         begin = lanes[0, 0] * by_observer + lanes[0, 1] * by_source
         step = by_observer + (lanes[1, 1] - lanes[0, 1]) * by_source
-        if len(index) >= TILE and to[len(index) - 1] - to[0] == len(index) - 1:
-            tiled = used // TILE * TILE
-            turn(rows, index, tiled, out, begin + to[0], step)
-        for k in range(len(index)):
-            row, place = np.uint64(index[k] * LANES), np.uint64(begin + to[k])
-            for lane in range(np.uint64(tiled), np.uint64(used)):
-                out[place + lane * np.uint64(step)] = rows[row + lane]
-        return
-    for lane in range(np.uint64(used)):
-        first = np.uint64(lanes[lane, 0] * by_observer + lanes[lane, 1] * by_source)
-        for k in range(np.uint64(len(index))):
-            place, number = first + np.uint64(to[k]), rows[np.uint64(index[k] * LANES) + lane]
-            out[place] = out[place] + number if add else number
+        if streamed and step == len(index):
+            place_rows(rows, index, to, used, turned, 0, step)
+            stream(turned, used * step, out, begin)
+        else:
+            place_rows(rows, index, to, used, out, begin, step)
+    else:
+        for lane in range(np.uint64(used)):
+            first = np.uint64(lanes[lane, 0] * by_observer + lanes[lane, 1] * by_source)
+            for k in range(np.uint64(len(index))):
+                place, number = first + np.uint64(to[k]), rows[np.uint64(index[k] * LANES) + lane]
+                out[place] = out[place] + number if add else number
+
+
+@kernel
+def place_rows(rows, index, to, used, out, begin, step):
+    """Write the rows `index` of each lane to the places `to` of `out`, lanes `step` apart from `begin` on."""
+    tiled = 0
+    if len(index) >= TILE and to[len(index) - 1] - to[0] == len(index) - 1:
+        tiled = used // TILE * TILE
+        turn(rows, index, tiled, out, begin + to[0], step)
+    for k in range(len(index)):
+        row, place = np.uint64(index[k] * LANES), np.uint64(begin + to[k])
+        for lane in range(np.uint64(tiled), np.uint64(used)):
+            out[place + lane * np.uint64(step)] = rows[row + lane]
+
+
+@kernel
+def stream(numbers, count, out, begin):
+    """Copy the first `count` numbers to `out` from element `begin` on, whole cache lines past the caches."""
+    line = LINE // out.itemsize
+    head = min(-(out.ctypes.data // out.itemsize + begin) % line, count)
+    tail = head + (count - head) // line * line
+    for k in range(head):
+        out[begin + k] = numbers[k]
+    for k in range(np.uint64(head), np.uint64(tail), np.uint64(line)):
+        write_line(numbers, k, out, np.uint64(begin) + k)
+    for k in range(tail, count):
+        out[begin + k] = numbers[k]
 
 
 @kernel
@@ -304,9 +327,9 @@ def run(geometry, part, start, stop, rules, code, fused, constants, cot, ways, s
         Of each tangent: of observers (n, 3) or (0, 3), of sources (m, 11), of nu; its row.
     sinks : tuple
         Of each: flat array; rows that it wants and where they go, relative to so many numbers for each
-        observer and for each source; whether they are added.
+        observer and for each source; whether they are added; whether they go past the caches.
     work : tuple
-        Scratch: rows, codes, lanes, blocks.
+        Scratch: rows, results of a block lane by lane, codes, lanes, blocks.
 
     Returns
     -------
@@ -316,7 +339,7 @@ def run(geometry, part, start, stop, rules, code, fused, constants, cot, ways, s
         Place in `code` of what is missing to go on; -1 for nothing.
     """
     obs, table, paired = geometry
-    rows, codes, lanes, blocks = work
+    rows, turned, codes, lanes, blocks = work
     nu, eps = constants
     results = rows[FRAME * LANES :]
     owner = -1
@@ -346,6 +369,7 @@ def run(geometry, part, start, stop, rules, code, fused, constants, cot, ways, s
             ordered = (one_source or paired) and own[used - 1, 0] - own[0, 0] == used - 1
             for sink in sinks:
                 if len(sink[1]):
-                    deliver(results, own, used, ordered, sink)
+                    deliver(results, own, used, ordered, sink, turned)
         start = after
+    fence()
     return start, -1

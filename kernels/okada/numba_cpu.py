@@ -115,10 +115,6 @@ ADJOINT = {
     "displacement": Operation("greens", pair_adjoint, 4, 3),
     "gradient": Operation("greens_gradient", pair_adjoint_gradient, 4, 9),
 }
-VJP = {
-    "displacement": Operation("first", pair_vjp, 16, 3),
-    "gradient": Operation("second", pair_vjp_gradient, 16, 9),
-}
 JVP = {
     "displacement": Operation("first", pair_jvp, 3, 13),
     "gradient": Operation("second", pair_jvp_gradient, 9, 13),
@@ -167,6 +163,22 @@ def _hessian(kind: str, level: str) -> Kept:
     if level == "third":
         return kept(level, pair_third, index, DIRECTION)
     return kept(level, pair_parameters if level == "parameters" else pair_second, 42 + index)
+
+
+WANTED = ("obs", "src", "nu")
+
+
+@cache
+def vjp_of(kind: str, of: str, wanted: tuple[str, ...]) -> tuple[Operation, dict[str, np.ndarray]]:
+    """Gradient of a combination of the components, and the rows of it with each of those `wanted`."""
+    places = {"obs": len(VARIABLES) + np.arange(3), "src": np.array(PARAMETERS[kind]), "nu": np.array([NU])}
+    index = np.concatenate([places[name] for name in wanted])
+    if of == "displacement":
+        operation, rows = kept("first", pair_vjp, index, 3)
+    else:
+        operation, rows = kept("second", pair_vjp_gradient, index, 9)
+    parts = np.split(rows, np.cumsum([len(places[name]) for name in wanted])[:-1])
+    return operation, dict(zip(wanted, parts, strict=True))
 
 
 JACOBIAN = {(kind, of): _jacobian(kind, of) for kind in KINDS for of in COMPONENTS}
@@ -394,10 +406,13 @@ SERIAL = 4096
 # Pairs between two looks at whether the call has been given up.
 PIECE = 1 << 15
 
+# Results of more bytes are written past the caches.
+CACHED = 1 << 20
+
 # What `run` takes: see there.
 SINKS = 3
 Part = tuple[int, int, int, int]
-Sink = tuple[np.ndarray, np.ndarray, np.ndarray, int, int, bool]
+Sink = tuple[np.ndarray, np.ndarray, np.ndarray, int, int, bool, bool]
 Sinks = tuple[Sink, ...]
 Inputs = tuple[Any, Any]
 Way = tuple[np.ndarray, np.ndarray, float, int]
@@ -432,6 +447,7 @@ class Problem:
         rows = FRAME + max(FRAME_ROWS[operation.level], operation.rows)
         work = (
             np.empty(rows * LANES, self.dtype),
+            np.empty(max(len(sink[1]) for sink in sinks) * LANES, self.dtype),
             np.empty(CHUNK, np.int64),
             np.empty((ROOM * LANES, 2), np.int64),
             np.empty((ROOM, 3), np.int64),
@@ -528,9 +544,12 @@ def _launch(
 def sink(out: np.ndarray, index: Any, to: Any, by_observer: int, by_source: int, add: bool = True) -> Sink:
     """Where result rows `index` go: elements `to` after so many numbers for each observer and each source.
 
-    `out` must be C-contiguous.
+    `out` must be C-contiguous. What the caches can't hold goes past them.
     """
-    return out.reshape(-1), _whole(index), _whole(to), by_observer, by_source, add
+    index, to = _whole(index), _whole(to)
+    side_by_side = np.array_equal(to, np.arange(by_observer)) and out.ctypes.data % out.itemsize == 0
+    streamed = out.nbytes > CACHED and side_by_side and not add
+    return out.reshape(-1), index, to, by_observer, by_source, add, streamed
 
 
 @cache
@@ -610,30 +629,31 @@ def _source_sums(problem: Problem, operation: Operation, threads: int | None, in
 
 
 def _gradient_sums(
-    problem: Problem, operation: Operation, threads: int | None, inputs: Inputs
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """A gradient added up over the pairs: by observer (n, 3), by source (m, 11), by nu.
+    problem: Problem, operation: Operation, rows: dict[str, np.ndarray], threads: int | None, inputs: Inputs
+) -> dict[str, np.ndarray]:
+    """A gradient added up over the pairs: by "obs" (n, 3), by "src" (m, P), by "nu" (1, 1).
 
-    The last three result rows are those of the observer; before them comes that of nu, if it is wanted.
+    `rows` tells the result rows of each that is wanted.
     """
     groups = problem.parts(threads or default_threads())
-    parts = max(len(group) for group in groups)
-    of_obs = np.zeros((len(groups), len(problem.obs), 3), problem.dtype)
-    of_src = np.zeros((parts, len(problem.table), 11), problem.dtype)
-    of_nu = np.zeros((len(groups), parts), problem.dtype)
-    columns, axes = np.arange(11), np.arange(3)
+    parts, n, m = max(len(group) for group in groups), len(problem.obs), len(problem.table)
+    # By observer for each group, by source for each part of a group, by nu for each part.
+    apart = {"obs": (len(groups), 1, n), "src": (1, parts, m), "nu": (len(groups), parts, 1)}
+    sums = {name: np.zeros((*apart[name], len(index)), problem.dtype) for name, index in rows.items()}
 
     def sinks(group, k, part):
-        wanted = [
-            sink(of_obs[group], operation.rows - 3 + axes, axes, 3, 0, problem.shares(part)),
-            sink(of_src[k], columns, columns, 0, 11),
-        ]
-        if operation.rows == 16:
-            wanted.append(sink(of_nu[group, k : k + 1], (NU,), (0,), 0, 0))
-        return wanted
+        found = []
+        for name, index in rows.items():
+            out = sums[name][group % apart[name][0], k % apart[name][1]]
+            widths = {"obs": (len(index), 0), "src": (0, len(index)), "nu": (0, 0)}[name]
+            add = name != "obs" or problem.shares(part)
+            found.append(sink(out, index, np.arange(len(index)), *widths, add))
+        return found
 
     _launch(problem, operation, sinks, threads, inputs)
-    return of_obs[0] if len(groups) == 1 else of_obs.sum(axis=0), of_src.sum(axis=0), float(of_nu.sum())
+    return {
+        name: each[0, 0] if each.shape[:2] == (1, 1) else each.sum(axis=(0, 1)) for name, each in sums.items()
+    }
 
 
 def _kept(
@@ -743,11 +763,16 @@ def hessian(kind, obs, src, nu, origin, of, pairs, out=None, threads=None):
     return out
 
 
-def vjp(kind, obs, src, nu, origin, of, pairs, cot, threads=None):
-    """Gradient of ``sum(cot * field)`` with observers (n, 3), parameters (m, P) and nu."""
+def vjp(kind, obs, src, nu, origin, of, pairs, cot, wanted=WANTED, threads=None):
+    """Gradient of ``sum(cot * field)`` with observers (n, 3), parameters (m, P) and nu.
+
+    None for those which are not `wanted`: to leave out the observers saves the derivatives with z.
+    """
     problem = _problem(kind, obs, src, nu, origin, pairs)
-    of_obs, of_src, of_nu = _gradient_sums(problem, VJP[of], threads, contracted(problem.dtype, cot))
-    return of_obs, np.ascontiguousarray(of_src[:, PARAMETERS[kind]]), of_nu
+    operation, rows = vjp_of(kind, of, wanted)
+    found = _gradient_sums(problem, operation, rows, threads, contracted(problem.dtype, cot))
+    of_nu = float(found["nu"].item()) if "nu" in found else None
+    return found.get("obs"), found.get("src"), of_nu
 
 
 def jvp(kind, obs, src, nu, origin, of, pairs, t_obs, t_src, t_nu, threads=None):
@@ -763,8 +788,9 @@ def vjp2(kind, obs, src, nu, origin, of, pairs, cot, t_obs, t_src, threads=None)
     of_cot, of_tangent = (0, 3) if of == "displacement" else (13, 0)
     ways = [(t_obs, _all_variables(kind, t_src), 0.0, of_tangent)]
     inputs = contracted(problem.dtype, cot, at=of_cot, ways=ways)
-    of_obs, of_src, _ = _gradient_sums(problem, VJP2[of], threads, inputs)
-    return of_obs, np.ascontiguousarray(of_src[:, PARAMETERS[kind]])
+    rows = {"obs": VJP2[of].rows - 3 + np.arange(3), "src": np.array(PARAMETERS[kind])}
+    found = _gradient_sums(problem, VJP2[of], rows, threads, inputs)
+    return found["obs"], found["src"]
 
 
 def jvp2(kind, obs, src, nu, origin, of, pairs, t_obs, t_src, s_obs, s_src, threads=None):

@@ -26,7 +26,7 @@ def test_results_lie_side_by_side(rng, used, size, paired):
     out = np.zeros((100, 4, size))
     widths = (4 * size, 0 if paired else size)
     sink = kernels.sink(out, index, np.arange(size), *widths, False)
-    blocks.deliver(rows.copy(), lanes, used, True, sink)
+    blocks.deliver(rows.copy(), lanes, used, True, sink, np.empty(size * LANES))
     expected = np.zeros_like(out)
     expected[10 : 10 + used, 0 if paired else 2] = rows.reshape(40, LANES)[index, :used].T
     np.testing.assert_array_equal(out, expected)
@@ -37,7 +37,7 @@ def test_results_add_up_by_observer(rng):
     out = np.ones((80, 2))
     sink = kernels.sink(out, [7, 5], [0, 1], 2, 0)
     for _ in range(2):
-        blocks.deliver(rows.copy(), lanes, 50, True, sink)
+        blocks.deliver(rows.copy(), lanes, 50, True, sink, rows[:0])
     expected = np.ones((80, 2))
     for _ in range(2):
         expected[3:53] += rows.reshape(40, LANES)[[7, 5], :50].T
@@ -50,7 +50,7 @@ def test_results_add_up_by_source(rng, used, step):
     rows, lanes = block(rng, 0, 1, step)
     out = np.zeros((70, 3))
     sink = kernels.sink(out, [4, 0, 9], [2, 0, 1], 0, 3)
-    blocks.deliver(rows.copy(), lanes, used, False, sink)
+    blocks.deliver(rows.copy(), lanes, used, False, sink, rows[:0])
     expected = np.zeros((70, 3))
     for lane in range(used):
         expected[lanes[lane, 1], [2, 0, 1]] += rows.reshape(40, LANES)[[4, 0, 9], lane]

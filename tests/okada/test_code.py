@@ -6,13 +6,14 @@ import numba
 import numpy as np
 import pytest
 
+from dislok.kernels.lanes import write_line
 from dislok.kernels.okada import numba_cpu as kernels
 
 OPERATIONS = {
     "value": kernels.VALUE,
     "gradient": kernels.GRADIENT,
     "first": kernels.JACOBIAN["rectangle", "displacement"][0],
-    "vjp": kernels.VJP["displacement"],
+    "vjp": kernels.vjp_of("rectangle", "displacement", kernels.WANTED)[0],
     "jvp": kernels.JVP["displacement"],
 }
 ARITHMETIC = re.compile(r"\bv(?:f?n?m(?:add|sub)\w*|add|sub|mul|div|sqrt)(p|s)[sd]\b.*")
@@ -87,6 +88,13 @@ def test_derivatives_are_vector_code(dtype):
 def test_turning_to_the_caller_is_vector_code(name):
     text = assembly(kernels.finish(OPERATIONS[name]), np.float64)
     assert len(re.findall(r"zmm|ymm", text)) > 20
+
+
+def test_results_past_the_caches():
+    numbers = numba.types.CPointer(numba.float64)
+    fresh = numba.njit(lambda rows, k: write_line(rows, k, rows, k))
+    fresh.compile((numbers, numba.uint64))
+    assert re.search(r"\bv?movntp[sd]\b", fresh.inspect_asm((numbers, numba.uint64)))
 
 
 def test_float32_stays_in_float32():

@@ -120,6 +120,18 @@ def test_products_with_the_jacobian(rng, kind, of):
     assert abs((cot * tangent).sum() - left) < 1e-12 * np.linalg.norm(cot) * np.linalg.norm(tangent)
 
 
+@pytest.mark.parametrize("wanted", [("src",), ("obs",), ("obs", "src")], ids="-".join)
+def test_gradient_of_what_is_wanted(rng, kind, of, wanted):
+    obs, src = observers(rng, 70), sources(rng, kind, 4)
+    cot = rng.normal(size=(70, COUNT[of]))
+    call = (kind, obs, src, NU, ORIGIN, of, False, cot)
+    for name, whole, part in zip(kernels.WANTED, kernels.vjp(*call), kernels.vjp(*call, wanted), strict=True):
+        if name in wanted:
+            close(part, whole)
+        else:
+            assert part is None
+
+
 def test_jvp_is_the_derivative(rng, kind, of):
     obs, src = observers(rng, 40), sources(rng, kind, 3)
     t_obs, t_src, t_nu = rng.normal(size=obs.shape), rng.normal(size=src.shape), 0.2
@@ -185,6 +197,21 @@ def test_threads_do_not_change_results(rng, kind, threads):
     assert abs(nu_several - nu_one) < 1e-13 * np.linalg.norm(cot) * np.abs(kernels.field(*call)).max()
     again = kernels.field(*call, threads=threads)
     assert np.array_equal(again, kernels.field(*call, threads=threads))
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_large_results_go_past_the_caches(rng, kind, dtype, paired, monkeypatch):
+    n = 331
+    obs, src = observers(rng, n, dtype), sources(rng, kind, n if paired else 1, dtype)
+    call = (kind, obs, src, NU, ORIGIN, "displacement", paired)
+    kept = kernels.jacobian(*call)
+    monkeypatch.setattr(kernels, "CACHED", 0)
+    for offset in range(1, 9):  # where a cache line begins is the allocator's choice
+        space = np.full(kept.size + offset + 1, np.nan, dtype)
+        out = space[offset:-1].reshape(kept.shape)
+        kernels.jacobian(*call, out=out, threads=2)
+        assert np.array_equal(out, kept)
+        assert np.isnan(space[:offset]).all() and np.isnan(space[-1])
 
 
 def test_few_observers_and_many_sources(rng):
