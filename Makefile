@@ -4,6 +4,8 @@ VENV ?= .venv
 WHEEL_VENV ?= build/wheel-venv
 OUT ?= demo
 PYTEST_ARGS ?=
+# Processes that share the tests out among them.
+WORKERS ?= 2
 # `test-cuda` also compiles the CUDA kernels, for which no GPU is needed.
 TEST_EXTRA ?= test
 
@@ -11,6 +13,7 @@ bin := $(VENV)/bin
 install := $(bin)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt
 editable := --config-settings editable_mode=strict --editable
 sources := $(shell find bindings kernels inversion -name '*.py' -o -name '*.cu' -o -name '*.cuh' -o -name '*.csv')
+pytest := pytest --numprocesses $(WORKERS) --dist loadfile
 fast := -m "not slow and not gpu"
 
 .PHONY: help demo test test-all bench docs lint format wheel wheel-test clean
@@ -30,10 +33,10 @@ demo: $(VENV)/.with-plot,sample
 	$(bin)/dislok demo --out $(OUT)
 
 test: $(VENV)/.with-$(TEST_EXTRA)
-	$(bin)/pytest $(fast) $(PYTEST_ARGS)
+	$(bin)/$(pytest) $(fast) $(PYTEST_ARGS)
 
 test-all: $(VENV)/.with-$(TEST_EXTRA)
-	$(bin)/pytest $(PYTEST_ARGS)
+	$(bin)/$(pytest) $(PYTEST_ARGS)
 
 bench: $(VENV)/.with-bench
 	$(bin)/python -m bench --json bench/results/$$(date +%Y-%m-%d).json
@@ -61,7 +64,7 @@ wheel-test: wheel
 	$(WHEEL_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
 		--constraint .ci/constraints.txt "$$(echo dist/*.whl)[$(TEST_EXTRA)]"
 	@$(WHEEL_VENV)/bin/python -c 'import dislok, sys; sys.exit(not dislok.__file__.startswith(sys.prefix))'
-	$(WHEEL_VENV)/bin/pytest $(fast) $(PYTEST_ARGS)
+	$(WHEEL_VENV)/bin/$(pytest) $(fast) $(PYTEST_ARGS)
 
 clean:
 	rm -rf build dist docs/_build docs/gallery docs/api/generated .numba_cache .pytest_cache .mypy_cache \

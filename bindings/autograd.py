@@ -149,7 +149,7 @@ def _launch_dc3d(
     cut = [xp.ascontiguousarray(a[:, :RECTANGLE]) if a.shape[1] == src.shape[1] else a for a in (src, *rest)]
     found = _launch(part, module, name, call, [obs, *cut], last)
     padding = ((0, 0), (0, src.shape[1] - RECTANGLE))
-    return [xp.pad(a, padding) if a.shape[1] == RECTANGLE else a for a in found]
+    return [xp.pad(a, padding) if a is not None and a.shape[1] == RECTANGLE else a for a in found]
 
 
 def _dc3d_values(module: Any, call: Call, obs: Any, src: Any) -> Any:

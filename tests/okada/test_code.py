@@ -92,9 +92,10 @@ def test_turning_to_the_caller_is_vector_code(name):
 
 def test_results_past_the_caches():
     numbers = numba.types.CPointer(numba.float64)
-    fresh = numba.njit(lambda rows, k: write_line(rows, k, rows, k))
-    fresh.compile((numbers, numba.uint64))
-    assert re.search(r"\bv?movntp[sd]\b", fresh.inspect_asm((numbers, numba.uint64)))
+    fresh = numba.njit(lambda rows, k, out: write_line(rows, k, out, k))
+    signature = (numbers, numba.uint64, numbers)
+    fresh.compile(signature)
+    assert re.search(r"\bv?movnt(p[sd]|dq)\b", fresh.inspect_asm(signature))
 
 
 def test_float32_stays_in_float32():
