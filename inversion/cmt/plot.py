@@ -12,10 +12,11 @@ import numpy as np
 from .beachball import draw
 from .data import COMPONENTS
 from .filters import Array
+from .fit import Fit
 from .problem import Problem
 from .records import local
 from .resample import Ensemble
-from .result import Fit, Result, centroids
+from .result import Result, centroids
 from .several import Profile
 from .solve import Scan
 

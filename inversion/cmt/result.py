@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dislok import convert
 
 from . import tensor as tensors
-from .data import COMPONENTS, Dataset, Offsets
+from .data import Offsets
 from .filters import Array
+from .fit import Fit, fits
 from .forward import meridian_turn
-from .noise import Mask
-from .problem import Problem, State, jacobian
+from .posterior import matched, normal, posterior
+from .problem import Problem
 from .records import parse_utc
 from .solve import Search
 from .source import UNITS, Sources
@@ -103,43 +103,6 @@ class Centroid:
 
 
 @dataclass(frozen=True)
-class Fit:
-    """Data and prediction of one data set.
-
-    Attributes
-    ----------
-    name : name of the data set; kind : "displacement", "velocity", "acceleration" or "offset".
-    station : (n,) names; latitude, longitude : (n,) degrees.
-    times : (n_times,) seconds after the reference; empty for offsets.
-    observed, predicted : (n, 3[, n_times]) filtered east, north, up.
-    mask : of the same shape, what was fitted.
-    """
-
-    name: str
-    kind: str
-    station: NDArray[np.str_]
-    latitude: Array
-    longitude: Array
-    times: Array
-    observed: Array
-    predicted: Array
-    mask: Mask
-
-    @property
-    def variance_reduction(self) -> float:
-        """One less squared residual over squared data, of all that was fitted, without weights."""
-        return float(_reduction(self.observed, self.predicted, self.mask, axis=None))
-
-    @property
-    def by_trace(self) -> Array:
-        """Variance reduction (n, 3) of every trace, NaN where nothing was fitted; for offsets of every
-        number.
-        """
-        axis = self.observed.ndim - 1 if self.times.size else ()
-        return _reduction(self.observed, self.predicted, self.mask, axis)
-
-
-@dataclass(frozen=True)
 class Result:
     """Best sources with their uncertainty.
 
@@ -148,6 +111,7 @@ class Result:
     event : what the inversion is about.
     centroids : the sources.
     covariance : (s, s) of the elements of each source: six of the tensor (N·m, true axes), then the unknowns.
+    errors : where it comes from: "stations" that disagree, or the errors of the "data".
     unknowns : names of the unknowns besides the tensor.
     constraint, stf, origin, reference : as given; origin is (latitude, longitude), reference a UTC time.
     misfit : ``|d - s|² / |d|²`` of the whitened data, the relative RMS of O'Toole et al. (2012).
@@ -163,6 +127,7 @@ class Result:
     event: str
     centroids: tuple[Centroid, ...]
     covariance: Array
+    errors: str
     unknowns: tuple[str, ...]
     constraint: str
     stf: str
@@ -210,7 +175,7 @@ class Result:
         """
         step = 6 + len(self.unknowns)
         block = self.covariance[source * step : (source + 1) * step, source * step : (source + 1) * step]
-        drawn = _normal(block, count, np.random.default_rng(seed))
+        drawn = normal(block, count, np.random.default_rng(seed))
         return self.centroids[source].tensor + drawn[:, :6], drawn[:, 6:]
 
     def spread(self, source: int = 0, count: int = 400) -> dict[str, float]:
@@ -220,7 +185,7 @@ class Result:
         drawn, _ = self.draws(count, source)
         dc = convert.double_couple(tensors.matrix(drawn))
         best = self.centroids[source].planes
-        nearest = _matched(np.stack([dc.strike, dc.dip, dc.rake], axis=-1), np.array(best))
+        nearest = matched(np.stack([dc.strike, dc.dip, dc.rake], axis=-1), np.array(best))
         names = [f"{name}{i}" for i in (1, 2) for name in ("strike", "dip", "rake")]
         angles = dict(zip(names, nearest.reshape(count, 6).std(axis=0), strict=True))
         magnitude = convert.magnitude_from_moment(tensors.size(drawn)).std()
@@ -248,6 +213,8 @@ class Result:
             f"{fit.name}: {len(fit.station)} stations, {100 * fit.variance_reduction:.1f} %"
             for fit in self.fits
         )
+        origin = "what the stations disagree about" if self.errors == "stations" else "the errors of the data"
+        lines.append(f"uncertainties (±, one standard deviation) from {origin}")
         lines.extend(self.warnings)
         return "\n".join(lines)
 
@@ -283,7 +250,7 @@ class Result:
         plain["variance_reduction"] = self.variance_reduction
         plain["covariance"] = self.covariance.tolist()
         plain["centroids"] = [_plain_centroid(self, i) for i in range(len(self.centroids))]
-        plain["fits"] = [_plain_fit(fit) for fit in self.fits]
+        plain["fits"] = [fit.as_dict() for fit in self.fits]
         plain["warnings"] = list(self.warnings)
         return plain
 
@@ -339,7 +306,7 @@ def load(path: str | Path) -> Result:
 _FIT_ARRAYS = ("station", "latitude", "longitude", "times", "observed", "predicted", "mask")
 
 
-def conclude(found: Search, constraint: str, event: str = "earthquake") -> Result:
+def conclude(found: Search, constraint: str, event: str = "earthquake", errors: str | None = None) -> Result:
     """Turn the end of a search into a result.
 
     Parameters
@@ -349,11 +316,13 @@ def conclude(found: Search, constraint: str, event: str = "earthquake") -> Resul
         As given to the search.
     event : str
         What to call it.
+    errors : {"stations", "data"}, optional
+        Where its uncertainty comes from, see `dislok.inversion.cmt.posterior.posterior`.
     """
     state = found.state
     problem = state.system.problem
     turns = source_turns(problem, state.sources)
-    covariance, chi2, dof, scale, condition = _posterior(state, constraint, turns)
+    found_errors = posterior(state, constraint, turns, errors)
     low, high = problem.limits(len(state.sources))
     values = state.sources.values(problem.unknowns)
     on_bound = (values <= low + 1e-6) | (values >= high - 1e-6)
@@ -362,17 +331,13 @@ def conclude(found: Search, constraint: str, event: str = "earthquake") -> Resul
     return Result(
         event=event,
         centroids=centroids(problem, state.sources),
-        covariance=covariance,
+        **found_errors._asdict(),
         unknowns=problem.unknowns,
         constraint=constraint,
         stf=problem.stf,
         origin=problem.origin,
         reference=clocks[0] if clocks else "1970-01-01T00:00:00+00:00",
         misfit=state.misfit,
-        chi2=chi2,
-        dof=dof,
-        error_scale=scale,
-        condition=condition,
         fits=fits(state),
         dropped=tuple(line for part in problem.data for line in part.dropped),
         history=tuple(_plain_step(step) for step in found.history),
@@ -398,102 +363,6 @@ def centroids(problem: Problem, sources: Sources) -> tuple[Centroid, ...]:
         latitude, longitude, depth, time, half_duration = (float(v) for v in numbers)
         found.append(Centroid(latitude, longitude, depth, time, half_duration, tensor))
     return tuple(found)
-
-
-def fits(state: State) -> tuple[Fit, ...]:
-    """Data and prediction of every data set at a state."""
-    found = []
-    for field in state.system.fields:
-        predicted = np.einsum("k...e,ke->...", field.green(state.sources), state.sources.tensor)
-        found.append(_fit(field.data, predicted))
-    return tuple(found)
-
-
-def _fit(part: Dataset, predicted: Array) -> Fit:
-    if isinstance(part, Offsets):
-        table = part.table
-        return Fit(
-            part.name, "offset", table.station, table.latitude, table.longitude, np.zeros(0), part.observed,
-            predicted, part.mask,
-        )  # fmt: skip
-    records = part.records
-    return Fit(
-        part.name, records.quantity, records.station, records.latitude, records.longitude, part.times,
-        part.observed, predicted, part.mask,
-    )  # fmt: skip
-
-
-def _posterior(state: State, constraint: str, turns: Array) -> tuple[Array, float, float, float, float]:
-    """Covariance of elements and unknowns, squared residuals, degrees of freedom, error scale, condition
-    number.
-
-    Samples of filtered records repeat each other: under equal or diagonal weights each counts for no more
-    than its share of the independent ones, two for every cycle of the band. A misfit above what the
-    standard deviations allow raises them all.
-    """
-    problem, sources = state.system.problem, state.sources
-    matrix, residual, split = jacobian(state, constraint)
-    length = np.linalg.norm(matrix, axis=0)
-    scaled = matrix / np.where(length > 0, length, 1.0)
-    _, singular, axes = np.linalg.svd(scaled, full_matrices=False)
-    kept = singular > 1e-10 * singular[0]
-    inverse = (axes[kept].T / singular[kept]) / np.where(length > 0, length, 1.0)[:, None]
-    chi2 = float(state.residual @ state.residual)
-    parts = [part.whitener for part in problem.data]
-    expected, independent = sum(part.expected for part in parts), sum(part.independent for part in parts)
-    dof = max(expected - matrix.shape[1], 1.0)
-    size = chi2 / dof if problem.weighted_alike else max(1.0, chi2 / dof)
-    spread = _outwards(sources, constraint, len(problem.unknowns), split, turns) @ inverse
-    covariance = size * expected / independent * spread @ spread.T
-    return covariance, chi2, dof, float(np.sqrt(size)), float(singular[0] / singular[kept][-1])
-
-
-def _outwards(sources: Sources, constraint: str, unknowns: int, split: int, turns: Array) -> Array:
-    """Matrix from the columns of the Jacobian to elements, along true axes, and unknowns, by source."""
-    n = len(sources)
-    step = 6 + unknowns
-    matrix = np.zeros((n * step, split + n * unknowns))
-    k = split // n
-    for i in range(n):
-        turned = turns[i] @ tensors.matrix(tensors.tangents(sources.tensor[i], constraint).T) @ turns[i].T
-        matrix[i * step : i * step + 6, i * k : (i + 1) * k] = tensors.row(turned).T
-        rows, columns = i * step + 6, split + i * unknowns
-        matrix[rows : rows + unknowns, columns : columns + unknowns] = np.eye(unknowns)
-    return matrix
-
-
-def _normal(covariance: Array, count: int, rng: np.random.Generator) -> Array:
-    """Draws (count, n) of a normal distribution whose covariance may be singular and badly scaled."""
-    scale = np.sqrt(np.maximum(np.diag(covariance), 0.0))
-    scale = np.where(scale > 0, scale, 1.0)
-    values, axes = np.linalg.eigh(covariance / np.outer(scale, scale))
-    return rng.standard_normal((count, len(scale))) * np.sqrt(np.maximum(values, 0.0)) @ axes.T * scale
-
-
-def _matched(planes: Array, best: Array) -> Array:
-    """Planes (count, 2, 3) in the order, from the side and on the turn of the circle of the best ones (2,
-    3).
-    """
-
-    def off(p: Array, one: Array) -> Array:
-        # A steep plane may come with its strike from the other side.
-        other = np.array([180.0, 180.0, 0.0]) + p * np.array([1.0, -1.0, -1.0])
-        away = np.stack([p, other]) - one
-        away -= 360 * np.round(away / 360) * np.array([1, 0, 1])
-        nearest = np.argmin((away**2).sum(axis=-1), axis=0)
-        return np.asarray(np.take_along_axis(away, nearest[None, :, None], axis=0)[0])
-
-    pairs = [np.stack([off(planes[:, i], best[0]), off(planes[:, 1 - i], best[1])], axis=1) for i in (0, 1)]
-    straight, crossed = pairs
-    swap = (crossed**2).sum((1, 2)) < (straight**2).sum((1, 2))
-    return np.where(swap[:, None, None], crossed, straight)
-
-
-def _reduction(observed: Array, predicted: Array, mask: Mask, axis: Any) -> Array:
-    residual = np.where(mask, observed - predicted, 0.0)
-    data = np.where(mask, observed, 0.0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(1 - (residual**2).sum(axis=axis) / (data**2).sum(axis=axis))
 
 
 def _is_shallow(result: Result, i: int) -> bool:
@@ -544,21 +413,6 @@ def _plain_centroid(result: Result, i: int) -> dict[str, Any]:
         "clvd": float(dc.clvd),
         "decomposition": c.decomposition,
         "sigma": {**result.sigma(i), **result.spread(i)},
-    }
-
-
-def _plain_fit(fit: Fit) -> dict[str, Any]:
-    traces = [
-        {"station": str(name), "component": COMPONENTS[c], "variance_reduction": float(value)}
-        for name, row in zip(fit.station, fit.by_trace, strict=True)
-        for c, value in enumerate(row)
-        if np.isfinite(value)
-    ]
-    return {
-        "name": fit.name,
-        "kind": fit.kind,
-        "variance_reduction": fit.variance_reduction,
-        "traces": traces,
     }
 
 

@@ -7,7 +7,7 @@ import pytest
 from cmt_cases import ORIGIN, clean, mechanism, start
 
 from dislok import convert
-from dislok.inversion.cmt import beachball, output, resample, result, solve
+from dislok.inversion.cmt import beachball, output, posterior, resample, result, solve
 from dislok.inversion.cmt import tensor as tensors
 from dislok.inversion.cmt.data import Waveforms
 from dislok.inversion.cmt.demo import CRUST, TRUTH, stations, synthetic, true_source
@@ -138,7 +138,7 @@ def test_uncertain_planes_are_matched_across_the_vertical():
     drawn = np.array(
         [[[210.0, 88.0, -11.0], [300.0, 79.0, 178.0]], [[299.0, 81.0, -179.0], [31.0, 88.0, 9.0]]]
     )
-    away = result._matched(drawn, best)
+    away = posterior.matched(drawn, best)
     assert np.abs(away).max() < 4.0
 
 
