@@ -87,7 +87,7 @@ def transpose(typing: Any, rows: Any, at: Any, out: Any, to: Any, stride: Any) -
 
 @intrinsic
 def write_line(typing: Any, numbers: Any, at: Any, out: Any, to: Any) -> Any:
-    """Copy `LINE` bytes from element `at` to element `to` of `out`, which begins a cache line, past the caches.
+    """Copy `LINE` bytes from element `at` to element `to` of `out`, which begins a line, past the caches.
 
     Memory is not read first, as it is for an ordinary store. `fence` orders such stores before what follows.
     """

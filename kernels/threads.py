@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Any
 
 import numba
 
@@ -23,3 +26,39 @@ def executor(threads: int) -> ThreadPoolExecutor:
     if _pool is None or _pool_owner != owner:
         _pool, _pool_owner = ThreadPoolExecutor(threads, thread_name_prefix="dislok"), owner
     return _pool
+
+
+def share(work: Callable[..., None], jobs: Iterable[tuple], threads: int, give_up: Callable[[], Any]) -> None:
+    """Call ``work(*job)`` for every job, in the caller's thread and in `threads` - 1 others.
+
+    When one fails or the caller is interrupted, `give_up` is called, which should end those that run; the
+    error comes when they have ended, so that nothing writes into arrays of a call that is over.
+    """
+    left = deque(jobs)
+
+    def end() -> None:
+        left.clear()
+        give_up()
+
+    def take() -> None:
+        try:
+            while True:
+                try:
+                    job = left.popleft()
+                except IndexError:
+                    return
+                work(*job)
+        except BaseException:
+            end()
+            raise
+
+    futures = [executor(threads - 1).submit(take) for _ in range(min(threads, len(left)) - 1)]
+    try:
+        take()
+        wait(futures)
+    except BaseException:
+        end()
+        wait(futures)
+        raise
+    for future in futures:
+        future.result()

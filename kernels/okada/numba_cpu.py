@@ -20,7 +20,7 @@ from numba import from_dtype, types
 from dislok.kernels.cpu import address, kernel
 from dislok.kernels.lanes import LANES, accumulate, load, store
 from dislok.kernels.scalar import number, scalar, value
-from dislok.kernels.threads import default_threads, executor
+from dislok.kernels.threads import default_threads, share
 
 from .blocks import CHUNK, EXTRA, FAR, FINISH, FRAME, PAIR_ROWS, ROOM, run
 from .pair import (
@@ -407,7 +407,7 @@ SERIAL = 4096
 PIECE = 1 << 15
 
 # Results of more bytes are written past the caches.
-CACHED = 1 << 20
+CACHED = 1 << 22
 
 # What `run` takes: see there.
 SINKS = 3
@@ -474,6 +474,10 @@ class Problem:
             if missing >= 0:
                 code[missing] = code_for(missing, operation, self.surface, from_dtype(self.dtype))
 
+    def stop(self) -> None:
+        """Let `evaluate` end early."""
+        self.stopped = True
+
     def parts(self, threads: int) -> list[list[Part]]:
         """Parts of the work, in groups by sources; two parts of a group share no observer."""
         n, m = len(self.obs), len(self.table)
@@ -525,20 +529,8 @@ def _launch(
     jobs = [
         (group, k, part) for group, parts in enumerate(problem.parts(threads)) for k, part in enumerate(parts)
     ]
-    if not problem.pairs:
-        return
-    if threads == 1 or len(jobs) == 1:
-        for job in jobs:
-            evaluate(*job)
-        return
-    futures = [executor(threads).submit(evaluate, *job) for job in jobs]
-    try:
-        for future in futures:
-            future.result()
-    finally:
-        problem.stopped = True
-        for future in futures:
-            future.cancel()
+    if problem.pairs:
+        share(evaluate, jobs, threads, problem.stop)
 
 
 def sink(out: np.ndarray, index: Any, to: Any, by_observer: int, by_source: int, add: bool = True) -> Sink:
@@ -547,8 +539,8 @@ def sink(out: np.ndarray, index: Any, to: Any, by_observer: int, by_source: int,
     `out` must be C-contiguous. What the caches can't hold goes past them.
     """
     index, to = _whole(index), _whole(to)
-    side_by_side = np.array_equal(to, np.arange(by_observer)) and out.ctypes.data % out.itemsize == 0
-    streamed = out.nbytes > CACHED and side_by_side and not add
+    streamed = out.nbytes > CACHED and not add and out.ctypes.data % out.itemsize == 0
+    streamed = streamed and np.array_equal(to, np.arange(by_observer))
     return out.reshape(-1), index, to, by_observer, by_source, add, streamed
 
 
