@@ -1,144 +1,323 @@
-"""Seismograms and static offsets of torch tensors: what differentiates them.
+"""Seismograms and static offsets of torch tensors: what differentiates them, backward and forward.
 
-Only first derivatives: the kernels are recomputed in the backward pass, and asking for a derivative of that
-raises. Results live on the CPU in float64.
+Motion is linear in moment and force. Its derivatives are products with kernels, which are recomputed when
+they are needed; the kernels of moment and force can themselves be differentiated with the place and the time
+of the source, and those of the place with moment and force, from the location kernels of the elementary
+sources. Other second derivatives are not known, and asking for them raises. Results are float64, on the
+device of the source.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch.autograd.function import once_differentiable
+from torch import Tensor
 
 from dislok import propagator
 from dislok.layers import PROPERTIES, LayeredModel
 
-SOURCE = propagator.PointSource._fields
+PLACE = ("x", "y", "depth", "time")
+NAMES = (*PLACE, "moment", "force", *PROPERTIES)
+# What multiplies the derivatives of one kind: sources, properties of layers.
+_GROUPS = {"moment": ("moment",), "force": ("force",), "location": PLACE, "layers": PROPERTIES}
 
 
 class Call(NamedTuple):
     """What is not differentiated; `record` is (dt, n), or () for static offsets."""
 
     model: LayeredModel
-    source: Any
     stations: Any
     record: tuple
     keywords: dict[str, Any]
 
-    def kernels(self, model: LayeredModel, source: Any, **wanted: bool) -> propagator.Kernels:
-        """Kernels of this call."""
+    def kernels(self, tensors: Sequence[Tensor | None], wanted: set[str]) -> dict[str, Tensor]:
+        """Kernels by the name of their group, "layers" with one axis for all of them; "motion" as well."""
+        model, source = self._plain(tensors)
+        groups = {name: name in wanted for name in ("moment", "force", "location")}
         function: Any = propagator.kernels if self.record else propagator.static_kernels
-        return function(model, source, self.stations, *self.record, **self.keywords, **wanted)
+        made = function(model, source, self.stations, *self.record, **self.keywords, **groups)
+        found = {name: getattr(made, name) for name, asked in groups.items() if asked}
+        found["motion"] = made.seismogram
+        asked = [name in wanted for name in PROPERTIES]
+        if any(asked):
+            rows = np.repeat(np.array(asked)[:, None], len(model.layers().vp), axis=1)
+            function = propagator.layer_kernels if self.record else propagator.static_layer_kernels
+            keywords = {name: value for name, value in self.keywords.items() if name != "backend"}
+            layers = function(model, source, self.stations, *self.record, **keywords, wanted=rows)
+            at = source.depth.ndim + 1
+            found["layers"] = layers.reshape(*layers.shape[:at], -1, *layers.shape[at + 2 :])
+        return {name: torch.as_tensor(value) for name, value in found.items()}
 
-    def layer_kernels(self, model: LayeredModel, source: Any, wanted: np.ndarray) -> np.ndarray:
-        """Derivatives with the layers' properties."""
-        function: Any = propagator.layer_kernels if self.record else propagator.static_layer_kernels
-        return function(model, source, self.stations, *self.record, **self.keywords, wanted=wanted)
+    def elementary(self, tensors: Sequence[Tensor | None], group: str) -> Tensor:
+        """Location kernels of unit moments or forces: S + (n_stations, element, 4, 3[, n])."""
+        model, source = self._plain(tensors)
+        count = 6 if group == "moment" else 3
+        units = (torch if isinstance(source.depth, Tensor) else np).eye(count)
+        if isinstance(units, Tensor):
+            units = units.to(source.depth)
+        x, y, depth, time = (getattr(source, name)[..., None] + 0.0 * units[0] for name in PLACE)
+        strength = {group: units + 0.0 * depth[..., None], "moment" if group == "force" else "force": None}
+        each = propagator.PointSource(x, y, depth, time=time, **strength)
+        function: Any = propagator.kernels if self.record else propagator.static_kernels
+        made = function(model, each, self.stations, *self.record, **self.keywords, moment=False)
+        axis = source.depth.ndim
+        return torch.as_tensor(made.location).movedim(axis, axis + 1)
+
+    def _plain(self, tensors: Sequence[Tensor | None]) -> tuple[LayeredModel, Any]:
+        """Model and source without gradients: NumPy arrays of tensors on the CPU."""
+        plain = [None if t is None else t.detach() for t in tensors]
+        given = {
+            name: t.numpy() if t is not None and t.device.type == "cpu" else t
+            for name, t in zip(NAMES, plain, strict=True)
+        }
+        lossy = (self.model.qp, self.model.qs, self.model.reference_frequency)
+        thickness, vp, vs, rho = (given.pop(name) for name in PROPERTIES)
+        return LayeredModel(thickness, vp, vs, rho, *lossy), propagator.PointSource(**given)
 
 
-def _differentiable(model: Any, source: Any, stations: Any, record: tuple, keywords: dict) -> torch.Tensor:
+def _differentiable(model: Any, source: Any, stations: Any, record: tuple, keywords: dict) -> Tensor:
     """The result as a tensor that knows its derivatives."""
-    values = [*source, *(getattr(model, name) for name in PROPERTIES)]
-    for name, value in zip((*SOURCE, *PROPERTIES), values, strict=True):
-        if isinstance(value, torch.Tensor) and (value.is_cuda or not value.is_floating_point()):
-            raise TypeError(
-                f"{name} must be a floating-point tensor on the CPU, got {value.dtype} on {value.device}"
-            )
-    tensors = [value if isinstance(value, torch.Tensor) else None for value in values]
-    return _Motion.apply(Call(model, source, stations, record, keywords), *tensors)
+    fields = source._asdict()
+    given = fields | {name: getattr(model, name) for name in PROPERTIES}
+    for name, value in given.items():
+        if isinstance(value, Tensor) and not value.is_floating_point():
+            raise TypeError(f"{name} must be a floating-point tensor, got {value.dtype}")
+    devices = {name: v.device for name, v in fields.items() if isinstance(v, Tensor)}
+    device = next(iter(devices.values()), torch.device("cpu"))
+    for name, value in given.items():
+        where = device if name in fields else torch.device("cpu")
+        if isinstance(value, Tensor) and value.device != where:
+            raise TypeError(f"{name} must be a tensor on {where}, got one on {value.device}")
+
+    def tensor(name: str) -> Any:
+        where = device if name in fields else torch.device("cpu")
+        return (
+            None if given[name] is None else torch.as_tensor(given[name], device=where, dtype=torch.float64)
+        )
+
+    tensors = _in_one_shape({name: tensor(name) for name in NAMES})
+    return _Motion.apply(Call(model, stations, record, keywords), *tensors)
 
 
 # Dynamo would trace into the kernels' Python.
 differentiable: Any = torch.compiler.disable(_differentiable)
 
 
-def _plain(call: Call, tensors: Any) -> tuple[LayeredModel, Any]:
-    """Model and source with NumPy arrays in place of tensors."""
-    arrays = [None if t is None else t.detach().numpy().astype(np.float64) for t in tensors]
-    source = [old if new is None else new for old, new in zip(call.source, arrays, strict=False)]
-    properties = [
-        getattr(call.model, name) if new is None else new
-        for name, new in zip(PROPERTIES, arrays[len(SOURCE) :], strict=True)
-    ]
-    thickness, vp, vs, rho = properties
-    lossy = (call.model.qp, call.model.qs, call.model.reference_frequency)
-    return LayeredModel(thickness, vp, vs, rho, *lossy), propagator.PointSource(*source)
+def _in_one_shape(tensors: dict[str, Any]) -> list[Any]:
+    """Place and time in the shape S of the sources, moments as six numbers; in the order of `NAMES`."""
+    try:
+        place = dict(zip(PLACE, torch.broadcast_tensors(*(tensors[name] for name in PLACE)), strict=True))
+    except RuntimeError:
+        return list(tensors.values())  # what does not fit is named by the checks of the kernels
+    moment = tensors["moment"]
+    if moment is not None and moment.shape[-2:] == (3, 3):
+        # the kernels read one triangle: half of a gradient goes to each element of a pair
+        even = 0.5 * (moment + moment.transpose(-1, -2))
+        if torch.allclose(even.detach(), moment.detach(), rtol=1e-9, atol=0.0):
+            parts = [even[..., i, j] for i, j in ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))]
+            moment = torch.stack(parts, -1)
+    given = tensors | place | {"moment": moment}
+    shape = place["depth"].shape
+    for name, count in (("moment", 6), ("force", 3)):
+        if given[name] is not None and given[name].shape == (count,):
+            given[name] = given[name].expand(*shape, count)
+    return list(given.values())
 
 
 class _Motion(torch.autograd.Function):
-    """Motion as a function of the source's fields and the layers' properties."""
+    """Motion as a function of `NAMES`."""
 
     @staticmethod
-    def forward(call: Call, *tensors: Any) -> torch.Tensor:
-        model, source = _plain(call, tensors)
-        return torch.from_numpy(call.kernels(model, source, moment=False, location=False).seismogram)
+    def forward(call: Call, *tensors: Any) -> Tensor:
+        return call.kernels(tensors, set())["motion"]
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
-        call, *tensors = inputs
-        ctx.call, ctx.given = call, [t is not None for t in tensors]
-        ctx.save_for_backward(*(t for t in tensors if t is not None))
+        _remember(ctx, inputs)
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: torch.Tensor) -> Any:  # pyright: ignore
-        saved = iter(ctx.saved_tensors)
-        tensors = [next(saved) if given else None for given in ctx.given]
-        needed = dict(zip((*SOURCE, *PROPERTIES), ctx.needs_input_grad[1:], strict=True))
-        slopes = _gradients(ctx.call, tensors, grad.numpy(), needed)
-        shaped = [
-            None if slope is None or t is None else _reduced(torch.from_numpy(slope), t)
-            for slope, t in zip(slopes, tensors, strict=True)
-        ]
-        return (None, *shaped)
+    def backward(ctx: Any, grad: Tensor) -> Any:  # pyright: ignore
+        kernels, tensors = _kernels(ctx, ctx.needs_input_grad[1:])
+        axes = "sct"[: 2 + len(ctx.call.record) // 2]
+        found: dict[str, Tensor] = {}
+        for group, kernel in kernels.items():
+            slope = torch.einsum(f"...{axes},...sp{axes[1:]}->...p", grad, kernel.to(grad.device))
+            if group == "layers":
+                total = slope.reshape(-1, len(PROPERTIES), slope.shape[-1] // len(PROPERTIES)).sum(0)
+                found |= dict(zip(PROPERTIES, total.cpu().unbind(0), strict=True))
+            elif group == "location":
+                found |= dict(zip(PLACE, slope.unbind(-1), strict=True))
+            else:
+                found[group] = slope
+        wanted = zip(NAMES, tensors, ctx.needs_input_grad[1:], strict=True)
+        return (None, *(found[name] if asked and t is not None else None for name, t, asked in wanted))
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Tensor:
+        tangents = tangents[1:]
+        kernels, tensors = _kernels(ctx, [t is not None for t in tangents])
+        named = {n: t for n, t in zip(NAMES, tangents, strict=True) if t is not None}
+        like = dict(zip(NAMES, tensors, strict=True))
+        total: Any = 0.0
+        for group, kernel in kernels.items():
+            parts = [named.get(name, torch.zeros_like(like[name])) for name in _GROUPS[group]]
+            along = parts[0] if len(parts) == 1 else torch.stack(parts, -1)
+            if group == "layers":
+                along = along.transpose(-1, -2).reshape(-1)
+            axes = "sct"[: 2 + len(ctx.call.record) // 2]
+            operand = "p" if group == "layers" else "...p"
+            total = total + torch.einsum(
+                f"...sp{axes[1:]},{operand}->...{axes}", kernel, along.to(kernel.device)
+            )
+        return total
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, call: Call, *tensors: Any) -> tuple[Tensor, int]:
+        return _one_by_one(_Motion, info, in_dims, call, tensors), 0
 
 
-def _gradients(
-    call: Call, tensors: Any, grad: np.ndarray, needed: dict[str, bool]
-) -> list[np.ndarray | None]:
-    """Gradients with respect to every field and property, in the shapes that the kernels have."""
-    model, source = _plain(call, tensors)
-    place = any(needed[name] for name in ("x", "y", "depth", "time"))
-    kernels = call.kernels(model, source, moment=needed["moment"], force=needed["force"], location=place)
-    record = 1 if call.record else 0
-    sources = grad.ndim - 2 - record
-    # sum over stations, components and samples: all axes of `grad` behind those of the sources
-    letters = "sct"[: 2 + record]
-
-    def contracted(kernel: np.ndarray) -> np.ndarray:
-        return np.einsum(f"...{letters},...sp{letters[1:]}->...p", grad, kernel)
-
-    result: dict[str, np.ndarray | None] = dict.fromkeys((*SOURCE, *PROPERTIES))
-    if needed["moment"]:
-        result["moment"] = contracted(kernels.moment)
-    if needed["force"]:
-        result["force"] = contracted(kernels.force)
-    if place:
-        slopes = contracted(kernels.location)
-        result |= {name: slopes[..., i] for i, name in enumerate(("x", "y", "depth", "time"))}
-    wanted = np.array([[needed[name]] * len(model.layers().vp) for name in PROPERTIES])
-    if wanted.any():
-        by_layer = call.layer_kernels(model, source, wanted)
-        flat = by_layer.reshape(*by_layer.shape[: sources + 1], -1, *by_layer.shape[sources + 3 :])
-        summed = contracted(flat).reshape(-1, 4, wanted.shape[1]).sum(axis=0)
-        result |= {name: summed[i] for i, name in enumerate(PROPERTIES)}
-    return list(result.values())
+def _remember(ctx: Any, inputs: Any) -> None:
+    """Keep the call and its tensors for both modes."""
+    call, *tensors = inputs
+    ctx.call, ctx.given = call, [t is not None for t in tensors]
+    kept = [t for t in tensors if t is not None]
+    ctx.save_for_backward(*kept)
+    ctx.save_for_forward(*kept)
 
 
-def _reduced(slope: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    """A gradient summed over the axes along which the input was broadcast."""
-    if like.shape[-2:] == (3, 3) and slope.shape[-1:] == (6,):
-        slope = _as_matrix(slope)
-    return slope.sum_to_size(like.shape).to(like.dtype)
+def _recalled(ctx: Any) -> list[Any]:
+    saved = iter(ctx.saved_tensors)
+    return [next(saved) if given else None for given in ctx.given]
 
 
-def _as_matrix(slope: torch.Tensor) -> torch.Tensor:
-    """Gradient with the nine elements of a moment tensor, of which each off-diagonal pair is one number.
+def _kernels(ctx: Any, asked: Sequence[bool]) -> tuple[dict[str, Tensor], list[Any]]:
+    """Kernels with respect to what is asked, which know their own derivatives; and the tensors."""
+    tensors = _recalled(ctx)
+    names = {n for n, yes, t in zip(NAMES, asked, tensors, strict=True) if yes and t is not None}
+    groups = [group for group, members in _GROUPS.items() if names & set(members)]
+    wanted = names & set(PROPERTIES) | set(groups)
+    made = _Kernels.apply(ctx.call, tuple(groups), frozenset(wanted), *tensors)
+    return dict(zip(groups, made, strict=True)), tensors
 
-    The kernels read the upper triangle; half of the gradient goes to each element of a pair.
-    """
-    xx, yy, zz, xy, xz, yz = slope.unbind(-1)
-    rows = [(xx, xy / 2, xz / 2), (xy / 2, yy, yz / 2), (xz / 2, yz / 2, zz)]
-    return torch.stack([torch.stack(row, -1) for row in rows], -2)
+
+class _Kernels(torch.autograd.Function):
+    """The kernels of some groups as functions of `NAMES`."""
+
+    @staticmethod
+    def forward(call: Call, groups: tuple[str, ...], wanted: frozenset[str], *tensors: Any) -> tuple:
+        made = call.kernels(tensors, set(wanted))
+        return tuple(made[group] for group in groups)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        call, groups, _, *tensors = inputs
+        ctx.groups = groups
+        ctx.set_materialize_grads(False)
+        _remember(ctx, (call, *tensors))
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:  # pyright: ignore
+        tensors = _recalled(ctx)
+        given = {g: v for g, v in zip(ctx.groups, grads, strict=True) if v is not None}
+        asked = [n for n, yes in zip(NAMES, ctx.needs_input_grad[3:], strict=True) if yes]
+        _refuse(given, asked)
+        found: dict[str, Any] = dict.fromkeys(NAMES)
+        axes = "ct"[: 1 + len(ctx.call.record) // 2]
+        for strength in ("moment", "force"):
+            place = strength in given and set(asked) & set(PLACE)
+            if not place and not ("location" in given and strength in asked):
+                continue
+            unit = _Elementary.apply(ctx.call, strength, *tensors)
+            if place:
+                slopes = torch.einsum(f"...sep{axes},...se{axes}->...p", unit, given[strength]).unbind(-1)
+                for name, slope in zip(PLACE, slopes, strict=True):
+                    found[name] = slope if found[name] is None else found[name] + slope
+            if "location" in given and strength in asked:
+                found[strength] = torch.einsum(f"...sep{axes},...sp{axes}->...e", unit, given["location"])
+        return (None, None, None, *(found[n] if n in asked else None for n in NAMES))
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Any:
+        tensors = dict(zip(NAMES, _recalled(ctx), strict=True))
+        along = {n: t for n, t in zip(NAMES, tangents[3:], strict=True) if t is not None}
+        _refuse(dict.fromkeys(ctx.groups), list(along))
+        axes = "ct"[: 1 + len(ctx.call.record) // 2]
+        place = [along.get(n, torch.zeros_like(tensors[n])) for n in PLACE]
+        units = {
+            g: _Elementary.apply(ctx.call, g, *tensors.values())
+            for g in ("moment", "force")
+            if tensors[g] is not None
+        }
+        result = []
+        for group in ctx.groups:
+            if group == "location":
+                terms = [
+                    torch.einsum(f"...sep{axes},...e->...sp{axes}", units[g], along[g])
+                    for g in units
+                    if g in along
+                ]
+                result.append(sum(terms[1:], terms[0]) if terms else None)
+            else:
+                result.append(
+                    torch.einsum(f"...sep{axes},...p->...se{axes}", units[group], torch.stack(place, -1))
+                )
+        return tuple(result)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, call: Call, groups: Any, wanted: Any, *tensors: Any) -> tuple:
+        made = _each(info, in_dims[3:], tensors, lambda *one: _Kernels.apply(call, groups, wanted, *one))
+        return tuple(torch.stack(each) for each in zip(*made, strict=True)), (0,) * len(groups)
+
+
+def _refuse(groups: dict[str, Any], asked: Sequence[str]) -> None:
+    """Raise an error for second derivatives that are not known."""
+    unknown = set(asked) & set(PROPERTIES)
+    if "location" in groups:
+        unknown |= set(asked) & set(PLACE)
+    if "layers" in groups:
+        unknown |= set(asked)
+    if unknown:
+        raise NotImplementedError(
+            "second derivatives of seismograms and static offsets are known for moment and force with x, y,"
+            f" depth and time, not for {', '.join(groups)} with {', '.join(sorted(unknown))}"
+        )
+
+
+class _Elementary(torch.autograd.Function):
+    """Location kernels of unit moments or forces; third derivatives are not known."""
+
+    @staticmethod
+    def forward(call: Call, group: str, *tensors: Any) -> Tensor:
+        return call.elementary(tensors, group)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:  # pyright: ignore
+        raise NotImplementedError("third derivatives of seismograms and static offsets are not known")
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Any:
+        raise NotImplementedError("third derivatives of seismograms and static offsets are not known")
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, call: Call, group: str, *tensors: Any) -> tuple[Tensor, int]:
+        made = _each(info, in_dims[2:], tensors, lambda *one: _Elementary.apply(call, group, *one))
+        return torch.stack(made), 0
+
+
+def _one_by_one(function: Any, info: Any, in_dims: Any, call: Call, tensors: Any) -> Tensor:
+    return torch.stack(_each(info, in_dims[1:], tensors, lambda *one: function.apply(call, *one)))
+
+
+def _each(info: Any, dims: Any, tensors: Any, function: Any) -> list[Any]:
+    """A function of every element of a batch."""
+    return [
+        function(*(t if d is None else t.select(d, i) for t, d in zip(tensors, dims, strict=True)))
+        for i in range(info.batch_size)
+    ]

@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 
 from dislok import propagator
-from dislok.kernels.propagator import integrals, plan, timeseries
+from dislok.kernels.propagator import integrals, timeseries
 from dislok.kernels.propagator.stack import build
 from dislok.layers import PROPERTIES, LayeredModel
+from dislok.motion import Problem, Recipe, Wanted, combined
 
 __all__ = ["GreensTable", "greens_table"]
 
@@ -78,15 +79,13 @@ class GreensTable:
         ValueError
             If a distance or depth lies outside of the table.
         """
-        problem = propagator._problem(LayeredModel([np.inf], [2.0], [1.0], [1.0]), source, stations, False)
+        wanted = Wanted(moment=moment, location=location)
+        problem = propagator.checked(LayeredModel([np.inf], [2.0], [1.0], [1.0]), source, stations, wanted)
         self._check(problem, stations)
-        if location:
-            propagator._need_strength(problem, "location kernels need")
         values = np.stack(
             [self._interpolated(d, r) for d, r in zip(problem.depth, problem.ray.distance, strict=True)]
         )
-        everything = np.arange(len(problem.depth))
-        motion = propagator._motion(problem, everything, values, moment, False, location)
+        motion = combined(problem, problem.everything, values, wanted)
         place = motion.place
         if place is not None:
             rate = _rate(motion.seismogram, float(self.times[1] - self.times[0]))
@@ -97,7 +96,9 @@ class GreensTable:
         ]
         return propagator.Kernels._make([self.times, *fields, None, self.accuracy + self.error])
 
-    def _check(self, problem: Any, stations: Any) -> None:
+    def _check(self, problem: Problem, stations: Any) -> None:
+        if problem.engine.space is not None:
+            raise ValueError("a table is on the CPU, but the inputs are CUDA arrays")
         if np.any(problem.time != 0.0):
             raise ValueError("a table has no time shifts: source.time must be 0")
         if stations.depth is not None and stations.depth != self.receiver:
@@ -205,12 +206,12 @@ def greens_table(
     nodes = _both_sides(depths, model.interfaces)
     moment = np.ones(6)
     places = propagator.Stations(distances, np.zeros_like(distances), receiver)
-    problem = propagator._problem(model, propagator.PointSource(0.0, 0.0, nodes, moment), places, False)
-    recipe, factor, _ = propagator._recipe(problem, dt, n, start, stf, lowpass, quantity, accuracy)
-    rows = np.stack([_records(problem, recipe, factor, depth, distances) for depth in nodes])
+    problem = propagator.checked(model, propagator.PointSource(0.0, 0.0, nodes, moment), places, Wanted())
+    recipe = propagator.recipe_of(problem, dt, n, start, stf, lowpass, quantity, accuracy)
+    rows = _records(problem, recipe, nodes, distances)
     times = start + dt * np.arange(n)
-    table = GreensTable(rows, distances, nodes, times, receiver, recipe.error, np.nan)
-    error = _trial(table, problem, recipe, factor)
+    table = GreensTable(rows, distances, nodes, times, receiver, recipe.plan.error, np.nan)
+    error = _trial(table, problem, recipe)
     if error > interpolation:
         raise ValueError(
             f"interpolation between these nodes has errors up to {error:.2g}, more than {interpolation:g}:"
@@ -219,7 +220,7 @@ def greens_table(
     attributes = {
         "dislok_table": _VERSION,
         "receiver": receiver,
-        "accuracy": recipe.error,
+        "accuracy": recipe.plan.error,
         "error": error,
         "quantity": quantity,
         "lowpass": None if lowpass is None else list(lowpass),
@@ -233,30 +234,39 @@ def greens_table(
     return GreensTable.open(path)
 
 
-def _records(
-    problem: Any, recipe: plan.Plan, factor: np.ndarray, depth: float, distances: np.ndarray
-) -> np.ndarray:
-    """Records at one depth: (distances, J or J', value or depth derivative, columns, n)."""
-    nearest = np.maximum(distances, 1e-6 * abs(depth - problem.receiver))
-    paths = build(problem.layers, problem.receiver, np.array([depth]))
-    tables = [integrals.bessel_tables(recipe.grid, nearest)]
-    spectra = integrals.integrate(problem.layers, paths, recipe.omega, recipe.grid, tables)[:, :, :, 0]
-    return timeseries.records(spectra * factor, recipe.matrix).transpose(3, 1, 2, 0, 4)
+def _records(problem: Problem, recipe: Recipe, depths: np.ndarray, distances: np.ndarray) -> np.ndarray:
+    """Records (depths, distances, J or J', value or depth derivative, columns, n).
+
+    Depths on one side of the receiver go through one sweep, in pieces that fit into memory.
+    """
+    many = max(1, problem.engine.held // (len(distances) * len(recipe.plan.omega) * 40))
+    sides = np.split(depths, [int(np.searchsorted(depths, problem.receiver))])
+    pieces = [side[i : i + many] for side in sides for i in range(0, len(side), many)]
+    return np.concatenate([_sweep(problem, recipe, piece, distances) for piece in pieces])
 
 
-def _trial(table: GreensTable, problem: Any, recipe: plan.Plan, factor: np.ndarray) -> float:
+def _sweep(problem: Problem, recipe: Recipe, depths: np.ndarray, distances: np.ndarray) -> np.ndarray:
+    grid, omega = recipe.plan.grid, recipe.plan.omega
+    nearest = np.maximum(distances, 1e-6 * np.abs(depths - problem.receiver).min())
+    paths = build(problem.layers, problem.receiver, depths)
+    spectra = integrals.integrate(
+        problem.layers, paths, omega, grid, integrals.bessel_tables(grid, nearest[None])
+    )
+    return timeseries.records(
+        np.ascontiguousarray(spectra.transpose(3, 4, 1, 2, 0, 5)) * recipe.factor, recipe.plan.matrix
+    )
+
+
+def _trial(table: GreensTable, problem: Problem, recipe: Recipe) -> float:
     """Largest error of interpolation at places in the middle of cells, spread over the table."""
-    worst = 0.0
-    cells = [i for i in range(len(table.depths) - 1) if table.depths[i + 1] - table.depths[i] > 2.0 * _NUDGE]
-    chosen = np.unique(np.linspace(0, len(cells) - 1, min(_TRIALS, len(cells))).astype(int))
+    cells = np.flatnonzero(np.diff(table.depths) > 2.0 * _NUDGE)
+    cells = cells[np.unique(np.linspace(0, len(cells) - 1, min(_TRIALS, len(cells))).astype(int))]
+    depths = 0.5 * (table.depths[cells] + table.depths[cells + 1])
     middles = 0.5 * (table.distances[1:] + table.distances[:-1])
-    for cell in (cells[c] for c in chosen):
-        depth = float(0.5 * (table.depths[cell] + table.depths[cell + 1]))
-        truth = _records(problem, recipe, factor, depth, middles)[:, 0, 0]
-        got = table._interpolated(depth, middles)[:, :, 0, 0]
-        error = np.sqrt(np.mean((got - truth) ** 2, axis=-1)).max(axis=1)
-        worst = max(worst, float((error / np.sqrt(np.mean(truth**2, axis=-1)).max(axis=1)).max()))
-    return worst
+    truth = _records(problem, recipe, depths, middles)[:, :, 0, 0]
+    got = np.stack([table._interpolated(depth, middles)[:, :, 0, 0] for depth in depths])
+    error = np.sqrt(np.mean((got - truth) ** 2, axis=-1)).max(axis=-1)
+    return float((error / np.sqrt(np.mean(truth**2, axis=-1)).max(axis=-1)).max())
 
 
 def _nodes(name: str, values: Any) -> np.ndarray:

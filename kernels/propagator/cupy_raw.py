@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from .integrals import FORCE_COLUMNS, Grid, names
-from .pair import COLUMNS, PLACE
+from dislok.kernels.lanes import LANES
+
+from .integrals import Grid, kept_columns, names
 from .stack import Layers, Paths
-from .sums import places_by_row, sums
+from .sums import inputs, sums
 
 __all__ = ["arguments", "integrate", "shaped", "sums"]
 
@@ -28,26 +29,18 @@ def arguments(
     layers: Layers, paths: Paths, omega: np.ndarray, grid: Grid, force: bool, to_device: Callable[[Any], Any]
 ) -> list[Any]:
     """Arguments of the kernel, the last of which is the array that it fills."""
-    places = places_by_row(layers, paths, omega)
-    kept = len(COLUMNS) - (0 if force else len(FORCE_COLUMNS))
     tasks = len(grid.k) * len(omega) * len(paths.sources)
     return [
         len(grid.k),
         len(omega),
         len(paths.sources),
-        to_device(grid.k),
-        to_device(grid.counts.astype(np.int64)),
-        to_device(places),
-        places.size // (len(PLACE) * len(omega)),
-        to_device(paths.ends.astype(np.int64)),
-        to_device(paths.carried),
+        -(-len(paths.layer) // LANES) * LANES,
         len(paths.carried),
-        to_device(paths.other),
         len(paths.other),
-        to_device(paths.sources.astype(np.int64)),
+        *map(to_device, inputs(layers, paths, omega, grid)),
         float(paths.sign),
         int(force),
-        to_device(np.zeros(4 * kept * tasks)),
+        to_device(np.zeros(4 * len(kept_columns(force)) * tasks)),
     ]
 
 

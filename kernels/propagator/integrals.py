@@ -6,47 +6,44 @@ which is its derivative with the distance r. The Bessel functions are tabulated 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import j0, j1
+import scipy.special
 
 from dislok.kernels.threads import default_threads, executor
 
 from .numba_cpu import sweep
 from .pair import COLUMNS, ELASTIC, GROUPS, LOSSY, STATIC
+from .reach import Grid, reach
 from .stack import Layers, Paths, table, table_along
 
 FORCE_COLUMNS = tuple(name for name in COLUMNS if "F" in name)
+# OpenBLAS shares larger products among threads, each of which would wait for those of the other frequencies.
+_UNTHREADED = 1 << 18
 # J_m(x) = (x/2)^m / m! times the sum of (-x²/4)^n m! / (n! (n + m)!)
 SERIES_BELOW = 1.0
 
 
-class Grid(NamedTuple):
-    """Wavenumbers (rad/km, n a multiple of `LANES`), weights of the quadrature, and how many of them each
-    frequency needs (multiples of `LANES`)."""
-
-    k: np.ndarray
-    weights: np.ndarray
-    counts: np.ndarray
-
-
-def bessel(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """J_m(x) and J_m'(x) for m = 0 to 3; arrays (4, ...)."""
-    safe = np.where(x > 0.0, x, 1.0)
-    first, second = j0(x), j1(x)
+def bessel(x: Any, xp: Any = np, special: Any = scipy.special) -> tuple[Any, Any]:
+    """J_m(x) and J_m'(x) for m = 0 to 3; arrays (4, ...). `xp` is NumPy or CuPy, `special` its functions."""
+    safe = xp.where(x > 0.0, x, 1.0)
+    first, second = special.j0(x), special.j1(x)
     third = 2.0 * second / safe - first
     fourth = 4.0 * third / safe - second
     small = x < SERIES_BELOW
-    if small.any():
+    if xp is not np:  # whose values are not looked at
+        near = xp.minimum(x, SERIES_BELOW)
+        third, fourth = xp.where(small, _series(near, 2), third), xp.where(small, _series(near, 3), fourth)
+    elif small.any():
         third[small], fourth[small] = _series(x[small], 2), _series(x[small], 3)
-    values = np.stack([first, second, third, fourth])
+    values = xp.stack([first, second, third, fourth])
     slopes = [-second, 0.5 * (first - third), 0.5 * (second - fourth), third - 3.0 * fourth / safe]
-    return values, np.stack(slopes)
+    return values, xp.stack(slopes)
 
 
-def _series(x: np.ndarray, m: int) -> np.ndarray:
+def _series(x: Any, m: int) -> Any:
     """J_m(x) for small x, without the cancellation of the recurrence."""
     z = -0.25 * x * x
     term = (0.5 * x) ** m / (2.0 if m == 2 else 6.0)
@@ -57,11 +54,12 @@ def _series(x: np.ndarray, m: int) -> np.ndarray:
     return total
 
 
-def bessel_tables(grid: Grid, distances: np.ndarray) -> np.ndarray:
-    """Weights times Bessel functions: (order 0 to 3, J or J', distance, wavenumber)."""
-    values, slopes = bessel(np.outer(distances, grid.k))
-    weights = grid.weights * grid.k / (2.0 * np.pi)
-    return np.stack([values * weights, slopes * (weights * grid.k)], axis=1)
+def bessel_tables(grid: Grid, distances: np.ndarray, xp: Any = np, special: Any = scipy.special) -> Any:
+    """Weights times Bessel functions of distances (..., d): (..., order 0 to 3, J or J', d, wavenumber)."""
+    k, weights = xp.asarray(grid.k), xp.asarray(grid.weights * grid.k / (2.0 * np.pi))
+    values, slopes = bessel(xp.asarray(distances)[..., None] * k, xp, special)
+    tables = xp.stack([values * weights, slopes * (weights * k)], axis=-3)
+    return xp.moveaxis(tables, 0, -4)
 
 
 def names(force: bool, moment: bool = True) -> list[tuple[int, str]]:
@@ -77,12 +75,48 @@ def kind_of(layers: Layers, omega: np.ndarray) -> int:
     return ELASTIC if layers.qp is None and layers.qs is None else LOSSY
 
 
+def kept_columns(force: bool) -> list[str]:
+    """The columns that a device computes, with those of single forces or without."""
+    return [c for c in COLUMNS if force or c not in FORCE_COLUMNS]
+
+
+class Rows(NamedTuple):
+    """Where a sweep's results go: those of one order of the Bessel functions lie together, source by source.
+
+    `which`: rows of the kernel's result, in the order of `names`, value or depth derivative, part; `begin`
+    and `stride`: where each begins and how far apart the sources are, in units of the number of wavenumbers;
+    `of_order`: for each order, its columns.
+    """
+
+    which: np.ndarray
+    begin: np.ndarray
+    stride: np.ndarray
+    of_order: dict[int, slice]
+
+
+def rows_of(kind: int, order: int, force: bool, n_sources: int) -> Rows:
+    """The rows that `integrate` asks of a sweep."""
+    columns, width = names(force), 1 if kind == STATIC else 2
+    orders = [m for m, _ in columns]
+    of_order = {m: slice(orders.index(m), orders.index(m) + orders.count(m)) for m in GROUPS}
+    which, begin, stride = [], [], []
+    for number, (m, column) in enumerate(columns):
+        first, count = of_order[m].start, orders.count(m)
+        for part in range(2 * width):
+            deeper, half = divmod(part, width)
+            row = (deeper * len(COLUMNS) + COLUMNS.index(column)) * width + half
+            which.append(row * (1 + order) + order)
+            begin.append(2 * width * (first * n_sources + number - first) + part)
+            stride.append(2 * width * count)
+    return Rows(np.array(which), np.array(begin), np.array(stride), of_order)
+
+
 def integrate(
     layers: Layers,
     paths: Paths,
     omega: np.ndarray,
     grid: Grid,
-    tables: Sequence[np.ndarray],
+    tables: Any,
     *,
     force: bool = False,
     direction: Layers | None = None,
@@ -95,9 +129,8 @@ def integrate(
     omega : array (n_omega,), complex
         All zero (the static limit), or none.
     grid : Grid
-    tables : sequence of arrays
-        `bessel_tables` of the distances of each source, all of one shape (4, 2, n_distances, n); one table
-        serves all sources.
+    tables : array (n_sources or 1, 4, 2, n_distances, n)
+        `bessel_tables` of the distances of each source; one table serves all sources.
     force : bool
         Integrals of single forces as well.
     direction : Layers, optional
@@ -110,29 +143,20 @@ def integrate(
         derivatives along it.
     """
     kind, order = kind_of(layers, omega), 0 if direction is None else 1
-    columns = names(force)
-    width = 1 if kind == STATIC else 2
-    kept = [c for c in COLUMNS if force or c not in FORCE_COLUMNS]
-    # a result row is value or derivative along the direction of: (depth derivative, column, part)
-    wanted = np.array(
-        [
-            ((deeper * len(COLUMNS) + COLUMNS.index(c)) * width + part) * (1 + order) + order
-            for c in kept
-            for deeper in (0, 1)
-            for part in range(width)
-        ]
-    )
     places = (
         table(layers, paths, omega) if direction is None else table_along(layers, direction, paths, omega)
     )
-    run, n_sources, n_distances = sweep(kind, order), len(paths.sources), tables[0].shape[2]
-    result = np.empty((len(omega), len(columns), 2, 2, width, n_sources, n_distances))
-    starts = {m: kept.index(next(c for c in group if c in kept)) for m, group in GROUPS.items()}
-    sizes = {m: sum(c in kept for c in group) for m, group in GROUPS.items()}
+    tables = np.asarray(tables)
+    n_sources, n_distances = len(paths.sources), tables.shape[3]
+    bessels = {m: tables[:, m].reshape(len(tables), 2 * n_distances, -1) for m in GROUPS}
+    run, work = sweep(kind, order), reach(layers, paths, omega, grid)
+    rows, width = rows_of(kind, order, force, n_sources), 1 if kind == STATIC else 2
+    sizes = {m: 2 * width * (of.stop - of.start) for m, of in rows.of_order.items()}
+    totals = {m: np.empty((len(omega), n_sources, 2 * n_distances, size)) for m, size in sizes.items()}
 
     def one(index: int) -> None:
-        n = int(grid.counts[index])
-        values: Any = np.empty((len(wanted), n_sources, n))
+        n, pieces = int(work.counts[index].max()), work.pieces(index)
+        values: Any = np.empty(n_sources * len(rows.which) * n)
         run(
             grid.k[:n],
             places[index],
@@ -141,38 +165,45 @@ def integrate(
             paths.other,
             paths.sources,
             paths.sign,
-            wanted,
+            work.active[index],
+            work.entry[index],
+            rows.which,
+            rows.begin * n,
+            rows.stride * n,
+            work.taper[:, :n].reshape(-1),
             values,
         )
-        values = values.reshape(len(kept), 2 * width, n_sources, n)
         at = 0
-        for m in GROUPS:
-            part = values[starts[m] : starts[m] + sizes[m]]
-            target = result[index, at : at + sizes[m]]
-            at += sizes[m]
-            _sum(tables, m, n, part, target)
+        for m, size in sizes.items():
+            columns = values[at : at + n_sources * size * n].reshape(n_sources, size, n)
+            _sum(bessels[m], columns, pieces, totals[m][index])
+            at += n_sources * size * n
 
     _run(one, len(omega))
-    parts = np.moveaxis(result, 0, -1)
-    total = parts[:, :, :, 0] + (0.0 if width == 1 else 1j * parts[:, :, :, 1])
-    return np.ascontiguousarray(total, dtype=complex)
+    result = np.empty((n_sources, n_distances, len(names(force)), 2, 2, len(omega)), dtype=complex)
+    for m, of in rows.of_order.items():
+        shaped = totals[m].reshape(len(omega), n_sources, 2, n_distances, -1, 2, width)
+        parts = shaped.transpose(6, 1, 3, 4, 2, 5, 0)
+        result[:, :, of].real = parts[0]
+        result[:, :, of].imag = parts[1] if width == 2 else 0.0
+    return result.transpose(2, 3, 4, 0, 1, 5)
 
 
-def _sum(tables: Sequence[np.ndarray], m: int, n: int, part: np.ndarray, target: np.ndarray) -> None:
-    """Products of the Bessel tables of order m with columns (c, 2 x parts, sources, n)."""
-    count, rows, n_sources, _ = part.shape
-    n_distances = tables[0].shape[2]
-    if len(tables) == 1:
-        bessels = tables[0][m, :, :, :n].reshape(2 * n_distances, n)
-        product = bessels @ part.reshape(-1, n).T
-        shaped = product.reshape(2, n_distances, count, 2, rows // 2, n_sources)
-        target[:] = shaped.transpose(2, 0, 3, 4, 5, 1)
-        return
-    for source, each in enumerate(tables):
-        bessels = each[m, :, :, :n].reshape(2 * n_distances, n)
-        product = bessels @ part[:, :, source].reshape(-1, n).T
-        shaped = product.reshape(2, n_distances, count, 2, rows // 2)
-        target[..., source, :] = shaped.transpose(2, 0, 3, 4, 1)
+def _sum(
+    bessels: np.ndarray, columns: np.ndarray, pieces: list[tuple[slice, int, int]], total: np.ndarray
+) -> None:
+    """Bessel tables of one order (n_sources or 1, 2 d, n) times columns (n_sources, c, n), summed over the
+    wavenumbers that each source needs: `total` (n_sources, 2 d, c)."""
+    for those, begin, end in pieces:
+        block = columns[those, :, begin:end].swapaxes(1, 2)
+        tables = bessels[those if len(bessels) > 1 else slice(None), :, begin:end]
+        step = max(_UNTHREADED // block[0].size, 4)
+        for at in range(0, total.shape[1], step):
+            product = tables[:, at : at + step] @ block
+            if begin == 0:  # which all sources need
+                total[:, at : at + step] = product
+            else:
+                total[those, at : at + step] += product
 
 
 def _run(task: Callable[[int], None], count: int) -> None:

@@ -6,7 +6,7 @@
 namespace dislok {
 namespace propagator {
 
-constexpr int PLACE = 13, COLUMNS = 14, FORCES = 5;
+constexpr int PLACE = 13, COLUMNS = 14, BLOCK = 64;
 enum Step { CROSS = 0, RECEIVER = 1, SOURCE = 2 };
 
 /// The state from the receiver's side: minors, the receiver's two solutions, SH, logarithms of scale.
@@ -70,20 +70,22 @@ DISLOK_FN constexpr bool of_force(int column) {
 }  // namespace propagator
 }  // namespace dislok
 
-/// Numbers of wavenumbers n, frequencies and sources; wavenumbers (n); how many of them each frequency needs; the table
-/// of places (frequency, place, number); kind and place of the ends of the carried and the other state; programs, rows
-/// of (step, place or source); places of the sources; direction of the carried state; whether columns of forces are
-/// wanted. `out` has rows of column, value or depth derivative, real or imaginary part; each (source, frequency, n).
+/// Numbers of wavenumbers n, frequencies, sources, places and steps of the two paths; wavenumbers (n); how many of them
+/// each frequency and source needs; tapers (source, n); the table of places (frequency, place, number); kind and place
+/// of the ends of the carried and the other state; paths, rows of (step, place or source); for each frequency and block
+/// of 64 wavenumbers the place and the step at which the other state starts; places of the sources; direction of the
+/// carried state; whether columns of forces are wanted. `out` has rows of column, value or depth derivative, real or
+/// imaginary part; each (source, frequency, n).
 extern "C" __global__ void propagator_columns(
-    long long n, long long n_omega, long long n_sources, const double* k, const long long* counts,
-    const double* places, long long n_places, const long long* ends, const long long* carried_program,
-    long long n_carried, const long long* other_program, long long n_other, const long long* sources, double sign,
-    long long force, double* out) {
+    long long n, long long n_omega, long long n_sources, long long n_places, long long n_carried, long long n_other,
+    const double* k, const long long* counts, const double* taper, const double* places, const long long* ends,
+    const long long* carried_program, const long long* other_program, const long long* entry, const long long* sources,
+    double sign, long long force, double* out) {
     using namespace dislok::propagator;
     const long long tasks = n * n_omega * n_sources, stride = (long long)gridDim.x * blockDim.x;
     for (long long t = (long long)blockIdx.x * blockDim.x + threadIdx.x; t < tasks; t += stride) {
         const long long source = t / (n * n_omega), frequency = (t / n) % n_omega;
-        if (t % n >= counts[frequency]) continue;
+        if (t % n >= counts[frequency * n_sources + source]) continue;
         const double kk = k[t % n];
         const double* table = places + frequency * n_places * PLACE;
         Carried carried = {};
@@ -95,8 +97,10 @@ extern "C" __global__ void propagator_columns(
             if (what == SOURCE && which == source) break;
         }
         Other other = {};
-        start((int)ends[2], Place(table + ends[3] * PLACE), kk, other.m, other.sh);
-        for (long long i = 0; i < n_other; ++i) {
+        const long long* begin = entry + 2 * (frequency * ((n + BLOCK - 1) / BLOCK) + t % n / BLOCK);
+        const int end = begin[1] > 0 ? (int)HALF_SPACE : (int)ends[2];
+        start(end, Place(table + begin[0] * PLACE), kk, other.m, other.sh);
+        for (long long i = begin[1]; i < n_other; ++i) {
             const long long what = other_program[2 * i], which = other_program[2 * i + 1];
             if (what == CROSS) other.cross(Place(table + which * PLACE), kk, -sign);
             if (what == SOURCE && which == source) break;
@@ -112,13 +116,14 @@ extern "C" __global__ void propagator_columns(
         const Z in_w = (-sign * exp(carried.log_sh)) * carried.receiver /
                        (other.sh[0] * carried.sh[1] - other.sh[1] * carried.sh[0]);
         sh[0] = -(other.sh[1] * in_w), sh[1] = other.sh[0] * in_w;
+        const double end_factor = taper[source * n + t % n];
         for (int order = 0; order < 2; ++order) {
             columns(p, kk, h, sh, c);
             long long row = 0;
             for (int column = 0; column < COLUMNS; ++column) {
                 if (!force && of_force(column)) continue;
-                out[(4 * row + 2 * order) * tasks + t] = c[column].re;
-                out[(4 * row + 2 * order + 1) * tasks + t] = c[column].im;
+                out[(4 * row + 2 * order) * tasks + t] = end_factor * c[column].re;
+                out[(4 * row + 2 * order + 1) * tasks + t] = end_factor * c[column].im;
                 ++row;
             }
             deeper(p, kk, h, sh);

@@ -37,11 +37,6 @@ from .pair import (
 _LANES = np.uint64(LANES)
 
 
-def table_size(places: int, order: int) -> int:
-    """Numbers in the table of so many places at one frequency."""
-    return -(-places // LANES) * len(PLACE) * (1 + order) * LANES
-
-
 def _start(formula: Callable[..., Any], kind: int, order: int, end: int) -> Any:
     """The state of a block at an end of the stack."""
     count = len(PLACE) * (1 + order)
@@ -67,82 +62,111 @@ def _step(formula: Callable[..., Any], kind: int, order: int, rows: int) -> Any:
 
 
 def _meet(kind: int, order: int) -> Any:
-    """The columns of a block from the states at a source, which lie one after the other in `meet`."""
+    """The columns of a block from the two states at a source, in rows of `LANES`."""
     count = len(PLACE) * (1 + order)
     carried_n, other_n = carried_rows(kind, order), other_rows(kind, order)
-    other_at, result_at = np.uint64(carried_n * LANES), np.uint64((carried_n + other_n) * LANES)
 
-    def at_source(side, k, first, table, at, meet, begin):
+    def at_source(side, k, first, table, at, state, others, begin, result):
         for i in range(_LANES):
             place = load(table, at, count)
-            carried = load(meet, begin + i, carried_n)
-            other = load(meet, begin + other_at + i, other_n)
-            result = meet_source(kind, order, number(side), carried, other, number(k[first + i]), place)
-            store(meet, begin + result_at + i, result)
+            carried, other = load(state, i, carried_n), load(others, begin + i, other_n)
+            columns = meet_source(kind, order, number(side), carried, other, number(k[first + i]), place)
+            store(result, i, columns)
 
     return kernel(at_source)
+
+
+def _deliver(result, which, begin, stride, taper, out, first, source, n):
+    """Write the wanted rows of a block, times the source's taper, to their places in `out`."""
+    factors = np.uint64(source * n) + first
+    for row in range(len(which)):
+        at = np.uint64(which[row]) * _LANES
+        to = np.uint64(begin[row] + source * stride[row]) + first
+        for i in range(_LANES):
+            out[to + i] = result[at + i] * taper[factors + i]
+
+
+def _begin(formula: Callable[..., Any], kind: int, order: int) -> Any:
+    """The state of a block at an end of the stack of any kind."""
+    at_surface, at_sea, at_bottom = (
+        _start(formula, kind, order, end) for end in (SURFACE, SEA_FLOOR, HALF_SPACE)
+    )
+
+    def begin(end, k, first, table, at, state):
+        if end == SURFACE:
+            at_surface(k, first, table, at, state)
+        elif end == SEA_FLOOR:
+            at_sea(k, first, table, at, state)
+        else:
+            at_bottom(k, first, table, at, state)
+
+    return kernel(begin)
+
+
+def _address(order: int) -> Any:
+    """Where the numbers of a place lie in the table."""
+    chunk = len(PLACE) * (1 + order) * LANES
+
+    def address(place):
+        return np.uint64((place // LANES) * chunk + place % LANES)
+
+    return kernel(address)
 
 
 def _sweep(kind: int, order: int) -> Any:
     """The kernel for one kind of number."""
     carried_n, other_n = carried_rows(kind, order), other_rows(kind, order)
-    meet_n = (carried_n + other_n + result_rows(kind, order)) * LANES
-    place_n = len(PLACE) * (1 + order) * LANES
-    carried_surface = _start(start_carried, kind, order, SURFACE)
-    carried_sea = _start(start_carried, kind, order, SEA_FLOOR)
-    carried_bottom = _start(start_carried, kind, order, HALF_SPACE)
-    other_surface = _start(start_other, kind, order, SURFACE)
-    other_sea = _start(start_other, kind, order, SEA_FLOOR)
-    other_bottom = _start(start_other, kind, order, HALF_SPACE)
+    result_n = result_rows(kind, order)
+    begin_carried, begin_other = _begin(start_carried, kind, order), _begin(start_other, kind, order)
     carried_step = _step(cross_carried, kind, order, carried_n)
     other_step = _step(cross_other, kind, order, other_n)
     receiver_step = _step(meet_receiver, kind, order, carried_n)
-    at_source = _meet(kind, order)
+    at_source, address, deliver = _meet(kind, order), _address(order), kernel(_deliver)
 
-    def sweep(k, table, ends, carried_program, other_program, sources, sign, wanted, out):
+    def sweep(
+        k,
+        table,
+        ends,
+        carried_program,
+        other_program,
+        sources,
+        sign,
+        active,
+        entry,
+        which,
+        begin,
+        stride,
+        taper,
+        out,
+    ):
         state = np.empty(carried_n * LANES)
-        meet = np.empty(len(sources) * meet_n)
+        others = np.empty(len(sources) * other_n * LANES)
+        result = np.empty(result_n * LANES)
         for block in range(len(k) // LANES):
-            first = np.uint64(block * LANES)
-            place = ends[0, 1]
-            at = np.uint64((place // LANES) * place_n + place % LANES)
-            if ends[0, 0] == SURFACE:
-                carried_surface(k, first, table, at, state)
-            elif ends[0, 0] == SEA_FLOOR:
-                carried_sea(k, first, table, at, state)
-            else:
-                carried_bottom(k, first, table, at, state)
+            first, left, start = np.uint64(block * LANES), active[block], entry[block, 1]
+            end = HALF_SPACE if start > 0 else ends[1, 0]
+            begin_other(end, k, first, table, address(entry[block, 0]), state)
+            for turn in range(start, len(other_program)):
+                what, place = other_program[turn, 0], other_program[turn, 1]
+                if what == CROSS:
+                    other_step(-sign, k, first, table, address(place), state)
+                else:
+                    to = place * other_n * LANES
+                    others[to : to + other_n * LANES] = state[: other_n * LANES]
+            begin_carried(ends[0, 0], k, first, table, address(ends[0, 1]), state)
             for turn in range(len(carried_program)):
                 what, place = carried_program[turn, 0], carried_program[turn, 1]
-                at = np.uint64((place // LANES) * place_n + place % LANES)
                 if what == CROSS:
-                    carried_step(sign, k, first, table, at, state)
+                    carried_step(sign, k, first, table, address(place), state)
                 elif what == RECEIVER:
-                    receiver_step(sign, k, first, table, at, state)
+                    receiver_step(sign, k, first, table, address(place), state)
                 else:
-                    meet[place * meet_n : place * meet_n + carried_n * LANES] = state
-            place = ends[1, 1]
-            at = np.uint64((place // LANES) * place_n + place % LANES)
-            if ends[1, 0] == SURFACE:
-                other_surface(k, first, table, at, state)
-            elif ends[1, 0] == SEA_FLOOR:
-                other_sea(k, first, table, at, state)
-            else:
-                other_bottom(k, first, table, at, state)
-            for turn in range(len(other_program)):
-                what, place = other_program[turn, 0], other_program[turn, 1]
-                at = np.uint64((place // LANES) * place_n + place % LANES)
-                if what == CROSS:
-                    other_step(-sign, k, first, table, at, state)
-                else:
-                    begin = place * meet_n + carried_n * LANES
-                    meet[begin : begin + other_n * LANES] = state[: other_n * LANES]
-            for source, place in enumerate(sources):
-                at = np.uint64((place // LANES) * place_n + place % LANES)
-                at_source(-sign, k, first, table, at, meet, np.uint64(source * meet_n))
-                for row, which in enumerate(wanted):
-                    begin = source * meet_n + (carried_n + other_n + which) * LANES
-                    out[row, source, first : first + _LANES] = meet[begin : begin + LANES]
+                    at, there = address(sources[place]), np.uint64(place * other_n * LANES)
+                    at_source(-sign, k, first, table, at, state, others, there, result)
+                    deliver(result, which, begin, stride, taper, out, first, place, len(k))
+                    left -= 1
+                    if left == 0:
+                        break
 
     return kernel(sweep)
 
@@ -153,7 +177,9 @@ def sweep(kind: int, order: int) -> Any:
 
     Its arguments: wavenumbers (n,), a multiple of `LANES`; the table of places; for the carried and the other
     state the kind and place of the end they start from; their programs, rows of (what, place or number of the
-    source); the sources' places; the carried state's direction, 1 upward, -1 downward; the rows of results
-    wanted; and where they go, (rows, sources, n).
+    source); the sources' places; the carried state's direction, 1 upward, -1 downward; for every block the
+    number of sources that need it and where the other state starts (see `reach`); the rows of results wanted,
+    where in `out` those of the first source begin and how far the other sources' are from there; the tapers
+    (sources, n), flat; and `out`, which is left as it is where a source does not need a block.
     """
     return _sweep(kind, order)

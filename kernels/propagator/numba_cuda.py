@@ -15,10 +15,11 @@ import numpy as np
 from numba import cuda
 
 from dislok.kernels.cpu import keep
+from dislok.kernels.lanes import LANES
 from dislok.kernels.okada.numba_cuda import load, store
 from dislok.kernels.scalar import number, scalar
 
-from .integrals import FORCE_COLUMNS, Grid, kind_of, names
+from .integrals import Grid, kept_columns, kind_of, names
 from .pair import (
     COLUMNS,
     CROSS,
@@ -36,20 +37,19 @@ from .pair import (
     start_other,
 )
 from .stack import Layers, Paths
-from .sums import places_by_row, sums
+from .sums import inputs, sums
 
 THREADS = 64  # of a block: a thread needs most of the registers there are
 
 
 @scalar
-def kept_columns(kind, force, side, carried, other, k, place):
-    """`meet_source` with the columns that are wanted, in the order column, depth derivative, part."""
+def tapered_columns(kind, force, side, factor, carried, other, k, place):
+    """`meet_source` times a factor, in the order column, depth derivative, part; only the columns wanted."""
     result = meet_source(kind, 0, side, carried, other, k, place)
     width = 1 if kind == STATIC else 2
     return tuple(
-        result[(deeper * len(COLUMNS) + column) * width + part]
-        for column, name in enumerate(COLUMNS)
-        if force or name not in FORCE_COLUMNS
+        result[(deeper * len(COLUMNS) + COLUMNS.index(name)) * width + part] * factor
+        for name in kept_columns(bool(force))
         for deeper in (0, 1)
         for part in range(width)
     )
@@ -71,14 +71,14 @@ def sweep_kernel(kind: int, force: int) -> Any:
     """Kernel for one kind of number, with or without the columns of single forces (1 or 0)."""
     row = len(PLACE)
 
-    def sweep(k, counts, places, ends, carried_program, other_program, sources, sign, out):
+    def sweep(k, counts, taper, places, ends, carried_program, other_program, entry, sources, sign, out):
         t = cuda.grid(1)
-        n, n_omega = k.size, counts.size
+        n, n_omega = k.size, counts.shape[0]
         if t >= n * n_omega * sources.size:
             return
         at, source = t % n, t // (n * n_omega)
         frequency = (t // n) % n_omega
-        if at >= counts[frequency]:
+        if at >= counts[frequency, source]:
             return
         kk = number(k[at])
         base = frequency * (places.size // n_omega)
@@ -99,14 +99,17 @@ def sweep_kernel(kind: int, force: int) -> Any:
                 carried = meet_receiver(kind, 0, number(sign), carried, kk, place)
             elif which == source:
                 break
-        place = load(places, base + ends[1, 1] * row, row)
-        if ends[1, 0] == SURFACE:
+        start = entry[frequency, at // LANES, 1]
+        place = load(places, base + entry[frequency, at // LANES, 0] * row, row)
+        if start > 0:
+            other = start_other(kind, 0, HALF_SPACE, kk, place)
+        elif ends[1, 0] == SURFACE:
             other = start_other(kind, 0, SURFACE, kk, place)
         elif ends[1, 0] == SEA_FLOOR:
             other = start_other(kind, 0, SEA_FLOOR, kk, place)
         else:
             other = start_other(kind, 0, HALF_SPACE, kk, place)
-        for turn in range(other_program.shape[0]):
+        for turn in range(start, other_program.shape[0]):
             what, which = other_program[turn, 0], other_program[turn, 1]
             if what == CROSS:
                 place = load(places, base + which * row, row)
@@ -114,7 +117,8 @@ def sweep_kernel(kind: int, force: int) -> Any:
             elif which == source:
                 break
         place = load(places, base + sources[source] * row, row)
-        numbers = kept_columns(kind, force, number(-sign), carried, other, kk, place)
+        factor = number(taper[source, at])
+        numbers = tapered_columns(kind, force, number(-sign), factor, carried, other, kk, place)
         store(out, t, n * n_omega * sources.size, 1, numbers)
 
     return _compiled(sweep)
@@ -136,14 +140,12 @@ def columns(layers: Layers, paths: Paths, omega: np.ndarray, grid: Grid, force: 
         Rows are column, value or depth derivative, real or imaginary part; zero beyond a frequency's count.
     """
     kind = kind_of(layers, omega)
-    kept = len(COLUMNS) - (0 if force else len(FORCE_COLUMNS))
-    rows = kept * 2 * (1 if kind == STATIC else 2)
+    rows = len(kept_columns(force)) * 2 * (1 if kind == STATIC else 2)
     threads = len(grid.k) * len(omega) * len(paths.sources)
     out = to_device(np.zeros(rows * threads))
-    given = (grid.k, grid.counts, places_by_row(layers, paths, omega))
-    steps = (paths.ends, paths.carried, paths.other, paths.sources)
+    given = map(to_device, inputs(layers, paths, omega, grid))
     kernel = sweep_kernel(kind, int(force))
-    kernel[-(-threads // THREADS), THREADS](*map(to_device, given + steps), float(paths.sign), out)
+    kernel[-(-threads // THREADS), THREADS](*given, float(paths.sign), out)
     return out
 
 

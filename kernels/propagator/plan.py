@@ -13,16 +13,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import quadrature, timeseries
-from .integrals import Grid, bessel_tables, integrate
+from .integrals import bessel_tables, integrate
 from .quadrature import Density, Extent
+from .reach import Grid
+from .reach import rounded as rounded_distance
 from .stack import Layers, build
 from .timeseries import Window
 
 # Derivatives may be this many times less accurate than what they are derivatives of.
 DERIVATIVES = 5.0
 _TRIALS = 8
-# Depths and distances are rounded to steps of this many to a factor of two.
-_STEPS = 4.0
 _SHARES = (1.0, 0.4, 0.1)
 
 
@@ -71,13 +71,11 @@ def from_hashable(key: tuple) -> Layers:
 
 def rounded(extent: Extent) -> Extent:
     """The extent of a class of similar problems that contains this one."""
-
-    def step(x: float, up: bool) -> float:
-        # an offset keeps the steps away from round numbers
-        exponent = _STEPS * np.log2(max(x, 1e-6)) + 0.3
-        return float(2.0 ** (((np.ceil(exponent) if up else np.floor(exponent)) - 0.3) / _STEPS))
-
-    return Extent(step(extent.nearest, False), step(extent.deepest, True), step(extent.distance, True))
+    return Extent(
+        float(rounded_distance(extent.nearest)),
+        float(rounded_distance(extent.deepest, up=True)),
+        float(rounded_distance(extent.distance, up=True)),
+    )
 
 
 def damping(accuracy: float) -> float:

@@ -16,9 +16,8 @@ import numpy as np
 
 from dislok.kernels.lanes import LANES
 
-from .integrals import Grid
+from .reach import Grid, whole_blocks
 from .stack import Layers
-from .timeseries import smooth_step
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(8)
 
@@ -86,22 +85,7 @@ def grid(layers: Layers, omega: np.ndarray, extent: Extent, density: Density) ->
         step = smooth(at)
         edges.append(at + (min(step, fine) if at < zone.max() and alpha > 0.0 else step))
     k, weights = _panels(np.array(edges))
-    weights = weights * _roll_off(k, zone.max(), density.decay / extent.nearest)
-    counts = np.searchsorted(k, limits) + 1
-    counts = np.minimum(-(-counts // LANES) * LANES, len(k))
-    return Grid(k, weights, counts)
-
-
-def _roll_off(k: np.ndarray, waves: float, end: float) -> np.ndarray:
-    """A smooth end for integrands that still oscillate with the distance when they have decayed with depth.
-
-    Where the integration ends far beyond the waves, a sharp end would leave a term that falls only with one
-    over the distance.
-    """
-    begin = max(waves, 0.55 * end)
-    if begin > 0.8 * end:
-        return np.ones_like(k)
-    return smooth_step((k - begin) / (end - begin))
+    return Grid(k, weights, whole_blocks(k, limits), zone, density.decay)
 
 
 def _smooth_panel(layers: Layers, extent: Extent, density: Density) -> Callable[[float], float]:

@@ -8,6 +8,7 @@ Re(c exp(i q phi)), |q| = m, to the vertical motion, or c exp(i (q phi + turn)) 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -42,9 +43,7 @@ PATTERNS: dict[tuple[int, str], tuple[bool, int, dict[int, complex]]] = {
 }
 
 
-def patterns(
-    columns: Sequence[tuple[int, str]], phi: np.ndarray, turn: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def patterns(columns: Sequence[tuple[int, str]], phi: Any, turn: Any, xp: Any = np) -> tuple[Any, Any, Any]:
     """Coefficients of the columns and their derivatives with phi and with turn.
 
     Parameters
@@ -53,6 +52,8 @@ def patterns(
         As `integrals.names` gives them.
     phi, turn : arrays (...,)
         Radians.
+    xp : module
+        NumPy, or CuPy, whose arrays `phi` and `turn` are.
 
     Returns
     -------
@@ -60,10 +61,10 @@ def patterns(
         East, north and up motion for each element of the source, per unit of each integral.
     """
     shape = (*phi.shape, 3, ELEMENTS, len(columns))
-    value, by_phi, by_turn = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+    value, by_phi, by_turn = xp.zeros(shape), xp.zeros(shape), xp.zeros(shape)
     for n, column in enumerate(columns):
         vertical, q, terms = PATTERNS[column]
-        wave = np.exp(1j * (q * phi if vertical else q * phi + turn))
+        wave = xp.exp(1j * (q * phi if vertical else q * phi + turn))
         for element, c in terms.items():
             z = c * wave
             for target, turned in ((value, z), (by_phi, 1j * q * z), (by_turn, 1j * z)):

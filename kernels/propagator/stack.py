@@ -55,6 +55,13 @@ class Paths(NamedTuple):
     other: np.ndarray
     sources: np.ndarray
     sign: float
+    cut_of_source: np.ndarray
+    receiver: float
+
+    @property
+    def offsets(self) -> np.ndarray:
+        """Vertical distances of the sources from the receiver (km)."""
+        return np.abs(self.cuts[self.cut_of_source] - self.receiver)
 
 
 def build(layers: Layers, receiver: float, sources: np.ndarray) -> Paths:
@@ -75,7 +82,8 @@ def build(layers: Layers, receiver: float, sources: np.ndarray) -> Paths:
         the states arrive in (-1: not sheared); `cuts` (c,): depths between places 0 to c - 2, which are
         pieces of layers; `ends` (2, 2): kind of the end and place of it, for the carried and the other state;
         `carried`, `other`: rows of (step, place), for `SOURCE` the number of the source; `sources` (s,):
-        their places; `sign`: 1 where the carried state travels upward, else -1.
+        their places; `sign`: 1 where the carried state travels upward, else -1; `cut_of_source` (s,): the
+        numbers of the sources' cuts; `receiver`: as given.
     """
     first = 1 if layers.ocean else 0
     tops = layers.tops[first:]
@@ -106,6 +114,8 @@ def build(layers: Layers, receiver: float, sources: np.ndarray) -> Paths:
         other=up_path if down else down_path,
         sources=receiver_place + 1 + np.arange(len(sources)),
         sign=-1.0 if down else 1.0,
+        cut_of_source=at_sources,
+        receiver=float(receiver),
     )
 
 

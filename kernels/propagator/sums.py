@@ -1,4 +1,4 @@
-"""What the CUDA backends share: the table of places as threads read it, and the sums over wavenumber."""
+"""What the CUDA backends share: the arrays that threads read, and the sums over wavenumber."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import numpy as np
 
 from dislok.kernels.lanes import LANES
 
-from .integrals import FORCE_COLUMNS
-from .pair import COLUMNS, GROUPS, PLACE
+from .integrals import Grid, kept_columns
+from .pair import GROUPS, PLACE
+from .reach import reach
 from .stack import Layers, Paths, table
 
 
@@ -17,6 +18,15 @@ def places_by_row(layers: Layers, paths: Paths, omega: np.ndarray) -> np.ndarray
     """`stack.table` with the numbers of a place side by side, flat."""
     chunks = table(layers, paths, omega).reshape(len(omega), -1, len(PLACE), LANES)
     return np.ascontiguousarray(chunks.transpose(0, 1, 3, 2)).reshape(-1)
+
+
+def inputs(layers: Layers, paths: Paths, omega: np.ndarray, grid: Grid) -> list[np.ndarray]:
+    """What the threads read: wavenumbers, counts (n_omega, n_sources), tapers (n_sources, n), the table of
+    places, ends, the two paths, entries (n_omega, blocks, 2) and the sources' places."""
+    work = reach(layers, paths, omega, grid)
+    whole = [work.counts, paths.ends, paths.carried, paths.other, work.entry, paths.sources]
+    counts, *steps = (np.ascontiguousarray(each, dtype=np.int64) for each in whole)
+    return [grid.k, counts, work.taper, places_by_row(layers, paths, omega), *steps]
 
 
 def sums(xp: Any, values: Any, bessels: Any, columns_of: list[tuple[int, str]]) -> Any:
@@ -36,9 +46,8 @@ def sums(xp: Any, values: Any, bessels: Any, columns_of: list[tuple[int, str]]) 
     array (n_columns, 2, 2, n_sources, n_distances, n_omega), complex
         As `integrals.integrate` returns it.
     """
-    count, _, parts, n_sources, n_omega, n = values.shape
-    force = count == len(COLUMNS)
-    kept = [name for name in COLUMNS if force or name not in FORCE_COLUMNS]
+    _, _, parts, n_sources, n_omega, n = values.shape
+    kept = kept_columns("F0" in columns_of[0][1])
     n_distances = bessels.shape[3]
     result = xp.empty((len(columns_of), 2, 2, n_sources, n_distances, n_omega), dtype=complex)
     for order in GROUPS:

@@ -9,6 +9,7 @@ import pytest
 
 from dislok.kernels.propagator import cupy_raw, integrals
 from dislok.kernels.propagator.integrals import Grid, bessel_tables, names
+from dislok.kernels.propagator.reach import reach
 from dislok.kernels.propagator.stack import Layers, build
 
 SHIM = Path(__file__).resolve().parents[1] / "okada" / "shim.hpp"
@@ -70,6 +71,23 @@ def test_cpp_agrees_with_the_cpu(library, layers, receiver, sources, omega, forc
     tables = bessel_tables(grid, np.array([20.0, 70.0]))
     got = cupy_raw.sums(np, values, tables[None], names(force))
     want = integrals.integrate(layers, paths, omega, grid, [tables], force=force)
+    assert np.abs(got - want).max() < 1e-12 * np.abs(want).max()
+
+
+def test_ends_of_the_sources_and_of_the_stack(library):
+    """Deep sources end early, and short waves do not see the half-space."""
+    k = np.linspace(0.01, 9.0, 256)
+    counts = np.full(len(MOVING), 256)
+    grid = Grid(k, np.full(256, 0.02), counts, MOVING.real / 2.9, decay=30.0)
+    paths = build(SOLID, 0.0, np.array([1.0, 4.0, 9.0, 30.0]))
+    work = reach(SOLID, paths, MOVING, grid)
+    assert len(np.unique(work.counts)) > 1 and (work.taper[1] < 1.0).any() and work.entry[..., 1].any()
+    arguments = cupy_raw.arguments(SOLID, paths, MOVING, grid, False, np.asarray)
+    run(library, arguments)
+    values = cupy_raw.shaped(arguments[-1], paths, MOVING, grid)
+    tables = bessel_tables(grid, np.array([20.0, 70.0]))
+    got = cupy_raw.sums(np, values, tables[None], names(False))
+    want = integrals.integrate(SOLID, paths, MOVING, grid, tables[None])
     assert np.abs(got - want).max() < 1e-12 * np.abs(want).max()
 
 

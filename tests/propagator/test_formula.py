@@ -247,12 +247,18 @@ def left_eigenvector(a, value):
     raise AssertionError("no eigenvector")
 
 
-CASES = [(10.0, 0.1, 0.3 - 0.012j), (40.0, 0.05, 0.7 - 0.02j), (1.3, 0.8, 1.2 - 0.05j)]
+# the last one ends in the layer below the source: what is deeper sends nothing back
+CASES = [
+    (10.0, 0.1, 0.3 - 0.012j),
+    (40.0, 0.05, 0.7 - 0.02j),
+    (1.3, 0.8, 1.2 - 0.05j),
+    (1.3, 6.0, 1.2 - 0.05j),
+]
 
 
 @pytest.mark.parametrize("depth, k, omega", CASES)
 def test_compiled_columns_match_high_precision(depth, k, omega):
-    with mpmath.workdps(60):
+    with mpmath.workdps(60 + int(35 * k)):  # growing waves hide the others
         exact = exact_columns(CRUST, depth, k, omega)
         step = mpmath.mpf(10) ** -15
         ahead, behind = (exact_columns(CRUST, depth + s, k, omega) for s in (step, -step))

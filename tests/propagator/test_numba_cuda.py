@@ -74,8 +74,9 @@ def test_simulated_threads_agree_with_the_cpu(tmp_path, cases):
 def test_kernels_compile_for_devices(kind):
     from numba import cuda, types
 
-    real, whole, rows = types.float64[::1], types.int64[::1], types.int64[:, ::1]
-    signature = (real, whole, real, rows, rows, rows, whole, types.float64, real)
+    real, rows, steps = types.float64[::1], types.int64[:, ::1], types.int64[:, :, ::1]
+    read = (real, rows, types.float64[:, ::1], real, rows, rows, rows, steps, types.int64[::1])
+    signature = (*read, types.float64, real)
     kernel = numba_cuda.sweep_kernel(kind, 0)
     try:
         code, _ = cuda.compile_ptx(kernel.py_func, signature, cc=(8, 0))

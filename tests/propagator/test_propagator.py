@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 
 from dislok import propagator, stf, tables
 from dislok.propagator import LayeredModel, PointSource, Stations
@@ -203,51 +202,3 @@ def test_table_interpolates_within_its_error(tmp_path):
     with pytest.raises(ValueError, match="closer distances"):
         tables.greens_table(tmp_path / "coarse.zarr", CRUST, [20.0, 60.0], [6.0, 18.0], 1.0, 64, **RECORD)
     assert not (tmp_path / "coarse.zarr").exists()
-
-
-def tensors():
-    layers = [torch.tensor(np.asarray(a, dtype=float), requires_grad=True) for a in CRUST.layers()[:4]]
-    place = [torch.tensor(v, dtype=torch.float64, requires_grad=True) for v in (0.5, [1.0, 2.0], 12.0, 1.0)]
-    return place, torch.tensor(MOMENT / 1e18, requires_grad=True), layers
-
-
-@pytest.mark.parametrize("static", [True, pytest.param(False, marks=pytest.mark.slow)])
-def test_torch_derivatives_are_differences(static):
-    place, moment, layers = tensors()
-    inputs = [*place, moment, *layers]
-
-    def loss(x, y, depth, time, m, *properties):
-        source = PointSource(x, y, depth, m * 1e18, time=time)
-        model = LayeredModel(*properties)
-        if static:
-            motion = propagator.statics(model, source, STATIONS, accuracy=1e-9)
-        else:
-            motion = propagator.seismograms(model, source, STATIONS, 1.0, 48, **RECORD)
-        weights = torch.linspace(-1.0, 2.0, motion.numel(), dtype=motion.dtype).reshape(motion.shape)
-        return 1e3 * (weights * motion).sum()
-
-    slopes = torch.autograd.grad(loss(*inputs), inputs)
-    for n, (value, slope) in enumerate(zip(inputs, slopes, strict=True)):
-        for k in range(value.numel()):
-            if not torch.isfinite(value.flatten()[k]) or (static and n == 3):
-                continue
-
-            def at(step, n=n, k=k):
-                others = [v.detach().clone() for v in inputs]
-                others[n].view(-1)[k] += step
-                return loss(*others).item()
-
-            step = 1e-4
-            difference = (8 * (at(step) - at(-step)) - (at(2 * step) - at(-2 * step))) / (12 * step)
-            assert abs(slope.flatten()[k].item() - difference) < 1e-7 * slope.abs().max() + 1e-9, (n, k)
-
-
-def test_torch_matrix_moment_and_second_derivative():
-    moment = torch.eye(3, dtype=torch.float64, requires_grad=True)
-    motion = propagator.statics(CRUST, SOURCE._replace(moment=moment), STATIONS)
-    (slope,) = torch.autograd.grad(motion.sum(), moment, create_graph=True)
-    kernels = propagator.static_kernels(CRUST, SOURCE, STATIONS, location=False).moment.sum(axis=(0, 2))
-    assert np.allclose(slope.detach().numpy()[[0, 1, 2], [0, 1, 2]], kernels[:3], rtol=1e-12)
-    assert np.allclose(2.0 * slope.detach().numpy()[[0, 0, 1], [1, 2, 2]], kernels[3:], rtol=1e-12)
-    with pytest.raises(RuntimeError):
-        slope.sum().backward()

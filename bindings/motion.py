@@ -1,0 +1,270 @@
+"""What `dislok.propagator` does once a call is checked: integrals, motion from them, and records.
+
+All of it runs on the CPU or on a CUDA device, with NumPy or CuPy.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dislok import arrays, backends, geodesics
+from dislok.kernels.propagator import integrals, plan, radiation, timeseries
+from dislok.kernels.propagator.quadrature import Extent
+from dislok.kernels.propagator.reach import Grid
+from dislok.kernels.propagator.stack import Layers, build
+
+# Moment in N m and km, km/s, g/cm³ inside give metres times this; forces have one km less.
+_UNITS = np.repeat([1e-15, 1e-12], [6, 3])
+
+Array = Any
+
+
+class Engine(NamedTuple):
+    """What computes a call: `xp` is NumPy or CuPy, `integrate` sums over wavenumber, `space` is that of the
+    caller's CUDA arrays (None on the CPU), `held` how many complex numbers may be held at once."""
+
+    xp: Any
+    special: Any
+    integrate: Callable[..., Array]
+    space: arrays.Space | None
+    held: int
+
+    @contextlib.contextmanager
+    def current(self) -> Iterator[None]:
+        """Follow torch's current stream, where the caller's arrays are torch's."""
+        if not isinstance(self.space, arrays.TorchSpace):
+            yield
+            return
+        stream = self.xp.cuda.Stream.from_external(self.space.torch.cuda.current_stream(self.space.device))
+        with self.xp.cuda.Device(self.space.device.index), stream:
+            yield
+
+    def export(self, array: Array) -> Array:
+        """A result as an array of the caller's kind; without a copy."""
+        if array is None or not isinstance(self.space, arrays.TorchSpace):
+            return array
+        return self.space.torch.from_dlpack(array)
+
+    def gathered(self, parts: Sequence[Array], order: np.ndarray) -> Array:
+        """Arrays joined along their last axis, whose elements are then taken in this order."""
+        xp = self.space.torch if isinstance(self.space, arrays.TorchSpace) else self.xp
+        return parts[0] if len(parts) == 1 else xp.concatenate(list(parts), axis=-1)[..., order.tolist()]
+
+
+def engine(inputs: dict[str, Any], backend: str | None) -> Engine:
+    """The engine for these inputs: that of their device.
+
+    Raises
+    ------
+    ValueError, TypeError, ImportError
+        If the backend is unknown, cannot serve these arrays or lacks a package, or if the inputs mix kinds of
+        arrays.
+    """
+    given = {name: value for name, value in inputs.items() if value is not None}
+    if not any(map(_on_device, given.values())):
+        backends.select("numpy", False, backend)
+        return Engine(np, importlib.import_module("scipy.special"), integrals.integrate, None, 4_000_000)
+    space = arrays.guard(given).space
+    kernels = backends.load(backends.select(space.framework, space.on_cuda, backend), "propagator")
+    xp, special = importlib.import_module("cupy"), importlib.import_module("cupyx.scipy.special")
+    return Engine(xp, special, kernels.integrate, space, 32_000_000)
+
+
+def _on_device(value: Any) -> bool:
+    return bool(value.is_cuda) if arrays.is_tensor(value) else hasattr(value, "__cuda_array_interface__")
+
+
+class Problem(NamedTuple):
+    """The arrays of a call, on the host: sources in a row (s,), stations, rays (s, n_stations)."""
+
+    layers: Layers
+    shape: tuple[int, ...]
+    depth: np.ndarray
+    time: np.ndarray
+    strength: np.ndarray | None
+    receiver: float
+    ray: geodesics.Ray
+    force: bool
+    engine: Engine
+
+    @property
+    def everything(self) -> np.ndarray:
+        """Numbers of all sources."""
+        return np.arange(len(self.depth))
+
+    @property
+    def extent(self) -> Extent:
+        """The class of similar problems that this one belongs to."""
+        offsets = np.abs(self.depth - self.receiver)
+        return plan.rounded(Extent(offsets.min(), offsets.max(), self.ray.distance.max()))
+
+    def need_strength(self, what: str) -> None:
+        """Raise an error where there is no moment or force to multiply with."""
+        if self.strength is None:
+            raise ValueError(f"{what} a source with a moment or a force")
+
+    def chunks(self, n_omega: int) -> list[np.ndarray]:
+        """Numbers of the sources, sorted by depth, in pieces whose integrals fit into memory."""
+        order = np.argsort(self.depth, kind="stable")
+        per_source = self.ray.distance.shape[1] * n_omega * 4 * (15 if self.force else 10)
+        if self.engine.space is not None:  # columns at some thousand wavenumbers lie in memory as well
+            per_source += n_omega * 20 * 2048
+        pieces = max(1, -(-len(order) * per_source // self.engine.held))
+        return np.array_split(order, min(pieces, len(order)))
+
+
+def evaluate(
+    problem: Problem, omega: np.ndarray, grid: Grid, finish: Callable[[Array, np.ndarray], Sequence[Array]]
+) -> list[Array]:
+    """Fields of all sources, in the caller's order and shape.
+
+    ``finish(values, chosen)`` makes them, or None, from the integrals of some sources.
+    """
+    chunks = problem.chunks(len(omega))
+    with problem.engine.current():
+        pieces = [finish(integrate(problem, chosen, omega, grid), chosen) for chosen in chunks]
+        order = np.argsort(np.concatenate(chunks))
+        joined = [_joined(parts, order, problem) for parts in zip(*pieces, strict=True)]
+        return [problem.engine.export(field) for field in joined]
+
+
+def _joined(parts: Any, order: np.ndarray, problem: Problem) -> Array:
+    """The pieces of a field for all sources."""
+    if parts[0] is None:
+        return None
+    xp = problem.engine.xp
+    whole = parts[0] if len(parts) == 1 else xp.concatenate(parts)
+    if not (order[:-1] < order[1:]).all():
+        whole = whole[xp.asarray(order)]
+    return whole.reshape(*problem.shape, *whole.shape[1:])
+
+
+def integrate(
+    problem: Problem, chosen: np.ndarray, omega: np.ndarray, grid: Grid, direction: Layers | None = None
+) -> Array:
+    """Integrals of some sources: (sources, stations, columns, J or J', value or depth derivative, omega)."""
+    xp, special = problem.engine.xp, problem.engine.special
+    along = {} if direction is None else {"direction": direction}
+    depth, result = problem.depth[chosen], None
+    stations = problem.ray.distance.shape[1]
+    for side in (1.0, -1.0):
+        beyond = np.flatnonzero(side * (depth - problem.receiver) > 0.0)
+        for group in _same_count(depth, beyond):
+            depths = np.unique(depth[group])
+            members = group.reshape(len(depths), -1)
+            distances = problem.ray.distance[chosen[members]].reshape(len(depths), -1)
+            # a distance of zero is a removable singularity
+            distances = np.maximum(distances, 1e-6 * np.abs(depths - problem.receiver)[:, None])
+            if (distances == distances[0]).all():
+                distances = distances[:1]
+            tables = integrals.bessel_tables(grid, distances, xp, special)
+            paths = build(problem.layers, problem.receiver, depths)
+            part = problem.engine.integrate(
+                problem.layers, paths, omega, grid, tables, force=problem.force, **along
+            )
+            part = part.transpose(3, 4, 0, 1, 2, 5).reshape(*members.shape, stations, *part.shape[:3], -1)
+            if result is None:
+                result = xp.empty((len(chosen), *part.shape[2:]), dtype=complex)
+            result[xp.asarray(members)] = part
+    return result
+
+
+def _same_count(depth: np.ndarray, members: np.ndarray) -> list[np.ndarray]:
+    """Members sorted by depth, in groups in which every depth occurs as often."""
+    if not len(members):
+        return []
+    members = members[np.argsort(depth[members], kind="stable")]
+    _, starts, counts = np.unique(depth[members], return_index=True, return_counts=True)
+    groups = []
+    for count in np.unique(counts):
+        groups.append(np.concatenate([members[s : s + count] for s in starts[counts == count]]))
+    return groups
+
+
+class Motion(NamedTuple):
+    """Spectra or records of some sources, None for what was not asked; `place`: derivatives with x, y and
+    depth, where `finished` with time as well."""
+
+    seismogram: Array
+    moment: Array
+    force: Array
+    place: Array
+
+
+class Wanted(NamedTuple):
+    """Which kernels are asked for."""
+
+    moment: bool = False
+    force: bool = False
+    location: bool = False
+
+
+def combined(problem: Problem, chosen: np.ndarray, values: Array, wanted: Wanted) -> Motion:
+    """Motion from integrals: both are spectra, or both are records."""
+    xp = problem.engine.xp
+    ray = geodesics.Ray(*(xp.asarray(part[chosen]) for part in problem.ray))
+    pattern, by_phi, by_turn = (
+        p * xp.asarray(_UNITS)[:, None]
+        for p in radiation.patterns(integrals.names(problem.force), ray.phi, ray.turn, xp)
+    )
+    value, elements = values[:, :, :, 0, 0], xp.swapaxes(pattern, 2, 3)
+    of_moment = _product(xp, elements[:, :, :6], value) if wanted.moment else None
+    of_force = _product(xp, elements[:, :, 6:], value) if wanted.force else None
+    if problem.strength is None:
+        return Motion(None, of_moment, of_force, None)
+    strength = xp.asarray(problem.strength[chosen])
+    whole, turned, rotated = (xp.einsum("sncem,se->sncm", p, strength) for p in (pattern, by_phi, by_turn))
+    seismogram = _product(xp, whole, value)
+    if not wanted.location:
+        return Motion(seismogram, of_moment, of_force, None)
+    least = xp.asarray(1e-6 * np.abs(problem.depth[chosen] - problem.receiver))
+    distance = xp.maximum(ray.distance, least[:, None])
+    slopes = (
+        (_product(xp, whole, values[:, :, :, 1, 0]), ray.d_distance),
+        (_product(xp, turned, value / distance[:, :, None, None]), ray.r_d_phi),
+        (_product(xp, rotated, value), ray.d_turn),
+    )
+    horizontal = sum(slope[:, :, None] * rate[..., None, None] for slope, rate in slopes)
+    deeper = _product(xp, whole, values[:, :, :, 0, 1])[:, :, None]
+    return Motion(seismogram, of_moment, of_force, xp.concatenate([horizontal, deeper], axis=2))
+
+
+def _product(xp: Any, coefficients: Array, parts: Array) -> Array:
+    """(s, n, ..., columns) times (s, n, columns, omega or time)."""
+    inner = coefficients.reshape(*coefficients.shape[:2], -1, coefficients.shape[-1])
+    product = inner @ xp.ascontiguousarray(parts).view(np.float64)
+    return product.view(parts.dtype).reshape(*coefficients.shape[:-1], parts.shape[-1])
+
+
+class Recipe(NamedTuple):
+    """A plan, the spectrum of filter and time function together, and that of their derivative with the
+    half-duration, or None."""
+
+    plan: plan.Plan
+    factor: np.ndarray
+    longer: np.ndarray | None
+
+
+def recorded(problem: Problem, chosen: np.ndarray, motion: Motion, recipe: Recipe) -> tuple[Array, ...]:
+    """Records of spectra: the five arrays of `Kernels` from the seismogram on."""
+    xp, omega = problem.engine.xp, recipe.plan.omega
+    late = np.exp(-1j * omega * problem.time[chosen, None])
+    transform = xp.asarray(recipe.plan.matrix)
+
+    def record(spectra: Array, factor: np.ndarray) -> Array:
+        if spectra is None:
+            return None
+        shaped = xp.asarray((factor * late).reshape(len(late), *(1,) * (spectra.ndim - 2), -1))
+        return timeseries.records(spectra * shaped, transform)
+
+    fields = [record(spectra, recipe.factor) for spectra in motion]
+    longer = None if recipe.longer is None else record(motion.seismogram, recipe.longer)
+    if motion.place is not None:
+        later = record(motion.seismogram, recipe.factor * (-1j * omega))
+        fields[3] = xp.concatenate([fields[3], later[:, :, None]], axis=2)
+    return (*fields, longer)
