@@ -8,9 +8,8 @@ cupy           CUDA arrays (the default)   CuPy: ``pip install "dislok[cuda13]"`
 numba-cuda     CuPy arrays, when asked     numba-cuda: the same line
 =============  ==========================  ======================================
 
-The backend numba-cuda computes rectangles and points (:mod:`dislok.okada`). For a driver of CUDA 12 the extra
-is called ``cuda12``. A CUDA array is never computed on the CPU, and an array on the CPU never travels to a
-device.
+Each serves every family of kernels. For a driver of CUDA 12 the extra is called ``cuda12``. A CUDA array is
+never computed on the CPU, and an array on the CPU never travels to a device.
 """
 
 from __future__ import annotations
@@ -104,16 +103,11 @@ def load(name: str, family: str = "okada") -> ModuleType:
     ------
     ImportError
         If a package that the backend needs is missing; the message has the line that installs it.
-    ValueError
-        If the backend does not have the family.
     """
     for package in _NEEDS.get(name, ()):
         if importlib.util.find_spec(package) is None:
             raise ImportError(f"backend {name!r} needs {package}, which is not installed: {INSTALL}")
-    module = f"dislok.kernels.{family}.{_MODULES[name]}"
-    if importlib.util.find_spec(module) is None:
-        raise ValueError(f"backend {name!r} has no kernels for {family!r}; leave backend= away")
-    return importlib.import_module(module)
+    return importlib.import_module(f"dislok.kernels.{family}.{_MODULES[name]}")
 
 
 def check_threads(threads: int | None, on_cuda: bool) -> None:

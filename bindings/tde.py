@@ -127,7 +127,7 @@ def displacement(
         Whether there is a free surface at z = 0.
     pairs : bool, optional
         Triangle i with observer i alone, nothing summed; one triangle then goes with all observers.
-    backend : {"numba", "cupy"}, optional
+    backend : {"numba", "cupy", "numba-cuda"}, optional
         What computes; see :mod:`dislok.backends`.
     out : array, shape (n, 3), optional
         C-contiguous array of the inputs' framework and dtype that receives the result. A torch result is

@@ -41,13 +41,13 @@ def compiled(function: Callable) -> Any:
 
 @cache
 def total_kernel() -> Any:
-    """Kernel that adds up every `out.size`-th number of a part of an array, a thread for each."""
+    """Kernel that adds up every `out.size`-th number of an array, a thread for each."""
 
-    def total(numbers, begin, end, out):
+    def total(numbers, out):
         k = cuda.grid(1)
         if k < out.size:
             add = out.dtype.type(0)
-            for at in range(begin + k, end, out.size):
+            for at in range(k, numbers.size, out.size):
                 add += numbers[at]
             out[k] = add
 
@@ -182,15 +182,16 @@ class Launch:
             if tasks:
                 run(tasks, owners, others, parts, numbers)
             if not whole and owners:
-                self._add_up(numbers, 0, tasks * width, flat(out))
-        return out if size == width else (out, self._rest(numbers, tasks * width, tasks * size))
+                self.add_up(numbers[: tasks * width], flat(out))
+        return out if size == width else (out, self._rest(numbers[tasks * width : tasks * size]))
 
-    def _rest(self, numbers: Any, begin: int, end: int) -> Array:
+    def _rest(self, numbers: Any) -> Array:
         with self.scope:
             few, rest = flat(self.empty((LAST_PARTS,))), self.empty((1,))
-            self._add_up(numbers, begin, end, few)
-            self._add_up(few, 0, LAST_PARTS, flat(rest))
+            self.add_up(numbers, few)
+            self.add_up(few, flat(rest))
         return rest.reshape(())
 
-    def _add_up(self, numbers: Any, begin: int, end: int, out: Any) -> None:
-        self.start(total_kernel(), out.size, numbers, begin, end, out)
+    def add_up(self, numbers: Any, out: Any) -> None:
+        """Sum every `out.size`-th number, into the flat array `out`."""
+        self.start(total_kernel(), out.size, numbers, out)

@@ -18,8 +18,8 @@ from dislok.kernels.scalar import (
 )
 
 from .formula import cross, dot, plain
-from .pair import dense, vectors
-from .triangles import by_depth, chosen
+from .pair import dense, picked, vectors
+from .triangles import by_depth
 
 TRIANGLE = 12
 
@@ -97,7 +97,7 @@ def direction(numbers):
     """Tangents of the table's vertices (9), the Burgers vector (3) and nu, from the caller's (12 + 1)."""
     triangle, t, t_nu = numbers[:TRIANGLE], numbers[TRIANGLE : 2 * TRIANGLE], numbers[2 * TRIANGLE]
     vertices = vectors(t[:9])
-    turned = [x for k in order_of(triangle) for x in chosen(k, vertices)]
+    turned = [x for k in order_of(triangle) for x in picked(k, vertices)]
     b = vector([with_tangent(x, d) for x, d in zip(triangle, t, strict=True)])
     return [*turned, *(tangent(x) for x in b), t_nu]
 
@@ -114,7 +114,7 @@ def carried(numbers):
     """Gradient (12) from that with the table's vertices and the Burgers vector (9 + 3)."""
     triangle, sums = numbers[:TRIANGLE], numbers[TRIANGLE:]
     corners = vectors(sums[:9])
-    own = [x for place in places_of(triangle) for x in chosen(place, corners)]
+    own = [x for place in places_of(triangle) for x in picked(place, corners)]
     found = gradient(triangle, sums[9:TRIANGLE])
     return [*(x + y for x, y in zip(own, found, strict=False)), *found[9:]]
 

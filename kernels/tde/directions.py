@@ -1,4 +1,4 @@
-"""Rows of level "first" along one direction or two: directions as the launch holds them, and the formulas.
+"""Rows of level "first", and along one direction or two: directions as the launch holds them, and formulas.
 
 A direction holds what moves the observer (3), and `DIRECTION` numbers of the triangle: vertices in the
 table's order (9), Burgers vector (3), nu.
@@ -6,11 +6,13 @@ table's order (9), Burgers vector (3), nu.
 
 from dislok.kernels.scalar import scalar
 
-from .pair import far_along, far_twice, side_along, side_twice
+from .pair import LEVELS, far_along, far_twice, first_far, side_along, side_first, side_near, side_twice
+from .pair import far as far_plain
 
 DIRECTION = 13
-# How many directions a level has.
-DIRECTIONS = {"along": 1, "twice": 2}
+# How many directions a level has, of those whose closed form is taken side by side.
+DIRECTIONS = {"first": 0, "along": 1, "twice": 2}
+ALL = (*LEVELS, *DIRECTIONS)
 
 
 def directed(of_obs, of_tri):
@@ -24,30 +26,33 @@ def both(of_obs, of_tri):
     return directed(of_obs[:3], of_tri[:DIRECTION]), directed(of_obs[3:], of_tri[DIRECTION:])
 
 
-@scalar
-def side_level_along(image, triangle, obs, nu, eps, of_obs, of_tri, side):
-    """What a side (0, 1 or 2) adds to the rows of level "along" by the closed form, itself or its image."""
-    return side_along(image, triangle, obs, nu, eps, directed(of_obs, of_tri), side)
+# The formulas of every level. What belongs to observer and triangle begins with the directions, if any.
 
 
 @scalar
-def side_level_twice(image, triangle, obs, nu, eps, of_obs, of_tri, side):
-    """What a side (0, 1 or 2) adds to the rows of level "twice" by the closed form, itself or its image."""
-    direction, other = both(of_obs, of_tri)
-    return side_twice(image, triangle, obs, nu, eps, direction, other, side)
+def side(level, part, triangle, obs, nu, eps, of_obs, of_tri, which):
+    """What a side (0, 1 or 2) adds to the rows of a level (place in `ALL`) by the closed form.
+
+    `part` is one of those of `pair.side_near`; `pair.SURFACE` is not for levels along directions.
+    """
+    name = ALL[level]
+    if name == "first":
+        return side_first(part, triangle, obs, nu, eps, which)
+    if name == "along":
+        return side_along(part, triangle, obs, nu, eps, directed(of_obs, of_tri), which)
+    if name == "twice":
+        return side_twice(part, triangle, obs, nu, eps, *both(of_obs, of_tri), which)
+    return side_near(level, part, triangle, obs, nu, eps, which)
 
 
 @scalar
-def far_level_along(half, triangle, obs, nu, c2, c3, weight, of_obs, of_tri):
-    """Rows of level "along" from one node of a rule."""
-    return far_along(half, triangle, obs, nu, c2, c3, weight, directed(of_obs, of_tri))
-
-
-@scalar
-def far_level_twice(half, triangle, obs, nu, c2, c3, weight, of_obs, of_tri):
-    """Rows of level "twice" from one node of a rule."""
-    return far_twice(half, triangle, obs, nu, c2, c3, weight, *both(of_obs, of_tri))
-
-
-SIDE = {"along": side_level_along, "twice": side_level_twice}
-FAR = {"along": far_level_along, "twice": far_level_twice}
+def far(level, half, triangle, obs, nu, c2, c3, weight, of_obs, of_tri):
+    """Rows of a level (place in `ALL`) from one node of a rule."""
+    name = ALL[level]
+    if name == "first":
+        return first_far(half, triangle, obs, nu, c2, c3, weight)
+    if name == "along":
+        return far_along(half, triangle, obs, nu, c2, c3, weight, directed(of_obs, of_tri))
+    if name == "twice":
+        return far_twice(half, triangle, obs, nu, c2, c3, weight, *both(of_obs, of_tri))
+    return far_plain(level, half, triangle, obs, nu, c2, c3, weight)

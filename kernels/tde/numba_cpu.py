@@ -7,279 +7,23 @@ turns with the vertices) is done once for each triangle, before or after the loo
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
-from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba.core import types
-from numba.extending import intrinsic
 
-from dislok.kernels.cpu import address, kernel
-from dislok.kernels.lanes import LANES, accumulate, load, store
-from dislok.kernels.scalar import number
+from dislok.kernels.lanes import LANES
 from dislok.kernels.threads import default_threads, executor
 
-from . import burgers, directions, pair
-from .blocks import CHUNK, FAR, FINISH, GROUP, LIFTED, MISSING, NEAR, PLAN, run
-from .directions import DIRECTION, DIRECTIONS
-from .pair import LEVELS, LIFT_ROW, PLAN_ROW, ROW, far, lifted, near, near_surface
-from .recipes import ALONG, COUNT, OPERATIONS, Operation
-from .triangles import LIFT_NODES, REACH, each, lifts, plan, rule, table
+from . import burgers
+from .blocks import CHUNK, MISSING, run
+from .codes import FULL, HALF, SURFACE, TRI, code_of, compile_code
+from .directions import DIRECTION
+from .recipes import OPERATIONS, ROWS
+from .triangles import each, lifts, plan, table
 
 # Below this many pairs a call stays in the caller's thread.
 SERIAL = 4096
 COMPONENTS = {"displacement": 3, "gradient": 9}
-FRAME_ROWS = pair.FRAME_ROWS | {"along": ALONG, "twice": COUNT}
-OBS, TRI = 3, PLAN + PLAN_ROW  # columns before those that belong to an operation
-
-_compiling = Lock()
-
-
-# ------------------------------------------------------------------------------------------ code
-
-
-@intrinsic
-def apart(typing: Any) -> Any:
-    """Promise that the arrays of the function that calls this do not overlap: LLVM need not make sure."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        for argument in builder.function.args:
-            if argument.type.is_pointer:
-                argument.add_attribute("noalias")
-        return context.get_dummy_value()
-
-    return types.none(), generate
-
-
-def _closed_form(level: str, half: int, real: type) -> Callable[..., None]:
-    index = LEVELS.index(level)
-
-    def closed_form(obs, tri, rows, groups, nu, eps, lift):
-        apart()
-        for group in range(np.uint64(groups)):
-            for lane in range(np.uint64(GROUP)):
-                i = group * np.uint64(GROUP) + lane
-                triangle, place = load(tri, i, ROW), load(obs, i, 3)
-                found = near(index, half, triangle, place, number(nu), number(eps))
-                accumulate(rows, i, found, real(1.0))
-
-    return closed_form
-
-
-def _at_surface(level: str, real: type) -> Callable[..., None]:
-    index = LEVELS.index(level)
-
-    def at_surface(obs, tri, rows, groups, nu, eps, lift):
-        apart()
-        for group in range(np.uint64(groups)):
-            for lane in range(np.uint64(GROUP)):
-                i = group * np.uint64(GROUP) + lane
-                triangle, place = load(tri, i, ROW), load(obs, i, 3)
-                found = near_surface(index, triangle, place, number(nu), number(eps))
-                accumulate(rows, i, found, real(1.0))
-
-    return at_surface
-
-
-def _lifted(level: str, half: int, real: type) -> Callable[..., None]:
-    index = LEVELS.index(level)
-    nodes: np.ndarray = np.array(LIFT_NODES, real)
-
-    def lifted_form(obs, tri, rows, groups, nu, eps, lift):
-        apart()
-        for k in range(len(nodes)):
-            node, weight = nodes[k, 0], nodes[k, 1]
-            for group in range(np.uint64(groups)):
-                for lane in range(np.uint64(GROUP)):
-                    i = group * np.uint64(GROUP) + lane
-                    triangle, place = load(tri, i, ROW), load(obs, i, 3)
-                    way = load(tri, np.uint64(lift) + i, LIFT_ROW)
-                    found = lifted(
-                        index,
-                        half,
-                        triangle,
-                        way,
-                        place,
-                        number(nu),
-                        number(eps),
-                        number(node),
-                        number(weight),
-                    )
-                    accumulate(rows, i, found, real(1.0))
-
-    return lifted_form
-
-
-def _quadrature(level: str, half: int, nodes: np.ndarray, counts: np.ndarray) -> Callable[..., None]:
-    index, real = LEVELS.index(level), nodes.dtype.type
-
-    def quadrature(obs, tri, rows, groups, nu, which):
-        apart()
-        for k in range(counts[which]):
-            c2, c3, weight = nodes[which, k, 0], nodes[which, k, 1], nodes[which, k, 2]
-            for group in range(np.uint64(groups)):
-                for lane in range(np.uint64(GROUP)):
-                    i = group * np.uint64(GROUP) + lane
-                    triangle, place = load(tri, i, ROW), load(obs, i, 3)
-                    found = far(
-                        index, half, triangle, place, number(nu), number(c2), number(c3), number(weight)
-                    )
-                    accumulate(rows, i, found, real(1.0))
-
-    return quadrature
-
-
-def _nodes(dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes and weights of the rules (rules, nodes, 3), and how many each has."""
-    rules = [rule(degree) for degree in REACH[dtype.name]]
-    counts = np.array([len(each) for each in rules])
-    nodes = np.zeros((len(rules), counts.max(), 3), dtype)
-    for own, place in zip(rules, nodes, strict=True):
-        place[: len(own)] = own
-    return nodes, counts
-
-
-def _finish(operation: Operation) -> Callable[..., None]:
-    formula, count = operation.finish, FRAME_ROWS[operation.level]
-    assert formula is not None
-    of_obs, of_tri = max(operation.of_obs, 1), max(operation.of_tri, 1)
-    first_obs, first_tri = OBS * LANES, TRI * LANES
-
-    def finish(obs, tri, rows, groups):
-        apart()
-        for group in range(np.uint64(groups)):
-            for lane in range(np.uint64(GROUP)):
-                i = group * np.uint64(GROUP) + lane
-                own = load(obs, np.uint64(first_obs) + i, of_obs)
-                its = load(tri, np.uint64(first_tri) + i, of_tri)
-                store(rows, i, formula(own, its, load(rows, i, count)))
-
-    return finish
-
-
-# Levels along directions differ from the others in what they read.
-
-
-def _sides_along(level: str, image: int, real: type) -> Callable[..., None]:
-    formula, count, of_obs = directions.SIDE[level], FRAME_ROWS[level], 3 * DIRECTIONS[level]
-    of_tri, first_obs, first_tri = DIRECTION * DIRECTIONS[level], OBS * LANES, TRI * LANES
-
-    def sides_along(obs, tri, rows, groups, nu, eps):
-        apart()
-        for side in range(3):
-            for group in range(np.uint64(groups)):
-                for lane in range(np.uint64(GROUP)):
-                    i = group * np.uint64(GROUP) + lane
-                    triangle, place = load(tri, i, ROW), load(obs, i, 3)
-                    own = load(obs, np.uint64(first_obs) + i, of_obs)
-                    its = load(tri, np.uint64(first_tri) + i, of_tri)
-                    found = formula(
-                        image, triangle, place, number(nu), number(eps), own, its, number(real(side))
-                    )
-                    # to add so many rows at once is not made vector code
-                    store(rows, np.uint64(count * LANES) + i, found)
-            for r in range(np.uint64(count)):
-                for lane in range(np.uint64(GROUP) * np.uint64(groups)):
-                    k = r * np.uint64(LANES) + lane
-                    rows[k] += rows[np.uint64(count * LANES) + k]
-
-    return sides_along
-
-
-def _closed_form_along(level: str, half: int, real: type) -> Callable[..., None]:
-    """The sides one after the other, then those of the image: in one piece it would be very long code."""
-    own, image = (kernel(_sides_along(level, k, real)) for k in (0, 1))
-
-    def full_along(obs, tri, rows, groups, nu, eps, lift):
-        own(obs, tri, rows, groups, nu, eps)
-
-    def half_along(obs, tri, rows, groups, nu, eps, lift):
-        own(obs, tri, rows, groups, nu, eps)
-        image(obs, tri, rows, groups, nu, eps)
-
-    return half_along if half else full_along
-
-
-def _quadrature_along(level: str, half: int, nodes: np.ndarray, counts: np.ndarray) -> Callable[..., None]:
-    formula, count, real = directions.FAR[level], DIRECTIONS[level], nodes.dtype.type
-    of_obs, of_tri = 3 * count, DIRECTION * count
-    first_obs, first_tri = OBS * LANES, TRI * LANES
-
-    def quadrature_along(obs, tri, rows, groups, nu, which):
-        apart()
-        for k in range(counts[which]):
-            c2, c3, weight = nodes[which, k, 0], nodes[which, k, 1], nodes[which, k, 2]
-            for group in range(np.uint64(groups)):
-                for lane in range(np.uint64(GROUP)):
-                    i = group * np.uint64(GROUP) + lane
-                    triangle, place = load(tri, i, ROW), load(obs, i, 3)
-                    own = load(obs, np.uint64(first_obs) + i, of_obs)
-                    its = load(tri, np.uint64(first_tri) + i, of_tri)
-                    found = formula(
-                        half, triangle, place, number(nu), number(c2), number(c3), number(weight), own, its
-                    )
-                    accumulate(rows, i, found, real(1.0))
-
-    return quadrature_along
-
-
-# ------------------------------------------------------------------------------------- addresses
-
-
-def _native(dtype: np.dtype) -> Any:
-    return types.float64 if dtype == np.float64 else types.float32
-
-
-FULL, HALF, SURFACE = 0, 1, 2  # SURFACE: the half-space, all observers at z = 0
-
-
-@cache
-def _method_code(way: int, level: str, where: int, dtype: np.dtype) -> int:
-    """Address of a method's code for a level; where a lift would be long code, the closed form serves."""
-    along = level in DIRECTIONS
-    if where == SURFACE and (way != NEAR or along):
-        return _method_code(way, level, HALF, dtype)
-    if way == LIFTED and (along or level == "first"):
-        return _method_code(NEAR, level, where, dtype)
-    native = _native(dtype)
-    pointer = types.CPointer(native)
-    blocks = pointer, pointer, pointer, types.int64, native
-    if way == FAR:
-        code = (_quadrature_along if along else _quadrature)(level, where, *_nodes(dtype))
-        return address(code, *blocks, types.int64)
-    return address(_closed_code(way, level, where, dtype.type), *blocks, native, types.int64)
-
-
-def _closed_code(way: int, level: str, where: int, real: type) -> Callable[..., None]:
-    if where == SURFACE:
-        return _at_surface(level, real)
-    if level in DIRECTIONS:
-        return _closed_form_along(level, where, real)
-    return (_closed_form if way == NEAR else _lifted)(level, where, real)
-
-
-@cache
-def _finish_code(name: str, dtype: np.dtype) -> int:
-    if OPERATIONS[name].finish is None:
-        return 0
-    pointer = types.CPointer(_native(dtype))
-    return address(_finish(OPERATIONS[name]), pointer, pointer, pointer, types.int64)
-
-
-@cache
-def _code(name: str, where: int, dtype: np.dtype) -> np.ndarray:
-    """Addresses for `run`; 0 where code has not been asked for."""
-    code = np.zeros(4, np.int64)
-    code[FINISH] = _finish_code(name, dtype)
-    return code
-
-
-def _compile(way: int, name: str, where: int, dtype: np.dtype) -> None:
-    """Fill in an address of `_code`."""
-    with _compiling:
-        _code(name, where, dtype)[way] = _method_code(way, OPERATIONS[name].level, where, dtype)
-
 
 # ---------------------------------------------------------------------------------------- launch
 
@@ -411,19 +155,19 @@ def launch(
     kept = matrix or Matrix(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, dtype), 0, 0)
     case = name, problem.where, dtype
     constants = dtype.type(problem.nu), np.finfo(dtype).eps
-    count = FRAME_ROWS[OPERATIONS[name].level]
+    count = ROWS[OPERATIONS[name].level]
     stop = np.zeros(1, np.int64)
 
     def work(worker: int) -> None:
         run(
-            obs, tri, along, chunk, (worker, workers), lift, _code(*case), constants, count,
+            obs, tri, along, chunk, (worker, workers), lift, code_of(*case), constants, count,
             (by_lane, lane_sums), (others, other_sums[worker]), tuple(kept),
             _scratch(obs, tri, along, count, lane_sums.shape[1]), stop,
         )  # fmt: skip
 
     _share(work, workers, threads, stop)
     while stop[0]:
-        _compile(int(stop[0]) - MISSING, *case)
+        compile_code(int(stop[0]) - MISSING, *case)
         stop[0], other_sums[...] = 0, 0.0
         _share(work, workers, threads, stop)
     total = other_sums[0] if workers == 1 else other_sums.sum(axis=0)

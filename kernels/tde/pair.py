@@ -39,15 +39,17 @@ from .formula import (
 )
 from .point import point
 
-LEVELS = ("value", "gradient", "greens", "greens_gradient", "first")
-FRAME_ROWS = {"value": 3, "gradient": 12, "greens": 9, "greens_gradient": 36, "first": 45}
+LEVELS = ("value", "gradient", "greens", "greens_gradient")
+FRAME_ROWS = {"value": 3, "gradient": 12, "greens": 9, "greens_gradient": 36}
 # places in a row of the table
 VERTICES, EDGES, AREA, BURGERS, FRAME, TURN, ROW = 0, 9, 18, 21, 24, 33, 34
-LIFT_ROW = 18
+LIFT_ROW = 9
 PLAN_ROW = 15
-# variables of level "first": observer minus vertices, z, nu, Burgers vector
-Z, NU, SLIP, COUNT = 9, 10, 11, 14
+# places in a direction: observer minus vertices, z, nu, Burgers vector
+Z, NU, SLIP = 9, 10, 11
 ENDS = ((0, 1), (1, 2), (0, 2))  # of the sides
+# parts of the field: the triangle's own, its image's, and both together for an observer at the surface
+OWN, IMAGE, SURFACE = 0, 1, 2
 
 
 @scalar
@@ -72,27 +74,21 @@ def near(level, half, triangle, obs, nu, eps):
     list of numbers
         ``value``: displacement (3). ``gradient``: displacement (3), du_i/dx_j (9). ``greens``: displacement
         for unit strike slip, dip slip, opening (3 x 3). ``greens_gradient``: what ``gradient`` gives, for
-        each (3 x 12). ``first``: displacement (3), its derivatives with the vertices' coordinates (3 x 9),
-        with z apart from the distances to the vertices (3), with the Burgers vector (3 x 3), with nu (3).
+        each (3 x 12).
     """
-    view = seen(level, half, triangle, obs, nu)
+    view = seen(half, triangle, observer(level, obs), nu)
     return rows_of(level, triangle, Geometry(**view, blur=blur(triangle, obs, eps)))
 
 
 @scalar
 def near_surface(level, triangle, obs, nu, eps):
     """Rows of a level as `near`, for an observer at the surface of the half space: its z is not looked at."""
-    name = LEVELS[level]
-    if "gradient" in name:
-        obs = [seed(x, k, 2, 1) for k, x in enumerate(obs[:2])]
-    obs = (obs[0], obs[1], const(0.0, obs[0]))
-    view = seen_first(1, triangle, obs, nu) if name == "first" else seen_plain(1, triangle, obs, nu)
+    obs = observer_at_surface(level, obs)
+    view = seen(1, triangle, obs, nu)
     view["places"] = None
     geometry = Geometry(**view, blur=blur(triangle, [real(x) for x in obs], eps))
-    if name == "first":
-        return surface_first(rows_of(level, triangle, geometry), nu)
     fields = [geometry.displacement(b) for b in slips(level, triangle)]
-    return [x for u in fields for x in (traction_free(u, nu) if "gradient" in name else u)]
+    return [x for u in fields for x in (traction_free(u, nu) if "gradient" in LEVELS[level] else u)]
 
 
 @scalar
@@ -111,36 +107,93 @@ def lifted(level, half, triangle, lift, obs, nu, eps, node, weight):
         Place of the apex on its way, weight of the node.
     """
     rest = with_tangent(1.0 - node, -1.0)
-    view = on_the_way(seen(level, half, triangle, obs, nu), lifts_of(level, lift), rest)
+    view = on_the_way(seen(half, triangle, observer(level, obs), nu), vectors(lift), rest)
     geometry = Geometry(**view, blur=blur(triangle, obs, eps))
     return [weight * x for x in rows_of(level, triangle, geometry, tangent)]
 
 
 @scalar
-def near_along(half, triangle, obs, nu, eps, direction):
-    """Rows of level "first" by the closed form, then their derivatives along a direction (45 + 45).
+def side_near(level, part, triangle, obs, nu, eps, side):
+    """What a side adds to the rows of `near`.
 
-    Parameters
-    ----------
-    direction : tuple of 14 numbers
-        In the variables of level "first": observer minus each vertex (3 x 3), z, nu, Burgers vector (3).
+    The closed form is the sum over the sides 0, 1, 2 of the parts `OWN` and, in the half space, `IMAGE`; or
+    of `SURFACE` for an observer at the surface, whose z is not looked at.
     """
-    view = seen_first(half, triangle, obs, nu, direction)
-    geometry = Geometry(**view, blur=blur(triangle, obs, eps))
-    u = geometry.displacement(slip_variables(triangle, direction))
-    return first_rows(u, primal) + first_rows(u, tangent)
+    angle = angle_of(part, triangle, obs, eps, side)
+    field, z = side_seen(level, part, triangle, obs, eps, angle, side)
+    fields = [part_of(part, field, b, z, nu) for b in slips(level, triangle)]
+    if part == SURFACE and "gradient" in LEVELS[level]:
+        return [x for u in fields for x in traction_free(u, nu)]
+    return [x for u in fields for x in with_slopes(u)]
 
 
 @scalar
-def side_along(image, triangle, obs, nu, eps, direction, side):
-    """What a side adds to the rows of `near_along`; parameters as of `side_twice`."""
-    angle = angle_of(image, triangle, obs, eps, side)
-    u = side_field(image, triangle, obs, nu, eps, angle, side, direction)
+def side_lifted(level, part, triangle, lift, obs, nu, eps, node, weight, side):
+    """What a side adds to the rows of `lifted`; parts as of `side_near`, without `SURFACE`."""
+    rest = with_tangent(1.0 - node, -1.0)
+    # the solid angle itself has no place among the derivatives along the way
+    field, z = side_seen(level, part, triangle, obs, eps, 0.0 * side, side, lift, rest)
+    fields = [part_of(part, field, b, z, nu) for b in slips(level, triangle)]
+    return [weight * x for u in fields for x in with_slopes(u, tangent)]
+
+
+def side_seen(level, part, triangle, obs, eps, angle, side, lift=None, rest=None):
+    """A side as the observer sees it, on the way of a lift if there is one; and the observer's z."""
+    x, y, z = (observer_at_surface if part == SURFACE else observer)(level, obs)
+    orders = tuple(zip(*ENDS, strict=True))
+    corners = [picked_vectors(side, triangle[VERTICES:EDGES], order) for order in orders]
+    ends = [[p - q for p, q in zip((x, y, -z if part else z), corner, strict=True)] for corner in corners]
+    edge = picked_vectors(side, triangle[EDGES:AREA], (0, 1, 2))
+    if lift is not None:
+        ways = [picked_vectors(side, lift[:9], order) for order in orders]
+        ends = [
+            [p + rest * w for p, w in zip(end, way, strict=True)] for end, way in zip(ends, ways, strict=True)
+        ]
+        edge = [p + rest * (v - w) for p, v, w in zip(edge, *ways, strict=True)]
+    return side_alone(part, ends, edge, blur(triangle, obs, eps), angle, side), z
+
+
+def side_alone(part, ends, edge, close, angle, side):
+    """A side, with the solid angle that goes with it."""
+    start, end = (Vertex(r, part != OWN) for r in ends)
+    signs = [where(side < 1.5, 1.0, -1.0 + 0.0 * side)]
+    return (Image if part else Sides)([Side(start, end, Direction(edge), close)], signs, angle)
+
+
+def part_of(part, field, b, z, nu):
+    """Displacement of a part of the field."""
+    if part == SURFACE:
+        u = field.at_surface(b, nu)
+    else:
+        u = field.free_surface(b, z, nu) if part else field.burgers(b, 0.5 / (1.0 - nu))
+    return [QUARTER_TURN * x for x in u]
+
+
+@scalar
+def side_first(part, triangle, obs, nu, eps, side):
+    """What a side adds to the rows of level "first" by the closed form; parts as of `side_near`.
+
+    These are displacement (3), its derivatives with the vertices' coordinates (3 x 9), with z apart from the
+    distances to the vertices (3), with the Burgers vector (3 x 3), with nu (3).
+    """
+    angle = angle_of(part, triangle, obs, eps, side)
+    rows = side_rows(side_field(part, triangle, obs, nu, eps, angle, side), side, primal)
+    return surface_first(rows, nu) if part == SURFACE else rows
+
+
+@scalar
+def side_along(part, triangle, obs, nu, eps, direction, side):
+    """What a side adds to the rows of level "first", then to their derivatives along a direction (45 + 45).
+
+    Parameters are those of `side_twice`.
+    """
+    angle = angle_of(part, triangle, obs, eps, side)
+    u = side_field(part, triangle, obs, nu, eps, angle, side, direction)
     return side_rows(u, side, primal) + side_rows(u, side, tangent)
 
 
 @scalar
-def side_twice(image, triangle, obs, nu, eps, direction, other, side):
+def side_twice(part, triangle, obs, nu, eps, direction, other, side):
     """What a side adds to the derivatives of the rows of level "first" along two directions (45).
 
     The closed form is the sum over the sides 0, 1, 2 and, in the half space, over those of the image. One
@@ -148,38 +201,40 @@ def side_twice(image, triangle, obs, nu, eps, direction, other, side):
 
     Parameters
     ----------
-    image : int
-        Literal 1 for the image, 0 for the triangle itself.
+    part : int
+        Literal `OWN` or `IMAGE`.
     direction, other : tuple of 14 numbers
-        As of `near_along`.
+        In the order observer minus each vertex (3 x 3), z, nu, Burgers vector (3).
     side : number
         0, 1 or 2.
     """
     # the solid angle itself has no place among second derivatives
-    u = side_field(image, triangle, obs, nu, eps, 0.0 * side, side, direction, other)
+    u = side_field(part, triangle, obs, nu, eps, 0.0 * side, side, direction, other)
     return side_rows(u, side, mixed)
 
 
 def picked(side, options):
-    """The option of the side."""
+    """The option number `side` (0, 1, 2), a number or a vector."""
+    if isinstance(options[0], tuple | list):
+        return [picked(side, each) for each in zip(*options, strict=True)]
     return where(side < 0.5, options[0], where(side < 1.5, options[1], options[2]))
 
 
 def picked_vectors(side, numbers, order):
     """One of three vectors, which come in some order for the sides."""
-    return [picked(side, three) for three in zip(*(vectors(numbers)[k] for k in order), strict=True)]
+    return picked(side, [vectors(numbers)[k] for k in order])
 
 
-def angle_of(image, triangle, obs, eps, side):
+def angle_of(part, triangle, obs, eps, side):
     """The solid angle for the first side, zero for the others."""
-    place = (*obs[:2], -obs[2]) if image else obs
+    place = (*obs[:2], -obs[2]) if part else obs
     corners = vectors(triangle[VERTICES:EDGES])
     seen = [Vertex([x - p for x, p in zip(place, corner, strict=True)], False) for corner in corners]
     angle = solid_angle(triangle[AREA:BURGERS], triangle[TURN], seen, blur(triangle, obs, eps))
     return where(side < 0.5, angle, 0.0)
 
 
-def side_field(image, triangle, obs, nu, eps, angle, side, *directions):
+def side_field(part, triangle, obs, nu, eps, angle, side, *directions):
     """A side's displacement: jets in its ends (3 + 3), z, nu and b (3), tangents along directions."""
     orders = tuple(zip(*ENDS, strict=True))
     ways = [
@@ -192,24 +247,18 @@ def side_field(image, triangle, obs, nu, eps, angle, side, *directions):
             moving(v, slopes, *ways), [const(slopes[k], v) if k in slopes else ZERO for k in range(11)]
         )
 
-    place = (*obs[:2], -obs[2]) if image else obs
+    place = (*obs[:2], -obs[2]) if part else obs
     ends = []
     for at, order in zip((0, 3), orders, strict=True):
         corner = picked_vectors(side, triangle[VERTICES:EDGES], order)
-        slopes = [{at: 1.0}, {at + 1: 1.0}, {at + 2: 1.0, 6: -2.0} if image else {at + 2: 1.0}]
-        r = [number(x - p, slope) for x, p, slope in zip(place, corner, slopes, strict=True)]
-        ends.append(Vertex(r, image))
+        slopes = [{at: 1.0}, {at + 1: 1.0}, {at + 2: 1.0, 6: -2.0} if part else {at + 2: 1.0}]
+        ends.append([number(x - p, slope) for x, p, slope in zip(place, corner, slopes, strict=True)])
     edge = picked_vectors(side, triangle[EDGES:AREA], (0, 1, 2))
-    edge = Direction([number(x, {i: 1.0, 3 + i: -1.0}) for i, x in enumerate(edge)])
+    edge = [number(x, {i: 1.0, 3 + i: -1.0}) for i, x in enumerate(edge)]
     z, ratio = number(obs[2], {6: 1.0}), number(nu, {7: 1.0})
     b = [number(x, {8 + i: 1.0}) for i, x in enumerate(triangle[BURGERS:FRAME])]
-    each = [Side(ends[0], ends[1], edge, blur(triangle, obs, eps))]
-    signs = [where(side < 1.5, 1.0, -1.0 + 0.0 * side)]
-    if image:
-        u = Image(each, signs, angle).free_surface(b, z, ratio)
-    else:
-        u = Sides(each, signs, angle).burgers(b, 0.5 / (1.0 - ratio))
-    return [QUARTER_TURN * x for x in u]
+    field = side_alone(part, ends, edge, blur(triangle, obs, eps), angle, side)
+    return part_of(part, field, b, z, ratio)
 
 
 def side_rows(u, side, part):
@@ -226,23 +275,8 @@ def side_rows(u, side, part):
 
 
 @scalar
-def lifted_along(half, triangle, lift, obs, nu, eps, node, weight, direction):
-    """Rows as of `near_along`, from one node of a quadrature across a narrow triangle."""
-    still = [ZERO] * COUNT
-    view = seen_first(half, triangle, obs, nu, still, direction)
-    ways = lifts_of(LEVELS.index("first"), lift, still, direction)
-    view = on_the_way(view, ways, with_tangents(1.0 - node, -1.0, ZERO))
-    geometry = Geometry(**view, blur=blur(triangle, obs, eps))
-    u = geometry.displacement(slip_variables(triangle, still, direction))
-    return [weight * x for x in first_rows(u, tangent) + first_rows(u, mixed)]
-
-
-@scalar
 def far(level, half, triangle, obs, nu, c2, c3, weight):
     """Rows of a level (as `near`) from one node of a rule: the point P1 + c2 (P2 - P1) + c3 (P3 - P1)."""
-    name = LEVELS[level]
-    if name == "first":
-        return first_far(half, triangle, obs, nu, c2, c3, weight)
     obs = observer(level, obs)
     r, mirrored = from_node(half, triangle, obs, c2, c3)
     n = [weight * x for x in triangle[AREA:BURGERS]]
@@ -251,7 +285,7 @@ def far(level, half, triangle, obs, nu, c2, c3, weight):
 
 @scalar
 def far_along(half, triangle, obs, nu, c2, c3, weight, direction):
-    """Rows as of `near_along`, from one node of a rule."""
+    """Rows of level "first", then their derivatives along a direction, from one node of a rule."""
     rows = first_far(half, triangle, obs, nu, c2, c3, weight, direction)
     return [primal(x) for x in rows] + [tangent(x) for x in rows]
 
@@ -305,15 +339,16 @@ def observer(level, obs):
     return tuple(seed(x, k, 3, 1) for k, x in enumerate(obs))
 
 
+def observer_at_surface(level, obs):
+    """The same of an observer whose z is zero."""
+    if "gradient" not in LEVELS[level]:
+        return obs[0], obs[1], const(0.0, obs[0])
+    return seed(obs[0], 0, 2, 1), seed(obs[1], 1, 2, 1), const(0.0, obs[0])
+
+
 def slips(level, triangle):
     """The Burgers vectors of a level."""
     return vectors(triangle[FRAME:TURN] if "greens" in LEVELS[level] else triangle[BURGERS:FRAME])
-
-
-def variable(v, slopes, *directions):
-    """A number with derivatives {variable: slope}, in level "first"; a tangent along directions, if any."""
-    partials = [const(slopes[k], v) if k in slopes else ZERO for k in range(COUNT)]
-    return Jet(moving(v, slopes, *directions), partials)
 
 
 def moving(v, slopes, *directions):
@@ -324,58 +359,19 @@ def moving(v, slopes, *directions):
     return with_tangent(v, *tangents) if len(tangents) == 1 else with_tangents(v, *tangents)
 
 
-def seen(level, half, triangle, obs, nu):
-    """The triangle as the observer sees it: what `Geometry` is made from."""
-    if LEVELS[level] == "first":
-        return seen_first(half, triangle, obs, nu)
-    return seen_plain(half, triangle, observer(level, obs), nu)
-
-
-def seen_plain(half, triangle, obs, nu):
-    """As `seen`, for an observer whose place carries the derivatives."""
+def seen(half, triangle, obs, nu):
+    """The triangle as the observer, whose place carries the derivatives, sees it: what makes `Geometry`."""
     places = [[x - p for x, p in zip(obs, p, strict=True)] for p in vectors(triangle[VERTICES:EDGES])]
-    return view_of(places, [-obs[2] - p for p in triangle[2:EDGES:3]], triangle, obs[2], nu, half)
-
-
-def view_of(places, below, triangle, z, nu, half, edges=None):
-    """What `Geometry` is made from; `below` are the heights of the mirrored observer over the vertices."""
+    below = [-obs[2] - p for p in triangle[2:EDGES:3]]
     return {
         "places": places,
         "mirrored": [[*r[:2], up] for r, up in zip(places, below, strict=True)] if half else None,
-        "edges": vectors(triangle[EDGES:AREA]) if edges is None else edges,
+        "edges": vectors(triangle[EDGES:AREA]),
         "area": triangle[AREA:BURGERS],
         "turn": triangle[TURN],
-        "z": z,
+        "z": obs[2],
         "nu": nu,
     }
-
-
-def seen_first(half, triangle, obs, nu, *directions):
-    """As `seen`, in the variables of level "first", as tangents along directions where such are given."""
-
-    def number(v, slopes):
-        return variable(v, slopes, *directions)
-
-    vertices = vectors(triangle[VERTICES:EDGES])
-    places = [[number(obs[i] - p[i], {3 * k + i: 1.0}) for i in range(3)] for k, p in enumerate(vertices)]
-    below = [number(-obs[2] - p[2], {3 * k + 2: 1.0, Z: -2.0}) for k, p in enumerate(vertices)]
-    edges = [
-        [number(x, {3 * start + i: 1.0, 3 * end + i: -1.0}) for i, x in enumerate(edge)]
-        for (start, end), edge in zip(ENDS, vectors(triangle[EDGES:AREA]), strict=True)
-    ]
-    return view_of(places, below, triangle, number(obs[2], {Z: 1.0}), number(nu, {NU: 1.0}), half, edges)
-
-
-def lifts_of(level, lift, *directions):
-    """The vertices' ways, each a vector; in level "first" with derivatives: differences of the vertices."""
-    ways = vectors(lift[:9])
-    if LEVELS[level] != "first":
-        return ways
-    shares = vectors(lift[9:LIFT_ROW])
-    return [
-        [variable(x, {3 * j + i: -c for j, c in enumerate(share)}, *directions) for i, x in enumerate(way)]
-        for way, share in zip(ways, shares, strict=True)
-    ]
 
 
 def on_the_way(view, ways, rest):
@@ -400,14 +396,7 @@ def on_the_way(view, ways, rest):
 
 def rows_of(level, triangle, geometry, part=lambda x: x):
     """Rows of a level; `part` is what is taken of each number."""
-    if LEVELS[level] == "first":
-        return first_rows(geometry.displacement(slip_variables(triangle)), part)
     return [x for b in slips(level, triangle) for x in with_slopes(geometry.displacement(b), part)]
-
-
-def slip_variables(triangle, *directions):
-    """The Burgers vector in the variables of level "first"."""
-    return [variable(x, {SLIP + i: 1.0}, *directions) for i, x in enumerate(triangle[BURGERS:FRAME])]
 
 
 def with_slopes(u, part=lambda x: x):
@@ -437,15 +426,6 @@ def surface_first(rows, nu):
 def dense(d, like):
     """A derivative as a number, also where it is zero by structure."""
     return const(0.0, like) if d is ZERO else d
-
-
-def first_rows(u, part):
-    """Rows of level "first" from jets; the vertices move against what the observer sees."""
-    rows = [part(x.v) for x in u]
-    rows += [-part(dense(d, x.v)) for x in u for d in x.p[:Z]]
-    for block in (slice(Z, NU), slice(SLIP, COUNT), slice(NU, SLIP)):
-        rows += [part(dense(d, x.v)) for x in u for d in x.p[block]]
-    return rows
 
 
 def from_node(half, triangle, obs, c2, c3):

@@ -13,11 +13,12 @@ from typing import Any, NamedTuple
 from dislok.kernels.scalar import ZERO, scalar, where
 
 from .directions import DIRECTION
+from .pair import FRAME_ROWS
 
 # rows of level "first"
 VALUE, PLACES, Z, SLIP, NU, COUNT = 0, 3, 30, 33, 42, 45
-# level "along": the rows of level "first", and as many that are their derivatives along a direction
-ALONG = 2 * COUNT
+# rows of each level; "along" has those of "first", and as many that are their derivatives along a direction
+ROWS = FRAME_ROWS | {"first": COUNT, "along": 2 * COUNT, "twice": COUNT}
 
 
 class Operation(NamedTuple):

@@ -17,7 +17,7 @@ from dislok.kernels.rows import load, store
 from dislok.kernels.scalar import absolute, const, fma, maximum, scalar, sqrt, where
 
 from .formula import cross, dot
-from .pair import LIFT_ROW, PLAN_ROW, ROW, vectors
+from .pair import LIFT_ROW, PLAN_ROW, ROW, picked, vectors
 
 # Symmetric rules on the triangle (Dunavant 1985, Int. J. Numer. Meth. Eng. 21, 1129-1148; degree 5 by Radon),
 # by degree: weights and barycentric coordinates of one node of each orbit.
@@ -68,6 +68,16 @@ def rule(degree):
             places |= {(b, a), (c, b), (a, c)}
         nodes |= {(*place, weight) for place in places}
     return np.array(sorted(nodes))
+
+
+def nodes_of(dtype):
+    """Nodes and weights of the rules of `REACH` (rules, nodes, 3), and how many each has."""
+    rules = [rule(degree) for degree in REACH[dtype.name]]
+    counts = np.array([len(own) for own in rules])
+    nodes = np.zeros((len(rules), counts.max(), 3), dtype)
+    for own, place in zip(rules, nodes, strict=True):
+        place[: len(own)] = own
+    return nodes, counts
 
 
 # ----------------------------------------------------------------------------------- one triangle
@@ -125,19 +135,12 @@ def by_depth(heights):
     return [*(place for _, place in rows), sign]
 
 
-def chosen(k, options):
-    """The option number k (0, 1, 2), each a number or a vector."""
-    if isinstance(options[0], tuple | list):
-        return [chosen(k, each) for each in zip(*options, strict=True)]
-    return where(k < 0.5, options[0], where(k < 1.5, options[1], options[2]))
-
-
 @scalar
 def table_row(numbers):
     """The numbers of `table` for a triangle's vertices and slip (12), and the order of the vertices (3)."""
     corners, slip = vectors(numbers[:9]), numbers[9:]
     *order, sign = by_depth([p[2] for p in corners])
-    p1, p2, p3 = (chosen(k, corners) for k in order)
+    p1, p2, p3 = (picked(k, corners) for k in order)
     sides = [[x - y for x, y in zip(p, q, strict=True)] for p, q in ((p2, p1), (p3, p2), (p3, p1))]
     area = [0.5 * x for x in twice_area(p1, p2, p3)]
     axes = [[sign * x for x in axis] for axis in vectors(axes_of([sign * x for x in area]))]
@@ -147,29 +150,17 @@ def table_row(numbers):
 
 @scalar
 def lift_row(row):
-    """The numbers of `lifts` for a row of the table (18), and the height (1)."""
+    """The numbers of `lifts` for a row of the table (9), and the height (1)."""
     e12, e23, e13 = sides = vectors(row[9:18])
     lengths = [dot(e, e) for e in sides]
     deepest = (lengths[0] >= lengths[1]) & (lengths[0] >= lengths[2])
     apex = where(deepest, 2.0, where(lengths[1] >= lengths[2], 0.0, const(1.0, lengths[0])))
     # seen from the apex, the base runs along the walk around the triangle
-    base = chosen(apex, (e23, negative(e13), e12))
-    beyond = chosen(apex, (negative(e12), negative(e23), e13))
+    base = picked(apex, (e23, [-x for x in e13], e12))
     square = dot(base, base)
-    foot = dot(beyond, base) / square
     way = [x / square for x in cross([2.0 * x for x in row[18:21]], base)]
-    ways, shares = [], []
-    for k in range(3):
-        own = absolute(apex - float(k)) < 0.5
-        share = {k: const(1.0, foot), (k + 1) % 3: foot - 1.0, (k + 2) % 3: -foot}
-        ways += [where(own, x, 0.0) for x in way]
-        shares += [where(own, share[j], 0.0) for j in range(3)]
-    return [*ways, *shares, sqrt(dot(way, way))]
-
-
-def negative(a):
-    """-a."""
-    return [-x for x in a]
+    ways = [where(absolute(apex - float(k)) < 0.5, x, 0.0) for k in range(3) for x in way]
+    return [*ways, sqrt(dot(way, way))]
 
 
 @scalar
@@ -179,10 +170,10 @@ def plan_row(bits, row):
     lengths = [sqrt(dot(e, e)) for e in sides]
     first = (lengths[0] >= lengths[1]) & (lengths[0] >= lengths[2])
     longest = where(first, 0.0, where(lengths[1] >= lengths[2], 1.0, const(2.0, lengths[0])))
-    size = chosen(longest, lengths)
+    size = picked(longest, lengths)
     starts, ends = (corners[0], corners[1], corners[0]), (corners[1], corners[2], corners[2])
-    middle = [0.5 * (x + y) for x, y in zip(chosen(longest, starts), chosen(longest, ends), strict=True)]
-    direction = [x / size for x in chosen(longest, sides)]
+    middle = [0.5 * (x + y) for x, y in zip(picked(longest, starts), picked(longest, ends), strict=True)]
+    direction = [x / size for x in picked(longest, sides)]
     centre = [(x + y + z) / 3.0 for x, y, z in zip(*corners, strict=True)]
     dtype = f"float{bits}"
     limits = [LIFT[dtype] * lift_row(row)[LIFT_ROW], *(reach * size for reach in REACH[dtype].values())]
@@ -278,8 +269,7 @@ def lifts(rows):
     Returns
     -------
     lift : array, shape (m, LIFT_ROW)
-        Way of each vertex (3 x 3): the height, from its foot, for the apex, zero for the others; and the
-        coefficients (3 x 3) that make these ways of the vertices.
+        Way of each vertex (3 x 3): the height, from its foot, for the apex, zero for the others.
     height : array, shape (m,)
         Length of the apex's way.
     """

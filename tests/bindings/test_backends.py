@@ -63,10 +63,10 @@ def test_a_missing_package_is_named_with_the_line_that_installs_it(monkeypatch, 
         backends.load(name)
 
 
-def test_a_family_that_a_backend_does_not_have_is_named(monkeypatch):
-    monkeypatch.setattr(backends, "_NEEDS", {})
-    with pytest.raises(ValueError, match="^backend 'numba-cuda' has no kernels for 'tde'; leave backend="):
-        backends.load("numba-cuda", "tde")
+@pytest.mark.parametrize("family", ["okada", "propagator", "tde"])
+def test_every_backend_has_every_family(family):
+    for name in backends.NAMES:
+        assert importlib.util.find_spec(f"dislok.kernels.{family}.{backends._MODULES[name]}") is not None
 
 
 def test_every_backend_has_a_status():

@@ -37,7 +37,7 @@ def simulate(folder, tasks):
     script = Path(__file__).with_name("simulate.py")
     environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1"}
     done = subprocess.run(
-        [sys.executable, script, given, results], env=environment, capture_output=True, text=True
+        [sys.executable, script, "okada", given, results], env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     return pickle.loads(results.read_bytes())
@@ -236,7 +236,7 @@ def test_code_of_the_other_kernels(bits):
     array, integer = numba.types.Array(real, 1, "C"), numba.int64
     prepare = (array, array, real, real, array, array, numba.boolean, integer, array)
     kernels = [(numba_cuda.prepare_kernel(kind, 3), prepare) for kind in ("rectangle", "point")]
-    kernels.append((launching.total_kernel(), (array, integer, integer, array)))
+    kernels.append((launching.total_kernel(), (array, array)))
     for kernel, types in kernels:
         ptx, _ = cuda.compile_ptx(kernel.py_func, types, cc=(8, 0))
         assert f".f{bits}" in ptx

@@ -1,5 +1,7 @@
 """The formula in plain Python, on arrays: each pair by the method that serves it, nothing compiled."""
 
+from functools import partial
+
 import numpy as np
 
 from dislok.kernels.tde import pair, triangles
@@ -32,18 +34,16 @@ def near(level, half, obs, tri, slip, nu, precise=np.float64):
     rows, eps = rows_of(tri, slip, precise), precise(np.finfo(precise).eps)
     nu = np.broadcast_to(precise(nu), len(rows))
     place = columns(obs, precise)
+    if level == "first":
+        return by_sides(pair.side_first, half, columns(rows, precise), place, nu, eps)
     return np.array(pair.near(pair.LEVELS.index(level), half, columns(rows, precise), place, nu, eps)).T
 
 
-def by_sides(formula, half, rows, obs, nu, eps, *directions):
+def by_sides(formula, half, *given):
     """The closed form as a sum over sides: one row a pair, from columns."""
-    sides = [rows[0] * 0 + k for k in range(3)]
-    images = range(half + 1)
-    return sum(
-        np.array(formula(image, rows, obs, nu, eps, *directions, side)).T
-        for image in images
-        for side in sides
-    )
+    sides = [given[0][0] * 0 + k for k in range(3)]
+    parts = [pair.SURFACE] if half == pair.SURFACE else range(half + 1)
+    return sum(np.array(formula(part, *given, side)).T for part in parts for side in sides)
 
 
 def lifted(level, half, obs, tri, slip, nu):
@@ -61,8 +61,8 @@ def lifted(level, half, obs, tri, slip, nu):
 def far(level, half, obs, tri, slip, nu, degree):
     """Rows of a level by a rule."""
     args = columns(rows_of(tri, slip), float), columns(obs, float), np.broadcast_to(nu, len(tri))
-    index = pair.LEVELS.index(level)
-    return sum(np.array(pair.far(index, half, *args, *node)).T for node in triangles.rule(degree))
+    formula = pair.first_far if level == "first" else partial(pair.far, pair.LEVELS.index(level))
+    return sum(np.array(formula(half, *args, *node)).T for node in triangles.rule(degree))
 
 
 def methods(obs, tri, dtype="float64"):
