@@ -26,9 +26,18 @@ THREADS = 64  # of a block: a thread needs most of the registers there are
 
 
 def arguments(
-    layers: Layers, paths: Paths, omega: np.ndarray, grid: Grid, force: bool, to_device: Callable[[Any], Any]
+    layers: Layers,
+    paths: Paths,
+    omega: np.ndarray,
+    grid: Grid,
+    force: bool,
+    to_device: Callable[[Any], Any],
+    zeros: Callable[[int], Any],
 ) -> list[Any]:
-    """Arguments of the kernel, the last of which is the array that it fills."""
+    """Arguments of the kernel, the last of which is the array that it fills.
+
+    `to_device` makes a device array of a NumPy one, `zeros` one of so many zeros.
+    """
     tasks = len(grid.k) * len(omega) * len(paths.sources)
     return [
         len(grid.k),
@@ -40,7 +49,7 @@ def arguments(
         *map(to_device, inputs(layers, paths, omega, grid)),
         float(paths.sign),
         int(force),
-        to_device(np.zeros(4 * len(kept_columns(force)) * tasks)),
+        zeros(4 * len(kept_columns(force)) * tasks),
     ]
 
 
@@ -68,7 +77,7 @@ def integrate(
     """
     import cupy
 
-    given = arguments(layers, paths, omega, grid, force, cupy.asarray)
+    given = arguments(layers, paths, omega, grid, force, cupy.asarray, cupy.zeros)
     tasks = len(grid.k) * len(omega) * len(paths.sources)
     typed = {int: np.int64, float: np.float64}
     launched = [typed[type(a)](a) if type(a) in typed else a for a in given]

@@ -2,11 +2,12 @@
 
 A thread carries both states through the stack to one source, at one frequency and wavenumber, and writes the
 columns there; the sums over wavenumber are then products of matrices. Arrays are CuPy's, and so are the
-products. Nothing waits for the device.
+products.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -124,7 +125,16 @@ def sweep_kernel(kind: int, force: int) -> Any:
     return _compiled(sweep)
 
 
-def columns(layers: Layers, paths: Paths, omega: np.ndarray, grid: Grid, force: bool, to_device: Any) -> Any:
+def columns(
+    layers: Layers,
+    paths: Paths,
+    omega: np.ndarray,
+    grid: Grid,
+    force: bool,
+    to_device: Callable[[Any], Any],
+    zeros: Callable[[int], Any],
+    stream: Any = 0,
+) -> Any:
     """Columns at every frequency and wavenumber, on the device.
 
     Parameters
@@ -133,6 +143,9 @@ def columns(layers: Layers, paths: Paths, omega: np.ndarray, grid: Grid, force: 
         As for `integrals.integrate`, on the host.
     to_device : callable
         Makes a device array of a NumPy one.
+    zeros : callable
+        Makes a device array of so many zeros.
+    stream : Numba's stream, optional
 
     Returns
     -------
@@ -142,10 +155,10 @@ def columns(layers: Layers, paths: Paths, omega: np.ndarray, grid: Grid, force: 
     kind = kind_of(layers, omega)
     rows = len(kept_columns(force)) * 2 * (1 if kind == STATIC else 2)
     threads = len(grid.k) * len(omega) * len(paths.sources)
-    out = to_device(np.zeros(rows * threads))
+    out = zeros(rows * threads)
     given = map(to_device, inputs(layers, paths, omega, grid))
     kernel = sweep_kernel(kind, int(force))
-    kernel[-(-threads // THREADS), THREADS](*given, float(paths.sign), out)
+    kernel[-(-threads // THREADS), THREADS, stream](*given, float(paths.sign), out)
     return out
 
 
@@ -159,7 +172,9 @@ def integrate(
     """
     import cupy
 
-    flat = columns(layers, paths, omega, grid, force, cupy.asarray)
+    address = cupy.cuda.get_current_stream().ptr
+    stream = cuda.external_stream(address) if address else 0
+    flat = columns(layers, paths, omega, grid, force, cupy.asarray, cupy.zeros, stream)
     parts = 1 if kind_of(layers, omega) == STATIC else 2
     shaped = flat.reshape(-1, 2, parts, len(paths.sources), len(omega), len(grid.k))
     return sums(cupy, shaped, bessels, names(force))

@@ -29,14 +29,18 @@ CASES = [
 ]
 
 
-@pytest.fixture(scope="module")
-def library(tmp_path_factory):
-    path = tmp_path_factory.mktemp("propagator") / "kernels.so"
+def compiled(path):
+    """The kernel as a library of the host, at `path`."""
     flags = ["-Wall", "-Wextra", "-Wno-unknown-pragmas", "-Werror", "-fPIC", "-shared", "-include", str(SHIM)]
     command = ["g++", "-std=c++17", "-O1", *flags, "-x", "c++", str(cupy_raw.SOURCE), "-o", str(path)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return ctypes.CDLL(str(path))
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory):
+    return compiled(tmp_path_factory.mktemp("propagator") / "kernels.so")
 
 
 def pointer(array):
@@ -65,7 +69,7 @@ def test_cpp_agrees_with_the_cpu(library, layers, receiver, sources, omega, forc
     k = np.linspace(0.01, 1.2, 64)
     grid = Grid(k, np.full(64, 0.02), np.full(len(omega), 64))
     paths = build(layers, receiver, np.array(sources))
-    arguments = cupy_raw.arguments(layers, paths, omega, grid, force, np.asarray)
+    arguments = cupy_raw.arguments(layers, paths, omega, grid, force, np.asarray, np.zeros)
     run(library, arguments)
     values = cupy_raw.shaped(arguments[-1], paths, omega, grid)
     tables = bessel_tables(grid, np.array([20.0, 70.0]))
@@ -82,7 +86,7 @@ def test_ends_of_the_sources_and_of_the_stack(library):
     paths = build(SOLID, 0.0, np.array([1.0, 4.0, 9.0, 30.0]))
     work = reach(SOLID, paths, MOVING, grid)
     assert len(np.unique(work.counts)) > 1 and (work.taper[1] < 1.0).any() and work.entry[..., 1].any()
-    arguments = cupy_raw.arguments(SOLID, paths, MOVING, grid, False, np.asarray)
+    arguments = cupy_raw.arguments(SOLID, paths, MOVING, grid, False, np.asarray, np.zeros)
     run(library, arguments)
     values = cupy_raw.shaped(arguments[-1], paths, MOVING, grid)
     tables = bessel_tables(grid, np.array([20.0, 70.0]))
@@ -94,7 +98,7 @@ def test_ends_of_the_sources_and_of_the_stack(library):
 def test_wavenumbers_that_a_frequency_does_not_need_are_left_out(library):
     grid = Grid(np.linspace(0.01, 1.2, 64), np.full(64, 0.02), np.array([64, 0, 10]))
     paths = build(SOLID, 0.0, np.array([4.0]))
-    arguments = cupy_raw.arguments(SOLID, paths, MOVING, grid, False, np.asarray)
+    arguments = cupy_raw.arguments(SOLID, paths, MOVING, grid, False, np.asarray, np.zeros)
     run(library, arguments)
     values = cupy_raw.shaped(arguments[-1], paths, MOVING, grid)[:, :, 0, 0]
     assert np.all(values[..., 0, :] != 0.0) and not values[..., 1, :].any()
