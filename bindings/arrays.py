@@ -385,6 +385,8 @@ def _describe(value: Any) -> str:
 
 def _readable(name: str, value: Any) -> Array:
     """A torch tensor or CuPy array as it is; everything else as a NumPy array."""
+    if type(value) is np.ndarray:
+        return value
     if is_tensor(value):
         if value.layout is not sys.modules["torch"].strided:
             raise TypeError(f"{name} has layout {value.layout}; only dense tensors are supported")

@@ -35,6 +35,11 @@ def share(work: Callable[..., None], jobs: Iterable[tuple], threads: int, give_u
     error comes when they have ended, so that nothing writes into arrays of a call that is over.
     """
     left = deque(jobs)
+    helpers = min(threads, len(left)) - 1
+    if helpers < 1:
+        for job in left:
+            work(*job)
+        return
 
     def end() -> None:
         left.clear()
@@ -52,7 +57,7 @@ def share(work: Callable[..., None], jobs: Iterable[tuple], threads: int, give_u
             end()
             raise
 
-    futures = [executor(threads - 1).submit(take) for _ in range(min(threads, len(left)) - 1)]
+    futures = [executor(threads - 1).submit(take) for _ in range(helpers)]
     try:
         take()
         wait(futures)
