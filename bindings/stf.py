@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
@@ -57,17 +57,23 @@ class Impulse:
 
 
 @dataclass(frozen=True)
-class Boxcar:
-    """A constant rate from -half_duration to half_duration (s)."""
+class _Pulse:
+    """A pulse that lies within its half_duration (s) before and after zero."""
 
     half_duration: float
 
     def __post_init__(self) -> None:
-        _check(self.half_duration)
+        if not self.half_duration > 0.0 or not np.isfinite(self.half_duration):
+            raise ValueError(f"half_duration must be positive and finite, got {self.half_duration}")
 
     @property
     def reach(self) -> float:
+        """Seconds before and after zero within which the pulse lies."""
         return self.half_duration
+
+
+class Boxcar(_Pulse):
+    """A constant rate from -half_duration to half_duration (s)."""
 
     def spectrum(self, omega: np.ndarray) -> np.ndarray:
         """sin x / x with x = omega half_duration."""
@@ -78,18 +84,8 @@ class Boxcar:
         return omega * _sinc_slope(omega * self.half_duration)
 
 
-@dataclass(frozen=True)
-class Triangle:
+class Triangle(_Pulse):
     """A rate that rises for half_duration (s) and falls for as long."""
-
-    half_duration: float
-
-    def __post_init__(self) -> None:
-        _check(self.half_duration)
-
-    @property
-    def reach(self) -> float:
-        return self.half_duration
 
     def spectrum(self, omega: np.ndarray) -> np.ndarray:
         """(sin x / x)² with x = omega half_duration / 2."""
@@ -101,18 +97,8 @@ class Triangle:
         return omega * _sinc(x) * _sinc_slope(x)
 
 
-@dataclass(frozen=True)
-class HalfCosine:
+class HalfCosine(_Pulse):
     """A rate (1 + cos(pi t / h)) / (2 h) for t from -h to h, the half_duration (s); the Hann pulse."""
-
-    half_duration: float
-
-    def __post_init__(self) -> None:
-        _check(self.half_duration)
-
-    @property
-    def reach(self) -> float:
-        return self.half_duration
 
     def spectrum(self, omega: np.ndarray) -> np.ndarray:
         """A sum of three boxcars' spectra, which has no singular points."""
@@ -125,14 +111,8 @@ class HalfCosine:
         return omega * (_sinc_slope(x) + 0.5 * (_sinc_slope(x - np.pi) + _sinc_slope(x + np.pi)))
 
 
-@dataclass(frozen=True)
-class Gaussian:
+class Gaussian(_Pulse):
     """A Gaussian rate whose standard deviation is half of half_duration (s)."""
-
-    half_duration: float
-
-    def __post_init__(self) -> None:
-        _check(self.half_duration)
 
     @property
     def reach(self) -> float:
@@ -148,20 +128,15 @@ class Gaussian:
 
 
 @dataclass(frozen=True)
-class Trapezoid:
+class Trapezoid(_Pulse):
     """A rate from -half_duration to half_duration (s) that rises and falls for `rise` seconds each."""
 
-    half_duration: float
     rise: float
 
     def __post_init__(self) -> None:
-        _check(self.half_duration)
+        super().__post_init__()
         if not 0.0 < self.rise <= self.half_duration:
             raise ValueError(f"rise must be positive and at most half_duration, got {self.rise}")
-
-    @property
-    def reach(self) -> float:
-        return self.half_duration
 
     def spectrum(self, omega: np.ndarray) -> np.ndarray:
         """The product of two boxcars' spectra."""
@@ -201,11 +176,6 @@ class Samples:
         times = self.start + self.dt * np.arange(len(values))
         phase = np.exp(-1j * np.multiply.outer(omega, times))
         return phase @ (values / values.sum()) * _sinc(0.5 * omega * self.dt) ** 2
-
-
-def _check(half_duration: Any) -> None:
-    if not half_duration > 0.0 or not np.isfinite(half_duration):
-        raise ValueError(f"half_duration must be positive and finite, got {half_duration}")
 
 
 def _sinc(x: np.ndarray) -> np.ndarray:
