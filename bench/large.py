@@ -1,5 +1,8 @@
 """Large problems: compressed matrices and grids. `python -m bench.large [--quick] [--json FILE]`.
 
+One block of a matrix, of observers far from the fault, stands beside the adaptive cross approximation of
+cutde (where it is installed), which compresses such blocks and no whole matrix.
+
 Times are processor time of the whole process, which two threads share. The direct sum is timed on a sample
 and scaled up.
 """
@@ -7,8 +10,10 @@ and scaled up.
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -93,6 +98,75 @@ def grid(pixels: int, triangles: int, tolerance: float) -> dict:
     }
 
 
+def far_block(size: int) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    """Observers beside a fault, as far from it as it is long, and the mesh of the fault."""
+    rng = np.random.default_rng(3)
+    mesh = fault(size)
+    return rng.uniform([100, -20, -20], [140, 20, 0], (len(mesh[1]), 3)), mesh
+
+
+def dense(factors: list[tuple[np.ndarray, np.ndarray]], columns: np.ndarray) -> np.ndarray:
+    """Some columns of the matrix of a block that cutde compressed."""
+    ((u, v),) = factors
+    return u @ v[:, columns]
+
+
+def block(size: int, tolerance: float) -> list[dict]:
+    """Dislok and cutde compress the same block in turns; errors of both on the same columns."""
+    obs, mesh = far_block(size)
+    tri = np.ascontiguousarray(mesh[0][mesh[1]])
+    rng = np.random.default_rng(4)
+    sample = np.sort(rng.choice(len(tri), min(100, len(tri)), replace=False))
+    columns = (3 * sample[:, None] + np.arange(3)).ravel()
+    exact = tde.greens(obs, tri[sample]).reshape(3 * len(obs), -1)
+    norm = float(np.linalg.norm(exact)) * np.sqrt(len(tri) / len(sample))
+    unit = np.zeros((3 * len(tri), len(columns)))
+    unit[columns, np.arange(len(columns))] = 1.0
+    codes: dict[str, tuple[Callable[[], Any], Callable[[Any], np.ndarray], Callable[[Any], int]]] = {
+        "dislok": (
+            lambda: tde.operator(obs, mesh, tolerance=tolerance),
+            lambda matrix: matrix.matmat(unit),
+            lambda matrix: matrix.nbytes,
+        )
+    }
+    try:
+        aca = importlib.import_module("cutde.halfspace").disp_aca
+    except ImportError as error:
+        print(f"cutde: {error}")
+    else:
+        # its tolerance is that of the next term's Frobenius norm, and no part of the matrix's
+        ends = [np.array([0]), np.array([len(obs)]), np.array([0]), np.array([len(tri)])]
+        codes["cutde"] = (
+            lambda: aca(obs, tri, *ends, 0.25, [tolerance * norm], [1000]),
+            lambda factors: dense(factors, columns),
+            lambda factors: sum(part.nbytes for part in factors[0]),
+        )
+    seconds = {name: np.inf for name in codes}
+    for _ in range(3):
+        for name, (build, *_) in codes.items():
+            seconds[name] = min(seconds[name], processor_time(build)[0])
+    rows = []
+    for name, (build, part, held) in codes.items():
+        tracemalloc.start()
+        found = build()
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        rows.append(
+            {
+                "code": name,
+                "observers": len(obs),
+                "triangles": len(tri),
+                "tolerance": tolerance,
+                "seconds": seconds[name],
+                "mebibytes": held(found) / 2**20,
+                "peak_mebibytes": peak / 2**20,
+                "full_mebibytes": 72 * len(obs) * len(tri) / 2**20,
+                "error": float(np.linalg.norm(part(found) - exact) / np.linalg.norm(exact)),
+            }
+        )
+    return rows
+
+
 def table(rows: list[dict]) -> str:
     """Rows as lines of text."""
     cells = [
@@ -109,16 +183,20 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="problems a hundred times smaller")
     parser.add_argument("--json", type=Path, help="write the rows here too")
     options = parser.parse_args()
-    n = 3000 if options.quick else 100_000
+    n, far = (3000, 500) if options.quick else (100_000, 5000)
     pixels = 800 if options.quick else 8000
     operator(500, 500, 1e-3, 0.0, "float64")  # compile
+    blocks = [row for tolerance in (1e-4, 1e-6) for row in block(far, tolerance)]
+    print(table(blocks), flush=True)
     grids = [grid(pixels, 1000, tolerance) for tolerance in (1e-2, 1e-4, 1e-6)]
     print(table(grids), flush=True)
     cases = [(1e-4, 0.0, "float64"), (1e-6, 0.0, "float64"), (1e-4, 25.0, "float32")]
     operators = [operator(n, n, *case) for case in cases]
     print(table(operators))
     if options.json:
-        options.json.write_text(json.dumps({"grids": grids, "operators": operators}, indent=1) + "\n")
+        options.json.write_text(
+            json.dumps({"blocks": blocks, "grids": grids, "operators": operators}, indent=1) + "\n"
+        )
 
 
 if __name__ == "__main__":
