@@ -20,6 +20,7 @@ from .filters import Butterworth, CosineLowpass
 from .noise import Noise
 from .output import cmtsolution, quakeml, write_cmtsolution, write_quakeml
 from .problem import Problem
+from .quality import outliers, rejecting, screened, weighed
 from .readers import from_obspy, read, read_offset_table
 from .records import Records, Response, merge, read_archive
 from .resample import bootstrap, leave_one_out, predicted_without, sensitivity
@@ -61,6 +62,10 @@ __all__ = [
     "read",
     "read_archive",
     "read_offset_table",
+    "outliers",
+    "rejecting",
+    "screened",
+    "weighed",
     "run",
     "scan",
     "search",

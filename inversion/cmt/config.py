@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from .filters import Butterworth, CosineLowpass, Filter
 from .noise import Noise
 from .problem import Problem
 from .readers import read, read_offset_table
-from .records import Records, local, parse_utc
+from .records import Records, Response, local, parse_utc
 from .source import UNKNOWNS, Sources
 
 KEYS = {
@@ -26,8 +26,8 @@ KEYS = {
     "event": {"name", "origin_time", "latitude", "longitude", "depth"},
     "crust": {"layers", "file", "crust2", "compare"},
     "waveforms": {
-        "file", "inventory", "quantity", "name", "nearest", "farthest", "count", "only", "exclude",
-        "components",
+        "file", "inventory", "quantity", "response", "name",
+        "nearest", "farthest", "count", "only", "exclude", "components",
         "band", "butterworth", "window", "window_speed", "sigma", "noise", "model_error", "quiet", "max_gap",
         "shift", "weight",
     },
@@ -36,7 +36,7 @@ KEYS = {
         "constraint", "stf", "half_duration", "duration", "fixed", "bounds", "prior", "subevents",
         "depth", "time",
     },
-    "search": {"bands", "iterations", "grid", "reach"},
+    "search": {"bands", "iterations", "grid", "reach", "quality", "errors"},
     "uncertainty": {"bootstrap", "exact", "leave_one_out", "depths", "map", "seed"},
 }  # fmt: skip
 """Tables of a configuration and the keys that each may hold."""
@@ -58,6 +58,8 @@ class Event:
     subevents : number of sources.
     reach : as of `dislok.inversion.cmt.search`.
     grid : axes of a grid to begin at, or None: east, north, depth, time.
+    quality : how many times at most to search again without traces that turn out to be bad; 0 keeps all.
+    errors : "given", or "residuals": a last search weighs the waveforms by what is left of them.
     crusts : other crustal models to compare, by name.
     uncertainty : the table of that name.
     """
@@ -72,6 +74,8 @@ class Event:
     subevents: int
     reach: float
     grid: dict[str, list[float]] | None
+    quality: int
+    errors: str
     crusts: dict[str, LayeredModel]
     uncertainty: dict[str, Any]
 
@@ -127,6 +131,8 @@ def build(table: Mapping[str, Any], folder: Path) -> Event:
         subevents=int(source.get("subevents", 1)),
         reach=float(search.get("reach", 0.0)),
         grid=search.get("grid"),
+        quality=3 if search.get("quality", True) else 0,
+        errors=_errors(search),
         crusts={n: read_crust(c, origin, folder) for n, c in crust.get("compare", {}).items()},
         uncertainty=dict(table.get("uncertainty", {})),
     )  # fmt: skip
@@ -184,6 +190,13 @@ def _unknowns(source: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(name for name in UNKNOWNS if name not in fixed)
 
 
+def _errors(search: Mapping[str, Any]) -> str:
+    errors = str(search.get("errors", "given"))
+    if errors not in ("given", "residuals"):
+        raise ValueError(f"[search] errors {errors!r}: choose from given, residuals")
+    return errors
+
+
 def _datasets(
     table: Mapping[str, Any], event: Mapping[str, Any], origin: tuple[float, float], folder: Path
 ) -> list[Dataset]:
@@ -210,7 +223,13 @@ def _waveforms(
     reference = parse_utc(str(event.get("origin_time", "1970-01-01")))
     inventory = folder / part["inventory"] if "inventory" in part else None
     quantity = part.get("quantity", "displacement")
-    groups = read(folder / part["file"], reference, quantity=quantity, inventory=inventory)
+    response = part.get("response", False)
+    groups = read(
+        folder / part["file"], reference, quantity=quantity, inventory=inventory,
+        responses=response == "inventory",
+    )  # fmt: skip
+    if response != "inventory" and response:
+        groups = tuple(replace(group, response=_response(response)) for group in groups)
     names = [part.get("name", "waveforms")]
     if len(groups) > 1:
         names = [f"{names[0]} at {1 / group.dt:g} Hz" for group in groups]
@@ -218,6 +237,15 @@ def _waveforms(
         _one_waveforms(part, _chosen(part, group, origin), origin, name)
         for group, name in zip(groups, names, strict=True)
     ]
+
+
+def _response(table: Any) -> Response:
+    """The response ``{ poles, zeros, sensitivity }``; roots are pairs of real and imaginary part in rad/s."""
+    if not isinstance(table, dict):
+        raise ValueError(f"[[waveforms]] response {table!r}: expected 'inventory' or a table with poles")
+    _refuse_unknown("[[waveforms]] response", table, {"poles", "zeros", "sensitivity"})
+    roots = {key: tuple(complex(*pair) for pair in table.get(key, ())) for key in ("zeros", "poles")}
+    return Response(**roots, sensitivity=float(table.get("sensitivity", 1.0)))
 
 
 def _one_waveforms(

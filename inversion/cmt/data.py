@@ -14,7 +14,7 @@ from dislok.inversion.gnss import OffsetTable
 
 from . import filters
 from .filters import Array, CosineLowpass, Filter
-from .noise import Mask, Noise, autocovariance, factor, freedom, whiten
+from .noise import Estimated, Mask, Noise, autocovariance, factor, freedom, whiten
 from .records import QUANTITIES, Records
 
 COMPONENTS = "ENU"
@@ -38,8 +38,9 @@ class Waveforms:
     sigma : float or array that broadcasts to (n, 3), optional
         Standard deviation of a filtered sample, in the records' unit. Without it and without `noise` all
         samples count alike, as in O'Toole et al. (2012), and the uncertainty is scaled by the misfit.
-    noise : Noise, optional
-        Noise of the records before filtering, correlated in time: the full covariance instead of `sigma`.
+    noise : Noise or Estimated, optional
+        Noise of the records before filtering, correlated in time, or errors of filtered samples as estimated
+        by `dislok.inversion.cmt.weighed`: the full covariance instead of `sigma`.
     model_error : float
         Fraction of a trace's largest sample that is added to its standard deviation, for what the model of
         the crust and a point cannot explain.
@@ -49,6 +50,8 @@ class Waveforms:
         Seconds by which a station's waves come later than the crustal model says.
     quiet : float or array that broadcasts to (n,)
         Time up to which a displacement record rests; the mean up to there is taken away.
+    rejected : tuple of (station, component, reason)
+        Traces that are not fitted, by name, and why.
     max_gap : float
         A longer gap (s) in what the fit needs of a trace leaves the trace out; shorter ones are bridged for
         the filter and do not count in the fit.
@@ -61,11 +64,12 @@ class Waveforms:
     window: tuple[ArrayLike, ArrayLike] = (0.0, 100.0)
     components: str = "EN"
     sigma: ArrayLike | None = None
-    noise: Noise | None = None
+    noise: Noise | Estimated | None = None
     model_error: float = 0.0
     weight: ArrayLike = 1.0
     shift: ArrayLike = 0.0
     quiet: ArrayLike = 0.0
+    rejected: tuple[tuple[str, str, str], ...] = ()
     max_gap: float = 5.0
     name: str = "waveforms"
 
@@ -162,7 +166,11 @@ class Waveforms:
         per_station = {name: np.broadcast_to(getattr(self, name), (n,))[i] for name in ("shift", "quiet")}
         start, end = (np.broadcast_to(np.asarray(side, float), (n,))[i] for side in self.window)
         sigma = None if self.sigma is None else np.broadcast_to(self.sigma, (n, 3))[i]
-        noise = self.noise and Noise(*(np.broadcast_to(part, (n, 3))[i] for part in self.noise))
+        noise = self.noise
+        if isinstance(noise, Noise):
+            noise = Noise(*(np.broadcast_to(part, (n, 3))[i] for part in noise))
+        elif noise is not None:
+            noise = noise._replace(variance=noise.variance[i])
         weight = np.broadcast_to(self.weight, (n, 3))[i]
         return replace(
             self, records=self.records.take(i), window=(start, end), sigma=sigma, noise=noise, weight=weight,
@@ -170,8 +178,9 @@ class Waveforms:
         )  # fmt: skip
 
     def filtered(self, band: Filter) -> Waveforms:
-        """This data set through another filter."""
-        return replace(self, band=band)
+        """This data set through another filter; errors estimated for the present one do not go along."""
+        noise = None if isinstance(self.noise, Estimated) else self.noise
+        return replace(self, band=band, noise=noise)
 
 
 @dataclass(frozen=True)
@@ -297,6 +306,8 @@ def _peaks(data: Waveforms) -> Array:
 def _roots(data: Waveforms) -> list[Array]:
     """Cholesky factors of the covariance of each trace that has samples, in the order of the rows."""
     assert data.noise is not None
+    if isinstance(data.noise, Estimated):
+        return _estimated_roots(data, data.noise)
     shape = data.mask.shape[:2]
     white, correlated, time = (np.broadcast_to(np.asarray(part, float), shape) for part in data.noise)
     peaks, known, roots = _peaks(data), {}, []
@@ -307,6 +318,18 @@ def _roots(data: Waveforms) -> list[Array]:
         if key not in known:
             known[key] = factor(_trace_covariance(data, size, np.flatnonzero(samples)))
         roots.append(known[key])
+    return roots
+
+
+def _estimated_roots(data: Waveforms, noise: Estimated) -> list[Array]:
+    known: dict[tuple[int, bytes], Array] = {}
+    roots = []
+    for i, c in zip(*np.nonzero(data.mask.any(axis=-1)), strict=True):
+        samples = np.flatnonzero(data.mask[i, c])
+        key = (int(c), samples.tobytes())
+        if key not in known:
+            known[key] = factor(noise.correlation[c][np.abs(samples[:, None] - samples)])
+        roots.append(np.sqrt(noise.variance[i, c]) * known[key])
     return roots
 
 
@@ -327,12 +350,14 @@ def _prepare(data: Waveforms) -> tuple[Array, Mask, tuple[str, ...]]:
     wanted = [COMPONENTS.index(c) for c in COMPONENTS if c in data.components]
     observed = np.full((len(records), 3, len(data.times)), np.nan)
     mask, dropped = np.zeros(observed.shape, bool), []
+    refused = {(station, component): reason for station, component, reason in data.rejected}
     picks = np.searchsorted(records.t, data.times - 1e-6)
     weight = np.broadcast_to(np.asarray(data.weight, float), (len(records), 3))
     for i, name in enumerate(records.station):
         inside = _inside(data, i)
         for c in wanted:
             values, reason = _bridged(data, records.values[i, c], inside)
+            reason = refused.get((str(name), COMPONENTS[c]), reason)
             if not reason and offset:
                 rests = np.isfinite(records.values[i, c]) & (records.t < quiet[i])
                 values, reason = _levelled(values, rests, quiet[i])

@@ -126,6 +126,8 @@ def _synthetic_demo(out: Path) -> None:
         subevents=1,
         reach=0.0,
         grid=None,
+        quality=3,
+        errors="residuals",
         crusts={},
         uncertainty={"bootstrap": 200, "depths": [24.0, 28.0, 32.0, 35.0, 38.0, 42.0], "map": {"grid": 7}},
     )

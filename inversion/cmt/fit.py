@@ -72,10 +72,9 @@ def fits(state: State) -> tuple[Fit, ...]:
 
 
 def _fit(part: Dataset, predicted: Array) -> Fit:
-    if isinstance(part, Offsets):
-        kind, places, times = "offset", part.table, np.zeros(0)
-    else:
-        kind, places, times = part.records.quantity, part.records, part.times
+    static = isinstance(part, Offsets)
+    places = part.table if static else part.records
+    kind, times = ("offset", np.zeros(0)) if static else (part.records.quantity, part.times)
     return Fit(
         part.name, kind, places.station, places.latitude, places.longitude, times, part.observed, predicted,
         part.mask,

@@ -29,6 +29,41 @@ class Noise(NamedTuple):
     time: float | Array = 60.0
 
 
+class Estimated(NamedTuple):
+    """Errors of filtered samples as residuals show them: a variance a trace, one correlation a component.
+
+    Attributes
+    ----------
+    variance : (n_stations, 3)
+        In the unit of the records squared.
+    correlation : (3, n_times)
+        Correlation of east, north, up at lags of whole samples in use, one at lag 0.
+    """
+
+    variance: Array
+    correlation: Array
+
+
+def pooled(residual: Array, mask: Mask) -> Estimated:
+    """Estimate from residuals (n_stations, 3, n_times) of all stations together.
+
+    Half of a trace's variance is its own, half the mean of its component: a few cycles of one record say too
+    little alone. Lags are weighted by their overlap, which keeps every covariance positive.
+    """
+    n, _, size = residual.shape
+    variance, correlation = np.zeros((n, 3)), np.zeros((3, size))
+    count = mask.sum(axis=-1)
+    for c in np.flatnonzero(count.any(axis=0)):
+        used = count[:, c] > 0
+        left = np.where(mask[used, c], residual[used, c], 0.0)
+        power = (left**2).sum(axis=-1) / count[used, c]
+        variance[used, c] = 0.5 * (power + power.mean())
+        spectrum = np.abs(np.fft.rfft(left / np.sqrt(variance[used, c])[:, None], 2 * size)) ** 2
+        lags = np.fft.irfft(spectrum.sum(axis=0), 2 * size)[:size]
+        correlation[c] = lags / lags[0]
+    return Estimated(variance, correlation)
+
+
 def autocovariance(noise: tuple[float, float, float], band: Filter, dt: float, n: int) -> Array:
     """Autocovariance (n,) at lags of whole samples of noise that went through a filter.
 

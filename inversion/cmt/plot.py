@@ -213,7 +213,7 @@ def _words(result: Result, i: int) -> str:
         f"time      {c.time:+.1f} ± {sigma.get('time', 0.0):.1f} s",
         f"half-dur. {c.half_duration:.1f} s",
         *(f"plane {n}   {s:.0f}° / {d:.0f}° / {r:.0f}°" for n, (s, d, r) in enumerate(c.planes, start=1)),
-        f"DC {parts['DC']:.0f} %  CLVD {parts['CLVD']:+.0f} %  ISO {parts['ISO']:+.0f} %",
+        f"DC {parts['DC']:.0f} %  CLVD {round(parts['CLVD']):+d} %  ISO {round(parts['ISO']):+d} %",
         f"variance reduction {100 * result.variance_reduction:.1f} %",
     ]
     return "\n".join(lines)

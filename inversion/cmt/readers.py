@@ -25,6 +25,7 @@ def read(
     *,
     quantity: str = "displacement",
     inventory: str | Path | None = None,
+    responses: bool = False,
 ) -> tuple[Records, ...]:
     """Read records: a NumPy archive (see `read_archive`), or a file or folder of MiniSEED, SAC and their
     like.
@@ -37,6 +38,8 @@ def read(
     quantity : {"displacement", "velocity", "acceleration"}
     inventory : path, optional
         StationXML with places, orientations and responses; the folder's own ``*.xml`` by default.
+    responses : bool
+        As of `from_obspy`.
 
     Returns
     -------
@@ -45,6 +48,8 @@ def read(
     """
     source = Path(path)
     if source.suffix == ".npz":
+        if quantity != "displacement" or responses:
+            raise ValueError(f"{source}: an archive holds displacement in m, not {quantity} or counts")
         return (read_archive(source),)
     obspy = _obspy()
     files = sorted(source.iterdir()) if source.is_dir() else [source]
@@ -61,7 +66,7 @@ def read(
     stations = obspy.Inventory() if tables else None
     for table in tables:
         stations += obspy.read_inventory(str(table))
-    return from_obspy(stream, stations, reference, quantity=quantity)
+    return from_obspy(stream, stations, reference, quantity=quantity, responses=responses)
 
 
 def from_obspy(
@@ -102,7 +107,7 @@ def from_obspy(
     turned = _rotated(stream.copy(), inventory)
     groups: dict[Any, dict[str, dict[int, Any]]] = defaultdict(dict)
     for (station, component), traces in _by_component(turned).items():
-        response = _response(inventory, traces[0]) if responses else Response()
+        response = _response(inventory, traces[0], quantity) if responses else Response()
         rate = round(float(traces[0].stats.sampling_rate), 6)
         groups[rate, response].setdefault(station, {})[component] = traces
     return tuple(
@@ -180,13 +185,31 @@ def _by_component(stream: Any) -> dict[tuple[str, int], list[Any]]:
     return pieces
 
 
-def _response(inventory: Any, trace: Any) -> Response:
+def _response(inventory: Any, trace: Any, quantity: str) -> Response:
+    """Poles and zeros of a channel, with its sensitivity at the frequency for which that is stated."""
     if inventory is None:
         raise ValueError(f"{trace.id}: no inventory to take the response from")
-    response = inventory.get_response(trace.id, trace.stats.starttime)
-    paz = response.get_paz()
-    gain = paz.normalization_factor * response.instrument_sensitivity.value
-    return Response(tuple(complex(z) for z in paz.zeros), tuple(complex(p) for p in paz.poles), float(gain))
+    try:
+        response = inventory.get_response(trace.id, trace.stats.starttime)
+        paz, stated = response.get_paz(), response.instrument_sensitivity
+        unit, value, frequency = stated.input_units.upper(), float(stated.value), float(stated.frequency)
+    except Exception as error:
+        # ObsPy raises bare exceptions here, without the channel in some of them.
+        raise ValueError(f"{trace.id}: the inventory has no poles, zeros and sensitivity ({error})") from None
+    if _UNITS.get(unit) != quantity:
+        raise ValueError(f"{trace.id}: the instrument answers to {unit}, which is not {quantity}")
+    if paz.pz_transfer_function_type not in _ROOT_UNITS:
+        raise ValueError(f"{trace.id}: no poles and zeros of the type {paz.pz_transfer_function_type}")
+    scale = _ROOT_UNITS[paz.pz_transfer_function_type]
+    zeros, poles = (tuple(scale * complex(root) for root in roots) for roots in (paz.zeros, paz.poles))
+    size = float(np.abs(Response(zeros, poles).response(np.array([2 * np.pi * frequency + 0j])))[0])
+    if size == 0:
+        raise ValueError(f"{trace.id}: its sensitivity is stated at {frequency:g} Hz, where it has none")
+    return Response(zeros, poles, value / size)
+
+
+_UNITS = {"M": "displacement", "M/S": "velocity", "M/S**2": "acceleration"}
+_ROOT_UNITS = {"LAPLACE (RADIANS/SECOND)": 1.0, "LAPLACE (HERTZ)": 2 * np.pi}
 
 
 def _records(

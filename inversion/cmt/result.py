@@ -146,8 +146,8 @@ class Result:
 
     @property
     def variance_reduction(self) -> float:
-        """One less the misfit."""
-        return 1 - self.misfit
+        """Of all that was fitted, without weights; of the whitened data where there are several data sets."""
+        return self.fits[0].variance_reduction if len(self.fits) == 1 else 1 - self.misfit
 
     @property
     def total_tensor(self) -> Array:
@@ -387,8 +387,8 @@ def _describe(result: Result, i: int) -> list[str]:
         f"{spread['rake1']:.0f}) and {s2:.0f}/{d2:.0f}/{r2:.0f} (±{spread['strike2']:.0f}/"
         f"{spread['dip2']:.0f}/{spread['rake2']:.0f})",
         f"  {elements}",
-        f"  DC {parts['DC']:.0f} %, CLVD {parts['CLVD']:+.0f} %, "
-        f"ISO {parts['ISO']:+.0f} %, ε {c.epsilon:.2f}",
+        f"  DC {parts['DC']:.0f} %, CLVD {round(parts['CLVD']):+d} %, "
+        f"ISO {round(parts['ISO']):+d} %, ε {c.epsilon:.2f}",
     ]
 
 

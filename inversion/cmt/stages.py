@@ -16,13 +16,13 @@ import numpy as np
 
 from dislok import __version__
 
-from . import output, plot, several
+from . import output, plot, quality, several
 from .config import Event, load
 from .filters import Array
-from .problem import evaluate
+from .problem import Problem, evaluate
 from .resample import Ensemble, bootstrap, leave_one_out
 from .result import Centroid, Result, conclude, write_text
-from .solve import Progress, Search, Step, scan, search
+from .solve import Progress, Search, Step, minimise, scan, search
 from .source import UNKNOWNS, Sources
 
 
@@ -59,7 +59,7 @@ def invert(event: Event, folder: Path, stages: Stages, progress: Progress | None
         Gets lines of text.
     """
     say = progress or _silent
-    found = stages.search("search", event, lambda: _search(event, say))
+    found = _find(event, stages, say)
     result = conclude(found, event.constraint, event.name)
     result.save(folder / "result.json")
     say("\n" + result.summary() + "\n")
@@ -75,11 +75,41 @@ def _silent(line: str) -> None:
     """Say nothing."""
 
 
-def _search(event: Event, say: Progress) -> Search:
-    problem, start = event.problem, event.start
+def _find(event: Event, stages: Stages, say: Progress) -> Search:
+    """Search, again without traces that turn out to be bad, again with errors as the residuals show them."""
+    problem = quality.screened(event.problem) if event.quality else event.problem
     for part in problem.data:
         for line in part.dropped:
             say(f"left out: {line}")
+    found = stages.search("search", problem, event.constraint, lambda: _search(event, problem, say))
+    for i in range(event.quality):
+        rejected = quality.outliers(found.state)
+        if not any(rejected):
+            break
+        for bad in rejected:
+            for station, component, reason in bad:
+                say(f"left out: {station} {component}: {reason}")
+        problem = quality.rejecting(problem, rejected)
+        found = _continued(f"without bad traces {i + 1}", event, problem, found, stages)
+    if event.errors == "residuals":
+        found = _continued("with weights", event, quality.weighed(found.state), found, stages)
+        say(f"errors as the residuals show them: misfit {found.state.misfit:.4f}")
+    return found
+
+
+def _continued(name: str, event: Event, problem: Problem, found: Search, stages: Stages) -> Search:
+    """The search from where it ended, in a changed problem."""
+
+    def compute() -> Search:
+        start, scaled = found.state.sources, event.scaled_duration
+        more = minimise(problem, start, event.constraint, event.iterations, scaled_duration=scaled)
+        return Search(more.state, found.history + more.history, more.converged)
+
+    return stages.search(name, problem, event.constraint, compute)
+
+
+def _search(event: Event, problem: Problem, say: Progress) -> Search:
+    start = event.start
     if event.grid:
         say("grid of starting points:")
         axes: dict[str, Any] = {
@@ -131,8 +161,9 @@ def _uncertainty(event: Event, found: Search, folder: Path, stages: Stages, say:
 def _crusts(event: Event, found: Search, say: Progress) -> list[dict[str, Any]] | None:
     if not event.crusts:
         return None
-    models = {"given": event.problem.model, **event.crusts}
-    table = several.compare_models(event.problem, models, found.state.sources, event.constraint, progress=say)
+    problem = found.state.system.problem
+    models = {"given": problem.model, **event.crusts}
+    table = several.compare_models(problem, models, found.state.sources, event.constraint, progress=say)
     return [
         {"crust": name, "weight": float(weight), **conclude(one, event.constraint, event.name).as_dict()}
         for name, one, weight in zip(table.names, table.searches, table.weight, strict=True)
@@ -188,12 +219,14 @@ def _profile(event: Event, found: Search) -> several.Profile:
         low, high = event.problem.bounds["depth"]
         steps = np.linspace(max(low, 0.3 * best), min(high, max(2.0 * best, best + 8.0)), 8)
         depths = np.unique(np.append(steps, best))
-    return several.depth_profile(event.problem, found.state.sources, event.constraint, depths, iterations=4)
+    return several.depth_profile(
+        found.state.system.problem, found.state.sources, event.constraint, depths, iterations=4
+    )
 
 
 def _map(event: Event, found: Search) -> Any:
     options = {"reach": 15.0, "grid": 9, **event.uncertainty.get("map", {})}
-    return several.position_map(event.problem, found.state.sources, event.constraint, **options)
+    return several.position_map(found.state.system.problem, found.state.sources, event.constraint, **options)
 
 
 def _spread(spread: dict[str, float]) -> str:
@@ -237,7 +270,7 @@ class Stages:
             known = json.loads(path.read_text(encoding="utf-8"))
             self._kept = known["stages"] if known.get("key") == key else {}
 
-    def search(self, name: str, event: Event, compute: Callable[[], Search]) -> Search:
+    def search(self, name: str, problem: Problem, constraint: str, compute: Callable[[], Search]) -> Search:
         """A search, from the file or computed."""
         if name not in self._kept:
             found = compute()
@@ -247,7 +280,7 @@ class Stages:
             return found
         kept = self._kept[name]
         history = tuple(_step(plain) for plain in kept["history"])
-        state = evaluate(event.problem, history[-1].sources, event.constraint, refit=False)
+        state = evaluate(problem, history[-1].sources, constraint, refit=False)
         return Search(state, history, kept["converged"])
 
     def ensemble(self, name: str, compute: Callable[[], Ensemble]) -> Ensemble:

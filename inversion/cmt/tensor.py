@@ -91,8 +91,15 @@ def moved(tensor: Array, step: Array, constraint: str) -> Array:
     """The tensor (6,) after a step (k,) along its tangents, on the surface of the constraint."""
     if constraint != "double_couple":
         return tensor + tangents(tensor, constraint) @ step
-    turn = linalg.expm(np.einsum("a,aij->ij", step[1:], _SPIN))
+    turn = _rotation(step[1:])
     return row(np.exp(step[0]) * turn @ matrix(tensor) @ turn.T)
+
+
+def _rotation(vector: Array) -> Array:
+    """Rotation (3, 3) about a vector (3,) by its length, by Rodrigues' formula."""
+    spin, angle = np.tensordot(vector, _SPIN, 1), np.linalg.norm(vector)
+    half = np.sinc(angle / (2 * np.pi))
+    return np.asarray(np.eye(3) + np.sinc(angle / np.pi) * spin + 0.5 * half**2 * spin @ spin)
 
 
 def blocks(tensor: Array, constraint: str) -> Array:

@@ -187,8 +187,12 @@ def test_sensitivity_adds_up(found):
 def test_warnings_say_what_matters(outcome):
     from dataclasses import replace
 
+    centroid, fit = outcome.centroids[0], outcome.fits[0]
     shallow = replace(
-        outcome, centroids=(replace(outcome.centroids[0], depth=2.0),), misfit=0.4, at_bound=("depth",)
+        outcome,
+        centroids=(replace(centroid, depth=2.0),),
+        fits=(replace(fit, predicted=0.5 * fit.predicted),),
+        at_bound=("depth",),
     )
     text = shallow.summary()
     assert "trade off" in text and "depth ended on a bound" in text and "subevents" in text

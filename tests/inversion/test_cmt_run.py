@@ -108,6 +108,10 @@ def test_changed_configuration_starts_anew(folder):
         ("[event]", "[event", "Expected"),
         (f"layers = {LAYERS}", "", "exactly one of layers, file, crust2"),
         ('file = "records.npz"', 'file = "nothing.npz"', "nothing.npz"),
+        ('file = "records.npz"', 'file = "records.npz"\nquantity = "velocity"', "holds displacement"),
+        ("[uncertainty]", '[search]\nerrors = "guessed"\n[uncertainty]', "errors 'guessed'"),
+        ("nearest = 35", 'response = "flat"', "response 'flat'"),
+        ("nearest = 35", "response = { pole = [] }", "unknown key 'pole'"),
     ],
 )
 def test_mistakes_in_a_configuration_are_named(folder, capsys, old, new, words):
@@ -129,6 +133,65 @@ def test_durations_subevents_and_filters_of_a_configuration(folder):
     assert event.scaled_duration and event.subevents == 2
     assert event.problem.unknowns == ("east", "north", "time")
     assert event.problem.data[0].band.order == 3 and len(event.problem.stations) == 10
+
+
+def test_quality_and_weights_of_a_configuration(folder, records, capsys):
+    """A dead channel is named and left out, unless the file says to keep it; weights come from residuals."""
+    values = records.values.copy()
+    values[0, 0] = 0.0
+    np.savez(
+        folder / "records.npz", disp_enu_m=values, station=records.station, lat=records.latitude,
+        lon=records.longitude, t=records.t, origin_time=records.reference.isoformat(),
+    )  # fmt: skip
+    text = TOML.replace("[uncertainty]", '[search]\nerrors = "residuals"\n[uncertainty]')
+    (folder / "event.toml").write_text(text)
+    outcome = stages.run(folder / "event.toml", folder / "out", print)
+    said = capsys.readouterr().out
+    assert outcome.dropped == ("S01 E: never moves",) and "left out: S01 E: never moves" in said
+    assert "errors as the residuals show them" in said and outcome.errors == "stations"
+    assert abs(outcome.centroids[0].depth - 35.0) < 2.0
+    again = stages.run(folder / "event.toml", folder / "out")
+    assert again.summary() == outcome.summary()
+    (folder / "event.toml").write_text(text.replace("[search]", "[search]\nquality = false\niterations = 1"))
+    event = config.load(folder / "event.toml")
+    kept = stages._find(event, stages.Stages(None), lambda line: None)
+    assert kept.state.system.problem.data[0].dropped == ()
+
+
+def test_responses_of_a_configuration(folder, records):
+    """Counts of an accelerometer: poles and zeros from the file, or those of the inventory."""
+    obspy = pytest.importorskip("obspy", reason="needs ObsPy")
+    (folder / "acc").mkdir()
+    _stream(records, obspy).write(str(folder / "acc" / "a.mseed"), format="MSEED")
+    table = _inventory(obspy)
+    table.write(str(folder / "acc" / "stations.xml"), format="STATIONXML")
+    text = TOML.replace('file = "records.npz"', 'file = "acc"\nquantity = "acceleration"\nRESPONSE')
+    text = text.replace('exclude = ["S11"]', "").replace(
+        'name = "Test"', f'name = "Test"\norigin_time = "{records.reference.isoformat()}"'
+    )
+    written = "response = { poles = [[-4.4, 4.5], [-4.4, -4.5]], zeros = [], sensitivity = 4e4 }"
+    (folder / "event.toml").write_text(text.replace("RESPONSE", written))
+    (data,) = config.load(folder / "event.toml").problem.data
+    assert data.records.quantity == "acceleration" and data.records.response.sensitivity == 4e4
+    assert data.records.response.poles == (-4.4 + 4.5j, -4.4 - 4.5j)
+    (folder / "event.toml").write_text(text.replace("RESPONSE", 'response = "inventory"'))
+    with pytest.raises(ValueError, match="XX.S"):
+        config.load(folder / "event.toml")
+    paz = obspy.core.inventory.Response.from_paz([], [-4.4 + 4.5j, -4.4 - 4.5j], 4e4, input_units="M/S**2")
+    for station in table[0].stations:
+        for channel in station.channels:
+            channel.response = paz
+    table.write(str(folder / "acc" / "stations.xml"), format="STATIONXML")
+    (folder / "event.toml").write_text(
+        text.replace("RESPONSE", 'response = "inventory"').replace("acceleration", "velocity")
+    )
+    with pytest.raises(ValueError, match="answers to M/S\\*\\*2, which is not velocity"):
+        config.load(folder / "event.toml")
+    (folder / "event.toml").write_text(text.replace("RESPONSE", 'response = "inventory"'))
+    (data,) = config.load(folder / "event.toml").problem.data
+    omega = np.array([1e-3 + 0j, 2.0])
+    expected = np.abs(paz.get_evalresp_response_for_frequencies(omega.real / 2 / np.pi, output="ACC"))
+    np.testing.assert_allclose(np.abs(data.records.response.response(omega)), expected, rtol=1e-3)
 
 
 def _stream(records: Records, obspy, letters="ENZ"):
