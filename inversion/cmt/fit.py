@@ -72,12 +72,15 @@ def fits(state: State) -> tuple[Fit, ...]:
 
 
 def _fit(part: Dataset, predicted: Array) -> Fit:
-    static = isinstance(part, Offsets)
-    places = part.table if static else part.records
-    kind, times = ("offset", np.zeros(0)) if static else (part.records.quantity, part.times)
+    shown = (part.observed, predicted, part.mask)
+    if isinstance(part, Offsets):
+        table = part.table
+        return Fit(
+            part.name, "offset", table.station, table.latitude, table.longitude, np.zeros(0), *shown
+        )  # fmt: skip
+    records = part.records
     return Fit(
-        part.name, kind, places.station, places.latitude, places.longitude, times, part.observed, predicted,
-        part.mask,
+        part.name, records.quantity, records.station, records.latitude, records.longitude, part.times, *shown
     )  # fmt: skip
 
 
