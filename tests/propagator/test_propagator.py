@@ -183,6 +183,17 @@ def test_flattening_keeps_vertical_travel_times():
     assert (flat.vp > CRUST.layers().vp).all()
 
 
+def test_table_across_an_interface(tmp_path):
+    """Kernels jump there: nothing is interpolated between its two sides."""
+    pytest.importorskip("zarr")
+    depths = [17.0, 20.0, 23.0]  # km; the interface is at 20
+    table = tables.greens_table(tmp_path / "t.zarr", CRUST, [40.0, 42.0, 44.0], depths, 1.0, 64, **RECORD)
+    assert len(table.depths) == 4 and table.error < 2e-3
+    source, stations = PointSource(0.0, 0.0, [18.5, 21.5], MOMENT), Stations([41.0], [0.0])
+    truth = propagator.excitation_kernels(CRUST, source, stations, 1.0, 64, lowpass=(0.05, 0.2))
+    assert relative(table.kernels(source, stations).moment, truth) < 1e-2
+
+
 def test_table_interpolates_within_its_error(tmp_path):
     pytest.importorskip("zarr")
     table = tables.greens_table(
