@@ -20,7 +20,7 @@ Singular points
     rectangle it is the mean of both sides.
 Memory
     Nothing of the size observers × sources is made but what is returned. Besides its result and, where the
-    inputs have to be converted, their copies, a call needs about 30 MB.
+    inputs have to be converted, their copies, a call needs a few MB.
 Threads
     ``threads=`` limits the threads of a call on the CPU; None takes Numba's number, which is that of the
     processors that this process may use. Processes that fork after a call may go on calling.
