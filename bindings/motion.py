@@ -26,13 +26,15 @@ Array = Any
 
 class Engine(NamedTuple):
     """What computes a call: `xp` is NumPy or CuPy, `integrate` sums over wavenumber, `space` is that of the
-    caller's CUDA arrays (None on the CPU), `held` how many complex numbers may be held at once."""
+    caller's CUDA arrays (None on the CPU), `held` how many complex numbers may be held at once, and `depths`
+    how many depths may share a sweep."""
 
     xp: Any
     special: Any
     integrate: Callable[..., Array]
     space: arrays.Space | None
     held: int
+    depths: int
 
     @contextlib.contextmanager
     def current(self) -> Iterator[None]:
@@ -68,11 +70,13 @@ def engine(inputs: dict[str, Any], backend: str | None) -> Engine:
     given = {name: value for name, value in inputs.items() if value is not None}
     if not any(map(_on_device, given.values())):
         backends.select("numpy", False, backend)
-        return Engine(np, importlib.import_module("scipy.special"), integrals.integrate, None, 4_000_000)
+        special = importlib.import_module("scipy.special")
+        return Engine(np, special, integrals.integrate, None, held=4_000_000, depths=1_000_000)
     space = arrays.guard(given).space
     kernels = backends.load(backends.select(space.framework, space.on_cuda, backend), "propagator")
     xp, special = importlib.import_module("cupy"), importlib.import_module("cupyx.scipy.special")
-    return Engine(xp, special, kernels.integrate, space, 32_000_000)
+    # A thread goes from the ends of the stack to one source, through every piece between the others' depths.
+    return Engine(xp, special, kernels.integrate, space, held=32_000_000, depths=16)
 
 
 def _on_device(value: Any) -> bool:
@@ -152,26 +156,34 @@ def integrate(
     along = {} if direction is None else {"direction": direction}
     depth, result = problem.depth[chosen], None
     stations = problem.ray.distance.shape[1]
-    for side in (1.0, -1.0):
-        beyond = np.flatnonzero(side * (depth - problem.receiver) > 0.0)
-        for group in _same_count(depth, beyond):
-            depths = np.unique(depth[group])
-            members = group.reshape(len(depths), -1)
-            distances = problem.ray.distance[chosen[members]].reshape(len(depths), -1)
-            # a distance of zero is a removable singularity
-            distances = np.maximum(distances, 1e-6 * np.abs(depths - problem.receiver)[:, None])
-            if (distances == distances[0]).all():
-                distances = distances[:1]
-            tables = integrals.bessel_tables(grid, distances, xp, special)
-            paths = build(problem.layers, problem.receiver, depths)
-            part = problem.engine.integrate(
-                problem.layers, paths, omega, grid, tables, force=problem.force, **along
-            )
-            part = part.transpose(3, 4, 0, 1, 2, 5).reshape(*members.shape, stations, *part.shape[:3], -1)
-            if result is None:
-                result = xp.empty((len(chosen), *part.shape[2:]), dtype=complex)
-            result[xp.asarray(members)] = part
+    for members in _sweeps(depth, problem.receiver, problem.engine.depths):
+        depths = depth[members[:, 0]]
+        distances = problem.ray.distance[chosen[members]].reshape(len(depths), -1)
+        # a distance of zero is a removable singularity
+        distances = np.maximum(distances, 1e-6 * np.abs(depths - problem.receiver)[:, None])
+        if (distances == distances[0]).all():
+            distances = distances[:1]
+        tables = integrals.bessel_tables(grid, distances, xp, special)
+        paths = build(problem.layers, problem.receiver, depths)
+        part = problem.engine.integrate(
+            problem.layers, paths, omega, grid, tables, force=problem.force, **along
+        )
+        part = part.transpose(3, 4, 0, 1, 2, 5).reshape(*members.shape, stations, *part.shape[:3], -1)
+        if result is None:
+            result = xp.empty((len(chosen), *part.shape[2:]), dtype=complex)
+        result[xp.asarray(members)] = part
     return result
+
+
+def _sweeps(depth: np.ndarray, receiver: float, most: int) -> Iterator[np.ndarray]:
+    """Sources that share a sweep, by rows of equal depth (depths, members).
+
+    They lie on one side of the receiver, at no more than `most` depths, of which each occurs as often.
+    """
+    for side in (1.0, -1.0):
+        for group in _same_count(depth, np.flatnonzero(side * (depth - receiver) > 0.0)):
+            members = group.reshape(len(np.unique(depth[group])), -1)
+            yield from np.array_split(members, -(-len(members) // most))
 
 
 def _same_count(depth: np.ndarray, members: np.ndarray) -> list[np.ndarray]:

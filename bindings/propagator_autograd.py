@@ -119,12 +119,12 @@ def _in_one_shape(tensors: dict[str, Any]) -> list[Any]:
         if torch.allclose(even.detach(), moment.detach(), rtol=1e-9, atol=0.0):
             parts = [even[..., i, j] for i, j in ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))]
             moment = torch.stack(parts, -1)
-    given = tensors | place | {"moment": moment}
-    shape = place["depth"].shape
+    strengths = {"moment": moment, "force": tensors["force"]}
     for name, count in (("moment", 6), ("force", 3)):
-        if given[name] is not None and given[name].shape == (count,):
-            given[name] = given[name].expand(*shape, count)
-    return list(given.values())
+        strength = strengths[name]
+        if strength is not None and strength.shape == (count,):
+            strengths[name] = strength.expand(*place["depth"].shape, count)
+    return list((tensors | place | strengths).values())
 
 
 class _Motion(torch.autograd.Function):
@@ -175,7 +175,7 @@ class _Motion(torch.autograd.Function):
         return total
 
     @staticmethod
-    def vmap(info: Any, in_dims: Any, call: Call, *tensors: Any) -> tuple[Tensor, int]:
+    def vmap(info: Any, in_dims: Any, call: Call, *tensors: Any) -> Any:  # pyright: ignore
         return _one_by_one(_Motion, info, in_dims, call, tensors), 0
 
 
@@ -267,7 +267,8 @@ class _Kernels(torch.autograd.Function):
         return tuple(result)
 
     @staticmethod
-    def vmap(info: Any, in_dims: Any, call: Call, groups: Any, wanted: Any, *tensors: Any) -> tuple:
+    def vmap(info: Any, in_dims: Any, call: Call, *inputs: Any) -> Any:  # pyright: ignore
+        groups, wanted, *tensors = inputs
         made = _each(info, in_dims[3:], tensors, lambda *one: _Kernels.apply(call, groups, wanted, *one))
         return tuple(torch.stack(each) for each in zip(*made, strict=True)), (0,) * len(groups)
 
@@ -306,7 +307,8 @@ class _Elementary(torch.autograd.Function):
         raise NotImplementedError("third derivatives of seismograms and static offsets are not known")
 
     @staticmethod
-    def vmap(info: Any, in_dims: Any, call: Call, group: str, *tensors: Any) -> tuple[Tensor, int]:
+    def vmap(info: Any, in_dims: Any, call: Call, *inputs: Any) -> Any:  # pyright: ignore
+        group, *tensors = inputs
         made = _each(info, in_dims[2:], tensors, lambda *one: _Elementary.apply(call, group, *one))
         return torch.stack(made), 0
 

@@ -98,6 +98,8 @@ def test_one_call_is_cut_into_pieces_that_fit(host_cupy, monkeypatch):
     stations = Stations(X, Y, 10.0)  # sources above and below
     want = propagator.static_kernels(CRUST, SOURCES, stations)
     make = propagator.engine
+    monkeypatch.setattr(propagator, "engine", lambda *a: make(*a)._replace(depths=1))
+    check(propagator.static_kernels(CRUST, *put(SOURCES, stations, host_cupy.asarray)), want)
     monkeypatch.setattr(propagator, "engine", lambda *a: make(*a)._replace(held=1))
     check(propagator.static_kernels(CRUST, *put(SOURCES, stations, host_cupy.asarray)), want)
 
