@@ -191,7 +191,7 @@ def gpu(positions: int = 1000, n_stations: int = 50, n: int = 128, rounds: int =
     x, y = draw.uniform(-20.0, 20.0, (2, positions))
     depth = np.resize(np.arange(5.0, 25.0), positions)
     stations = propagator.Stations(*map(cupy.asarray, draw.uniform(-150.0, 150.0, (2, n_stations))))
-    source = propagator.PointSource(*map(cupy.asarray, (x, y, depth)), 1e12 * TENSOR)
+    source = propagator.PointSource(*map(cupy.asarray, (x, y, depth, 1e12 * TENSOR)))
     model = propagator.LayeredModel(*CRUST.T)
     found = {}
     for backend in ready:

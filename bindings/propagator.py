@@ -567,7 +567,7 @@ def checked(
 def _numbers(name: str, values: Any) -> np.ndarray:
     """A finite float64 array."""
     values = values.detach().cpu() if hasattr(values, "detach") else values
-    array = np.asarray(values.get() if hasattr(values, "get") else values)
+    array = np.asarray(values.get() if hasattr(values, "__cuda_array_interface__") else values)
     if array.dtype.kind not in "fiu":
         raise TypeError(f"{name} must be real numbers, got {array.dtype}")
     array = array.astype(np.float64)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from dislok.kernels.lanes import LANES
+from dislok.kernels.raw import SHARED, defined
 
 from .integrals import Grid, kept_columns, names
 from .stack import Layers, Paths
@@ -62,9 +63,8 @@ def shaped(flat: Any, paths: Paths, omega: np.ndarray, grid: Grid) -> Any:
 def _kernel() -> Any:
     import cupy
 
-    text = SOURCE.read_text()
-    options = ("--std=c++17", f"-I{SOURCE.parent}")
-    return cupy.RawModule(code=text, options=options).get_function("propagator_columns")
+    options = defined("PROPAGATOR", (SOURCE, SOURCE.with_name("formula.cuh"), *SHARED), {})
+    return cupy.RawModule(code=SOURCE.read_text(), options=options).get_function("propagator_columns")
 
 
 def integrate(
