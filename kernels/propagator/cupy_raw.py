@@ -16,7 +16,9 @@ import numpy as np
 from dislok.kernels.lanes import LANES
 from dislok.kernels.raw import SHARED, defined
 
-from .integrals import Grid, kept_columns, names
+from .integrals import names
+from .pair import kept_columns
+from .reach import Grid
 from .stack import Layers, Paths
 from .sums import inputs, sums
 

@@ -15,11 +15,10 @@ import scipy.special
 from dislok.kernels.threads import default_threads, executor
 
 from .numba_cpu import sweep
-from .pair import COLUMNS, ELASTIC, GROUPS, LOSSY, STATIC
+from .pair import COLUMNS, ELASTIC, FORCE_COLUMNS, GROUPS, LOSSY, STATIC, kept_columns
 from .reach import Grid, reach
 from .stack import Layers, Paths, table, table_along
 
-FORCE_COLUMNS = tuple(name for name in COLUMNS if "F" in name)
 # OpenBLAS shares larger products among threads, each of which would wait for those of the other frequencies.
 _UNTHREADED = 1 << 18
 # J_m(x) = (x/2)^m / m! times the sum of (-x²/4)^n m! / (n! (n + m)!)
@@ -75,11 +74,6 @@ def kind_of(layers: Layers, omega: np.ndarray) -> int:
     return ELASTIC if layers.qp is None and layers.qs is None else LOSSY
 
 
-def kept_columns(force: bool) -> list[str]:
-    """The columns that a device computes, with those of single forces or without."""
-    return [c for c in COLUMNS if force or c not in FORCE_COLUMNS]
-
-
 class Rows(NamedTuple):
     """Where a sweep's results go: those of one order of the Bessel functions lie together, source by source.
 
@@ -96,7 +90,7 @@ class Rows(NamedTuple):
 
 def rows_of(kind: int, order: int, force: bool, n_sources: int) -> Rows:
     """The rows that `integrate` asks of a sweep."""
-    columns, width = names(force), 1 if kind == STATIC else 2
+    columns, kept, width = names(force), kept_columns(force), 1 if kind == STATIC else 2
     orders = [m for m, _ in columns]
     of_order = {m: slice(orders.index(m), orders.index(m) + orders.count(m)) for m in GROUPS}
     which, begin, stride = [], [], []
@@ -104,7 +98,7 @@ def rows_of(kind: int, order: int, force: bool, n_sources: int) -> Rows:
         first, count = of_order[m].start, orders.count(m)
         for part in range(2 * width):
             deeper, half = divmod(part, width)
-            row = (deeper * len(COLUMNS) + COLUMNS.index(column)) * width + half
+            row = (deeper * len(kept) + kept.index(column)) * width + half
             which.append(row * (1 + order) + order)
             begin.append(2 * width * (first * n_sources + number - first) + part)
             stride.append(2 * width * count)
@@ -149,7 +143,7 @@ def integrate(
     tables = np.asarray(tables)
     n_sources, n_distances = len(paths.sources), tables.shape[3]
     bessels = {m: tables[:, m].reshape(len(tables), 2 * n_distances, -1) for m in GROUPS}
-    run, work = sweep(kind, order), reach(layers, paths, omega, grid)
+    run, work = sweep(kind, order, force), reach(layers, paths, omega, grid)
     rows, width = rows_of(kind, order, force, n_sources), 1 if kind == STATIC else 2
     sizes = {m: 2 * width * (of.stop - of.start) for m, of in rows.of_order.items()}
     totals = {m: np.empty((len(omega), n_sources, 2 * n_distances, size)) for m, size in sizes.items()}

@@ -37,6 +37,7 @@ from .pair import (
 _LANES = np.uint64(LANES)
 
 
+@cache
 def _start(formula: Callable[..., Any], kind: int, order: int, end: int) -> Any:
     """The state of a block at an end of the stack."""
     count = len(PLACE) * (1 + order)
@@ -49,6 +50,7 @@ def _start(formula: Callable[..., Any], kind: int, order: int, end: int) -> Any:
     return kernel(start)
 
 
+@cache
 def _step(formula: Callable[..., Any], kind: int, order: int, rows: int) -> Any:
     """The state of a block after a step."""
     count = len(PLACE) * (1 + order)
@@ -61,8 +63,8 @@ def _step(formula: Callable[..., Any], kind: int, order: int, rows: int) -> Any:
     return kernel(step)
 
 
-def _meet(kind: int, order: int) -> Any:
-    """The columns of a block from the two states at a source, in rows of `LANES`."""
+def _meet(kind: int, order: int, force: int) -> Any:
+    """The kept columns of a block from the two states at a source, in rows of `LANES`."""
     count = len(PLACE) * (1 + order)
     carried_n, other_n = carried_rows(kind, order), other_rows(kind, order)
 
@@ -70,8 +72,8 @@ def _meet(kind: int, order: int) -> Any:
         for i in range(_LANES):
             place = load(table, at, count)
             carried, other = load(state, i, carried_n), load(others, begin + i, other_n)
-            columns = meet_source(kind, order, number(side), carried, other, number(k[first + i]), place)
-            store(result, i, columns)
+            kk = number(k[first + i])
+            store(result, i, meet_source(kind, order, force, number(side), carried, other, kk, place))
 
     return kernel(at_source)
 
@@ -86,6 +88,7 @@ def _deliver(result, which, begin, stride, taper, out, first, source, n):
             out[to + i] = result[at + i] * taper[factors + i]
 
 
+@cache
 def _begin(formula: Callable[..., Any], kind: int, order: int) -> Any:
     """The state of a block at an end of the stack of any kind."""
     at_surface, at_sea, at_bottom = (
@@ -103,6 +106,7 @@ def _begin(formula: Callable[..., Any], kind: int, order: int) -> Any:
     return kernel(begin)
 
 
+@cache
 def _address(order: int) -> Any:
     """Where the numbers of a place lie in the table."""
     chunk = len(PLACE) * (1 + order) * LANES
@@ -113,15 +117,15 @@ def _address(order: int) -> Any:
     return kernel(address)
 
 
-def _sweep(kind: int, order: int) -> Any:
+def _sweep(kind: int, order: int, force: int) -> Any:
     """The kernel for one kind of number."""
     carried_n, other_n = carried_rows(kind, order), other_rows(kind, order)
-    result_n = result_rows(kind, order)
+    result_n = result_rows(kind, order, bool(force))
     begin_carried, begin_other = _begin(start_carried, kind, order), _begin(start_other, kind, order)
     carried_step = _step(cross_carried, kind, order, carried_n)
     other_step = _step(cross_other, kind, order, other_n)
     receiver_step = _step(meet_receiver, kind, order, carried_n)
-    at_source, address, deliver = _meet(kind, order), _address(order), kernel(_deliver)
+    at_source, address, deliver = _meet(kind, order, force), _address(order), kernel(_deliver)
 
     def sweep(
         k,
@@ -172,8 +176,8 @@ def _sweep(kind: int, order: int) -> Any:
 
 
 @cache
-def sweep(kind: int, order: int) -> Any:
-    """The compiled kernel for one kind of number and order of derivative.
+def sweep(kind: int, order: int, force: bool) -> Any:
+    """The compiled kernel for one kind of number and order of derivative, with columns of forces or without.
 
     Its arguments: wavenumbers (n,), a multiple of `LANES`; the table of places; for the carried and the other
     state the kind and place of the end they start from; their programs, rows of (what, place or number of the
@@ -182,4 +186,4 @@ def sweep(kind: int, order: int) -> Any:
     where in `out` those of the first source begin and how far the other sources' are from there; the tapers
     (sources, n), flat; and `out`, which is left as it is where a source does not need a block.
     """
-    return _sweep(kind, order)
+    return _sweep(kind, order, int(force))

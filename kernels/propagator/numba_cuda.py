@@ -20,9 +20,8 @@ from dislok.kernels.lanes import LANES
 from dislok.kernels.okada.numba_cuda import load, store
 from dislok.kernels.scalar import number, scalar
 
-from .integrals import Grid, kept_columns, kind_of, names
+from .integrals import kind_of, names
 from .pair import (
-    COLUMNS,
     CROSS,
     HALF_SPACE,
     PLACE,
@@ -32,11 +31,13 @@ from .pair import (
     SURFACE,
     cross_carried,
     cross_other,
+    kept_columns,
     meet_receiver,
     meet_source,
     start_carried,
     start_other,
 )
+from .reach import Grid
 from .stack import Layers, Paths
 from .sums import inputs, sums
 
@@ -46,11 +47,11 @@ THREADS = 64  # of a block: a thread needs most of the registers there are
 @scalar
 def tapered_columns(kind, force, side, factor, carried, other, k, place):
     """`meet_source` times a factor, in the order column, depth derivative, part; only the columns wanted."""
-    result = meet_source(kind, 0, side, carried, other, k, place)
-    width = 1 if kind == STATIC else 2
+    result = meet_source(kind, 0, force, side, carried, other, k, place)
+    width, kept = 1 if kind == STATIC else 2, len(kept_columns(bool(force)))
     return tuple(
-        result[(deeper * len(COLUMNS) + COLUMNS.index(name)) * width + part] * factor
-        for name in kept_columns(bool(force))
+        result[(deeper * kept + column) * width + part] * factor
+        for column in range(kept)
         for deeper in (0, 1)
         for part in range(width)
     )

@@ -73,6 +73,7 @@ COLUMNS = (
     *("V_F0", "U_F1", "V_zz", "V_hh", "U_1", "P_2"),
     "M_2",
 )
+FORCE_COLUMNS = tuple(name for name in COLUMNS if "F" in name)
 GROUPS = {0: COLUMNS[:5], 1: COLUMNS[7:13], 2: COLUMNS[4:7], 3: COLUMNS[13:]}
 
 
@@ -86,9 +87,14 @@ def other_rows(kind: int, order: int) -> int:
     return (1 + order) * OTHER_NUMBERS * (1 if kind == STATIC else 2)
 
 
-def result_rows(kind: int, order: int) -> int:
-    """Plain numbers in the columns and their derivatives with the source's depth."""
-    return (1 + order) * len(COLUMNS) * 2 * (1 if kind == STATIC else 2)
+def kept_columns(force: bool) -> list[str]:
+    """The columns that are computed, with those of single forces or without."""
+    return [c for c in COLUMNS if force or c not in FORCE_COLUMNS]
+
+
+def result_rows(kind: int, order: int, force: bool) -> int:
+    """Plain numbers in the kept columns and their derivatives with the source's depth."""
+    return (1 + order) * len(kept_columns(force)) * 2 * (1 if kind == STATIC else 2)
 
 
 class Place:
@@ -201,10 +207,11 @@ def meet_receiver(kind, order, sign, state, k, place):
 
 
 @scalar
-def meet_source(kind, order, side, carried, other, k, place):
-    """The columns and their derivatives with the source's depth, from the two states at the source.
+def meet_source(kind, order, force, side, carried, other, k, place):
+    """The kept columns and their derivatives with the source's depth, from the two states at the source.
 
-    `side` is 1 for a receiver above the source, -1 for one below.
+    `force` is 1 where the columns of single forces are wanted, else 0; `side` is 1 for a receiver above the
+    source, -1 for one below.
     """
     state, place, k = Carried(kind, order, carried), Place(kind, order, place), Complex(k)
     numbers = unpack(other, kind == STATIC, order)
@@ -218,10 +225,10 @@ def meet_source(kind, order, side, carried, other, k, place):
         for vector in (state.u, state.v)
     )
     to_w = [z * scale_sh for z in response_sh(state.sh, numbers[5:], state.receiver)]
-    result = columns(medium, k, to_u, to_v, to_w)
     deeper = (moved_deeper(medium, k, to_u), moved_deeper(medium, k, to_v), moved_deeper_sh(medium, k, to_w))
-    result += columns(medium, k, *deeper)
-    return pack(result, kind == STATIC, order)
+    kept = [COLUMNS.index(name) for name in kept_columns(bool(force))]
+    both = columns(medium, k, to_u, to_v, to_w), columns(medium, k, *deeper)
+    return pack([each[n] for each in both for n in kept], kind == STATIC, order)
 
 
 def columns(

@@ -8,9 +8,8 @@ import numpy as np
 
 from dislok.kernels.lanes import LANES
 
-from .integrals import Grid, kept_columns
-from .pair import GROUPS, PLACE
-from .reach import reach
+from .pair import GROUPS, PLACE, kept_columns
+from .reach import Grid, reach
 from .stack import Layers, Paths, table
 
 

@@ -58,7 +58,7 @@ def test_steps_are_vector_code(name, kind):
 
 def test_columns_are_vector_code():
     signature = (numba.float64, REAL, PLACE, REAL, PLACE, REAL, REAL, PLACE, REAL)
-    check(assembly(kernels._meet(ELASTIC, 0), signature))
+    check(assembly(kernels._meet(ELASTIC, 0, 1), signature))
 
 
 def test_a_table_holds_more_places_than_lanes():
