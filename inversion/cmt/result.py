@@ -146,8 +146,11 @@ class Result:
 
     @property
     def variance_reduction(self) -> float:
-        """Of all that was fitted, without weights; of the whitened data where there are several data sets."""
-        return self.fits[0].variance_reduction if len(self.fits) == 1 else 1 - self.misfit
+        """Of the filtered waveforms, without weights; of the whitened data where there are offsets or several
+        data sets.
+        """
+        plain = len(self.fits) == 1 and self.fits[0].times.size > 0
+        return self.fits[0].variance_reduction if plain else 1 - self.misfit
 
     @property
     def total_tensor(self) -> Array:

@@ -68,7 +68,9 @@ def subevents(
 def _newcomer(problem: Problem, found: Search, constraint: str, offsets: Array, times: Array) -> Sources:
     """The best single source for what the present ones leave."""
     main = found.state.sources.take(0)
-    depth = np.unique(np.clip(main.depth[0] * np.array([0.6, 1.0, 1.4]), *problem.bounds["depth"]))
+    depth = main.depth
+    if "depth" in problem.unknowns:
+        depth = np.unique(np.clip(main.depth[0] * np.array([0.6, 1.0, 1.4]), *problem.bounds["depth"]))
     rest = problem.with_target(found.state.residual)
     table = scan(
         rest, main.east[0] + offsets, main.north[0] + offsets, depth, main.time[0] + times,

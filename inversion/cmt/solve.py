@@ -187,7 +187,8 @@ def search(
         Shifts (s) of the start's time that are tried first; they cost next to nothing, and save a search from
         the neighbouring cycle.
     reach : float
-        If positive, the search begins at the best of nine places, so many km apart, and three depths.
+        If positive, the search begins at the best of nine places, so many km apart, and three depths, where
+        these are not held.
     iterations : int
         Trial steps at most in every band.
     scaled_duration : bool
@@ -230,17 +231,25 @@ def best_time(problem: Problem, start: Sources, constraint: str, shifts: Sequenc
 def best_start(
     problem: Problem, start: Sources, constraint: str, shifts: Sequence[float], reach: float
 ) -> Sources:
-    """`best_time` at the start or, if `reach` is positive, at the best of nine places and three depths."""
+    """`best_time` at the start or, if `reach` is positive, at the best of nine places and three depths; what
+    is held stays where it is.
+    """
     tried = [start]
     if reach > 0:
-        deep = np.clip(start.depth[0] * np.array([0.5, 1.0, 1.7]), *problem.bounds["depth"])
-        offsets = reach * np.array([-1.0, 0.0, 1.0])
+        free = set(problem.unknowns)
+        deep, across, along = start.depth[:1], np.zeros(1), np.zeros(1)
+        if "depth" in free:
+            deep = np.clip(start.depth[0] * np.array([0.5, 1.0, 1.7]), *problem.bounds["depth"])
+        if "east" in free:
+            across = reach * np.array([-1.0, 0.0, 1.0])
+        if "north" in free:
+            along = reach * np.array([-1.0, 0.0, 1.0])
         tried = [
             start.with_values(
                 ("east", "north", "depth"), np.array([start.east[0] + x, start.north[0] + y, z] * len(start))
             )
-            for x in offsets
-            for y in offsets
+            for x in across
+            for y in along
             for z in deep
         ]
     ends = [best_time(problem, one, constraint, shifts) for one in tried]

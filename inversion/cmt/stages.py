@@ -21,7 +21,7 @@ from .config import Event, load
 from .filters import Array
 from .problem import Problem, evaluate
 from .resample import Ensemble, bootstrap, leave_one_out
-from .result import Centroid, Result, conclude, write_text
+from .result import Centroid, Result, centroids, conclude, write_text
 from .solve import Progress, Search, Step, minimise, scan, search
 from .source import UNKNOWNS, Sources
 
@@ -64,9 +64,15 @@ def invert(event: Event, folder: Path, stages: Stages, progress: Progress | None
     result.save(folder / "result.json")
     say("\n" + result.summary() + "\n")
     ensemble = _uncertainty(event, found, folder, stages, say)
-    comparison = _crusts(event, found, say)
-    if comparison is not None:
-        write_text(folder / "crusts.json", json.dumps(comparison, indent=1))
+    notes = [result.summary()]
+    if ensemble is not None:
+        notes.append(f"bootstrap over stations: {_spread(ensemble.spread())}")
+    if event.crusts:
+        crusts = _crusts(event, found, folder, say)
+        notes.append(f"between {len(crusts.labels)} crusts: {_spread(crusts.spread())}")
+    for line in notes[1:]:
+        say(line)
+    write_text(folder / "summary.txt", "\n".join(notes) + "\n")
     _write(event, found, result, ensemble, folder, say)
     return result
 
@@ -146,7 +152,6 @@ def _uncertainty(event: Event, found: Search, folder: Path, stages: Stages, say:
                 int(options.get("seed", 0)), exact=bool(options.get("exact", False)), progress=say,
             ),
         )  # fmt: skip
-        say(f"bootstrap over stations: {_spread(ensemble.spread())}")
     if options.get("leave_one_out", False):
         left = stages.ensemble(
             "leave_one_out", lambda: leave_one_out(found.state, event.constraint, progress=say)
@@ -158,16 +163,22 @@ def _uncertainty(event: Event, found: Search, folder: Path, stages: Stages, say:
     return ensemble
 
 
-def _crusts(event: Event, found: Search, say: Progress) -> list[dict[str, Any]] | None:
-    if not event.crusts:
-        return None
+def _crusts(event: Event, found: Search, folder: Path, say: Progress) -> Ensemble:
+    """Solutions with the crust given and with the others, written to a file."""
     problem = found.state.system.problem
     models = {"given": problem.model, **event.crusts}
     table = several.compare_models(problem, models, found.state.sources, event.constraint, progress=say)
-    return [
+    solutions = tuple(centroids(problem, one.state.sources) for one in table.searches)
+    ensemble = Ensemble(
+        np.array(table.names), solutions, np.array([one.state.misfit for one in table.searches])
+    )
+    plain = [
         {"crust": name, "weight": float(weight), **conclude(one, event.constraint, event.name).as_dict()}
         for name, one, weight in zip(table.names, table.searches, table.weight, strict=True)
     ]
+    whole = {"spread": ensemble.spread(), "crusts": plain}
+    write_text(folder / "crusts.json", json.dumps(whole, indent=1))
+    return ensemble
 
 
 def _write(
@@ -176,7 +187,6 @@ def _write(
     for i in range(len(result.centroids)):
         name = "CMTSOLUTION" if len(result.centroids) == 1 else f"CMTSOLUTION_{i + 1}"
         output.write_cmtsolution(result, folder / name, i)
-    write_text(folder / "summary.txt", result.summary() + "\n")
     if find_spec("obspy") is None:
         say('no quakeml.xml without ObsPy: pip install "dislok[seis]"')
     else:

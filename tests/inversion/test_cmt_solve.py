@@ -281,3 +281,13 @@ def test_moment_of_the_demo_is_the_papers():
         rtol=0.07,
         atol=5e-3,
     )
+
+
+def test_a_start_from_many_places_moves_nothing_that_is_held():
+    """With `reach`, and for a second source, a held depth stays; a held east stays at the start."""
+    held = clean().with_unknowns(("north", "time"))
+    first = solve.best_start(held, start(depth=30.0, east=2.0), "deviatoric", (0.0,), 20.0)
+    assert first.depth[0] == 30.0 and first.east[0] == 2.0 and first.north[0] in (-20.0, 0.0, 20.0)
+    found = solve.minimise(held, first, iterations=1)
+    two = several.subevents(held, found, 2, grid=2, times=(0.0,), iterations=1)[-1]
+    assert two.state.sources.depth[1] == 30.0
