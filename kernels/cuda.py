@@ -41,17 +41,29 @@ def compiled(function: Callable) -> Any:
 
 @cache
 def total_kernel() -> Any:
-    """Kernel that adds up every `out.size`-th number of an array, a thread for each."""
+    """Kernel that adds up every `out.size`-th number of a part of an array, a thread for each."""
 
-    def total(numbers, out):
+    def total(numbers, begin, end, out):
         k = cuda.grid(1)
         if k < out.size:
             add = out.dtype.type(0)
-            for at in range(k, numbers.size, out.size):
+            for at in range(begin + k, end, out.size):
                 add += numbers[at]
             out[k] = add
 
     return compiled(total)
+
+
+@cache
+def add_kernel() -> Any:
+    """Kernel that adds an array to another, a thread for each number."""
+
+    def add(numbers, out):
+        k = cuda.grid(1)
+        if k < out.size:
+            out[k] += numbers[k]
+
+    return compiled(add)
 
 
 def framework_of(array: Array) -> str:
@@ -182,16 +194,21 @@ class Launch:
             if tasks:
                 run(tasks, owners, others, parts, numbers)
             if not whole and owners:
-                self.add_up(numbers[: tasks * width], flat(out))
-        return out if size == width else (out, self._rest(numbers[tasks * width : tasks * size]))
+                self._add_up(numbers, 0, tasks * width, flat(out))
+        return out if size == width else (out, self._rest(numbers, tasks * width, tasks * size))
 
-    def _rest(self, numbers: Any) -> Array:
+    def _rest(self, numbers: Any, begin: int, end: int) -> Array:
         with self.scope:
             few, rest = flat(self.empty((LAST_PARTS,))), self.empty((1,))
-            self.add_up(numbers, few)
-            self.add_up(few, flat(rest))
+            self._add_up(numbers, begin, end, few)
+            self._add_up(few, 0, LAST_PARTS, flat(rest))
         return rest.reshape(())
 
-    def add_up(self, numbers: Any, out: Any) -> None:
-        """Sum every `out.size`-th number, into the flat array `out`."""
-        self.start(total_kernel(), out.size, numbers, out)
+    def _add_up(self, numbers: Any, begin: int, end: int, out: Any) -> None:
+        self.start(total_kernel(), out.size, numbers, begin, end, out)
+
+    def added(self, numbers: Array, out: Array) -> Array:
+        """`out`, to which `numbers` of the same shape have been added."""
+        target = flat(out)
+        self.start(add_kernel(), target.size, flat(numbers), target)
+        return out

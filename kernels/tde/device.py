@@ -172,8 +172,12 @@ def extra(place, triangle, t, s, t_nu):
 # ------------------------------------------------------------------------------------------ of a pair
 
 
-def given(place, axis, t_obs, s_obs, cot, own):
-    """What an operation gets of the observer and of the triangle; a direction along an axis comes first."""
+def parts(place, given):
+    """What an operation gets of the observer and of the triangle; a direction along an axis comes first.
+
+    `given` are the axis, two tangents of the observer, what is contracted with, and the triangle's `EXTRAS`.
+    """
+    axis, t_obs, s_obs, cot, own = given
     this = recipe_at(place)
     along = [axis] if this.axes > 1 else []
     of_obs = [x for part in (*along, *(t_obs, s_obs)[: this.tangents]) for x in part]
@@ -202,31 +206,31 @@ def has_surface(place):
 
 
 @scalar
-def side(place, part, row, obs, nu, eps, which, axis, t_obs, s_obs, cot, own):
+def side(place, part, row, obs, nu, eps, which, given):
     """What a side (0, 1 or 2) of a part of the field (`pair.OWN` and so on) adds to the rows of a level."""
-    of_obs, of_tri = given(place, axis, t_obs, s_obs, cot, own)
+    of_obs, of_tri = parts(place, given)
     return directions.side(level_of(place), part, row, obs, nu, eps, of_obs, of_tri, which)
 
 
 @scalar
-def lifted(place, part, row, lift, obs, nu, eps, node, weight, which):
+def lifted(place, part, row, lift, obs, nu, eps, node, which):
     """What a side adds to the rows of a level from one node across a narrow triangle."""
-    return pair.side_lifted(level_of(place), part, row, lift, obs, nu, eps, node, weight, which)
+    return pair.side_lifted(level_of(place), part, row, lift, obs, nu, eps, *node, which)
 
 
 @scalar
-def far(place, half, row, obs, nu, c2, c3, weight, axis, t_obs, s_obs, cot, own):
+def far(place, half, row, obs, nu, node, given):
     """Rows of a recipe's level from one node of a rule."""
-    of_obs, of_tri = given(place, axis, t_obs, s_obs, cot, own)
-    return directions.far(level_of(place), half, row, obs, nu, c2, c3, weight, of_obs, of_tri)
+    of_obs, of_tri = parts(place, given)
+    return directions.far(level_of(place), half, row, obs, nu, *node, of_obs, of_tri)
 
 
 @scalar
-def outcome(place, rows, axis, t_obs, s_obs, cot, own):
+def outcome(place, rows, given):
     """The numbers that are kept of a pair, of one axis where there are several."""
     this = recipe_at(place)
     finish = this.operation.finish
-    found = rows if finish is None else finish(*given(place, axis, t_obs, s_obs, cot, own), rows)
+    found = rows if finish is None else finish(*parts(place, given), rows)
     return [found[k] for k in this.kept]
 
 

@@ -41,7 +41,8 @@ def side(level, part, triangle, obs, nu, eps, of_obs, of_tri, which):
     if name == "along":
         return side_along(part, triangle, obs, nu, eps, directed(of_obs, of_tri), which)
     if name == "twice":
-        return side_twice(part, triangle, obs, nu, eps, *both(of_obs, of_tri), which)
+        first, second = both(of_obs, of_tri)
+        return side_twice(part, triangle, obs, nu, eps, first, second, which)
     return side_near(level, part, triangle, obs, nu, eps, which)
 
 

@@ -65,7 +65,7 @@ def operation_kernel(place: int, half: int, bits: int) -> Any:
     rows, size, kept, width, axes = this.rows, this.size, len(this.kept), this.width, this.axes
     each, by_triangle, per_axis = this.by == "pair", this.by == "triangle", this.per_axis
     in_half, lifts, components = bool(half), device.has_lift(place), kept // width
-    flat = in_half and device.has_surface(place)
+    has_surface = in_half and device.has_surface(place)
     # numbers to load of what may not be wanted: at least one, which the compiler drops unused
     cots, own_count, columns = this.cot or 1, EXTRAS[this.extra] or 1, EXTRA + EXTRAS[this.extra]
     rules, counts = nodes_of(np.dtype(real))
@@ -87,6 +87,7 @@ def operation_kernel(place: int, half: int, bits: int) -> Any:
         else:
             owner, begin = t % owners, t // owners
         end = begin + 1 if each or paired else others
+        poisson, blur = number(nu), number(eps)
         for other in range(begin, end, parts):
             i, j = owner, other
             if by_triangle:
@@ -96,69 +97,43 @@ def operation_kernel(place: int, half: int, bits: int) -> Any:
             of_t, of_s = load(t_obs, i * 3, 3), load(s_obs, i * 3, 3)
             way = value(method(load(tri, j * columns + PLAN, PLAN_ROW), spot))
             for axis in range(axes):
-                along = load(axis_at, axis * 3, 3)
+                given = (load(axis_at, axis * 3, 3), of_t, of_s, of_cot, own)
                 clear(frame, rows)
                 closed = True
                 if way >= FIRST_RULE:
                     closed = False
                     which = int(way) - FIRST_RULE
                     for k in range(nodes[which]):
-                        c2, c3, weight = load(node, which * most + 3 * k, 3)
-                        terms = device.far(
-                            place, half, row, spot, number(nu), c2, c3, weight, along, of_t, of_s, of_cot, own
-                        )
+                        point = load(node, which * most + 3 * k, 3)
+                        terms = device.far(place, half, row, spot, poisson, point, given)
                         accumulate(frame, 0, 1, terms, one)
                 if lifts:
                     if way == LIFTED:
                         closed = False
                         ways = load(tri, j * columns + LIFT, LIFT_ROW)
                         for k in range(9):
-                            at, weight = load(lift_node, k // 3 * 2, 2)
-                            turn = number(real(k % 3))
-                            terms = device.lifted(
-                                place, OWN, row, ways, spot, number(nu), number(eps), at, weight, turn
-                            )
+                            at, turn = load(lift_node, k // 3 * 2, 2), number(real(k % 3))
+                            terms = device.lifted(place, OWN, row, ways, spot, poisson, blur, at, turn)
                             accumulate(frame, 0, 1, terms, one)
                             if in_half:
-                                terms = device.lifted(
-                                    place, IMAGE, row, ways, spot, number(nu), number(eps), at, weight, turn
-                                )
+                                terms = device.lifted(place, IMAGE, row, ways, spot, poisson, blur, at, turn)
                                 accumulate(frame, 0, 1, terms, one)
-                if flat:
+                if has_surface:
                     if closed and spot[2] == 0.0:
                         closed = False
                         for k in range(3):
                             turn = number(real(k))
-                            terms = device.side(
-                                place, SURFACE, row, spot, number(nu), number(eps), turn, along, of_t, of_s,
-                                of_cot, own,
-                            )  # fmt: skip
+                            terms = device.side(place, SURFACE, row, spot, poisson, blur, turn, given)
                             accumulate(frame, 0, 1, terms, one)
                 if closed:
                     for k in range(3):
                         turn = number(real(k))
-                        terms = device.side(
-                            place,
-                            OWN,
-                            row,
-                            spot,
-                            number(nu),
-                            number(eps),
-                            turn,
-                            along,
-                            of_t,
-                            of_s,
-                            of_cot,
-                            own,
-                        )
+                        terms = device.side(place, OWN, row, spot, poisson, blur, turn, given)
                         accumulate(frame, 0, 1, terms, one)
                         if in_half:
-                            terms = device.side(
-                                place, IMAGE, row, spot, number(nu), number(eps), turn, along, of_t, of_s,
-                                of_cot, own,
-                            )  # fmt: skip
+                            terms = device.side(place, IMAGE, row, spot, poisson, blur, turn, given)
                             accumulate(frame, 0, 1, terms, one)
-                numbers = device.outcome(place, load(frame, 0, rows), along, of_t, of_s, of_cot, own)
+                numbers = device.outcome(place, load(frame, 0, rows), given)
                 if each:
                     wide = 1 if paired else others
                     at = ((owner * components * axes + axis) * wide + (0 if paired else begin)) * width
@@ -362,9 +337,4 @@ def jvp2(
     call = Call(obs, tri, slip, nu, space, pairs, stream, t, s)
     if of == "displacement":
         return call.of_owners("jvp2", of)
-    with call.scope:
-        both, out = call.empty((2, call.n, 9)), call.empty((call.n, 9))
-        call.of_owners("jvp2", of, out=both[0])
-        call.of_owners("bend", of, out=both[1])
-        call.add_up(flat(both), flat(out))
-    return out
+    return call.added(call.of_owners("bend", of), call.of_owners("jvp2", of))

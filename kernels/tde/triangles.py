@@ -124,7 +124,7 @@ def axes_of(normal):
 @scalar
 def by_depth(heights):
     """Which vertex is the first, second and third from the top (3), and the sign of that permutation."""
-    rows = [(z, const(float(k), z)) for k, z in enumerate(heights)]
+    rows: list[Any] = [(z, const(float(k), z)) for k, z in enumerate(heights)]
     sign = const(1.0, heights[0])
     for k in (0, 1, 0):
         swap = rows[k][0] < rows[k + 1][0]

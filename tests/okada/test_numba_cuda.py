@@ -236,7 +236,8 @@ def test_code_of_the_other_kernels(bits):
     array, integer = numba.types.Array(real, 1, "C"), numba.int64
     prepare = (array, array, real, real, array, array, numba.boolean, integer, array)
     kernels = [(numba_cuda.prepare_kernel(kind, 3), prepare) for kind in ("rectangle", "point")]
-    kernels.append((launching.total_kernel(), (array, array)))
+    kernels.append((launching.total_kernel(), (array, integer, integer, array)))
+    kernels.append((launching.add_kernel(), (array, array)))
     for kernel, types in kernels:
         ptx, _ = cuda.compile_ptx(kernel.py_func, types, cc=(8, 0))
         assert f".f{bits}" in ptx

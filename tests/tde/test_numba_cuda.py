@@ -154,7 +154,15 @@ def test_nothing_to_sum_and_nowhere_to_sum_it(tmp_path):
 # --------------------------------------------------------------------------------- code for devices
 
 #: Most bytes of a thread's local memory, which hold what registers cannot: float64, float32, by level.
-STACK = {}
+STACK = {
+    "value": (500, 64),
+    "gradient": (3700, 800),
+    "greens": (1200, 64),
+    "greens_gradient": (4600, 1000),
+    "first": (4200, 1100),
+    "along": (9600, 3700),
+    "twice": (24000, 9500),
+}
 #: Recipes that stand for the others in a short run.
 SHORT = [("field", "displacement"), ("adjoint", "displacement"), ("field", "both")]
 
