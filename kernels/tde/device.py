@@ -215,14 +215,16 @@ def side(place, part, row, obs, nu, eps, which, given):
 @scalar
 def lifted(place, part, row, lift, obs, nu, eps, node, which):
     """What a side adds to the rows of a level from one node across a narrow triangle."""
-    return pair.side_lifted(level_of(place), part, row, lift, obs, nu, eps, *node, which)
+    at, weight = node
+    return pair.side_lifted(level_of(place), part, row, lift, obs, nu, eps, at, weight, which)
 
 
 @scalar
 def far(place, half, row, obs, nu, node, given):
     """Rows of a recipe's level from one node of a rule."""
+    c2, c3, weight = node
     of_obs, of_tri = parts(place, given)
-    return directions.far(level_of(place), half, row, obs, nu, *node, of_obs, of_tri)
+    return directions.far(level_of(place), half, row, obs, nu, c2, c3, weight, of_obs, of_tri)
 
 
 @scalar
