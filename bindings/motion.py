@@ -262,21 +262,37 @@ class Recipe(NamedTuple):
     longer: np.ndarray | None
 
 
-def recorded(problem: Problem, chosen: np.ndarray, motion: Motion, recipe: Recipe) -> tuple[Array, ...]:
+def recorded(problem: Problem, chosen: np.ndarray, motion: Motion, recipe: Recipe) -> list[Array]:
     """Records of spectra: the five arrays of `Kernels` from the seismogram on."""
-    xp, omega = problem.engine.xp, recipe.plan.omega
+    made = recipe.plan
+    return delayed(problem, chosen, motion, made.omega, recipe.factor, recipe.longer, made.matrix)
+
+
+def delayed(
+    problem: Problem,
+    chosen: np.ndarray,
+    motion: Motion,
+    omega: np.ndarray,
+    factor: np.ndarray | float = 1.0,
+    longer: np.ndarray | None = None,
+    transform: np.ndarray | None = None,
+) -> list[Array]:
+    """Spectra times `factor`, late by the sources' times, or their records where there is a transform.
+
+    The fields of `Motion`, the place's with the derivative with time, and the seismogram times `longer`.
+    """
+    xp = problem.engine.xp
     late = np.exp(-1j * omega * problem.time[chosen, None])
-    transform = xp.asarray(recipe.plan.matrix)
+    to_time = None if transform is None else xp.asarray(transform)
 
-    def record(spectra: Array, factor: np.ndarray) -> Array:
-        if spectra is None:
+    def made(spectra: Array, by: np.ndarray | float | None) -> Array:
+        if spectra is None or by is None:
             return None
-        shaped = xp.asarray((factor * late).reshape(len(late), *(1,) * (spectra.ndim - 2), -1))
-        return timeseries.records(spectra * shaped, transform)
+        product = spectra * xp.asarray((by * late).reshape(len(late), *(1,) * (spectra.ndim - 2), -1))
+        return product if to_time is None else timeseries.records(product, to_time)
 
-    fields = [record(spectra, recipe.factor) for spectra in motion]
-    longer = None if recipe.longer is None else record(motion.seismogram, recipe.longer)
+    fields = [made(spectra, factor) for spectra in motion]
     if motion.place is not None:
-        later = record(motion.seismogram, recipe.factor * (-1j * omega))
+        later = made(motion.seismogram, factor * (-1j * omega))
         fields[3] = xp.concatenate([fields[3], later[:, :, None]], axis=2)
-    return (*fields, longer)
+    return [*fields, made(motion.seismogram, longer)]

@@ -30,7 +30,18 @@ from dislok.kernels.propagator import plan, radiation
 from dislok.kernels.propagator.plan import PlanError
 from dislok.kernels.propagator.stack import Layers
 from dislok.layers import LayeredModel
-from dislok.motion import Motion, Problem, Recipe, Wanted, combined, engine, evaluate, integrate, recorded
+from dislok.motion import (
+    Motion,
+    Problem,
+    Recipe,
+    Wanted,
+    combined,
+    delayed,
+    engine,
+    evaluate,
+    integrate,
+    recorded,
+)
 from dislok.stf import Impulse
 
 __all__ = [
@@ -190,7 +201,7 @@ def kernels(
     problem = checked(model, source, stations, wanted, backend)
     recipe = recipe_of(problem, dt, n, start, stf, lowpass, quantity, accuracy, location)
 
-    def finish(values: Any, chosen: np.ndarray) -> tuple[Any, ...]:
+    def finish(values: Any, chosen: np.ndarray) -> list[Any]:
         return recorded(problem, chosen, combined(problem, chosen, values, wanted), recipe)
 
     fields = evaluate(problem, recipe.plan.omega, recipe.plan.grid, finish)
@@ -501,23 +512,11 @@ def _grid(problem: Problem, omega: np.ndarray, accuracy: float) -> tuple[Any, fl
 def _at_frequencies(problem: Problem, omega: np.ndarray, accuracy: float, wanted: Wanted) -> Kernels:
     """Spectra and their derivatives at given frequencies, all of them 0 or none."""
     grid, error = _grid(problem, omega, accuracy)
-    xp = problem.engine.xp
-    late = np.exp(-1j * omega * problem.time[:, None])
 
     def finish(values: Any, chosen: np.ndarray) -> list[Any]:
-        motion = combined(problem, chosen, values, wanted)
-        delays = (
-            late[chosen].reshape(len(chosen), *(1,) * (0 if f is None else f.ndim - 2), -1) for f in motion
-        )
-        fields = [
-            None if f is None else f * xp.asarray(delay) for f, delay in zip(motion, delays, strict=True)
-        ]
-        if motion.place is not None:
-            later = fields[0] * xp.asarray(-1j * omega)
-            fields[3] = xp.concatenate([fields[3], later[:, :, None]], axis=2)
-        return fields
+        return delayed(problem, chosen, combined(problem, chosen, values, wanted), omega)
 
-    return Kernels._make([None, *evaluate(problem, omega, grid, finish), None, error])
+    return Kernels._make([None, *evaluate(problem, omega, grid, finish), error])
 
 
 def checked(
