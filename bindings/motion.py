@@ -116,8 +116,6 @@ class Problem(NamedTuple):
         """Numbers of the sources, sorted by depth, in pieces whose integrals fit into memory."""
         order = np.argsort(self.depth, kind="stable")
         per_source = self.ray.distance.shape[1] * n_omega * 4 * (15 if self.force else 10)
-        if self.engine.space is not None:  # columns at some thousand wavenumbers lie in memory as well
-            per_source += n_omega * 20 * 2048
         pieces = max(1, -(-len(order) * per_source // self.engine.held))
         return np.array_split(order, min(pieces, len(order)))
 
