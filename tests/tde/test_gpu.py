@@ -1,10 +1,12 @@
-"""The CuPy backend of the triangles on a GPU against the CPU."""
+"""The backends of the triangles on a GPU against the CPU."""
+
+import importlib
 
 import numpy as np
 import pytest
 
 from dislok import tde
-from dislok.kernels.tde import cupy_raw, numba_cpu
+from dislok.kernels.tde import numba_cpu
 
 pytestmark = pytest.mark.gpu
 
@@ -44,10 +46,12 @@ FUNCTIONS = ("field", "greens", "jacobian", "apply", "apply_adjoint", "vjp", "jv
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("of", ["displacement", "gradient"])
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_agrees_with_the_cpu(cupy, scene, rng, function, of, dtype):
+@pytest.mark.parametrize("backend", ["cupy_raw", "numba_cuda"])
+def test_agrees_with_the_cpu(cupy, scene, rng, backend, function, of, dtype):
+    kernels = importlib.import_module(f"dislok.kernels.tde.{backend}")
     arguments = arguments_of(function, scene, of, dtype, rng)
     there = [cupy.asarray(a) if isinstance(a, np.ndarray) else a for a in arguments]
-    found, expected = getattr(cupy_raw, function)(*there), getattr(numba_cpu, function)(*arguments)
+    found, expected = getattr(kernels, function)(*there), getattr(numba_cpu, function)(*arguments)
     pairs = zip(found, expected, strict=True) if isinstance(found, tuple) else [(found, expected)]
     for a, b in pairs:
         a = a.get()
@@ -55,11 +59,11 @@ def test_agrees_with_the_cpu(cupy, scene, rng, function, of, dtype):
         assert np.linalg.norm(a - b) <= AGREEMENT[dtype] * np.linalg.norm(b)
 
 
-def test_public_functions_take_arrays_on_the_device(cupy, scene):
-    obs, tri, slip = scene
+@pytest.mark.parametrize("backend", [None, "cupy", "numba-cuda"])
+def test_public_functions_take_arrays_on_the_device(cupy, scene, backend):
     there = [cupy.asarray(a) for a in scene]
     for function in (tde.displacement, tde.gradient, tde.strain):
-        found = function(*there)
+        found = function(*there, backend=backend)
         assert isinstance(found, cupy.ndarray)
         np.testing.assert_allclose(found.get(), function(*scene), rtol=1e-8, atol=1e-9)
 
