@@ -48,7 +48,7 @@ def find() -> tuple[dict[str, Callable[..., Forward]], list[str]]:
             found |= makers
         except Exception as error:  # broken installations fail in many ways; the reason is shown
             absent.append(f"{name} ({type(error).__name__}: {error})")
-    absent += ["axitra, QSEIS (no package on PyPI)"]
+    absent += ["axitra, QSEIS (not offered as packages of Python)"]
     return found, absent
 
 
