@@ -12,7 +12,7 @@ from dislok.kernels.scalar import number, value
 
 @cache
 def loop_over(function: Callable, arity: int) -> Callable:
-    """Compiled ``out[i] = function(x[i])`` or ``out[i] = function(y[i], x[i])``."""
+    """Compiled ``out[i] = function(x[i])`` or ``out[i] = function(y[i], x[i])``, and of three."""
     if arity == 1:
 
         @numba.njit(error_model="numpy")
@@ -27,7 +27,12 @@ def loop_over(function: Callable, arity: int) -> Callable:
         for i in range(x.size):
             out[i] = value(function(number(y[i]), number(x[i])))
 
-    return two
+    @numba.njit(error_model="numpy")
+    def three(z, y, x, out):
+        for i in range(x.size):
+            out[i] = value(function(number(z[i]), number(y[i]), number(x[i])))
+
+    return two if arity == 2 else three
 
 
 @pytest.fixture(scope="session")

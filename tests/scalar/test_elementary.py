@@ -15,6 +15,7 @@ from dislok.kernels.scalar import (
     cos,
     cos_degrees,
     exp,
+    fma,
     log,
     log1p,
     sin,
@@ -122,6 +123,17 @@ def test_atan2_error_against_mpmath(dtype, compiled, rng):
         truth = [mpmath.atan2(float(a), float(b)) for a, b in zip(y, x, strict=True)]
         error = ulps(compiled(atan2, y, x), truth, dtype)
     assert error.max() <= BOUNDS[atan2]
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_fma_is_rounded_once(dtype, compiled, rng):
+    """Where the product all but cancels, and elsewhere."""
+    a, b = rng.normal(size=(2, 600)).astype(dtype)
+    c = np.where(np.arange(600) % 2, -a * b, rng.normal(size=600)).astype(dtype)
+    with mpmath.workdps(60):
+        truth = [mpmath.mpf(float(x)) * float(y) + float(z) for x, y, z in zip(a, b, c, strict=True)]
+        assert ulps(compiled(fma, a, b, c), truth, dtype).max() <= 0.5
+        assert ulps(fma(a, b, c), truth, dtype).max() <= 1.0
 
 
 def float32_error(got, truth):
