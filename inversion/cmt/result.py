@@ -21,11 +21,14 @@ from .fit import Fit, fits
 from .forward import meridian_turn
 from .posterior import matched, normal, posterior
 from .problem import Problem
-from .records import parse_utc
+from .records import local, parse_utc
 from .solve import Search
 from .source import UNITS, Sources
 
 FORMAT = "dislok centroid moment tensor 1"
+
+FEW = 6
+"""Stations below which a result warns."""
 
 _PAIRS = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
 
@@ -162,6 +165,23 @@ class Result:
         """Moment magnitude of the sum of all sources."""
         return float(convert.magnitude_from_moment(tensors.size(self.total_tensor)))
 
+    @property
+    def station_count(self) -> int:
+        """Number of stations with something that was fitted."""
+        used = (fit.station[fit.mask.reshape(len(fit.station), -1).any(axis=1)] for fit in self.fits)
+        return len(np.unique(np.concatenate(list(used))))
+
+    @property
+    def nearest(self) -> float:
+        """Distance (km) from a centroid to the station nearest to it, of those that were fitted."""
+        near = []
+        for fit in self.fits:
+            used = fit.mask.reshape(len(fit.station), -1).any(axis=1)
+            for c in self.centroids:
+                x, y = local(fit.latitude[used], fit.longitude[used], c.latitude, c.longitude)
+                near.append(np.hypot(x, y).min(initial=np.inf))
+        return float(min(near))
+
     def utc(self, source: int = 0) -> datetime:
         """Centroid time of a source."""
         return parse_utc(self.reference) + timedelta(seconds=self.centroids[source].time)
@@ -233,6 +253,15 @@ class Result:
             found.append(
                 "warning: a point source of this kind leaves a fifth of the data or more; try a duration, "
                 "lower frequencies, farther stations or several subevents"
+            )
+        if self.station_count < FEW:
+            found.append(f"warning: {self.station_count} stations hardly tell one mechanism from another")
+        nearest, length = self.nearest, 10 ** (0.59 * self.magnitude - 2.44)
+        if nearest < length / 2:
+            found.append(
+                f"warning: a station lies {nearest:.0f} km from a centroid; ruptures of this size are about "
+                f"{length:.0f} km long (Wells & Coppersmith 1994), which no point describes from so near; "
+                "leave near stations out, or try several subevents or a line"
             )
         if any(_is_shallow(self, i) for i in range(len(self.centroids))):
             found.append(

@@ -196,6 +196,14 @@ def test_warnings_say_what_matters(outcome):
     )
     text = shallow.summary()
     assert "trade off" in text and "depth ended on a bound" in text and "subevents" in text
+    assert (
+        not outcome.warnings and outcome.station_count == 11 and outcome.nearest == pytest.approx(53, abs=1)
+    )
+    great = replace(outcome, centroids=(replace(centroid, tensor=1e3 * centroid.tensor),))
+    assert "ruptures of this size are about" in great.warnings[0]
+    lonely = np.zeros_like(fit.mask)
+    lonely[:4] = fit.mask[:4]
+    assert replace(outcome, fits=(replace(fit, mask=lonely),)).warnings[0].startswith("warning: 4 stations")
 
 
 def test_magnitude_is_silver_and_jordans():

@@ -7,15 +7,17 @@ import pytest
 from cmt_cases import EXPLOSION_AND_SHEAR, ORIGIN, clean, distance, mechanism, start
 
 from dislok import convert
-from dislok.inversion.cmt import several, solve
+from dislok.inversion.cmt import quality, several, solve
 from dislok.inversion.cmt import tensor as tensors
 from dislok.inversion.cmt.data import Offsets, Waveforms
 from dislok.inversion.cmt.demo import CRUST, stations, synthetic, true_source
 from dislok.inversion.cmt.filters import Butterworth, CosineLowpass
 from dislok.inversion.cmt.forward import Field, geometry, meridian_turn
 from dislok.inversion.cmt.problem import Problem, evaluate, jacobian
+from dislok.inversion.cmt.records import Response
+from dislok.inversion.cmt.result import conclude
 from dislok.inversion.cmt.source import UNKNOWNS, Sources
-from dislok.inversion.cmt.synthetic import synthetic_records
+from dislok.inversion.cmt.synthetic import gnss_noise, synthetic_records
 from dislok.inversion.gnss import OffsetTable
 
 
@@ -152,8 +154,6 @@ def test_static_offsets_join_the_waveforms(table3):
 
 def test_accelerometers_join_with_their_own_response():
     """Counts of a damped oscillator, band-passed, invert for the same source as displacement does."""
-    from dislok.inversion.cmt.records import Response
-
     lat, lon = (v[::2] for v in stations())
     truth = replace(true_source(), duration=np.array([4.0]))
     records = synthetic_records(lat, lon, CRUST, truth, ORIGIN, end=140.0, before=100.0, stf="triangle",
@@ -167,6 +167,45 @@ def test_accelerometers_join_with_their_own_response():
     found = solve.search(problem, start(duration=4.0), bands=()).state
     assert found.misfit < 1e-3 and distance(found.sources, truth) < 0.3
     np.testing.assert_allclose(found.sources.tensor / 1e19, truth.tensor / 1e19, atol=0.03)
+
+
+def test_three_kinds_of_data_join():
+    """Displacement at four stations, counts of accelerometers at four others, offsets at the last three, all
+    with noise: together they miss the source by less than half as much as displacement alone, and, weighed
+    by residuals, by what their uncertainty says.
+    """
+    lat, lon = stations()
+    truth = replace(true_source(), duration=np.array([4.0]))
+    rng = np.random.default_rng(2)
+
+    def made(which, **options):
+        return synthetic_records(
+            lat[which], lon[which], CRUST, truth, ORIGIN, end=140.0, before=100.0, stf="triangle", **options
+        )
+
+    shown = made(slice(0, 11, 3))
+    shown = replace(shown, values=shown.values + gnss_noise(4, shown.t, rng))
+    waves = Waveforms(shown, CosineLowpass(0.05, 0.2), (0.0, 100.0), sigma=2e-3)
+    response = Response((), tuple(np.roots([1, 2 * 0.7 * 2.0, 4.0])), 4.0 * 3e4)
+    shaken = made(slice(1, 11, 3), quantity="acceleration")
+    omega = 2 * np.pi * np.fft.rfftfreq(2048, 1.0)
+    counts = np.fft.irfft(np.fft.rfft(shaken.values, 2048) * response.response(omega + 0j), 2048)
+    counts = counts[..., : len(shaken.t)] + 5.0 * rng.standard_normal(shaken.values.shape)
+    shaken = replace(shaken, station=np.array([f"A{i}" for i in range(4)]), values=counts, response=response)
+    strong = Waveforms(
+        shaken, Butterworth(0.02, 0.08, 3), (0.0, 100.0), "ENU", sigma=3.0, name="strong motion"
+    )
+    last = made(slice(2, 11, 3)).values[..., -1] + 1e-3 * rng.standard_normal((3, 3))
+    names = np.array(["G0", "G1", "G2"])
+    table = OffsetTable(names, lat[2:11:3], lon[2:11:3], last, np.full((3, 3), 1e-3))
+    alone = Problem(waves, CRUST, ORIGIN, stf="triangle", unknowns=UNKNOWNS)
+    joint = Problem([waves, strong, Offsets(table)], CRUST, ORIGIN, stf="triangle", unknowns=UNKNOWNS)
+    single, found = (solve.minimise(one, start(duration=4.0)) for one in (alone, joint))
+    assert distance(found.state.sources, truth) < 0.5 * distance(single.state.sources, truth)
+    better = solve.minimise(quality.weighed(found.state), found.state.sources)
+    sigma = np.array(list(conclude(better, "deviatoric").sigma().values()))
+    error = better.state.sources.values(UNKNOWNS) - truth.values(UNKNOWNS)
+    assert (np.abs(error) < 3 * sigma).all() and sigma[2] < 1.0
 
 
 def test_prior_of_the_depth_is_obeyed(table3):
