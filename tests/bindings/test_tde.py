@@ -348,6 +348,20 @@ def test_check_says_what_a_call_would_say():
         tde.check(OBS, bad(TRI, (1, 2), TRI[1, 1]))
 
 
+@pytest.mark.parametrize(("asked", "name"), [(None, "cupy"), ("cupy", "cupy"), ("numba-cuda", "numba-cuda")])
+def test_arrays_on_a_device_go_to_the_backend_that_was_asked_for(cupy, monkeypatch, asked, name):
+    want, kernels, loaded = tde.displacement(OBS, TRI, SLIP), backends.load("numba", "tde"), []
+
+    def load(*which):
+        loaded.append(which)
+        return kernels  # host memory stands for the device's
+
+    monkeypatch.setattr(backends, "load", load)
+    found = tde.displacement(*(cupy.asarray(a) for a in (OBS, TRI, SLIP)), backend=asked)
+    np.testing.assert_array_equal(np.asarray(found), want)
+    assert loaded == [(name, "tde")]
+
+
 @pytest.mark.parametrize("module", [tde, triangles])
 def test_examples(module):
     assert doctest.testmod(module).failed == 0
