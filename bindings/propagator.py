@@ -182,8 +182,8 @@ def kernels(
         Which kernels to compute.
     backend : {"numba", "cupy", "numba-cuda"}, optional
         By default what suits the arrays: "cupy" where the source or the stations are CUDA arrays, of CuPy or
-        torch, and the results then are; see :mod:`dislok.backends`. Depths and distances are looked at by
-        the host, which waits for the device once.
+        torch, and the results then are; see :mod:`dislok.backends`. The host looks at depths and distances,
+        and waits for the device to do so.
 
     Returns
     -------
