@@ -143,7 +143,7 @@ def depth(profile: Profile, problem: Problem, *, title: str = "") -> Figure:
     for i, sources in enumerate(profile.sources):
         tensor = centroids(problem, sources)[0].tensor
         _inset_ball(axes, float(profile.depth[i]), float(fall[i]), tensor, PREDICTED if i == best else SOURCE)
-    axes.set(xlabel="depth (km)", ylabel="variance reduction (%)")
+    axes.set(xlabel="depth (km)", ylabel="variance reduction, as weighted (%)")
     return _titled(figure, title or "Fit along depth; position, time and tensor solved anew at each")
 
 
@@ -155,7 +155,7 @@ def position(table: Scan, *, title: str = "") -> Figure:
     shades = axes.contourf(table.east, table.north, fall, levels=14, cmap="YlGnBu")
     axes.contour(table.east, table.north, fall, levels=14, colors="white", linewidths=0.4)
     axes.plot(table.east[i], table.north[j], "o", mfc=PREDICTED, mec="white", ms=9)
-    figure.colorbar(shades, ax=axes, label="variance reduction (%)")
+    figure.colorbar(shades, ax=axes, label="variance reduction, as weighted (%)")
     axes.set_aspect("equal")
     axes.set(xlabel="east of the hypocentre (km)", ylabel="north of the hypocentre (km)")
     return _titled(

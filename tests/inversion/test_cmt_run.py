@@ -13,6 +13,7 @@ from dislok.inversion.cmt import config, readers, stages
 from dislok.inversion.cmt.demo import CRUST, synthetic
 from dislok.inversion.cmt.demo import stations as sites
 from dislok.inversion.cmt.records import Records
+from dislok.inversion.cmt.result import conclude
 
 pytest.importorskip("matplotlib", reason="runs draw with matplotlib")
 
@@ -313,39 +314,71 @@ def test_demo_finds_its_earthquake(tmp_path, capsys):
     assert abs(json.loads((tmp_path / "result.json").read_text())["magnitude"] - 6.6) < 0.05
 
 
-@pytest.mark.slow
-def test_kumamoto(shared, tmp_path):
-    """The real Mw 7.0 earthquake of 2016 from 40 stations beyond 40 km: 94.9 % and the published plane
-    (224/65).
-    """
-    (tmp_path / "event.toml").write_text(
+def _real(shared, folder, event, crust, waveforms, rest):
+    """The result of `dislok cmt` for a real earthquake, without its pictures and bootstrap."""
+    (folder / "event.toml").write_text(
         f"""
 [event]
-name = "2016 Kumamoto"
-latitude = 32.791
-longitude = 130.754
-depth = 10.0
+{event}
 [crust]
-layers = [[1,2.5,1.2,2.1], [10,6,3.4,2.7], [10,6.6,3.7,2.9], [10,7.2,4,3.1], [inf,8.1,4.6,3.35]]
+layers = {crust}
 [[waveforms]]
-file = "{shared / "real" / "kumamoto2016.npz"}"
+{waveforms.format(folder=shared / "real")}
 band = [0.03, 0.1]
-window = [0, 120]
-nearest = 40
 farthest = 150
 count = 40
-[source]
-half_duration = 8.0
+{rest}
 """
     )
-    event = config.load(tmp_path / "event.toml")
-    found = stages.Stages(None).search("search", event, lambda: stages._search(event, lambda line: None))
-    from dislok.inversion.cmt.result import conclude
+    one = config.load(folder / "event.toml")
+    found = stages._find(one, stages.Stages(None), lambda line: None)
+    return conclude(found, one.constraint)
 
-    outcome = conclude(found, event.constraint)
+
+KUMAMOTO = 'name = "2016 Kumamoto"\nlatitude = 32.791\nlongitude = 130.754\ndepth = 10.0'
+KYUSHU = "[[1,2.5,1.2,2.1], [10,6,3.4,2.7], [10,6.6,3.7,2.9], [10,7.2,4,3.1], [inf,8.1,4.6,3.35]]"
+RIDGECREST = 'name = "2019 Ridgecrest"\nlatitude = 35.77\nlongitude = -117.599\ndepth = 8.0'
+MOJAVE = "[[0.5,2.5,1.2,2.1], [10,6.1,3.5,2.75], [10,6.3,3.6,2.8], [10.5,6.6,3.6,2.9], [inf,8,4.6,3.3]]"
+
+
+@pytest.mark.slow
+def test_kumamoto(shared, tmp_path):
+    """The real Mw 7.0 earthquake of 2016, 10 km deep, from 40 stations beyond 40 km: 94.9 % and the published
+    plane (224/65).
+    """
+    waveforms = 'file = "{folder}/kumamoto2016.npz"\nwindow = [0, 160]\nnearest = 40'
+    outcome = _real(
+        shared, tmp_path, KUMAMOTO, KYUSHU, waveforms, '[source]\nhalf_duration = 8.0\nfixed = ["depth"]'
+    )
     assert outcome.variance_reduction > 0.949
     plane = min(outcome.centroids[0].planes, key=lambda p: abs(p[0] - 224))
-    assert abs(plane[0] - 224) < 10 and 6.9 < outcome.magnitude < 7.25
+    np.testing.assert_allclose(plane[:2], (224, 65), atol=3)
+    assert outcome.magnitude == pytest.approx(7.06, abs=0.04)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "event, crust, file, plane, depth",
+    [
+        (KUMAMOTO, KYUSHU, "kumamoto2016.npz", (224, 65), (7, 14)),
+        (RIDGECREST, MOJAVE, "ridgecrest2019.npz", (321, 81), (4, 10)),
+    ],
+)
+def test_depth_is_found_with_vertical_components_and_weights(
+    shared, tmp_path, event, crust, file, plane, depth
+):
+    """Three components of stations from 25 km on, weighed by residuals: a depth inside the crust's
+    seismogenic part, and the published plane within 10 degrees.
+    """
+    waveforms = f'file = "{{folder}}/{file}"\nnearest = 25\nwindow = [0, 120]\ncomponents = "ENU"'
+    rest = '[source]\nhalf_duration = 8.0\n[search]\nerrors = "residuals"'
+    outcome = _real(shared, tmp_path, event, crust, waveforms, rest)
+    c = outcome.centroids[0]
+    found = min(c.planes, key=lambda p: abs(p[0] - plane[0]))
+    np.testing.assert_allclose(found[:2], plane, atol=10)
+    assert depth[0] < c.depth < depth[1] and 6.95 < c.magnitude < 7.15
+    if file.startswith("ridgecrest"):
+        assert any(line.startswith("P586 E: never moves") for line in outcome.dropped)
 
 
 def test_crust_of_the_demo_is_table_1():
