@@ -2,16 +2,20 @@
 
 They are taken from the environment or, because they want versions of their own, from a virtual environment
 ``peers`` in the cache folder: ``python -m venv peers; peers/bin/pip install pygrt-kit "cython<3" cysignals
-numpy; peers/bin/pip install --no-build-isolation pyfk``. What does not import is named and left out.
+numpy; peers/bin/pip install --no-build-isolation pyfk``. Programs are found in the cache folder or on PATH.
+What is not there is named and left out.
 """
 
 from __future__ import annotations
 
 import importlib
 import os
+import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,8 +52,41 @@ def find() -> tuple[dict[str, Callable[..., Forward]], list[str]]:
             found |= makers
         except Exception as error:  # broken installations fail in many ways; the reason is shown
             absent.append(f"{name} ({type(error).__name__}: {error})")
-    absent += ["axitra, QSEIS (not offered as packages of Python)"]
+    try:
+        parts = cache_folder() / "axitra" / "MOMENT_DISP_F90_OPENMP" / "src"
+        programs = _program("axitra", parts), _program("convms", parts)
+        found["axitra"] = partial(axitra, programs)
+        found["axitra, window x 2"] = partial(axitra, programs, stretch=2.0)
+    except FileNotFoundError as reason:
+        absent.append(f"axitra ({reason})")
     return found, absent
+
+
+def _program(name: str, folder: Path) -> str:
+    """Path of an executable in `folder` or on PATH."""
+    path = shutil.which(name, path=f"{folder}{os.pathsep}{os.environ.get('PATH', '')}")
+    if path is None:
+        raise FileNotFoundError(f"no program {name} in {folder} or on PATH")
+    return path
+
+
+def _execute(program: str, folder: Path, answers: str = "") -> None:
+    """Run a program on one thread, and answer what it asks for.
+
+    Raises
+    ------
+    subprocess.CalledProcessError
+        If it fails.
+    """
+    subprocess.run(
+        [program],
+        cwd=folder,
+        input=answers,
+        text=True,
+        check=True,
+        capture_output=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
 
 
 def low_passed(records: np.ndarray, band: tuple[float, float], late: np.ndarray | float = 0.0) -> np.ndarray:
@@ -61,6 +98,23 @@ def low_passed(records: np.ndarray, band: tuple[float, float], late: np.ndarray 
     spectrum = np.fft.rfft(records, 4 * n) * window
     spectrum = spectrum * np.exp(-2j * np.pi * frequency * np.asarray(late)[..., None])
     return np.fft.irfft(spectrum, 4 * n)[..., :n]
+
+
+def low_passed_damped(
+    spectra: np.ndarray, window: float, damping: float, n: int, band: tuple[float, float]
+) -> np.ndarray:
+    """Records (..., n) at 1 s, low-passed, from spectra of their product with exp(-damping t).
+
+    The spectra are at multiples of 1 / `window`; the low-pass is cut to `n` / 2 seconds either side, so that
+    it has a value at complex frequencies too.
+    """
+    reach = np.arange(-(n // 2), n // 2 + 1)
+    impulse = np.zeros(2 * n)
+    impulse[n] = 1.0
+    response = low_passed(impulse, band)[n + reach]
+    frequency = np.arange(spectra.shape[-1]) / window
+    gain = np.exp(-2j * np.pi * np.outer(frequency, reach)) @ (response * np.exp(-damping * reach))
+    return np.fft.irfft(spectra * gain, round(window))[..., :n] * np.exp(damping * np.arange(n))
 
 
 def pygrt(
@@ -148,5 +202,43 @@ def pyfk(
         parts = np.array([[stream[i].data for i in (0, 1)] for stream in streams], dtype=float)
         late = np.array([[stream[i].stats.sac["b"] for i in (0, 1)] for stream in streams])
         return METRES * low_passed(parts, band, late)[..., :n]
+
+    return Forward(call, explosion)
+
+
+def axitra(
+    programs: tuple[str, str],
+    crust: np.ndarray,
+    depth: float,
+    distances: np.ndarray,
+    n: int,
+    band: tuple[float, float],
+    stretch: float = 1.5,
+) -> Forward:
+    """axitra: spectra of six elementary sources by discrete wavenumbers, seismograms of one, through files.
+
+    A little beyond the band, because a finite low-pass ends there; its own damping and wavenumbers.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="dislok-bench-"))
+    window, rows = round(stretch * n), np.where(np.isinf(crust), 0.0, 1e3 * crust)
+    count = 1 + int(np.ceil(1.05 * band[1] * window))
+    files = "latlon=.false., freesurface=.true., sourcefile='source', statfile='station'"
+    layers = "\n".join(" ".join(f"{value:.6f}" for value in (*row, 1e6, 1e6)) for row in rows)
+    (folder / "axi.data").write_text(
+        f" &input\n nfreq={count}, tl={window}., aw=2., xl=0., ikmax=100000, {files}\n /\n{layers}\n"
+    )
+    (folder / "source").write_text(f"1 0. 0. {1e3 * depth}\n")
+    (folder / "station").write_text("".join(f"{i} {1e3 * r} 0. 0.\n" for i, r in enumerate(distances, 1)))
+    (folder / "axi.hist").write_text(f"1 {NEWTON_METRES} 0. 0. 0. 1. -1. 0.\n")
+
+    def call() -> None:
+        _execute(programs[0], folder)
+        _execute(programs[1], folder, "0\n1\n")  # an impulse of moment: the velocity after a step
+
+    def explosion() -> np.ndarray:
+        shape = count, len(distances), 3, 6  # north, east, up; the last source is the explosion
+        spectra = np.fromfile(folder / "axi.res", complex).reshape(shape)[:, :, (2, 0), 5]
+        damped = np.moveaxis(spectra, 0, -1)
+        return NEWTON_METRES * low_passed_damped(damped, window, 2.0 * np.pi / window, n, band)
 
     return Forward(call, explosion)
