@@ -228,7 +228,9 @@ def _profile(event: Event, found: Search) -> several.Profile:
     if depths is None:
         low, high = event.problem.bounds["depth"]
         steps = np.linspace(max(low, 0.3 * best), min(high, max(2.0 * best, best + 8.0)), 8)
-        depths = np.unique(np.append(steps, best))
+        # A beachball close to the best one's would hide it.
+        apart = steps[np.abs(steps - best) > 0.5 * (steps[1] - steps[0])]
+        depths = np.unique(np.append(apart, best))
     return several.depth_profile(
         found.state.system.problem, found.state.sources, event.constraint, depths, iterations=4
     )

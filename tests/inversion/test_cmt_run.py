@@ -363,6 +363,7 @@ def test_kumamoto(shared, tmp_path):
         (KUMAMOTO, KYUSHU, "kumamoto2016.npz", (224, 65), (7, 14)),
         (RIDGECREST, MOJAVE, "ridgecrest2019.npz", (321, 81), (4, 10)),
     ],
+    ids=["kumamoto", "ridgecrest"],
 )
 def test_depth_is_found_with_vertical_components_and_weights(
     shared, tmp_path, event, crust, file, plane, depth
