@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.special
 
-from dislok.kernels.threads import default_threads, executor
+from dislok.kernels.threads import default_threads, share
 
 from .numba_cpu import sweep
 from .pair import COLUMNS, ELASTIC, FORCE_COLUMNS, GROUPS, LOSSY, STATIC, kept_columns
@@ -202,9 +202,4 @@ def _sum(
 
 def _run(task: Callable[[int], None], count: int) -> None:
     """Call `task` with 0 to count - 1, on as many threads as Numba is set to."""
-    threads = min(default_threads(), count)
-    if threads <= 1:
-        for index in range(count):
-            task(index)
-    else:
-        list(executor(threads).map(task, range(count)))
+    share(task, [(index,) for index in range(count)], default_threads(), lambda: None)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dislok.kernels.lanes import LANES
-from dislok.kernels.threads import default_threads, executor
+from dislok.kernels.threads import default_threads, share
 
 from . import burgers
 from .blocks import CHUNK, MISSING, run
@@ -165,11 +165,15 @@ def launch(
             _scratch(obs, tri, along, count, lane_sums.shape[1]), stop,
         )  # fmt: skip
 
-    _share(work, workers, threads, stop)
+    def give_up() -> None:
+        stop[0] = 1
+
+    jobs = [(worker,) for worker in range(workers)]
+    share(work, jobs, workers, give_up)
     while stop[0]:
         compile_code(int(stop[0]) - MISSING, *case)
         stop[0], other_sums[...] = 0, 0.0
-        _share(work, workers, threads, stop)
+        share(work, jobs, workers, give_up)
     total = other_sums[0] if workers == 1 else other_sums.sum(axis=0)
     if problem.paired:
         cut = sums.of_obs[1] - sums.of_obs[0]
@@ -197,20 +201,6 @@ def _scratch(obs, tri, along: tuple[bool, bool], count: int, summed: int) -> tup
     sizes = [a.shape[1] * (CHUNK if runs else LANES) for a, runs in ((obs, along[0]), (tri, along[1]))]
     sizes += [a.shape[1] * LANES for a in (obs, tri)] + [2 * count * LANES, summed * CHUNK, CHUNK]
     return (*(np.empty(size, dtype) for size in sizes), np.empty(CHUNK + 1, np.int64))
-
-
-def _share(work: Callable[[int], None], workers: int, threads: int | None, stop: np.ndarray) -> None:
-    """Let every worker do its part; an interruption ends them all."""
-    if workers == 1:
-        work(0)
-        return
-    futures = [executor(threads or default_threads()).submit(work, worker) for worker in range(workers)]
-    try:
-        for future in futures:
-            future.result()
-    except BaseException:
-        stop[0] = 1
-        raise
 
 
 # ------------------------------------------------------------------------------------ operations
