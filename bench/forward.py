@@ -59,6 +59,12 @@ def find() -> tuple[dict[str, Callable[..., Forward]], list[str]]:
         found["axitra, window x 2"] = partial(axitra, programs, stretch=2.0)
     except FileNotFoundError as reason:
         absent.append(f"axitra ({reason})")
+    try:
+        program = _program("qseis", cache_folder() / "qseis")
+        found["QSEIS"] = partial(qseis, program)
+        found["QSEIS, finer"] = partial(qseis, program, step=0.25)
+    except FileNotFoundError as reason:
+        absent.append(f"QSEIS ({reason})")
     return found, absent
 
 
@@ -240,5 +246,58 @@ def axitra(
         spectra = np.fromfile(folder / "axi.res", complex).reshape(shape)[:, :, (2, 0), 5]
         damped = np.moveaxis(spectra, 0, -1)
         return NEWTON_METRES * low_passed_damped(damped, window, 2.0 * np.pi / window, n, band)
+
+    return Forward(call, explosion)
+
+
+def qseis(
+    program: str,
+    crust: np.ndarray,
+    depth: float,
+    distances: np.ndarray,
+    n: int,
+    band: tuple[float, float],
+    step: float = 0.5,
+    rate: float = 5.0,
+    kept: float = 0.01,
+) -> Forward:
+    """QSEIS: explosion and double couples by slowness integration with its own limits, through files.
+
+    Those limits smooth the wavenumbers, the less the shorter the `step` of time (s). The window is twice the
+    records, `rate` keeps periodic sources out of them, and `kept` is the damping at the window's end.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="dislok-bench-"))
+    count = round(2 ** np.ceil(np.log2(2 * n / step)))
+    length = (count - 1) * step
+    tops = np.cumsum(crust[:-1, 0])
+    ends = np.sort(np.concatenate([[0.0], tops, tops]))  # each layer from its top to its end
+    layers = np.column_stack([ends, np.repeat(crust[:, 1:], 2, axis=0)[:-1]])
+    lines = [
+        f"{depth}",
+        "0.",  # depth of the stations
+        f"0 1\n{len(distances)}\n" + " ".join(f"{r:.6f}" for r in distances),
+        f"0. {length} {count}\n1 0.",
+        f"0\n0. 0. 0. 0.\n{rate}\n{kept}",  # full wave field, its limits of slowness
+        "0\n0 0.\n0",  # with the free surface and all phases
+        "1. 1",  # squared half sine of one sample
+        "(1.,0.)\n0\n#\n0\n#",  # no instrument
+        "1 1 1 1 0 0\n'ex' 'ss' 'ds' 'cl' 'fz' 'fh'\n0\n0\n0.",
+        f"0\n0 0 0\n{len(layers)}",  # flat
+        *(" ".join(map(str, (i, *row, 0.0, 0.0))) for i, row in enumerate(layers, 1)),
+        "0",
+    ]
+    (folder / "input").write_text("\n".join(lines) + "\n")
+
+    def call() -> None:
+        _execute(program, folder, "input\n")
+
+    def explosion() -> np.ndarray:
+        tables = [np.loadtxt(folder / f"ex.{part}", skiprows=1)[:, 1:].T for part in ("tz", "tr")]
+        records = np.stack([-tables[0], tables[1]], axis=1)
+        damping = -np.log(kept) / length
+        spectra = step * np.fft.rfft(records * np.exp(-damping * step * np.arange(count)))
+        cycles = np.fft.rfftfreq(count)
+        wavelet = np.exp(-1j * np.pi * cycles) * np.sinc(cycles) / (1.0 - cycles**2)
+        return NEWTON_METRES * low_passed_damped(spectra / wavelet, step * count, damping, n, band)
 
     return Forward(call, explosion)

@@ -220,7 +220,7 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
         these = [row for row in rows if row["depth"] == depth]
         mine = [row for row in these if row["code"].startswith("dislok")]
         axes.plot(*_points(mine), "o-", color="C0", label="dislok, all derivatives")
-        for number, name in enumerate(("pyprop8", "PyGRT", "PyFK", "axitra"), 1):
+        for number, name in enumerate(("pyprop8", "PyGRT", "PyFK", "axitra", "QSEIS"), 1):
             theirs = [row for row in these if row["code"].split(",")[0] == name]
             if theirs:
                 what = "all derivatives" if name == "pyprop8" else "none"
