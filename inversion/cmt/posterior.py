@@ -80,8 +80,7 @@ def posterior(state: State, constraint: str, turns: Array, errors: str | None = 
 
 def _inverse(matrix: Array) -> tuple[Array, float]:
     """Pseudo-inverse (k, m) of a matrix (m, k) with columns of any scale, and its condition number."""
-    length = np.linalg.norm(matrix, axis=0)
-    length = np.where(length > 0, length, 1.0)
+    length = tensors.column_lengths(matrix)
     left, singular, axes = np.linalg.svd(matrix / length, full_matrices=False)
     kept = singular > 1e-10 * singular[0]
     inverse = (axes[kept].T / singular[kept]) @ left[:, kept].T / length[:, None]

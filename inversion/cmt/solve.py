@@ -344,7 +344,7 @@ def _damped_step(
     matrix, residual, split = jacobian(state, constraint)
     problem = state.system.problem
     # What the tensors can take up of each column and of the residual is theirs: variable projection.
-    basis, _ = np.linalg.qr(matrix[:, :split] / _lengths(matrix[:, :split]))
+    basis, _ = np.linalg.qr(matrix[:, :split] / tensors.column_lengths(matrix[:, :split]))
     reduced = matrix[:, split:] - basis @ (basis.T @ matrix[:, split:])
     left = residual - basis @ (basis.T @ residual)
     place = state.sources.values(problem.unknowns)
@@ -358,11 +358,6 @@ def _damped_step(
 def _shortened(step: Array, longest: Array) -> Array:
     """A step scaled down until no unknown moves further than its limit."""
     return np.asarray(step / max(1.0, float((np.abs(step) / longest).max())))
-
-
-def _lengths(matrix: Array) -> Array:
-    length = np.linalg.norm(matrix, axis=0)
-    return np.where(length > 0, length, 1.0)
 
 
 def _is_small(step: Array, problem: Problem) -> bool:

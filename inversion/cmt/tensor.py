@@ -136,7 +136,7 @@ def best(green: Array, data: Array, constraint: str, start: Array | None, prior:
     """
     n = green.shape[1]
     design = green.reshape(len(data), 6 * n)
-    scale = _scale(design)
+    scale = column_lengths(design)
     # Columns of a shallow source differ by orders of magnitude; the triangle keeps what normal equations
     # square.
     orthogonal, triangle = np.linalg.qr(design / scale)
@@ -218,7 +218,7 @@ def prior_slope(tensor: Array, prior: MomentPrior | None) -> Array:
 
 def damped(matrix: Array, residual: Array, damping: float) -> Array:
     """Least-squares step with Marquardt's scaling by the columns' length."""
-    scale = _scale(matrix)
+    scale = column_lengths(matrix)
     scaled = matrix / scale
     if damping > 0:
         scaled = np.concatenate([scaled, np.sqrt(damping) * np.eye(scaled.shape[1])])
@@ -227,6 +227,7 @@ def damped(matrix: Array, residual: Array, damping: float) -> Array:
     return np.asarray(step / scale)
 
 
-def _scale(matrix: Array) -> Array:
+def column_lengths(matrix: Array) -> Array:
+    """Euclidean length of every column, one for those of zeros."""
     length = np.linalg.norm(matrix, axis=0)
     return np.where(length > 0, length, 1.0)
