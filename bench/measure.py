@@ -196,8 +196,8 @@ def timed(call: Callable[[], Any], factor: int = 1, settle: bool = True) -> tupl
     """Wall and processor seconds of one call times `factor`; short calls are repeated and averaged.
 
     What the code before has freed, which can be gigabytes, is given back to the system first and not by the
-    allocator during a call that is timed. The first call of a turn, which has to ask for its own memory again,
-    is not counted where it is short.
+    allocator during a call that is timed. The first call of a turn, which has to ask for its own memory, is
+    not counted where it is short.
     """
     give_back()
     wall, cpu = once(call)
