@@ -5,3 +5,8 @@ same.
 cases under pytest-benchmark. No other code is part of this folder: what is installed is measured, the rest is
 named as absent.
 """
+
+import os
+
+# One core is measured: a second thread of linear algebra would share it, and wait for it by spinning.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
