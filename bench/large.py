@@ -22,6 +22,8 @@ import numpy as np
 
 from dislok import tde
 
+from .report import machine
+
 
 def fault(triangles: int) -> tuple[np.ndarray, np.ndarray]:
     """Points and cells of a bent fault of 80 by 27 km that breaks the surface, of about so many triangles."""
@@ -183,6 +185,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="problems a hundred times smaller")
     parser.add_argument("--json", type=Path, help="write the rows here too")
     options = parser.parse_args()
+    facts = machine()
     n, far = (3000, 500) if options.quick else (100_000, 5000)
     pixels = 800 if options.quick else 8000
     operator(500, 500, 1e-3, 0.0, "float64")  # compile
@@ -195,7 +198,8 @@ def main() -> None:
     print(table(operators))
     if options.json:
         options.json.write_text(
-            json.dumps({"blocks": blocks, "grids": grids, "operators": operators}, indent=1) + "\n"
+            json.dumps({"facts": facts, "blocks": blocks, "grids": grids, "operators": operators}, indent=1)
+            + "\n"
         )
 
 

@@ -27,6 +27,7 @@ from dislok import propagator
 
 from . import forward
 from .measure import pinned, usable_cores
+from .report import machine
 
 # Table 1 of O'Toole, Valentine & Woodhouse (2012): thickness, vp, vs, rho.
 CRUST = np.array(
@@ -252,6 +253,7 @@ def main() -> int:
     parser.add_argument("--figure", type=Path, help="a PNG of what was measured with the last --n")
     parser.add_argument("--gpu", action="store_true", help="the GPU part, and nothing else")
     options = parser.parse_args()
+    facts = machine()
     if options.gpu:
         from .gpu import NoDevice
 
@@ -263,7 +265,7 @@ def main() -> int:
     else:
         found = _on_one_core(options)
     if options.json:
-        options.json.write_text(json.dumps(found, indent=1) + "\n")
+        options.json.write_text(json.dumps({"facts": facts, "rows": found}, indent=1) + "\n")
     return 0
 
 

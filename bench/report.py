@@ -18,6 +18,17 @@ PACKAGES = ("dislok", "numpy", "numba", "llvmlite", "torch", "scipy", "cupy", "n
 
 
 def facts() -> dict:
+    """Machine, versions, commit and date, and the problem that dislocations are measured on."""
+    return machine() | {
+        "problem": {
+            "fault": f"{LENGTH / 1e3:g} km by {WIDTH / 1e3:g} km, reference point top left, nu {NU:g}",
+            "observers": {**DISTRIBUTIONS, "depth": DEPTHS},
+            "seed": SEED,
+        },
+    }
+
+
+def machine() -> dict:
     """Machine, versions, commit and date."""
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -29,11 +40,6 @@ def facts() -> dict:
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "versions": {name: v for name in PACKAGES if (v := _version(name))},
-        "problem": {
-            "fault": f"{LENGTH / 1e3:g} km by {WIDTH / 1e3:g} km, reference point top left, nu {NU:g}",
-            "observers": {**DISTRIBUTIONS, "depth": DEPTHS},
-            "seed": SEED,
-        },
     }
 
 
