@@ -12,7 +12,7 @@ TEST_EXTRA ?= test
 bin := $(VENV)/bin
 install := $(bin)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt
 editable := --config-settings editable_mode=strict --editable
-sources := $(shell find bindings kernels inversion -name '*.py' -o -name '*.cu' -o -name '*.cuh' -o -name '*.csv')
+sources := $(shell find bindings kernels inversion nn -name '*.py' -o -name '*.cu' -o -name '*.cuh' -o -name '*.csv')
 pytest := pytest --numprocesses $(WORKERS) --dist loadfile
 fast := -m "not slow and not gpu"
 

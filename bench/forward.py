@@ -27,6 +27,16 @@ from .dc3d import cache_folder
 NEWTON_METRES, METRES = 1e13, 1e-2
 
 
+class Case(NamedTuple):
+    """Layers (thickness, vp, vs, rho), depth of the source (km), distances (km), samples of 1 s, low-pass."""
+
+    crust: np.ndarray
+    depth: float
+    distances: np.ndarray
+    n: int
+    band: tuple[float, float]
+
+
 class Forward(NamedTuple):
     """A code's call, and the function that makes vertical and radial velocity (stations, 2, n) in m/s of the
     explosion that the last call has left, low-passed."""
@@ -44,8 +54,8 @@ def find() -> tuple[dict[str, Callable[..., Forward]], list[str]]:
     found: dict[str, Callable[..., Forward]] = {}
     absent = []
     for name, module, makers in (
-        ("PyGRT", "pygrt", {"PyGRT": pygrt, "PyGRT, window x 2": lambda *a: pygrt(*a, stretch=2)}),
-        ("PyFK", "pyfk", {"PyFK": pyfk, "PyFK, finer": lambda *a: pyfk(*a, stretch=2, dk=0.1)}),
+        ("PyGRT", "pygrt", {"PyGRT": pygrt, "PyGRT, window x 2": partial(pygrt, stretch=2)}),
+        ("PyFK", "pyfk", {"PyFK": pyfk, "PyFK, finer": partial(pyfk, stretch=2, dk=0.1)}),
     ):
         try:
             importlib.import_module(module)
@@ -66,6 +76,15 @@ def find() -> tuple[dict[str, Callable[..., Forward]], list[str]]:
     except FileNotFoundError as reason:
         absent.append(f"QSEIS ({reason})")
     return found, absent
+
+
+_folders: list[tempfile.TemporaryDirectory] = []
+
+
+def _folder() -> Path:
+    """A new folder, which is removed when this process ends."""
+    _folders.append(tempfile.TemporaryDirectory(prefix="dislok-bench-"))
+    return Path(_folders[-1].name)
 
 
 def _program(name: str, folder: Path) -> str:
@@ -123,19 +142,13 @@ def low_passed_damped(
     return np.fft.irfft(spectra * gain, round(window))[..., :n] * np.exp(damping * np.arange(n))
 
 
-def pygrt(
-    crust: np.ndarray,
-    depth: float,
-    distances: np.ndarray,
-    n: int,
-    band: tuple[float, float],
-    stretch: int = 1,
-) -> Forward:
+def pygrt(case: Case, stretch: int = 1) -> Forward:
     """PyGRT: explosion and double couples by generalised reflection and transmission, through files."""
     import obspy
     import pygrt as grt
 
-    folder = Path(tempfile.mkdtemp(prefix="dislok-bench-"))
+    crust, depth, distances, n, band = case
+    folder = _folder()
     np.savetxt(folder / "crust", np.where(np.isinf(crust), 0.0, crust))
     model = grt.PyModel1D(grn=str(folder / "grn"), modelpath=str(folder / "crust"))
 
@@ -173,18 +186,11 @@ def pygrt(
     return Forward(call, explosion)
 
 
-def pyfk(
-    crust: np.ndarray,
-    depth: float,
-    distances: np.ndarray,
-    n: int,
-    band: tuple[float, float],
-    stretch: int = 1,
-    **keywords: float,
-) -> Forward:
+def pyfk(case: Case, stretch: int = 1, **keywords: float) -> Forward:
     """PyFK: explosion and double couples by frequency and wavenumber integration."""
     import pyfk as fk
 
+    crust, depth, distances, n, band = case
     rows = [(0.0 if np.isinf(h) else h, vs, vp, rho, 1e5, 5e4) for h, vp, vs, rho in crust]
     configs = [
         fk.Config(
@@ -212,20 +218,13 @@ def pyfk(
     return Forward(call, explosion)
 
 
-def axitra(
-    programs: tuple[str, str],
-    crust: np.ndarray,
-    depth: float,
-    distances: np.ndarray,
-    n: int,
-    band: tuple[float, float],
-    stretch: float = 1.5,
-) -> Forward:
+def axitra(programs: tuple[str, str], case: Case, stretch: float = 1.5) -> Forward:
     """axitra: spectra of six elementary sources by discrete wavenumbers, seismograms of one, through files.
 
     A little beyond the band, because a finite low-pass ends there; its own damping and wavenumbers.
     """
-    folder = Path(tempfile.mkdtemp(prefix="dislok-bench-"))
+    crust, depth, distances, n, band = case
+    folder = _folder()
     window, rows = round(stretch * n), np.where(np.isinf(crust), 0.0, 1e3 * crust)
     count = 1 + int(np.ceil(1.05 * band[1] * window))
     files = "latlon=.false., freesurface=.true., sourcefile='source', statfile='station'"
@@ -250,23 +249,14 @@ def axitra(
     return Forward(call, explosion)
 
 
-def qseis(
-    program: str,
-    crust: np.ndarray,
-    depth: float,
-    distances: np.ndarray,
-    n: int,
-    band: tuple[float, float],
-    step: float = 0.5,
-    rate: float = 5.0,
-    kept: float = 0.01,
-) -> Forward:
+def qseis(program: str, case: Case, step: float = 0.5, rate: float = 5.0, kept: float = 0.01) -> Forward:
     """QSEIS: explosion and double couples by slowness integration with its own limits, through files.
 
     Those limits smooth the wavenumbers, the less the shorter the `step` of time (s). The window is twice the
     records, `rate` keeps periodic sources out of them, and `kept` is the damping at the window's end.
     """
-    folder = Path(tempfile.mkdtemp(prefix="dislok-bench-"))
+    crust, depth, distances, n, band = case
+    folder = _folder()
     count = round(2 ** np.ceil(np.log2(2 * n / step)))
     length = (count - 1) * step
     tops = np.cumsum(crust[:-1, 0])

@@ -142,7 +142,8 @@ def measure(n: int, depths: tuple[float, ...], rounds: int) -> list[dict[str, An
     """A row for each depth and code, printed as well."""
     rows = []
     for depth in depths:
-        others = {name: make(CRUST, depth, DISTANCE, n, BAND) for name, make in forward.find()[0].items()}
+        case = forward.Case(CRUST, depth, DISTANCE, n, BAND)
+        others = {name: make(case) for name, make in forward.find()[0].items()}
         calls: dict[str, Callable[[], Any]] = {"pyprop8": pyprop8(depth, n)}
         calls |= {f"dislok {accuracy:g}": ours(depth, n, accuracy) for accuracy in ACCURACIES}
         truth = ours(depth, n, 1e-5)()

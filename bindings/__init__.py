@@ -11,6 +11,7 @@ Submodules load when they are first used, so that ``import dislok`` stays light:
 - `dislok.convert`: magnitudes, moment tensors, nodal planes, coordinates
 - `dislok.okadatorch`: drop-in for the public names of OkadaTorch
 - `dislok.inversion`: faults from GNSS and InSAR data
+- `dislok.nn`: displacement between two satellite images, and synthetic earthquakes to learn it from
 - `dislok.backends`: which compiled backend serves a call
 """
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from dislok import convert as convert
     from dislok import hierarchical as hierarchical
     from dislok import inversion as inversion
+    from dislok import nn as nn
     from dislok import okada as okada
     from dislok import okadatorch as okadatorch
     from dislok import propagator as propagator
@@ -38,6 +40,7 @@ _SUBMODULES = [
     "convert",
     "hierarchical",
     "inversion",
+    "nn",
     "okada",
     "okadatorch",
     "propagator",

@@ -124,7 +124,7 @@ def _launch(
         static = static[:3]
     elif name == "field" and call.of == "both":
         name, static = "field_both", (call.nu, family.origin, call.pairs)
-    if name == "vjp" and isinstance(obs, np.ndarray):
+    if name == "vjp":
         last = (call.wanted,)
     found = getattr(module, name)(family.kind, obs, src, *static, *rest, *last, threads=call.threads)
     # The derivative with respect to nu, the third, comes through `over_nu` instead.

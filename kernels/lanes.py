@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from dislok.kernels.cpu import kernel
 from dislok.kernels.scalar import JetType
 
 LANES = 64
@@ -83,6 +85,19 @@ def transpose(typing: Any, rows: Any, at: Any, out: Any, to: Any, stride: Any) -
         return context.get_dummy_value()
 
     return types.none(rows, types.UniTuple(types.uint64, TILE), out, types.uint64, types.uint64), generate
+
+
+@kernel
+def lane_sum(rows, first, used):
+    """Sum of the first `used` lanes of the row at `first`, whose place it takes, by halves."""
+    for k in range(first + used, first + LANES):
+        rows[k] = 0.0
+    half = LANES // 2
+    while half:
+        for k in range(np.uint64(first), np.uint64(first + half)):
+            rows[k] += rows[k + np.uint64(half)]
+        half //= 2
+    return rows[first]
 
 
 @intrinsic

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from dislok.kernels.cpu import call, kernel
-from dislok.kernels.lanes import LANES, LINE, TILE, fence, transpose, write_line
+from dislok.kernels.lanes import LANES, LINE, TILE, fence, lane_sum, transpose, write_line
 from dislok.kernels.scalar import binade, number, value
 
 from .pair import PAIR
@@ -281,19 +281,6 @@ def turn(rows, index, count, out, begin, stride):
                 np.uint64(index[k + 6] * LANES + lane), np.uint64(index[k + 7] * LANES + lane),
             )  # fmt: skip
             transpose(rows, at, out, np.uint64(begin + lane * stride + k), np.uint64(stride))
-
-
-@kernel
-def lane_sum(rows, first, used):
-    """Sum of the first `used` lanes of the row at `first`, whose place it takes, by halves."""
-    for k in range(first + used, first + LANES):
-        rows[k] = 0.0
-    half = LANES // 2
-    while half:
-        for k in range(np.uint64(first), np.uint64(first + half)):
-            rows[k] += rows[k + np.uint64(half)]
-        half //= 2
-    return rows[first]
 
 
 # ----------------------------------------------------------------------------------------------- run

@@ -18,6 +18,8 @@ import numpy as np
 
 from dislok.kernels.raw import SHARED, CupyEngine, Engine, defined, suffix, summed
 
+from .sources import WANTED
+
 FOLDER = Path(__file__).resolve().parent
 SOURCES = (FOLDER / "kernels.cu", FOLDER / "pair.cuh", FOLDER / "formula.cuh", *SHARED)
 
@@ -97,13 +99,17 @@ class Operations:
         """See `hessian`."""
         return self._each("hessian", kind, obs, src, nu, origin, of, pairs, (PARAMETERS[kind],) * 2, out)
 
-    def vjp(self, kind, obs, src, nu, origin, of, pairs, cot, threads=None):
+    def vjp(self, kind, obs, src, nu, origin, of, pairs, cot, wanted=WANTED, threads=None):
         """See `vjp`."""
         shared = (kind, obs, src, nu, origin, of, pairs)
-        p = PARAMETERS[kind]
-        by_obs = self._sum("vjp_observer", *shared, over="sources", width=3, cot=cot)
+        p, by_obs = PARAMETERS[kind], None
+        if "obs" in wanted:
+            by_obs = self._sum("vjp_observer", *shared, over="sources", width=3, cot=cot)
+        if wanted == ("obs",):
+            return by_obs, None, None
         by_src = self._sum("vjp_source", *shared, over="observers", width=p + 1, cot=cot)
-        return by_obs, by_src[:, :p].copy(), by_src[:, p].sum()
+        of_src = by_src[:, :p].copy() if "src" in wanted else None
+        return by_obs, of_src, by_src[:, p].sum() if "nu" in wanted else None
 
     def jvp(self, kind, obs, src, nu, origin, of, pairs, t_obs, t_src, t_nu, threads=None):
         """See `jvp`."""
@@ -233,9 +239,12 @@ def hessian(kind, obs, src, nu, origin, of, pairs, out=None, threads=None):
     return _CUPY.hessian(kind, obs, src, nu, origin, of, pairs, out)
 
 
-def vjp(kind, obs, src, nu, origin, of, pairs, cot, threads=None):
-    """Gradient of sum(cot * field) by obs (n, 3), src (m, P) and nu (an array without axes); cot (n, c)."""
-    return _CUPY.vjp(kind, obs, src, nu, origin, of, pairs, cot)
+def vjp(kind, obs, src, nu, origin, of, pairs, cot, wanted=WANTED, threads=None):
+    """Gradient of sum(cot * field) by obs (n, 3), src (m, P) and nu (an array without axes); cot (n, c).
+
+    None for those which are not `wanted`.
+    """
+    return _CUPY.vjp(kind, obs, src, nu, origin, of, pairs, cot, wanted)
 
 
 def jvp(kind, obs, src, nu, origin, of, pairs, t_obs, t_src, t_nu, threads=None):

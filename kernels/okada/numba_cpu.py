@@ -63,6 +63,7 @@ from .sources import (
     SLIP_COMPONENTS,
     SWITCH,
     TABLE,
+    WANTED,
     WEIGHTS,
     edge_table,
     table_row,
@@ -163,9 +164,6 @@ def _hessian(kind: str, level: str) -> Kept:
     if level == "third":
         return kept(level, pair_third, index, DIRECTION)
     return kept(level, pair_parameters if level == "parameters" else pair_second, 42 + index)
-
-
-WANTED = ("obs", "src", "nu")
 
 
 @cache

@@ -49,6 +49,7 @@ from .sources import (
     RULES,
     SLIP_COMPONENTS,
     TABLE,
+    WANTED,
     WEIGHTS,
     WIDTH_OF_TABLE,
     largest_side,
@@ -342,12 +343,18 @@ def hessian(kind, obs, src, nu, origin, of, pairs, out=None, threads=None, strea
     return Call(kind, obs, src, nu, origin, pairs, stream).of_pairs("hessian", of, tail, out)
 
 
-def vjp(kind, obs, src, nu, origin, of, pairs, cot, threads=None, stream=None):
-    """Gradient of ``sum(cot * field)`` with observers (n, 3), parameters (m, P) and nu (no axes)."""
+def vjp(kind, obs, src, nu, origin, of, pairs, cot, wanted=WANTED, threads=None, stream=None):
+    """Gradient of ``sum(cot * field)`` with observers (n, 3), parameters (m, P) and nu (no axes).
+
+    None for those which are not `wanted`.
+    """
     call = Call(kind, obs, src, nu, origin, pairs, stream)
     given = (cot, None, None, None, None)
+    of_obs = call.of_owners("vjp_observer", of, given) if "obs" in wanted else None
+    if wanted == ("obs",):
+        return of_obs, None, None
     of_src, of_nu = call.of_owners("vjp", of, given)
-    return call.of_owners("vjp_observer", of, given), of_src, of_nu
+    return of_obs, of_src if "src" in wanted else None, of_nu if "nu" in wanted else None
 
 
 def jvp(kind, obs, src, nu, origin, of, pairs, t_obs, t_src, t_nu, threads=None, stream=None):

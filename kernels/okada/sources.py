@@ -27,6 +27,8 @@ for _n in ORDERS:
 TABLE = ("x", "y", *PAIR[3:], "centre_x", "centre_y", "centre_depth", "half_length", "half_width")
 WIDTH_OF_TABLE = len(TABLE)
 CENTRE = TABLE.index("centre_x")
+# What a gradient can be taken with.
+WANTED = ("obs", "src", "nu")
 # Columns of `PAIR` that are lengths (and not rates).
 LENGTH_ROWS = np.array(
     [PAIR.index(n) for n in ("east", "north", "z", "depth", "al1", "al2", "aw1", "aw2")], np.uint64

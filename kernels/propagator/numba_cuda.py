@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numba import cuda
 
-from dislok.kernels.cpu import keep
+from dislok.kernels.cuda import compiled
 from dislok.kernels.lanes import LANES
-from dislok.kernels.okada.numba_cuda import load, store
+from dislok.kernels.rows import load, store
 from dislok.kernels.scalar import number, scalar
 
 from .integrals import kind_of, names
@@ -55,17 +54,6 @@ def tapered_columns(kind, force, side, factor, carried, other, k, place):
         for deeper in (0, 1)
         for part in range(width)
     )
-
-
-def _compiled(function: Any) -> Any:
-    """Kernel from a function; machine code is kept on disk, for these sources only."""
-    try:
-        dispatcher = cuda.jit(cache=True)(function)
-    except RuntimeError:  # no folder to keep machine code in
-        return cuda.jit(function)
-    if hasattr(dispatcher, "_cache"):  # the simulator has none
-        keep(dispatcher, Path(__file__).resolve())
-    return dispatcher
 
 
 @cache
@@ -123,7 +111,7 @@ def sweep_kernel(kind: int, force: int) -> Any:
         numbers = tapered_columns(kind, force, number(-sign), factor, carried, other, kk, place)
         store(out, t, n * n_omega * sources.size, 1, numbers)
 
-    return _compiled(sweep)
+    return compiled(sweep)
 
 
 def columns(

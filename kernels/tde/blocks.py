@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from dislok.kernels.cpu import call, kernel
-from dislok.kernels.lanes import LANES, load
+from dislok.kernels.lanes import LANES, lane_sum, load
 from dislok.kernels.scalar import value
 
 from .pair import PLAN_ROW, ROW, method
@@ -87,19 +87,6 @@ def pick(codes, count, code, picks):
         picks[found] = k
         found += 1 if codes[k] == code else 0
     return found
-
-
-@kernel
-def lane_sum(rows, first, used):
-    """Sum of the first `used` lanes of the row at `first`, whose place it takes, by halves."""
-    for k in range(first + used, first + LANES):
-        rows[k] = 0.0
-    half = LANES // 2
-    while half:
-        for k in range(np.uint64(first), np.uint64(first + half)):
-            rows[k] += rows[k + np.uint64(half)]
-        half //= 2
-    return rows[first]
 
 
 @kernel

@@ -10,7 +10,12 @@ import pytest
 
 import dislok
 
-FOLDERS = {"bindings": "dislok", "kernels": "dislok.kernels", "inversion": "dislok.inversion"}
+FOLDERS = {
+    "bindings": "dislok",
+    "kernels": "dislok.kernels",
+    "inversion": "dislok.inversion",
+    "nn": "dislok.nn",
+}
 DATA = {".cu", ".cuh", ".csv", ".typed"}
 HEAVY = ["cupy", "matplotlib", "numba", "scipy", "torch"]
 

@@ -1,0 +1,1 @@
+"""FaultDeform: random earthquakes on rough faults, and how they move the ground."""

@@ -1,0 +1,1 @@
+"""The matching engine: search, carry across the fault, refine."""
