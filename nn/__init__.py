@@ -1,4 +1,4 @@
-"""Ground displacement between two satellite images, and the synthetic earthquakes that teach how to measure it.
+"""Displacement between two satellite images, and synthetic earthquakes to learn it from.
 
 Importing this package loads neither torch nor rasterio; modules load when they are first used.
 """
