@@ -297,6 +297,8 @@ class OkadaWrapper:
     nu : float or Tensor
         Poisson's ratio.
 
+    Notes
+    -----
     Every method returns a list of tensors of the shape of the coordinates, ``[ux, uy, uz, uxx, uyx, uzx, uxy,
     uyy, uzy, uxz, uyz, uzz]`` with ``uij`` = ∂ui/∂j, or the first three; and raises `ValueError` for a key
     that is missing or unknown, shapes that differ, an observer above the surface, or a value out of range,

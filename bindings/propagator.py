@@ -229,8 +229,10 @@ def layer_kernels(
 
     Parameters
     ----------
+    model, source, stations, dt, n, start, stf, lowpass, quantity, accuracy
+        As of :func:`kernels`.
     wanted : array of bool, shape (4, n_layers), optional
-        The derivatives to compute; the others are zero. All other parameters are those of :func:`kernels`.
+        The derivatives to compute; the others are zero.
 
     Returns
     -------
@@ -401,9 +403,13 @@ def spectra(
 
     Parameters
     ----------
+    model, source, stations
+        As of :func:`seismograms`.
     omega : array_like, shape (n_omega,)
         Complex angular frequencies (rad/s) with real parts not negative and negative imaginary parts, or 0;
         the transform is that of exp(-i omega t).
+    accuracy : float
+        Relative to the strongest motion at the same station.
     backend : str, optional
         As in :func:`kernels`.
 
@@ -526,7 +532,7 @@ def checked(
     wanted: Wanted,
     backend: str | None = None,
 ) -> Problem:
-    """Arrays of the call, checked; `force` is whether kernels of forces are wanted."""
+    """Arrays of the call, checked, for what is `wanted` of it."""
     places = {f"source {name}": value for name, value in source._asdict().items()}
     means = engine(places | {"station x": stations.x, "station y": stations.y}, backend)
     layers = model.layers()

@@ -184,8 +184,8 @@ def greens_table(
         Depth of the stations (km); by default the ground.
     interpolation : float
         Error allowed between nodes, rms relative to the strongest elementary seismogram at the same place.
-
-    All other parameters are those of :func:`dislok.propagator.kernels`.
+    dt, n, start, stf, lowpass, quantity, accuracy
+        As of :func:`dislok.propagator.kernels`.
 
     Returns
     -------

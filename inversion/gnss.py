@@ -118,11 +118,12 @@ def static_offsets(
         missing time).
 
     Notes
-    ----- The levels are medians, so outliers and short transients do not matter. For the uncertainty, the
-    variogram ``V(h) = var(x(t + h) - x(t)) / 2`` is measured robustly at about 18 lags inside the two windows
-    and modelled as white noise plus an exponentially correlated process; for weights ``a`` that sum to zero,
-    as those of a difference of two levels do, the variance is ``-a.T @ V @ a``, also where the noise is a
-    random walk without a level [1]_. The white part counts ``pi / 2``, the price of a median.
+    -----
+    The levels are medians, so outliers and short transients do not matter. For the uncertainty, the
+    variogram ``V(h) = var(x(t + h) - x(t)) / 2`` is measured robustly at about 18 lags inside the two
+    windows and modelled as white noise plus an exponentially correlated process; for weights ``a`` that sum
+    to zero, as those of a difference of two levels do, the variance is ``-a.T @ V @ a``, also where the
+    noise is a random walk without a level [1]_. The white part counts ``pi / 2``, the price of a median.
 
     References
     ----------

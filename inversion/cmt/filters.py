@@ -156,8 +156,10 @@ def apply(band: Filter, records: Array, dt: float, *, offset: bool = True) -> Ar
     -------
     (..., n)
 
-    Notes ----- A record that ends on a step must not be put on a circle. Its differences do end at zero:
-    they are filtered, padded with zeros, and summed up again.
+    Notes
+    -----
+    A record that ends on a step must not be put on a circle. Its differences do end at zero: they are
+    filtered, padded with zeros, and summed up again.
     """
     n = records.shape[-1]
     pad = int(np.ceil(4 * band.ringing / dt))

@@ -111,7 +111,7 @@ class Field:
 
     Parameters
     ----------
-    problem_data : Dataset
+    data : Dataset
         Waveforms or offsets.
     places : Geometry
         Its stations.

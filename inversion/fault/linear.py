@@ -60,9 +60,11 @@ def profile(
 
     Parameters
     ----------
-    data : (k,) and design : (k, q)
+    data, design : ndarray, shapes (k,) and (k, q)
         Whitened data and columns; q may be zero.
-    lower, upper : (q,)
+    loss : Loss
+        What a residual costs.
+    lower, upper : ndarray, shape (q,)
         Bounds, infinite where there is none.
     max_rounds : int
         Rounds of reweighting at most; the linear loss needs none.

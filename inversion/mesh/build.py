@@ -120,14 +120,14 @@ def merge(points: ArrayLike, cells: ArrayLike, tolerance: float = TOLERANCE) -> 
 
     Parameters
     ----------
-    points : array_like, shape (p, 3), and cells : array_like of int, shape (m, 3)
+    points, cells : array_like, shapes (p, 3) and (m, 3)
         Any triangles; ``points.reshape(-1, 3)`` and ``np.arange(3 * m).reshape(m, 3)`` of vertices (m, 3, 3).
     tolerance : float
         Points nearer than this share of the extent are one.
 
     Returns
     -------
-    points : ndarray, shape (q, 3), and cells : ndarray of int, shape (m, 3)
+    points, cells : ndarray, shapes (q, 3) and (m, 3)
     """
     table = np.asarray(points, dtype=float)
     near = KDTree(table).query_pairs(tolerance * np.ptp(table, axis=0).max(), output_type="ndarray")

@@ -108,7 +108,7 @@ class SlipProblem:
 
         Parameters
         ----------
-        smoothing : float, Choice, or "abic", "cv" or "lcurve"
+        smoothing : float, Choice, or "abic", "evidence", "cv" or "lcurve"
             λ, or how to choose it; see `choose`.
         uncertainty : bool
             Compute posterior covariance and resolution, (u, u) each.

@@ -44,7 +44,8 @@ class SlipResult:
     resolution : (u, u) what the estimate is of a unit of each coefficient, in columns; empty likewise.
     fits : data and prediction of every data set.
     nu, length_unit, shear_modulus : as of the problem.
-    rounds, converged : of the search for what the bounds hold.
+    rounds : of the search for what the bounds hold; products with the Green's functions of a large problem.
+    converged : whether that search ended by itself.
     """
 
     patches: tuple[Patches, ...]
