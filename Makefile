@@ -6,6 +6,8 @@ OUT ?= demo
 PYTEST_ARGS ?=
 # Processes that share the tests out among them.
 WORKERS ?= 2
+# Address where the sources are published, for the links of the built package.
+REPOSITORY ?=
 # `test-cuda` also compiles the CUDA kernels, for which no GPU is needed.
 TEST_EXTRA ?= test
 
@@ -56,7 +58,7 @@ format: $(VENV)/.with-lint
 
 wheel: $(VENV)/.with-lint
 	rm -rf build/lib build/bdist* dist
-	$(bin)/python -m build --wheel --outdir dist .
+	DISLOK_REPOSITORY="$(REPOSITORY)" $(bin)/python -m build --wheel --outdir dist .
 
 wheel-test: wheel
 	rm -rf $(WHEEL_VENV)

@@ -3,7 +3,6 @@
 import importlib.util
 import os
 import re
-import shutil
 import subprocess
 import sys
 import types
@@ -40,9 +39,7 @@ AGREEMENT = {F64: 1e-10, F32: 2e-3}
 
 
 @pytest.fixture(scope="session")
-def libraries(tmp_path_factory):
-    if shutil.which("g++") is None:
-        pytest.skip("g++ not found")
+def libraries(compiler, tmp_path_factory):
     return shim.build(tmp_path_factory.mktemp("shim"), "-O2")
 
 
@@ -339,10 +336,9 @@ def printed(*command):
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
+@pytest.mark.needs("g++")
 @pytest.mark.slow
 def test_address_and_undefined_behaviour_sanitizers(tmp_path):
-    if shutil.which("g++") is None:
-        pytest.skip("g++ not found")
     runtime = [printed("g++", f"-print-file-name=lib{name}.so") for name in ("asan", "ubsan")]
     if not all(os.path.isabs(path) for path in runtime):
         pytest.skip("the compiler has no sanitizers")
@@ -380,7 +376,8 @@ ORDER |= {"hessian": 2, "vjp2_source": 2, "vjp2_observer": 2, "jvp2": 2}
 
 def compile_entry(entry, target, arch):
     """Binary ("CUBIN") or text ("PTX") of one entry, and the compiler's words."""
-    nvrtc = pytest.importorskip("cuda.bindings.nvrtc", reason="pip install cuda-bindings nvidia-cuda-nvrtc")
+    from cuda.bindings import nvrtc
+
     options = [
         o.encode() for o in (*cupy_raw.options(entry), f"--gpu-architecture={arch}", "--ptxas-options=-v")
     ]
@@ -407,6 +404,7 @@ def resources(words, name):
     )
 
 
+@pytest.mark.needs("nvrtc")
 @pytest.mark.parametrize("arch", ARCHITECTURES)
 @pytest.mark.parametrize("real", ["f32", "f64"])
 def test_compiles_for_every_gpu(real, arch):
@@ -415,6 +413,7 @@ def test_compiles_for_every_gpu(real, arch):
     assert "warning" not in words
 
 
+@pytest.mark.needs("nvrtc")
 @pytest.mark.parametrize("entry", RESOURCES, ids="-".join)
 def test_resources(entry):
     entry = cupy_raw.Entry(*entry)
@@ -428,6 +427,7 @@ def test_resources(entry):
     assert stack <= STACK[1]
 
 
+@pytest.mark.needs("nvrtc")
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["rectangle", "point"])
 @pytest.mark.parametrize("operation", cupy_raw.OPERATIONS)
@@ -450,6 +450,7 @@ FLOAT32 = [
 ]
 
 
+@pytest.mark.needs("nvrtc")
 @pytest.mark.parametrize(("operation", "kind", "of"), FLOAT32)
 def test_float32_kernels_hold_no_float64(operation, kind, of):
     code, _ = compile_entry(cupy_raw.Entry(operation, kind, of, "f32"), "PTX", "compute_90")

@@ -18,7 +18,7 @@ from dislok.kernels.okada.sources import TABLE, source_table
 
 from . import shim_engine as shim
 
-pytest.importorskip("numba.cuda.compiler", reason="numba-cuda is not installed")
+pytest.importorskip("numba_cuda", reason="numba-cuda is not installed")
 launching = pytest.importorskip("dislok.kernels.cuda")
 numba_cuda = pytest.importorskip("dislok.kernels.okada.numba_cuda")
 
@@ -189,7 +189,8 @@ def code_of(name, bits, capability):
 
 def resources(ptx, capability):
     """Registers and bytes of local memory of a thread."""
-    core = pytest.importorskip("cuda.core", reason="cuda-core is not installed")
+    from cuda import core
+
     options = core.LinkerOptions(
         arch=f"sm_{capability[0]}{capability[1]}", ptxas_options=["-v"], verbose=True
     )
@@ -214,12 +215,14 @@ def check_code(name, bits, capability):
     assert stack <= STACK[recipe.level][bits == 32]
 
 
+@pytest.mark.needs("nvrtc", "nvvm", "nvJitLink")
 @pytest.mark.parametrize(("bits", "capability"), [(64, (9, 0)), (32, (8, 0))])
 @pytest.mark.parametrize("name", SHORT, ids="-".join)
 def test_code_of_some_kernels(name, bits, capability):
     check_code(name, bits, capability)
 
 
+@pytest.mark.needs("nvrtc", "nvvm", "nvJitLink")
 @pytest.mark.slow
 @pytest.mark.parametrize("capability", [(8, 0), (9, 0)])
 @pytest.mark.parametrize("bits", [64, 32])
@@ -228,6 +231,7 @@ def test_code_of_every_kernel(name, bits, capability):
     check_code(name, bits, capability)
 
 
+@pytest.mark.needs("nvrtc", "nvvm")
 @pytest.mark.parametrize("bits", [64, 32])
 def test_code_of_the_other_kernels(bits):
     from numba import cuda

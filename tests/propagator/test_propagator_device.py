@@ -134,7 +134,7 @@ def test_what_does_not_go_together_is_refused(host_cupy):
 @pytest.mark.slow
 def test_simulated_threads_behind_the_public_functions(tmp_path):
     """Numba's simulator, in a process of its own."""
-    pytest.importorskip("numba.cuda.compiler", reason="numba-cuda is not installed")
+    pytest.importorskip("numba_cuda", reason="numba-cuda is not installed")
     results = tmp_path / "results.pickle"
     environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1"}
     command = [sys.executable, HERE / "simulate_public.py", results]

@@ -118,7 +118,6 @@ def test_a_large_formula_compiles_in_seconds():
 
 def ptx_of_a_kernel(dtype):
     """PTX of a CUDA kernel for compute capability 8.0, without a device."""
-    pytest.importorskip("numba.cuda.compiler", reason="numba-cuda is not installed")
     from numba import cuda
 
     def kernel(x, y, z, out):
@@ -132,6 +131,7 @@ def ptx_of_a_kernel(dtype):
     return ptx
 
 
+@pytest.mark.needs("numba-cuda", "nvrtc", "nvvm")
 def test_cuda_float32_code_has_no_double():
     ptx = ptx_of_a_kernel(np.float32)
     arithmetic = [line for line in ptx.splitlines() if re.search(r"\.f64\b", line)]
@@ -139,6 +139,7 @@ def test_cuda_float32_code_has_no_double():
     assert "fma.rn.f32" in ptx
 
 
+@pytest.mark.needs("numba-cuda", "nvrtc", "nvvm")
 def test_cuda_float64_code():
     assert "fma.rn.f64" in ptx_of_a_kernel(np.float64)
 

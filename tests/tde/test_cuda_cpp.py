@@ -2,7 +2,6 @@
 
 import importlib.util
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -28,9 +27,7 @@ DERIVATIVE, SAME, DIFFERENCES = 1e-11, 1e-10, 1e-8
 
 
 @pytest.fixture(scope="session")
-def libraries(tmp_path_factory):
-    if shutil.which("g++") is None:
-        pytest.skip("g++ not found")
+def libraries(compiler, tmp_path_factory):
     return shim.build(tmp_path_factory.mktemp("shim"), "-O1", source=cupy_raw.SOURCES[0])
 
 
@@ -236,7 +233,8 @@ FAST = [("field", "displacement"), ("field", "both"), ("vjp_triangle", "displace
 
 def compile_entry(entry, target, arch):
     """Binary ("CUBIN") or text ("PTX") of one entry, and the compiler's words."""
-    nvrtc = pytest.importorskip("cuda.bindings.nvrtc", reason="pip install cuda-bindings nvidia-cuda-nvrtc")
+    from cuda.bindings import nvrtc
+
     words = [*cupy_raw.options(entry), f"--gpu-architecture={arch}"]
     _, program = nvrtc.nvrtcCreateProgram(cupy_raw.SOURCES[0].read_bytes(), b"kernels.cu", 0, [], [])
     (status,) = nvrtc.nvrtcCompileProgram(program, len(words), [word.encode() for word in words])
@@ -251,6 +249,7 @@ def compile_entry(entry, target, arch):
     return fetch(target), said
 
 
+@pytest.mark.needs("nvrtc")
 @pytest.mark.parametrize("arch", ["sm_75", "sm_90", "sm_120"])
 @pytest.mark.parametrize("real", ["f32", "f64"])
 def test_compiles_for_every_gpu(real, arch):
@@ -259,6 +258,7 @@ def test_compiles_for_every_gpu(real, arch):
     assert "warning" not in said
 
 
+@pytest.mark.needs("nvrtc")
 @pytest.mark.parametrize(("operation", "of"), FAST)
 def test_float32_kernels_hold_no_float64(operation, of):
     code, said = compile_entry(cupy_raw.Entry(operation, of, "f32"), "PTX", "compute_90")
@@ -267,6 +267,7 @@ def test_float32_kernels_hold_no_float64(operation, of):
     assert not re.findall(rb".*\.f64\b.*", code)
 
 
+@pytest.mark.needs("nvrtc")
 @pytest.mark.slow
 @pytest.mark.parametrize("operation", cupy_raw.OPERATIONS)
 @pytest.mark.parametrize("of", ["displacement", "gradient"])

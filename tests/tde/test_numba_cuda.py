@@ -15,7 +15,7 @@ import pytest
 from dislok.kernels.cpu import fingerprint
 from dislok.kernels.tde import numba_cpu
 
-pytest.importorskip("numba.cuda.compiler", reason="numba-cuda is not installed")
+pytest.importorskip("numba_cuda", reason="numba-cuda is not installed")
 numba_cuda = pytest.importorskip("dislok.kernels.tde.numba_cuda")
 device = pytest.importorskip("dislok.kernels.tde.device")
 
@@ -185,7 +185,8 @@ def code_of(name, half, bits, capability):
 
 def resources(ptx, capability):
     """Registers and bytes of local memory of a thread."""
-    core = pytest.importorskip("cuda.core", reason="cuda-core is not installed")
+    from cuda import core
+
     arch = f"sm_{capability[0]}{capability[1]}"
     options = core.LinkerOptions(arch=arch, ptxas_options=["-v"], verbose=True)
     linker = core.Linker(core.ObjectCode.from_ptx(ptx.encode()), options=options)
@@ -208,12 +209,14 @@ def check_code(name, half, bits, capability):
     assert stack <= STACK[level][bits == 32]
 
 
+@pytest.mark.needs("nvrtc", "nvvm", "nvJitLink")
 @pytest.mark.parametrize(("bits", "capability"), [(64, (9, 0)), (32, (8, 0))])
 @pytest.mark.parametrize("name", SHORT, ids="-".join)
 def test_code_of_some_kernels(name, bits, capability):
     check_code(name, 1, bits, capability)
 
 
+@pytest.mark.needs("nvrtc", "nvvm", "nvJitLink")
 @pytest.mark.slow
 @pytest.mark.parametrize("half", [0, 1])
 @pytest.mark.parametrize("bits", [64, 32])
@@ -222,6 +225,7 @@ def test_code_of_every_kernel(name, bits, half):
     check_code(name, half, bits, (8, 0))
 
 
+@pytest.mark.needs("nvrtc", "nvvm")
 @pytest.mark.parametrize("bits", [64, 32])
 def test_code_of_what_is_done_once_for_each_triangle(bits):
     """In float64, whatever the precision of the pairs."""
