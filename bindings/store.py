@@ -73,7 +73,7 @@ class Pieces:
 
 def read_arrays(path: str | os.PathLike[str]) -> Arrays:
     """All arrays of an npz file."""
-    with np.load(path) as file:
+    with np.load(path, allow_pickle=False) as file:
         return dict(file)
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from dislok import propagator
+from dislok.foreign import zarr_array
 from dislok.kernels.propagator import integrals, timeseries
 from dislok.kernels.propagator.stack import build
 from dislok.layers import PROPERTIES, LayeredModel
@@ -62,9 +63,11 @@ class GreensTable:
         attributes = dict(group.attrs)
         if attributes.get("dislok_table") != _VERSION:
             raise ValueError(f"{path} is no table of seismograms of this version of dislok")
-        distances, depths, times = (np.asarray(group[name][:]) for name in ("distances", "depths", "times"))
+        distances, depths, times = (
+            np.asarray(zarr_array(group, name)[:]) for name in ("distances", "depths", "times")
+        )
         receiver, accuracy, error = (float(attributes[name]) for name in ("receiver", "accuracy", "error"))
-        return cls(group["records"], distances, depths, times, receiver, accuracy, error)
+        return cls(zarr_array(group, "records"), distances, depths, times, receiver, accuracy, error)
 
     def kernels(
         self, source: Any, stations: Any, *, moment: bool = True, location: bool = True

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from dislok import foreign
 from dislok.inversion.gnss import OffsetTable
 
 from .data import COMPONENTS
@@ -51,7 +52,7 @@ def read(
         if quantity != "displacement" or responses:
             raise ValueError(f"{source}: an archive holds displacement in m, not {quantity} or counts")
         return (read_archive(source),)
-    obspy = _obspy()
+    obspy = foreign.installed("obspy", "seismic formats need ObsPy", "seis")
     files = sorted(source.iterdir()) if source.is_dir() else [source]
     tables = [f for f in files if f.suffix.lower() == ".xml"] if inventory is None else [Path(inventory)]
     waves = [f for f in files if f.is_file() and f.suffix.lower() != ".xml" and not f.name.startswith(".")]
@@ -59,13 +60,10 @@ def read(
         raise ValueError(f"{source}: no waveforms in this folder")
     stream = obspy.Stream()
     for file in waves:
-        try:
-            stream += obspy.read(str(file))
-        except TypeError:
-            raise ValueError(f"{file}: not in a format that ObsPy knows") from None
+        stream += foreign.waveforms(file)
     stations = obspy.Inventory() if tables else None
     for table in tables:
-        stations += obspy.read_inventory(str(table))
+        stations += foreign.inventory(table)
     return from_obspy(stream, stations, reference, quantity=quantity, responses=responses)
 
 
@@ -147,14 +145,6 @@ def _columns(path: str | Path, rows: list[dict[str, str]], names: list[str]) -> 
         return np.array([[float(row[name]) for name in names] for row in rows])
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-
-
-def _obspy() -> Any:
-    try:
-        import obspy
-    except ImportError as error:
-        raise ImportError('seismic formats need ObsPy: pip install "dislok[seis]"') from error
-    return obspy
 
 
 def _rotated(stream: Any, inventory: Any) -> Any:

@@ -1,16 +1,15 @@
-"""Meshes from and to files, through meshio: Gmsh, VTK, STL, PLY, Abaqus, and whatever else it knows."""
+"""Meshes from and to files, through meshio: Gmsh, VTK, STL, PLY, OBJ, Abaqus and others."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dislok import tde
+from dislok import foreign, tde
 
 from .build import merge
 from .mesh import Mesh
@@ -22,7 +21,7 @@ def read_mesh(path: str | Path, *, unit: float = 1.0, turn: bool = True) -> Mesh
     Parameters
     ----------
     path : path
-        A file that meshio can read; coordinates are east, north, up.
+        A file with one of the endings in `dislok.foreign.MESHES`; coordinates are east, north, up.
     unit : float
         Factor from the file's unit to that of the mesh: 0.001 from metres to kilometres.
     turn : bool
@@ -35,14 +34,7 @@ def read_mesh(path: str | Path, *, unit: float = 1.0, turn: bool = True) -> Mesh
     ValueError
         If the file holds no triangles, or they cannot be a fault (see `Mesh`).
     """
-    meshio = _meshio()
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: no such file")
-    try:
-        content = meshio.read(path)
-    except (Exception, SystemExit) as error:
-        # meshio ends the process when a reader gives up, and its readers raise whatever their formats bring.
-        raise ValueError(f"{path}: meshio cannot read this file: {error}") from error
+    content = foreign.mesh(path)
     blocks = [block.data for block in content.cells if block.type == "triangle"]
     if not blocks:
         kinds = ", ".join(sorted({block.type for block in content.cells})) or "nothing"
@@ -67,7 +59,7 @@ def write_mesh(
     unit : float
         Factor from the mesh's unit to that of the file.
     """
-    meshio = _meshio()
+    meshio = foreign.installed("meshio", "files of meshes need meshio", "mesh")
     data = {name: [np.asarray(array, float)] for name, array in (values or {}).items()}
     for name, (array,) in data.items():
         if len(array) != mesh.size:
@@ -76,15 +68,9 @@ def write_mesh(
     # The ending stays the last, since it chooses the format.
     draft = place.with_name(f".{place.stem}.{os.getpid()}{place.suffix}")
     try:
-        meshio.write(draft, meshio.Mesh(mesh.points * unit, [("triangle", mesh.cells)], cell_data=data))
+        content = meshio.Mesh(mesh.points * unit, [("triangle", mesh.cells)], cell_data=data)
+        # meshio would take the ending .msh for Ansys.
+        content.write(draft, foreign.MESHES.get(place.suffix.lower()))
         draft.replace(place)
     finally:
         draft.unlink(missing_ok=True)
-
-
-def _meshio() -> ModuleType:
-    try:
-        import meshio
-    except ImportError as error:
-        raise ImportError('files of meshes need meshio: pip install "dislok[mesh]"') from error
-    return meshio

@@ -56,7 +56,7 @@ def single(libraries):
 
 @pytest.fixture(scope="session")
 def truth(shared):
-    return np.load(shared / "refs" / "okada_tde.npz", allow_pickle=True)
+    return np.load(shared / "refs" / "okada_tde.npz")
 
 
 def columns_first(gradient):
