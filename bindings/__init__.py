@@ -10,6 +10,7 @@ Submodules load when they are first used, so that ``import dislok`` stays light:
 - `dislok.scale`: Green's matrices in blocks, for dask and Zarr
 - `dislok.convert`: magnitudes, moment tensors, nodal planes, coordinates
 - `dislok.okadatorch`: drop-in for the public names of OkadaTorch
+- `dislok.images`: images at displaced pixels, and derivatives
 - `dislok.inversion`: faults from GNSS and InSAR data
 - `dislok.nn`: displacement between two satellite images, and synthetic earthquakes to learn it from
 - `dislok.backends`: which compiled backend serves a call
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from dislok import backends as backends
     from dislok import convert as convert
     from dislok import hierarchical as hierarchical
+    from dislok import images as images
     from dislok import inversion as inversion
     from dislok import nn as nn
     from dislok import okada as okada
@@ -39,6 +41,7 @@ _SUBMODULES = [
     "backends",
     "convert",
     "hierarchical",
+    "images",
     "inversion",
     "nn",
     "okada",

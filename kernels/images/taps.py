@@ -1,0 +1,121 @@
+"""Vector code of the taps of one pixel: their weights, and the sum of a square of coefficients times them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+
+FLAGS = ("contract", "nsz", "reassoc")
+
+
+@intrinsic
+def weigh(typing: Any, table: Any, at: Any, t: Any, out: Any, to: Any, count: Any, lanes: Any) -> Any:
+    """Write `lanes` polynomials of t, whose `count` rows of factors, highest power first, begin at `at`."""
+    if not (isinstance(count, types.IntegerLiteral) and isinstance(lanes, types.IntegerLiteral)):
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        n, width = count.literal_value, lanes.literal_value
+        vector = ir.VectorType(context.get_data_type(table.dtype), width)
+        place = _address(context, builder, signature.args[0], args[0], args[1])
+        power = _splat(builder, args[2], vector)
+        total = _load(builder, place, 0, vector)
+        for j in range(1, n):
+            product = builder.fmul(total, power, flags=FLAGS)
+            total = builder.fadd(product, _load(builder, place, j * width, vector), flags=FLAGS)
+        target = _address(context, builder, signature.args[3], args[3], args[4])
+        builder.store(total, builder.bitcast(target, vector.as_pointer()), align=_bytes(vector))
+        return context.get_dummy_value()
+
+    kinds = (table, types.uint64, table.dtype, out, types.uint64, count, lanes)
+    return types.none(*kinds), generate
+
+
+@intrinsic
+def combine(
+    typing: Any, plane: Any, at: Any, stride: Any, w: Any, down: Any, across: Any, count: Any, lanes: Any
+) -> Any:
+    """Sum over `count` rows of `plane`, `stride` apart from element `at`, of ``w[down + row]`` times the
+    products of `lanes` neighbours with ``w[across:]``.
+    """
+    if not (isinstance(count, types.IntegerLiteral) and isinstance(lanes, types.IntegerLiteral)):
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        n, width = count.literal_value, lanes.literal_value
+        element = context.get_data_type(plane.dtype)
+        vector = ir.VectorType(element, width)
+        place = _address(context, builder, signature.args[0], args[0], args[1])
+        weight = _address(context, builder, signature.args[3], args[3], args[4])
+        total = None
+        for row in range(n):
+            factor = _splat(builder, builder.load(_beyond(builder, weight, row)), vector)
+            term = builder.fmul(_load(builder, place, 0, vector), factor, flags=FLAGS)
+            total = term if total is None else builder.fadd(total, term, flags=FLAGS)
+            place = builder.gep(place, [args[2]], inbounds=True)
+        beside = _address(context, builder, signature.args[3], args[3], args[5])
+        total = builder.fmul(total, _load(builder, beside, 0, vector), flags=FLAGS)
+        return _sum(builder, total, width)
+
+    kinds = (plane, types.uint64, types.uint64, w, types.uint64, types.uint64, count, lanes)
+    return plane.dtype(*kinds), generate
+
+
+@intrinsic
+def spread(typing: Any, plane: Any, at: Any, w: Any, factor: Any, across: Any, lanes: Any) -> Any:
+    """Add `factor` times ``w[across:]`` to `lanes` neighbours of `plane` from element `at`."""
+    if not isinstance(lanes, types.IntegerLiteral):
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        vector = ir.VectorType(context.get_data_type(plane.dtype), lanes.literal_value)
+        place = _address(context, builder, signature.args[0], args[0], args[1])
+        beside = _address(context, builder, signature.args[2], args[2], args[4])
+        times = _splat(builder, args[3], vector)
+        term = builder.fmul(_load(builder, beside, 0, vector), times, flags=FLAGS)
+        total = builder.fadd(_load(builder, place, 0, vector), term, flags=FLAGS)
+        builder.store(total, builder.bitcast(place, vector.as_pointer()), align=_bytes(vector))
+        return context.get_dummy_value()
+
+    return types.none(plane, types.uint64, w, plane.dtype, types.uint64, lanes), generate
+
+
+def _address(context: Any, builder: Any, kind: Any, array: Any, at: Any) -> Any:
+    """Where an element of an array lies."""
+    data = context.make_array(kind)(context, builder, value=array).data
+    return builder.gep(data, [at], inbounds=True)
+
+
+def _beyond(builder: Any, place: Any, count: int) -> Any:
+    return builder.gep(place, [ir.Constant(ir.IntType(64), count)], inbounds=True)
+
+
+def _bytes(vector: Any) -> int:
+    """Alignment of an element."""
+    return 4 if isinstance(vector.element, ir.FloatType) else 8
+
+
+def _load(builder: Any, place: Any, offset: int, vector: Any) -> Any:
+    there = builder.bitcast(_beyond(builder, place, offset), vector.as_pointer())
+    return builder.load(there, align=_bytes(vector))
+
+
+def _splat(builder: Any, value: Any, vector: Any) -> Any:
+    single = builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
+    mask = ir.Constant(ir.VectorType(ir.IntType(32), vector.count), [0] * vector.count)
+    return builder.shuffle_vector(single, ir.Constant(vector, ir.Undefined), mask)
+
+
+def _sum(builder: Any, vector: Any, width: int) -> Any:
+    """Sum of the lanes, by halves."""
+    while width > 1:
+        half = width // 2
+        halves = [
+            builder.shuffle_vector(vector, vector, ir.Constant(ir.VectorType(ir.IntType(32), half), part))
+            for part in (list(range(half)), list(range(half, width)))
+        ]
+        vector, width = builder.fadd(*halves, flags=FLAGS), half
+    return builder.extract_element(vector, ir.Constant(ir.IntType(32), 0))
