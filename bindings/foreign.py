@@ -48,8 +48,8 @@ MESHES: Mapping[str, str] = {
 
 CODECS = {
     "bytes", "blosc", "gzip", "zstd", "zlib", "lz4", "bz2", "lzma", "crc32c", "crc32", "adler32",
-    "fletcher32", "sharding_indexed", "transpose", "shuffle", "delta", "bitround", "fixedscaleoffset", "quantize",
-    "packbits",
+    "fletcher32", "sharding_indexed", "transpose", "shuffle", "delta", "bitround", "fixedscaleoffset",
+    "quantize", "packbits",
 }  # fmt: skip
 """Codecs of Zarr arrays that are read: they pack numbers and cannot do anything else."""
 
