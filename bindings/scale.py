@@ -2,19 +2,20 @@
 
 The extra ``scale`` brings dask and Zarr. The same line runs on a laptop and, with a `distributed.Client`, on
 a cluster. :func:`store` marks every block that it has written, so that an interrupted computation goes on
-where it was when it is started again.
+where it was when it is started again; :func:`verify` finds blocks that were damaged since.
 """
 
 from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from dislok.blocks import Blocks, Damage, Layout
 from dislok.elements import COMPONENTS, Elements
 from dislok.store import fingerprint
 
@@ -77,6 +78,7 @@ def store(
     array: Any,
     path: str | os.PathLike[str],
     *,
+    repair: bool = False,
     progress: Callable[[str, int, int], object] | None = None,
 ) -> Any:
     """Compute a dask array into a Zarr group, block by block; what is there already is not computed again.
@@ -88,14 +90,17 @@ def store(
         ``greens(..., chunks=...)`` follows from the inputs.
     path : path
         Folder of the group, which every worker must be able to write to. Its array ``values`` receives the
-        result; ``done`` marks the finished blocks.
+        result; ``done`` marks the finished blocks, each with a checksum.
+    repair : bool
+        Whether to read all finished blocks first and to compute the damaged ones again. Blocks whose files
+        have gone are computed again in any case.
     progress : callable, optional
         Called as ``progress("blocks", done, total)`` before and after.
 
     Returns
     -------
     zarr.Array
-        The array ``values``.
+        The array ``values``. What was never written reads as NaN.
 
     Raises
     ------
@@ -104,38 +109,47 @@ def store(
     ImportError
         If Zarr is not installed.
     """
-    zarr, dask = needed("zarr"), needed("dask")
+    needed("zarr")
+    dask = needed("dask")
     for axis, sizes in enumerate(array.chunks):
         if len(set(sizes[:-1])) > 1 or sizes[-1] > sizes[0]:
             raise ValueError(f"blocks must have one size along an axis, got {sizes} along axis {axis}")
     place = os.fspath(path)
-    group = zarr.open_group(place, mode="a")
-    if "problem" not in group.attrs:
-        group.create_array("values", shape=array.shape, chunks=array.chunksize, dtype=array.dtype)
-        group.create_array("done", shape=array.numblocks, chunks=(1,) * array.ndim, dtype="uint8")
-        group.attrs["problem"] = array.name
-    if group.attrs["problem"] != array.name:
-        raise ValueError(f"{place} belongs to another array; choose another place")
-    missing = np.argwhere(np.asarray(group["done"][...]) == 0)
-    total = int(np.prod(array.numblocks))
+    layout = Layout(array.shape, array.chunksize, str(array.dtype))
+    blocks = Blocks.create(place, array.name, {"values": layout})
+    if repair:
+        blocks.forget(damage.block for damage in blocks.verify())
+    missing = blocks.missing()
     report = progress or (lambda stage, done, total: None)
-    report("blocks", total - len(missing), total)
-    blocks = array.to_delayed()
+    report("blocks", blocks.total - len(missing), blocks.total)
+    parts = array.to_delayed()
     write = dask.delayed(_write, pure=False)
-    at = [tuple(int(k) for k in index) for index in missing]
-    dask.compute(*(write(blocks[index], place, _region(array, index), index) for index in at))
-    report("blocks", total, total)
-    return group["values"]
+    dask.compute(*(write(parts[index], place, index) for index in missing))
+    report("blocks", blocks.total, blocks.total)
+    return blocks.group["values"]
 
 
-def _region(array: Any, index: tuple[int, ...]) -> tuple[slice, ...]:
-    starts = (k * size for k, size in zip(index, array.chunksize, strict=True))
-    sizes = (chunks[k] for k, chunks in zip(index, array.chunks, strict=True))
-    return tuple(slice(start, start + size) for start, size in zip(starts, sizes, strict=True))
+def verify(path: str | os.PathLike[str]) -> list[Damage]:
+    """Read all finished blocks of a store again and compare them with their checksums.
+
+    Parameters
+    ----------
+    path : path
+        As of :func:`store`.
+
+    Returns
+    -------
+    list of Damage
+        Index of each block that is not what was written, and what is wrong; empty if all is well.
+        ``store(..., repair=True)`` computes these blocks again.
+
+    Raises
+    ------
+    ValueError
+        If the path holds no store.
+    """
+    return Blocks.open(path).verify()
 
 
-def _write(block: np.ndarray, path: str, region: tuple[slice, ...], index: tuple[int, ...]) -> None:
-    """Write a block, then mark it: an interruption between the two only means to compute it again."""
-    group: Mapping[str, Any] = importlib.import_module("zarr").open_group(path, mode="r+")
-    group["values"][region] = block
-    group["done"][index] = 1
+def _write(block: np.ndarray, path: str, index: tuple[int, ...]) -> None:
+    Blocks.open(path).write(index, {"values": block})

@@ -117,3 +117,40 @@ class TestErrors:
             ImportError, match=r'no_such_package is not installed: pip install "dislok\[scale\]"'
         ):
             scale.needed("no_such_package.array")
+
+
+class TestDamage:
+    @pytest.fixture
+    def array(self, rng):
+        _, sources, _ = case("triangle", rng, 40)
+        return tde.greens(ground(rng, 50), sources, chunks=(20, 15))
+
+    def test_found_and_repaired(self, array, tmp_path):
+        stored = scale.store(array, tmp_path / "g.zarr")
+        assert scale.verify(tmp_path / "g.zarr") == []
+        want = stored[...]
+        flipped, cut, gone = (
+            tmp_path / "g.zarr" / "values" / "c" / at for at in ("0/0/1/0", "1/0/0/0", "2/0/2/0")
+        )
+        content = flipped.read_bytes()
+        flipped.write_bytes(content[:60] + bytes([content[60] ^ 1]) + content[61:])
+        cut.write_bytes(cut.read_bytes()[:100])
+        gone.unlink()
+        found = scale.verify(tmp_path / "g.zarr")
+        assert [damage.block for damage in found] == [(0, 0, 1, 0), (1, 0, 0, 0), (2, 0, 2, 0)]
+        for damage, name in zip(found, ("c/0/0/1/0", "c/1/0/0/0", "c/2/0/2/0"), strict=True):
+            assert name in damage.reason
+        seen = []
+        stored = scale.store(array, tmp_path / "g.zarr", repair=True, progress=lambda *a: seen.append(a))
+        assert seen[0] == ("blocks", 6, 9)
+        np.testing.assert_array_equal(stored[...], want)
+        assert scale.verify(tmp_path / "g.zarr") == []
+
+    def test_a_block_that_has_gone_is_computed_without_being_asked(self, array, tmp_path):
+        scale.store(array, tmp_path / "g.zarr")
+        (tmp_path / "g.zarr" / "values" / "c" / "1" / "0" / "1" / "0").unlink()
+        np.testing.assert_array_equal(scale.store(array, tmp_path / "g.zarr")[...], array.compute())
+
+    def test_no_store(self, tmp_path):
+        with pytest.raises(ValueError, match="holds no blocks of dislok"):
+            scale.verify(tmp_path / "g.zarr")
