@@ -33,6 +33,12 @@ static offsets and accelerometer records, as a TOML file says, and write result,
 uncertainty and pictures into one folder. A run that was stopped goes on where it
 was when it is started again.
 """
+COMPILE = """\
+Compile the kernels of all operations, or of some families, and keep the machine
+code, so that no later call waits for a compiler: for images of containers and for
+clusters. NUMBA_CACHE_DIR names the folder; by default the code lies beside the
+package or, where that cannot be written, in the user's cache folder.
+"""
 INFO = """\
 Show the versions of dislok and of what it builds on, the backends that can be
 used here and why the others cannot, devices, threads, and the folder that keeps
@@ -80,6 +86,25 @@ def cmt(arguments: argparse.Namespace) -> int:
         return 0
 
     return _refusals(work)
+
+
+def compile_kernels(arguments: argparse.Namespace) -> int:
+    from dislok import rehearsal
+
+    families = arguments.families or list(rehearsal.FAMILIES)
+    unknown = sorted(set(families) - set(rehearsal.FAMILIES))
+    if unknown:
+        return fail(f"unknown family {unknown[0]!r}; choose from {', '.join(rehearsal.FAMILIES)}")
+    if arguments.jobs < 1:
+        return fail(f"--jobs must be at least 1, not {arguments.jobs}")
+    dtypes = rehearsal.DTYPES if arguments.float32 else rehearsal.DTYPES[:1]
+    wanted = rehearsal.tasks(families, dtypes)
+    if arguments.list:
+        print("\n".join(map(str, wanted)))
+        return 0
+    for number, done in enumerate(rehearsal.compile_all(families, dtypes, arguments.jobs), 1):
+        _say(f"{number}/{len(wanted)}  {done.task}: {done.compiled} compiled, {done.seconds:.1f} s")
+    return 0
 
 
 def _say(line: str) -> None:
@@ -130,6 +155,15 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--out", type=Path, metavar="FOLDER", help="where results go (default: EVENT)")
     command.add_argument("--quiet", action="store_true", help="say nothing on the way")
     command.set_defaults(run=cmt)
+
+    command = commands.add_parser(
+        "compile", help="compile kernels before they are needed", description=COMPILE, formatter_class=raw
+    )
+    command.add_argument("families", nargs="*", metavar="FAMILY", help="okada, tde, propagator; default: all")
+    command.add_argument("--float32", action="store_true", help="single precision as well")
+    command.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes")
+    command.add_argument("--list", action="store_true", help="say what would be compiled")
+    command.set_defaults(run=compile_kernels)
 
     command = commands.add_parser(
         "info", help="versions, backends, devices", description=INFO, formatter_class=raw

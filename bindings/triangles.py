@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import breadth_first_order, connected_components
 
 from dislok.arrays import Array, ArrayLike, Space, check_finite, guard, is_tensor, reject
 
@@ -281,6 +279,10 @@ def _signs(
 ) -> tuple[int, np.ndarray, np.ndarray]:
     """Number of connected pieces, the piece of each triangle, and +-1 so that neighbours agree."""
     relation = np.where(same, -1, 1)
+    # Only loose meshes ask for it, and to load it takes longer than to compute.
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import breadth_first_order, connected_components
+
     graph = csr_array((np.r_[relation, relation], (np.r_[first, second], np.r_[second, first])), (m, m))
     count, piece = connected_components(graph, directed=False)
     known = {(int(a), int(b)): int(r) for a, b, r in zip(first, second, relation, strict=True)}

@@ -10,6 +10,8 @@ from typing import Any
 
 import numba
 
+from dislok.kernels.waiting import Group, here
+
 _pool: ThreadPoolExecutor | None = None
 _pool_owner: tuple[int, int] = (0, 0)
 
@@ -34,7 +36,7 @@ def share(work: Callable[..., None], jobs: Iterable[tuple], threads: int, give_u
     When one fails or the caller is interrupted, `give_up` is called, which should end those that run; the
     error comes when they have ended, so that nothing writes into arrays of a call that is over.
     """
-    left = deque(jobs)
+    left, group = deque(jobs), Group()
     helpers = min(threads, len(left)) - 1
     if helpers < 1:
         for job in left:
@@ -44,6 +46,7 @@ def share(work: Callable[..., None], jobs: Iterable[tuple], threads: int, give_u
     def end() -> None:
         left.clear()
         give_up()
+        group.give_up()
 
     def take() -> None:
         try:
@@ -57,7 +60,14 @@ def share(work: Callable[..., None], jobs: Iterable[tuple], threads: int, give_u
             end()
             raise
 
-    futures = [executor(threads - 1).submit(take) for _ in range(helpers)]
+    def help() -> None:
+        here.group = group
+        try:
+            take()
+        finally:
+            here.group = None
+
+    futures = [executor(threads - 1).submit(help) for _ in range(helpers)]
     try:
         take()
         wait(futures)

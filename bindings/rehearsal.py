@@ -1,0 +1,171 @@
+"""Small calls of every operation: what compiles its kernels before they are needed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import numpy as np
+
+DTYPES = ("float64", "float32")
+#: Operations that the derivatives of torch tensors are made of.
+_LADDER = ("vjp", "jvp", "vjp2", "jvp2")
+
+
+class Task(NamedTuple):
+    """Kernels that one process compiles: those of an operation in a precision."""
+
+    family: str
+    operation: str
+    dtype: str
+
+    def __str__(self) -> str:
+        return f"{self.family}.{self.operation}, {self.dtype}"
+
+
+class Done(NamedTuple):
+    """A task, the seconds it took, and how many kernels had to be compiled for it."""
+
+    task: Task
+    seconds: float
+    compiled: int
+
+
+def observers(dtype: str) -> list[np.ndarray]:
+    """At the surface and inside, each near the sources and far from them."""
+    places = np.array([[1.0, 2.0, 0.0], [300.0, 200.0, 0.0], [3e4, 2e4, 0.0]])
+    return [places.astype(dtype), (places - (0.0, 0.0, 1.5)).astype(dtype)]
+
+
+def _okada(operation: str, dtype: str) -> None:
+    """All kinds of sources, and displacement as well as gradient."""
+    from dislok import okada
+
+    kinds: dict[str, Any] = {
+        "rectangle": okada.Rectangle(0.0, 0.0, 3.0, 4.0, 2.0, 30.0, 40.0, 20.0, 1.0, 0.1),
+        "point": okada.Point(0.0, 0.0, 3.0, 30.0, 40.0, 20.0, 1.0, 0.1, 0.2),
+    }
+    for obs in observers(dtype):
+        for kind, source in kinds.items():
+            slips = np.ones((1, 3 if kind == "rectangle" else 4), dtype)
+            given = {"apply": [slips], "apply_adjoint": [np.ones_like(obs)]}.get(operation, [])
+            if operation in _LADDER:
+                _okada_ladder(operation, kind, obs, np.array([source], dtype))
+                continue
+            run = partial(getattr(okada, operation), obs, source, *given)
+            _with_gradient(run, operation)
+
+
+def _okada_ladder(operation: str, kind: str, obs: np.ndarray, src: np.ndarray) -> None:
+    kernels = import_module("dislok.kernels.okada.numba_cpu")
+    for of, count in (("displacement", 3), ("gradient", 9)):
+        both = np.ones_like(obs), np.ones_like(src)
+        given = _contractions(operation, np.ones((len(obs), count), obs.dtype), both)
+        getattr(kernels, operation)(kind, obs, src, 0.25, (0.0, 0.0), of, False, *given)
+
+
+def _contractions(operation: str, cot: np.ndarray, way: tuple[np.ndarray, ...]) -> list[Any]:
+    """What a derivative is contracted with: cotangents, tangents, tangent of Poisson's ratio."""
+    given: dict[str, list[Any]] = {"vjp": [cot], "jvp": [*way, 1.0], "vjp2": [cot, *way]}
+    return given.get(operation, [*way, *way])
+
+
+def _tde(operation: str, dtype: str) -> None:
+    """Half space and full space; a plain triangle and a narrow one."""
+    from dislok import tde
+
+    plain = np.array([[[0.0, 0.0, -1.0], [5.0, 1.0, -3.0], [2.0, 6.0, -4.0]]], dtype)
+    narrow = np.array([[[0.0, 0.0, -1.0], [5.0, 1.0, -3.0], [2.5, 0.50001, -2.0]]], dtype)
+    slip = np.ones((1, 3), dtype)
+    for obs in observers(dtype):
+        for space in tde.SPACES:
+            for tri in (plain, narrow):
+                if operation in _LADDER:
+                    _tde_ladder(operation, obs, tri, slip, space)
+                    continue
+                given = {"greens": [], "apply_adjoint": [np.ones_like(obs)]}.get(operation, [slip])
+                _with_gradient(partial(getattr(tde, operation), obs, tri, *given, space=space), operation)
+
+
+def _tde_ladder(operation: str, obs: np.ndarray, tri: np.ndarray, slip: np.ndarray, space: str) -> None:
+    kernels = import_module("dislok.kernels.tde.numba_cpu")
+    for of, count in (("displacement", 3), ("gradient", 9)):
+        way = np.ones_like(obs), np.ones_like(tri), np.ones_like(slip)
+        given = _contractions(operation, np.ones((len(obs), count), obs.dtype), way)
+        getattr(kernels, operation)(obs, tri, slip, 0.25, space, of, False, *given)
+
+
+def _with_gradient(run: partial, operation: str) -> None:
+    run()
+    if operation in ("greens", "jacobian", "hessian", "apply", "apply_adjoint"):
+        if operation == "apply_adjoint":  # its residuals have another shape
+            obs, source, cot = run.args
+            run = partial(run.func, obs, source, np.ones((len(obs), 3, 3), cot.dtype), **run.keywords)
+        run(of="gradient")
+
+
+def _propagator(operation: str, dtype: str) -> None:
+    """Layers without and with attenuation, moments and forces."""
+    from dislok import propagator
+
+    layers = ([15.0, np.inf], [6.0, 7.8], [3.5, 4.4], [2.7, 3.3])
+    stations = propagator.Stations([30.0, -60.0], [40.0, 20.0])
+    moment, force = [1.0, -2.0, 1.0, 0.3, 0.1, 0.2], [1.0, 2.0, 3.0]
+    for qp, qs in ((None, None), ([400.0, 800.0], [200.0, 400.0])):
+        model = propagator.LayeredModel(*layers, qp=qp, qs=qs)
+        for strength in ({"moment": moment}, {"moment": moment, "force": force}):
+            source = propagator.PointSource(0.0, 0.0, 12.0, **strength)
+            record = () if operation.startswith("static") else (1.0, 16)
+            getattr(propagator, operation)(model, source, stations, *record)
+
+
+_OKADA = "displacement fields strain greens apply apply_adjoint jacobian hessian".split()
+FAMILIES: dict[str, tuple[Callable[[str, str], None], tuple[str, ...]]] = {
+    "okada": (_okada, (*_OKADA, *_LADDER)),
+    "tde": (_tde, (*(name for name in _OKADA if name != "hessian"), *_LADDER)),
+    "propagator": (_propagator, ("statics", "seismograms", "layer_kernels", "static_layer_kernels")),
+}
+
+
+def tasks(families: Sequence[str], dtypes: Sequence[str]) -> list[Task]:
+    """The tasks of some families, the longest first; layers are computed in double precision only."""
+    found = [
+        Task(family, operation, dtype)
+        for family in families
+        for operation in FAMILIES[family][1]
+        for dtype in (dtypes if family != "propagator" else DTYPES[:1])
+    ]
+    return sorted(found, key=lambda task: task.operation not in ("hessian", "vjp2", "jvp2", "jacobian"))
+
+
+def rehearse(task: Task) -> Done:
+    """Do a task in this process."""
+    from dislok.kernels import keeping
+
+    start, before = time.perf_counter(), len(keeping.compiled)
+    FAMILIES[task.family][0](task.operation, task.dtype)
+    return Done(task, time.perf_counter() - start, len(keeping.compiled) - before)
+
+
+def compile_all(families: Sequence[str], dtypes: Sequence[str], jobs: int) -> Iterator[Done]:
+    """Compile kernels of some families in so many processes; yields each task when it is done.
+
+    What all operations of a family have in common is compiled first, so that no two processes do it.
+    """
+    from concurrent.futures import ProcessPoolExecutor, as_completed
+    from multiprocessing import get_context
+
+    rest = tasks(families, dtypes)
+    common = [task for task in rest if task.operation == FAMILIES[task.family][1][0]]
+    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+        for some in (common, [task for task in rest if task not in common]):
+            futures = [pool.submit(rehearse, task) for task in some]
+            try:
+                for future in as_completed(futures):
+                    yield future.result()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
