@@ -1,1 +1,43 @@
-"""Pairs of images of the ground before and after an earthquake, with the true displacement."""
+"""Pairs of images of one piece of ground before and after it moved, with the truth on both grids.
+
+Ground comes from images (`of_image`) or from nothing (`procedural`), displacement from earthquakes or a quick
+fault (`displacement`), and everything else that differs between two dates from a `Recipe` whose numbers are
+drawn from distributions (`ground`, `sensor`). One state of a generator makes one pair, bit for bit::
+
+    rng = np.random.default_rng(1)
+    moved = amplitude_in(ScrewFault().draw(rng, (256, 256)), rng, RANGES[1])
+    pair = make_pair(AnyGround().draw(rng, moved.right.shape), moved, rng)
+"""
+
+from .displacement import RANGES, Displacement, ScrewFault, amplitude_in, of_metres
+from .distributions import Choice, Distribution, Fixed, LogUniform, Mixture, Normal, Uniform
+from .pair import Pair, make_pair
+from .procedural import AnyGround, Blend, DeadLeaves, Dunes, Fractal, Terrain
+from .recipe import Recipe
+from .textures import Texture, of_image
+
+__all__ = [
+    "RANGES",
+    "AnyGround",
+    "Blend",
+    "Choice",
+    "DeadLeaves",
+    "Displacement",
+    "Distribution",
+    "Dunes",
+    "Fixed",
+    "Fractal",
+    "LogUniform",
+    "Mixture",
+    "Normal",
+    "Pair",
+    "Recipe",
+    "ScrewFault",
+    "Terrain",
+    "Texture",
+    "Uniform",
+    "amplitude_in",
+    "make_pair",
+    "of_image",
+    "of_metres",
+]
