@@ -40,7 +40,7 @@ def sample_of(crop: Crop) -> Sample:
         "valid": torch.from_numpy(crop.valid),
         "distance": torch.from_numpy(crop.distance),
         "amplitude": torch.tensor(crop.amplitude, dtype=torch.float32),
-        "index": torch.tensor(crop.index),
+        "index": torch.tensor(crop.number),
     }
 
 
@@ -200,4 +200,4 @@ def _square(crop: Crop, size: int, rng: np.random.Generator, path: Path) -> Crop
     top, left = int(rng.integers(h - size + 1)), int(rng.integers(w - size + 1))
     part = (..., slice(top, top + size), slice(left, left + size))
     planes: Any = [np.ascontiguousarray(a[part]) for a in crop[:5]]
-    return Crop(*planes, crop.amplitude, crop.index)
+    return Crop(*planes, crop.amplitude, crop.number)

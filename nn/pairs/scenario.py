@@ -38,8 +38,8 @@ class Crop(NamedTuple):
         Pixels from the nearest trace, at most 16.
     amplitude : float
         Largest displacement in the window that the crop was cut from.
-    index : int
-        Number of the crop in the scenario.
+    number : int
+        Of the crop in the scenario.
     """
 
     pre: np.ndarray
@@ -48,7 +48,7 @@ class Crop(NamedTuple):
     valid: np.ndarray
     distance: np.ndarray
     amplitude: float
-    index: int
+    number: int
 
 
 @dataclass(frozen=True)

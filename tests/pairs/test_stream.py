@@ -37,13 +37,13 @@ def test_groups_are_a_seed_and_a_number():
         assert all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
     other = next(SMALL.group(5, 4))
     assert not np.array_equal(first[0].pre, other.pre)
-    assert [crop.index for crop in first] == list(range(24, 32))
+    assert [crop.number for crop in first] == list(range(24, 32))
 
 
 @pytest.mark.parametrize("skip", range(9))
 def test_skipped_crops_change_nothing(skip):
     whole, rest = list(SMALL.group(5, 3)), list(SMALL.group(5, 3, skip=skip))
-    assert [c.index for c in rest] == [c.index for c in whole[skip:]]
+    assert [c.number for c in rest] == [c.number for c in whole[skip:]]
     for a, b in zip(whole[skip:], rest, strict=True):
         np.testing.assert_array_equal(a.post, b.post)
 
