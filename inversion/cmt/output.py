@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
-from dislok.store import write_text, writing
-
 from .records import parse_utc
-from .result import Result
+from .result import Result, write_text
 
 
 def quakeml(result: Result) -> Any:
@@ -22,8 +21,10 @@ def quakeml(result: Result) -> Any:
 
 def write_quakeml(result: Result, path: str | Path) -> None:
     """Write QuakeML 1.2; needs the extra ``seis``."""
-    with writing(path) as draft:
-        quakeml(result).write(str(draft), format="QUAKEML")
+    target = Path(path)
+    partial = target.with_name(target.name + ".part")
+    quakeml(result).write(str(partial), format="QUAKEML")
+    os.replace(partial, target)
 
 
 def cmtsolution(result: Result, source: int = 0) -> str:
