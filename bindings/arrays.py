@@ -211,7 +211,7 @@ def guard(inputs: Mapping[str, ArrayLike]) -> Guarded:
     """
     # Plain numbers have neither framework nor dtype; a source has many of them.
     others = {name: value for name, value in inputs.items() if not is_plain(value)}
-    framework = _common_framework(others)
+    framework = common_framework(others)
     values = {name: _readable(name, value) for name, value in others.items()}
     dtype = _common_dtype(others, values)
     space = _space(framework, dtype, values)
@@ -357,7 +357,7 @@ def _framework(value: Any) -> str | None:
     return "numpy" if has_array or hasattr(value, "__cuda_array_interface__") else None
 
 
-def _common_framework(inputs: Mapping[str, Any]) -> str:
+def common_framework(inputs: Mapping[str, Any]) -> str:
     owner: dict[str, str] = {}
     for name, value in inputs.items():
         framework = _framework(value)

@@ -16,6 +16,10 @@ Validity
 Numbers
     float32 and float64 images are kept; integers of one or two bytes become float32, other numbers float64.
     Displacements take the image's dtype. Leading axes, ``(..., h, w)``, hold several images, and broadcast.
+Arrays
+    NumPy arrays in, NumPy arrays out. torch tensors, float32 or float64, come out differentiable with respect
+    to the image and the displacement, backward and forward and under `torch.func`; CUDA tensors need CuPy,
+    and there pixels that are not finite are not looked for: name them by ``valid=``.
 
 References
 ----------
@@ -30,6 +34,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dislok.arrays import common_framework, eager, is_tensor
 from dislok.backends import check_threads
 
 __all__ = ["Coefficients", "Slopes", "Warped", "adjoint", "coefficients", "slopes", "warp"]
@@ -102,10 +107,16 @@ def coefficients(
     """
     check_order(order)
     check_threads(threads, False)
+    if is_tensor(image):
+        raise TypeError(
+            "coefficients() takes NumPy arrays; warp() takes the tensor itself and keeps gradients"
+        )
     pixels = read(image)
     known = _known(pixels, valid)
     if known is not None:
-        pixels = _filled(pixels, known)
+        nearest = nearest_known(known)
+        pixels = np.take_along_axis(pixels.reshape(nearest.shape), nearest, -1).reshape(pixels.shape)
+        pixels[~known.any((-2, -1))] = np.nan
     kernels = _kernels()
     lead = pixels.shape[:-2]
     planes = [kernels.coefficients(each, order, threads) for each in _each(pixels)]
@@ -113,6 +124,7 @@ def coefficients(
     return Coefficients(_stacked(planes, lead), None if cells is None else _stacked(cells, lead), order)
 
 
+@eager
 def warp(
     image: Any,
     right: Any,
@@ -153,6 +165,7 @@ def warp(
     return Warped(*_run("warp", image, right, down, order, valid, origin, threads))
 
 
+@eager
 def slopes(
     image: Any,
     right: Any,
@@ -167,6 +180,7 @@ def slopes(
     return Slopes(*_run("slopes", image, right, down, order, valid, origin, threads))
 
 
+@eager
 def adjoint(
     cotangent: Any,
     right: Any,
@@ -195,6 +209,8 @@ def adjoint(
         Derivative of the sum of cotangent times value by each pixel of the image.
     """
     check_order(order)
+    if common_framework({"cotangent": cotangent, "right": right, "down": down}) == "torch":
+        raise TypeError("adjoint() takes NumPy arrays; of tensors, warp() has it as its backward")
     check_threads(threads, False)
     if len(shape) != 2 or min(shape) < SMALLEST:
         raise ValueError(f"shape must be two numbers of at least {SMALLEST} pixels, got {shape}")
@@ -210,6 +226,9 @@ def adjoint(
 
 def _run(what: str, image: Any, right: Any, down: Any, order: int | None, valid: Any, *rest: Any) -> list:
     origin, threads = rest
+    plane = image.plane if isinstance(image, Coefficients) else image
+    if common_framework({"image": plane, "right": right, "down": down}) == "torch":
+        return _run_torch(what, image, right, down, order, valid, *rest)
     made = of_image(image, order, valid, threads)
     check_threads(threads, False)
     fields = displacements(right, down, made.plane.dtype)
@@ -219,6 +238,26 @@ def _run(what: str, image: Any, right: Any, down: Any, order: int | None, valid:
     each = zip(_each(made.plane, lead), *(_each(a, lead) for a in fields), cells, strict=True)
     found = [kernel(made.order, *four, place, threads) for four in each]
     return [_stacked(list(parts), lead) for parts in zip(*found, strict=True)]
+
+
+def _run_torch(
+    what: str, image: Any, right: Any, down: Any, order: int | None, valid: Any, *rest: Any
+) -> list:
+    from dislok import images_autograd
+
+    origin, threads = rest
+    order = 5 if order is None else order
+    check_order(order)
+    planes, known = images_autograd.inputs(image, right, down, valid)
+    check_threads(threads, planes[0].device.type == "cuda")
+    lead = lead_of(planes[0].shape[:-2], planes[1].shape[:-2], ("image", "right"))
+    cells = None
+    if known is not None:
+        planes[0] = images_autograd.filled(planes[0], known, nearest_known(known))
+        cells = np.stack([_kernels().supported(each, order) for each in _each(known, lead)])
+    shape = (int(planes[0].shape[-2]), int(planes[0].shape[-1]))
+    spec = images_autograd.Spec(order, shape, check_origin(origin), threads, cells)
+    return images_autograd.apply(what, spec, lead, *planes)
 
 
 def of_image(image: Any, order: int | None, valid: Any, threads: int | None) -> Coefficients:
@@ -295,20 +334,19 @@ def _known(pixels: np.ndarray, valid: Any) -> np.ndarray | None:
     return None if known.all() else known
 
 
-def _filled(pixels: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Unknown pixels with the value of the nearest known one: least harm to their neighbours; NaN without
-    any.
-    """
+def nearest_known(known: np.ndarray) -> np.ndarray:
+    """For every pixel the flat index of the nearest known one, whose value does least harm; (..., h w)."""
     from scipy import ndimage
 
-    filled = pixels.copy()
-    for image, mask in zip(_each(filled), _each(known), strict=True):
-        if not mask.any():
-            image[:] = np.nan
-        elif not mask.all():
-            nearest = ndimage.distance_transform_edt(~mask, return_distances=False, return_indices=True)
-            image[:] = image[tuple(nearest)]
-    return filled
+    *lead, h, w = known.shape
+    found = np.tile(np.arange(h * w), (*lead, 1))
+    for index in np.ndindex(tuple(lead)):
+        if known[index].any():
+            rows, columns = ndimage.distance_transform_edt(
+                ~known[index], return_distances=False, return_indices=True
+            )
+            found[index] = (rows.astype(np.int64) * w + columns).reshape(-1)
+    return found
 
 
 def _each(array: np.ndarray, lead: tuple[int, ...] | None = None) -> Iterator[np.ndarray]:

@@ -118,7 +118,7 @@ class Call:
 # --- kernels
 
 
-def _array(tensor: Tensor) -> Any:
+def array_of(tensor: Tensor) -> Any:
     """The same numbers as a C-contiguous NumPy or CuPy array, copied only where the layout asks for it."""
     plain = tensor.detach().resolve_neg().contiguous()
     if plain.device.type == "cpu":
@@ -128,12 +128,12 @@ def _array(tensor: Tensor) -> Any:
     return cupy.from_dlpack(plain)
 
 
-def _tensor(array: Any, device: torch.device) -> Tensor:
+def tensor_of(array: Any, device: torch.device) -> Tensor:
     return torch.from_numpy(array) if device.type == "cpu" else torch.from_dlpack(array)
 
 
 @contextmanager
-def _stream(device: torch.device) -> Iterator[None]:
+def stream_of(device: torch.device) -> Iterator[None]:
     """Work that CuPy starts inside goes to the tensors' device and follows torch's current stream."""
     if device.type == "cpu":
         yield
@@ -164,11 +164,11 @@ def _call_kernel(name: str, call: Call, tensors: Sequence[Tensor], *last: Any) -
     check_alike(*tensors)
     device = tensors[0].device
     module = backends.load("numba" if device.type == "cpu" else "cupy", call.family.folder)
-    with _stream(device):
-        arrays = [_array(tensor) for tensor in tensors]
+    with stream_of(device):
+        arrays = [array_of(tensor) for tensor in tensors]
         found = call.family.launch(module, name, call, arrays, last)
         return tuple(
-            torch.zeros_like(tensors[k]) if array is None else _tensor(array, device)
+            torch.zeros_like(tensors[k]) if array is None else tensor_of(array, device)
             for k, array in enumerate(found)
         )
 

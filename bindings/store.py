@@ -56,7 +56,8 @@ class Damaged(ValueError):
 
 
 def fingerprint(*facts: Any) -> str:
-    """Digest of plain values, arrays, and tuples, lists, mappings and dataclasses of them.
+    """Digest of plain values, arrays, tuples, lists, mappings and dataclasses of them, and objects that have
+    a tuple of these as `facts`.
 
     Raises
     ------
@@ -93,6 +94,8 @@ def _digest(digest: Any, fact: Any) -> None:
     elif dataclasses.is_dataclass(fact) and not isinstance(fact, type):
         fields = [(field.name, getattr(fact, field.name)) for field in dataclasses.fields(fact)]
         _members(digest, type(fact).__qualname__, fields)
+    elif isinstance(getattr(fact, "facts", None), tuple):
+        _members(digest, type(fact).__qualname__, fact.facts)
     else:
         raise TypeError(f"cannot tell values of type {type(fact).__qualname__} apart: {fact!r:.60}")
 
@@ -189,6 +192,13 @@ class Pieces:
         _sweep(self.folder)
         self._claim(self.folder / "problem.npz", problem, others)
         self.finished = len(self.names())
+
+    @classmethod
+    def at(cls, folder: Place | Pieces | None, *facts: Any) -> Pieces:
+        """Pieces in a folder for the problem of these facts, or those that were made for it already."""
+        if isinstance(folder, Pieces):
+            return folder
+        return cls(folder, "" if folder is None else fingerprint(*facts))
 
     def _claim(self, mark: Path, problem: str, others: str) -> None:
         try:

@@ -10,19 +10,19 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dislok import propagator
+from dislok import __version__, foreign, propagator
 from dislok.foreign import zarr_array
 from dislok.kernels.propagator import integrals, timeseries
 from dislok.kernels.propagator.stack import build
 from dislok.layers import PROPERTIES, LayeredModel
 from dislok.motion import Problem, Recipe, Wanted, combined
+from dislok.store import Pieces, fingerprint, writing
 
 __all__ = ["GreensTable", "greens_table"]
 
@@ -31,6 +31,8 @@ _NUDGE = 1e-6
 _VERSION = 1
 # Interpolated places at which a new table is tried.
 _TRIALS = 24
+# Depths that are computed and kept together.
+_TOGETHER = 16
 
 
 @dataclass(frozen=True)
@@ -194,14 +196,22 @@ def greens_table(
     -------
     GreensTable
 
+    Notes
+    -----
+    What is computed is kept in a folder beside the table, its name with ``.part``, until the table is
+    complete: the same call goes on where an interrupted one was.
+
     Raises
     ------
+    FileExistsError
+        If there is something at `path`.
     ValueError
         If the interpolation is not good enough: the nodes must be closer. Nothing is written then.
     """
     path = Path(path)
     if path.exists():
         raise FileExistsError(f"{path} exists")
+    foreign.installed("zarr", "tables of seismograms need Zarr", "scale")
     propagator._check_record(dt, n, start, lowpass, quantity, accuracy)
     ground = model.receiver_depth
     receiver = ground if receiver is None else float(receiver)
@@ -211,11 +221,15 @@ def greens_table(
     places = propagator.Stations(distances, np.zeros_like(distances), receiver)
     problem = propagator.checked(model, propagator.PointSource(0.0, 0.0, nodes, moment), places, Wanted())
     recipe = propagator.recipe_of(problem, dt, n, start, stf, lowpass, quantity, accuracy)
-    rows = _records(problem, recipe, nodes, distances)
+    draft = path.with_name(f"{path.name}.part")
+    facts = (model, receiver, nodes, distances, dt, n, recipe.plan.omega, recipe.factor, recipe.plan.matrix)
+    pieces = Pieces(draft, fingerprint(__version__, "greens_table", *facts), others="forget")
+    rows = _records(problem, recipe, nodes, distances, pieces)
     times = start + dt * np.arange(n)
     table = GreensTable(rows, distances, nodes, times, receiver, recipe.plan.error, np.nan)
     error = _trial(table, problem, recipe)
     if error > interpolation:
+        shutil.rmtree(draft)
         raise ValueError(
             f"interpolation between these nodes has errors up to {error:.2g}, more than {interpolation:g}:"
             " take closer distances or depths"
@@ -234,18 +248,30 @@ def greens_table(
         },
     }
     _write(path, {"records": rows, "distances": distances, "depths": nodes, "times": times}, attributes)
+    shutil.rmtree(draft)
     return GreensTable.open(path)
 
 
-def _records(problem: Problem, recipe: Recipe, depths: np.ndarray, distances: np.ndarray) -> np.ndarray:
+def _records(
+    problem: Problem, recipe: Recipe, depths: np.ndarray, distances: np.ndarray, kept: Pieces
+) -> np.ndarray:
     """Records (depths, distances, J or J', value or depth derivative, columns, n).
 
-    Depths on one side of the receiver go through one sweep, in pieces that fit into memory.
+    Depths on one side of the receiver go through one sweep, in pieces that fit into memory and are kept.
     """
-    many = max(1, problem.engine.held // (len(distances) * len(recipe.plan.omega) * 40))
+    held = problem.engine.held // (len(distances) * len(recipe.plan.omega) * 40)
+    many = max(1, min(held, _TOGETHER))
     sides = np.split(depths, [int(np.searchsorted(depths, problem.receiver))])
     pieces = [side[i : i + many] for side in sides for i in range(0, len(side), many)]
-    return np.concatenate([_sweep(problem, recipe, piece, distances) for piece in pieces])
+    return np.concatenate(
+        [
+            kept.keep(
+                f"depths-{k}",
+                lambda piece=piece: {"records": _sweep(problem, recipe, piece, distances)},  # type: ignore[misc]
+            )["records"]
+            for k, piece in enumerate(pieces)
+        ]
+    )
 
 
 def _sweep(problem: Problem, recipe: Recipe, depths: np.ndarray, distances: np.ndarray) -> np.ndarray:
@@ -266,7 +292,7 @@ def _trial(table: GreensTable, problem: Problem, recipe: Recipe) -> float:
     cells = cells[np.unique(np.linspace(0, len(cells) - 1, min(_TRIALS, len(cells))).astype(int))]
     depths = 0.5 * (table.depths[cells] + table.depths[cells + 1])
     middles = 0.5 * (table.distances[1:] + table.distances[:-1])
-    truth = _records(problem, recipe, depths, middles)[:, :, 0, 0]
+    truth = _records(problem, recipe, depths, middles, Pieces(None, ""))[:, :, 0, 0]
     got = np.stack([table._interpolated(depth, middles)[:, :, 0, 0] for depth in depths])
     error = np.sqrt(np.mean((got - truth) ** 2, axis=-1)).max(axis=-1)
     return float((error / np.sqrt(np.mean(truth**2, axis=-1)).max(axis=-1)).max())
@@ -289,27 +315,19 @@ def _both_sides(depths: np.ndarray, interfaces: np.ndarray) -> np.ndarray:
 
 
 def _write(path: Path, arrays: dict[str, np.ndarray], attributes: dict[str, Any]) -> None:
-    """Write a Zarr group under a temporary name, then rename it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    folder = tempfile.mkdtemp(prefix=path.name, dir=path.parent)
-    try:
-        group = _zarr().open_group(folder, mode="w")
+    """Write a Zarr group, which appears when it is complete."""
+    with writing(path) as draft:
+        group = _zarr().open_group(str(draft), mode="w")
         for name, values in arrays.items():
             chunks = (1, *values.shape[1:]) if name == "records" else values.shape
-            array = group.create_array(name, shape=values.shape, chunks=chunks, dtype=values.dtype)
+            codecs = _zarr().codecs
+            array = group.create_array(
+                name, shape=values.shape, chunks=chunks, dtype=values.dtype, fill_value=np.nan,
+                compressors=[codecs.ZstdCodec(), codecs.Crc32cCodec()],
+            )  # fmt: skip
             array[:] = values
         group.attrs.update(attributes)
-        os.chmod(folder, 0o755)
-        os.rename(folder, path)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
 
 
 def _zarr() -> Any:
-    try:
-        import zarr
-    except ModuleNotFoundError as error:
-        message = 'tables of seismograms need zarr: pip install "dislok[scale]"'
-        raise ModuleNotFoundError(message, name=error.name) from None
-    return zarr
+    return foreign.installed("zarr", "tables of seismograms need Zarr", "scale")

@@ -15,6 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from dislok.store import writing
+
 Array = NDArray[np.float64]
 
 MAD_TO_SIGMA = 1.4826022185056018
@@ -165,7 +167,7 @@ def read_offsets(path: str | Path) -> OffsetTable:
 
 def write_offsets(path: str | Path, table: OffsetTable, header: Sequence[str] = ()) -> None:
     """Write a table of offsets as CSV (metres, five decimals) under comment lines `header`."""
-    with open(path, "w", newline="", encoding="utf-8") as file:
+    with writing(path) as draft, open(draft, "w", newline="", encoding="utf-8") as file:
         file.writelines(f"# {line}\n" for line in header)
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(

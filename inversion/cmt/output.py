@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
+from dislok.store import write_text, writing
+
 from .records import parse_utc
-from .result import Result, write_text
+from .result import Result
 
 
 def quakeml(result: Result) -> Any:
@@ -21,10 +22,8 @@ def quakeml(result: Result) -> Any:
 
 def write_quakeml(result: Result, path: str | Path) -> None:
     """Write QuakeML 1.2; needs the extra ``seis``."""
-    target = Path(path)
-    partial = target.with_name(target.name + ".part")
-    quakeml(result).write(str(partial), format="QUAKEML")
-    os.replace(partial, target)
+    with writing(path) as draft:
+        quakeml(result).write(str(draft), format="QUAKEML")
 
 
 def cmtsolution(result: Result, source: int = 0) -> str:

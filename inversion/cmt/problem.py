@@ -118,6 +118,14 @@ class Problem:
             raise ValueError("several data sets need standard deviations: give the waveforms sigma or noise")
 
     @property
+    def facts(self) -> tuple[object, ...]:
+        """All that solutions depend on, for `dislok.store.fingerprint`."""
+        return (
+            self.data, self.model, self.origin, self.stf, self.accuracy, self.unknowns, self.bounds,
+            self.prior, self.moment_prior, self.target, self.row_weight,
+        )  # fmt: skip
+
+    @property
     def weighted_alike(self) -> bool:
         """Whether all samples count the same for want of standard deviations."""
         return any(part.weighted_alike for part in self.data)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from functools import cached_property
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dislok import convert
+from dislok.store import Arrays, Pieces, Place
 
 from . import tensor as tensors
 from .filters import Array
@@ -15,6 +18,11 @@ from .problem import Problem, State, evaluate, jacobian
 from .result import Centroid, centroids
 from .solve import Progress, minimise
 from .source import Sources
+
+Solution: TypeAlias = tuple[tuple[Centroid, ...], float]
+"""Centroids, and the misfit to the data they were fitted to."""
+
+_PLACE = ("latitude", "longitude", "depth", "time", "half_duration")
 
 
 class Ensemble(NamedTuple):
@@ -67,6 +75,7 @@ def bootstrap(
     seed: int = 0,
     *,
     exact: bool = False,
+    folder: Place | Pieces | None = None,
     progress: Progress | None = None,
 ) -> Ensemble:
     """Solutions for stations drawn with replacement.
@@ -83,28 +92,40 @@ def bootstrap(
     exact : bool
         Whether every draw is searched for with new kernels, instead of one Gauss-Newton step with those of
         the solution.
+    folder : path, optional
+        Keeps every finished draw (a tenth of them together unless `exact`), so that an interrupted run can be
+        taken up.
     progress : callable, optional
         Gets a line for every tenth of the draws.
     """
     problem = state.system.problem
-    rng = np.random.default_rng(seed)
-    step = None if exact else _Linear(state, constraint)
-    solutions, misfit = [], []
-    for i in range(draws):
-        counts = rng.multinomial(
-            len(problem.stations), np.full(len(problem.stations), 1 / len(problem.stations))
+    stations = problem.stations.tolist()
+    counts = np.random.default_rng(seed).multinomial(
+        len(stations), np.full(len(stations), 1 / len(stations)), size=draws
+    )
+    facts = ("bootstrap", problem, state.sources, constraint, draws, seed, exact)
+    again = _Again(state, constraint, exact)
+    found: list[Solution] = []
+    pieces, tenth = Pieces.at(folder, *facts), max(draws // 10, 1)
+    for first in range(0, draws, 1 if exact else tenth):
+        part = counts[first : first + (1 if exact else tenth)]
+        found += _kept(
+            pieces,
+            f"draw-{first + 1}",
+            lambda part=part: [again(dict(zip(stations, np.sqrt(c), strict=True))) for c in part],  # type: ignore[misc]
         )
-        weights = dict(zip(problem.stations.tolist(), np.sqrt(counts).tolist(), strict=True))
-        sources, value = _again(problem, state, constraint, weights) if step is None else step(weights)
-        solutions.append(centroids(problem, sources))
-        misfit.append(value)
-        if progress and (i + 1) % max(draws // 10, 1) == 0:
-            progress(f"bootstrap {i + 1}/{draws}")
-    return Ensemble(np.array([f"draw {i + 1}" for i in range(draws)]), tuple(solutions), np.array(misfit))
+        if progress and (len(found) % tenth == 0 or len(found) == draws):
+            progress(f"bootstrap {len(found)}/{draws}")
+    return _ensemble([f"draw {i + 1}" for i in range(draws)], found)
 
 
 def leave_one_out(
-    state: State, constraint: str, *, exact: bool = True, progress: Progress | None = None
+    state: State,
+    constraint: str,
+    *,
+    exact: bool = True,
+    folder: Place | Pieces | None = None,
+    progress: Progress | None = None,
 ) -> Ensemble:
     """Solutions that lack one station each; the basis of the jackknife.
 
@@ -113,22 +134,68 @@ def leave_one_out(
     state : State
         The solution for all stations.
     constraint : {"full", "deviatoric", "double_couple"}
-    exact : bool
-        As of `bootstrap`.
+    exact, folder
+        As of `bootstrap`; the solution without each station is kept.
     progress : callable, optional
         Gets a line for every station.
     """
     problem = state.system.problem
-    step = None if exact else _Linear(state, constraint)
-    solutions, misfit = [], []
-    for name in problem.stations.tolist():
-        weights = {other: float(other != name) for other in problem.stations.tolist()}
-        sources, value = _again(problem, state, constraint, weights) if step is None else step(weights)
-        solutions.append(centroids(problem, sources))
-        misfit.append(value)
+    pieces = Pieces.at(folder, "leave one out", problem, state.sources, constraint, exact)
+    again = _Again(state, constraint, exact)
+    found: list[Solution] = []
+    stations = problem.stations.tolist()
+    for i, name in enumerate(stations):
+        weights = {other: float(other != name) for other in stations}
+        found += _kept(pieces, f"without-{i + 1}", lambda weights=weights: [again(weights)])  # type: ignore[misc]
         if progress:
-            progress(f"without {name}: misfit {value:.4f}")
-    return Ensemble(problem.stations, tuple(solutions), np.array(misfit))
+            progress(f"without {name}: misfit {found[-1][1]:.4f}")
+    return _ensemble(stations, found)
+
+
+class _Again:
+    """The solution with other weights of the stations: centroids and misfit."""
+
+    def __init__(self, state: State, constraint: str, exact: bool) -> None:
+        self.state, self.constraint, self.exact = state, constraint, exact
+
+    @cached_property
+    def step(self) -> _Linear:
+        return _Linear(self.state, self.constraint)
+
+    def __call__(self, weights: dict[str, float]) -> Solution:
+        problem = self.state.system.problem
+        if self.exact:
+            sources, misfit = _again(problem, self.state, self.constraint, weights)
+        else:
+            sources, misfit = self.step(weights)
+        return centroids(problem, sources), misfit
+
+
+def _ensemble(labels: list[str], found: list[Solution]) -> Ensemble:
+    solutions, misfit = zip(*found, strict=True)
+    return Ensemble(np.array(labels), tuple(solutions), np.array(misfit))
+
+
+def _kept(pieces: Pieces, name: str, compute: Callable[[], list[Solution]]) -> list[Solution]:
+    """Centroids and misfit of several solutions, from their piece or computed."""
+
+    def make() -> Arrays:
+        made = compute()
+        place = [[[getattr(c, field) for field in _PLACE] for c in one] for one, _ in made]
+        tensor = [[c.tensor for c in one] for one, _ in made]
+        return {
+            "place": np.array(place),
+            "tensor": np.array(tensor),
+            "misfit": np.array([m for _, m in made]),
+        }
+
+    kept = pieces.keep(name, make)
+    found = []
+    for places, tensors_of_one, misfit in zip(kept["place"], kept["tensor"], kept["misfit"], strict=True):
+        pairs = zip(places.tolist(), tensors_of_one, strict=True)
+        one = tuple(Centroid(**dict(zip(_PLACE, place, strict=True)), tensor=t) for place, t in pairs)
+        found.append((one, float(misfit)))
+    return found
 
 
 def sensitivity(state: State, constraint: str) -> dict[str, Array]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from dislok import convert
+from dislok.store import write_arrays, write_text
 
 from . import tensor as tensors
 from .data import Offsets
@@ -293,17 +293,8 @@ class Result:
         for i, fit in enumerate(self.fits):
             for name in ("station", "latitude", "longitude", "times", "observed", "predicted", "mask"):
                 archive[f"{i}/{name}"] = getattr(fit, name)
-        partial = target.with_suffix(".part.npz")
-        np.savez_compressed(partial, allow_pickle=False, **archive)
-        os.replace(partial, target.with_suffix(".npz"))
+        write_arrays(target.with_suffix(".npz"), archive, compressed=True)
         write_text(target, json.dumps(self.as_dict(), indent=1))
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file under another name first, so that nobody finds half of it."""
-    partial = path.with_name(path.name + ".part")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
 
 
 def load(path: str | Path) -> Result:

@@ -8,7 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from dislok.propagator import LayeredModel
+from dislok.store import Pieces, Place
 
+from . import kept
 from .filters import Array
 from .problem import Problem, evaluate
 from .solve import Progress, Scan, Search, minimise, scan
@@ -25,6 +27,7 @@ def subevents(
     grid: int = 5,
     times: Sequence[float] = (-12.0, -6.0, 0.0, 6.0, 12.0),
     iterations: int = 40,
+    folder: Place | Pieces | None = None,
     progress: Progress | None = None,
 ) -> tuple[Search, ...]:
     """Add point sources one by one, each where it explains most of what is left, and move all of them
@@ -46,6 +49,8 @@ def subevents(
         Delays (s) from the first source at which a new one is begun.
     iterations : int
         Trial steps at most for every number of sources.
+    folder : path, optional
+        Keeps the search with every number of sources, so that an interrupted run can be taken up.
     progress : callable, optional
         Gets a line for every number of sources.
 
@@ -54,12 +59,16 @@ def subevents(
     tuple of Search
         For 1, 2, ..., `count` sources.
     """
-    found = [first]
+    facts = (problem, first.state.sources, count, constraint, reach, grid, times, iterations)
+    pieces, found = Pieces.at(folder, "subevents", *facts), [first]
     offsets = np.linspace(-reach, reach, grid)
-    while len(found) < count:
-        sources = found[-1].state.sources
+
+    def one_more() -> Search:
         start = _newcomer(problem, found[-1], constraint, offsets, np.asarray(times, float))
-        found.append(minimise(problem, sources.joined(start), constraint, iterations))
+        return minimise(problem, found[-1].state.sources.joined(start), constraint, iterations)
+
+    while len(found) < count:
+        found.append(kept.search(pieces, f"sources-{len(found) + 1}", problem, constraint, one_more))
         if progress:
             progress(f"{len(found)} sources: misfit {found[-1].state.misfit:.4f}")
     return tuple(found)
@@ -102,6 +111,7 @@ def compare_models(
     start: Sources,
     constraint: str = "deviatoric",
     *,
+    folder: Place | Pieces | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
     """Invert with several crustal models.
@@ -114,14 +124,23 @@ def compare_models(
     start : Sources
         Where every search begins.
     constraint : {"full", "deviatoric", "double_couple"}
+    folder : path, optional
+        Keeps the search with every model, so that an interrupted run can be taken up.
     progress : callable, optional
         Gets a line for every model.
     """
     if not models:
         raise ValueError("models: no crustal model to compare")
+    pieces = Pieces.at(folder, "crusts", problem, models, start, constraint)
     searches = []
-    for name, model in models.items():
-        searches.append(minimise(problem.with_model(model), start, constraint))
+    for i, (name, model) in enumerate(models.items(), 1):
+        changed = problem.with_model(model)
+        searches.append(
+            kept.search(
+                pieces, f"crust-{i}", changed, constraint,
+                lambda changed=changed: minimise(changed, start, constraint),  # type: ignore[misc]
+            )
+        )  # fmt: skip
         if progress:
             progress(f"crust {name}: misfit {searches[-1].state.misfit:.4f}")
     objective = np.array([s.state.objective for s in searches])

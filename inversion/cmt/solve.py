@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dislok.store import Pieces, Place
+
 from . import tensor as tensors
 from .filters import Array, CosineLowpass, Filter
 from .problem import Problem, State, evaluate, jacobian
@@ -172,6 +174,7 @@ def search(
     reach: float = 0.0,
     iterations: int = 40,
     scaled_duration: bool = False,
+    folder: Place | Pieces | None = None,
     progress: Progress | None = None,
 ) -> Search:
     """`minimise` through lower frequencies first, then through the data's own band.
@@ -193,24 +196,34 @@ def search(
         Trial steps at most in every band.
     scaled_duration : bool
         As of `minimise`.
+    folder : path, optional
+        Keeps the search of every finished band, so that an interrupted run can be taken up.
     progress : callable, optional
         Gets one line for every band.
     """
+    from . import kept
+
+    facts = (problem, start, constraint, bands, times, reach, iterations, scaled_duration)
+    pieces = Pieces.at(folder, "search", *facts)
     history: list[Step] = []
     if times and "time" in problem.unknowns:
         first = problem.filtered(bands[0]) if bands else problem
         start = best_start(first, start, constraint, times, reach)
 
-    def stage(band: Filter | None, begin: Sources) -> Search:
-        found = minimise(problem, begin, constraint, iterations, band, scaled_duration)
+    def stage(number: int, band: Filter | None, begin: Sources) -> Search:
+        within = problem if band is None else problem.filtered(band)
+        found = kept.search(
+            pieces, f"band-{number}", within, constraint,
+            lambda: minimise(problem, begin, constraint, iterations, band, scaled_duration),
+        )  # fmt: skip
         history.extend(found.history)
         if progress:
             progress(_line(found, band))
         return found
 
-    for band in bands:
-        start = stage(band, start).state.sources
-    found = stage(None, start)
+    for number, band in enumerate(bands, 1):
+        start = stage(number, band, start).state.sources
+    found = stage(len(bands) + 1, None, start)
     return Search(found.state, tuple(history), found.converged)
 
 

@@ -4,7 +4,6 @@ resumed.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Callable
@@ -14,16 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from dislok import __version__
+from dislok.store import write_text, writing
 
-from . import output, plot, quality, several
+from . import kept, output, plot, quality, several
 from .config import Event, load
-from .filters import Array
-from .problem import Problem, evaluate
+from .kept import Stages
+from .problem import Problem
 from .resample import Ensemble, bootstrap, leave_one_out
-from .result import Centroid, Result, centroids, conclude, write_text
-from .solve import Progress, Search, Step, minimise, scan, search
-from .source import UNKNOWNS, Sources
+from .result import Result, centroids, conclude
+from .solve import Progress, Search, minimise, scan, search
 
 
 def run(config: str | Path, out: str | Path, progress: Progress | None = None) -> Result:
@@ -41,8 +39,7 @@ def run(config: str | Path, out: str | Path, progress: Progress | None = None) -
     """
     file, folder = Path(config), Path(out)
     folder.mkdir(parents=True, exist_ok=True)
-    stages = Stages(folder / "progress.json", fingerprint(file))
-    return invert(load(file), folder, stages, progress)
+    return invert(load(file), folder, Stages(folder / "progress"), progress)
 
 
 def invert(event: Event, folder: Path, stages: Stages, progress: Progress | None = None) -> Result:
@@ -68,7 +65,7 @@ def invert(event: Event, folder: Path, stages: Stages, progress: Progress | None
     if ensemble is not None:
         notes.append(f"bootstrap over stations: {_spread(ensemble.spread())}")
     if event.crusts:
-        crusts = _crusts(event, found, folder, say)
+        crusts = _crusts(event, found, folder, stages, say)
         notes.append(f"between {len(crusts.labels)} crusts: {_spread(crusts.spread())}")
     for line in notes[1:]:
         say(line)
@@ -87,7 +84,7 @@ def _find(event: Event, stages: Stages, say: Progress) -> Search:
     for part in problem.data:
         for line in part.dropped:
             say(f"left out: {line}")
-    found = stages.search("search", problem, event.constraint, lambda: _search(event, problem, say))
+    found = _search(event, problem, stages, say)
     for i in range(event.quality):
         rejected = quality.outliers(found.state)
         if not any(rejected):
@@ -96,26 +93,32 @@ def _find(event: Event, stages: Stages, say: Progress) -> Search:
             for station, component, reason in bad:
                 say(f"left out: {station} {component}: {reason}")
         problem = quality.rejecting(problem, rejected)
-        found = _continued(f"without bad traces {i + 1}", event, problem, found, stages)
+        found = _continued(f"without-bad-traces-{i + 1}", event, problem, found, stages)
     if event.errors == "residuals":
-        found = _continued("with weights", event, quality.weighed(found.state), found, stages)
+        found = _continued("with-weights", event, quality.weighed(found.state), found, stages)
         say(f"errors as the residuals show them: misfit {found.state.misfit:.4f}")
     return found
 
 
 def _continued(name: str, event: Event, problem: Problem, found: Search, stages: Stages) -> Search:
     """The search from where it ended, in a changed problem."""
+    facts = (event.iterations, event.scaled_duration)
+    pieces = stages.pieces(name, problem, found.state.sources, event.constraint, *facts)
 
     def compute() -> Search:
         start, scaled = found.state.sources, event.scaled_duration
         more = minimise(problem, start, event.constraint, event.iterations, scaled_duration=scaled)
         return Search(more.state, found.history + more.history, more.converged)
 
-    return stages.search(name, problem, event.constraint, compute)
+    return kept.search(pieces, "search", problem, event.constraint, compute)
 
 
-def _search(event: Event, problem: Problem, say: Progress) -> Search:
+def _search(event: Event, problem: Problem, stages: Stages, say: Progress) -> Search:
     start = event.start
+    facts = (event.constraint, event.bands, event.reach, event.iterations, event.scaled_duration, event.grid)
+    pieces = stages.pieces("search", problem, start, *facts)
+    if pieces.finished:
+        say(f"going on where an earlier run was stopped, from {pieces.folder}")
     if event.grid:
         say("grid of starting points:")
         axes: dict[str, Any] = {
@@ -133,29 +136,30 @@ def _search(event: Event, problem: Problem, say: Progress) -> Search:
         start = table.best(float(start.duration[0]))
     found = search(
         problem, start, event.constraint, event.bands, reach=event.reach, iterations=event.iterations,
-        scaled_duration=event.scaled_duration, progress=say,
+        scaled_duration=event.scaled_duration, folder=pieces, progress=say,
     )  # fmt: skip
     if event.subevents > 1:
+        more = (problem, found.state.sources, event.constraint, event.iterations, event.subevents)
         found = several.subevents(
-            problem, found, event.subevents, event.constraint, iterations=event.iterations, progress=say
-        )[-1]
+            problem, found, event.subevents, event.constraint, iterations=event.iterations,
+            folder=stages.pieces("subevents", *more), progress=say,
+        )[-1]  # fmt: skip
     return found
 
 
 def _uncertainty(event: Event, found: Search, folder: Path, stages: Stages, say: Progress) -> Ensemble | None:
     options, ensemble = event.uncertainty, None
-    if options.get("bootstrap", 200):
-        ensemble = stages.ensemble(
-            "bootstrap",
-            lambda: bootstrap(
-                found.state, event.constraint, int(options.get("bootstrap", 200)),
-                int(options.get("seed", 0)), exact=bool(options.get("exact", False)), progress=say,
-            ),
-        )  # fmt: skip
-    if options.get("leave_one_out", False):
-        left = stages.ensemble(
-            "leave_one_out", lambda: leave_one_out(found.state, event.constraint, progress=say)
+    solution = (found.state.system.problem, found.state.sources, event.constraint)
+    draws, seed = int(options.get("bootstrap", 200)), int(options.get("seed", 0))
+    exact = bool(options.get("exact", False))
+    if draws:
+        pieces = stages.pieces("bootstrap", *solution, draws, seed, exact)
+        ensemble = bootstrap(
+            found.state, event.constraint, draws, seed, exact=exact, folder=pieces, progress=say
         )
+    if options.get("leave_one_out", False):
+        pieces = stages.pieces("leave-one-out", *solution)
+        left = leave_one_out(found.state, event.constraint, folder=pieces, progress=say)
         say(f"jackknife over stations: {_spread(left.spread(jackknife=True))}")
         write_text(folder / "leave_one_out.json", json.dumps(_plain_ensemble(left), indent=1))
     if ensemble is not None:
@@ -163,11 +167,14 @@ def _uncertainty(event: Event, found: Search, folder: Path, stages: Stages, say:
     return ensemble
 
 
-def _crusts(event: Event, found: Search, folder: Path, say: Progress) -> Ensemble:
+def _crusts(event: Event, found: Search, folder: Path, stages: Stages, say: Progress) -> Ensemble:
     """Solutions with the crust given and with the others, written to a file."""
     problem = found.state.system.problem
     models = {"given": problem.model, **event.crusts}
-    table = several.compare_models(problem, models, found.state.sources, event.constraint, progress=say)
+    pieces = stages.pieces("crusts", problem, models, found.state.sources, event.constraint)
+    table = several.compare_models(
+        problem, models, found.state.sources, event.constraint, folder=pieces, progress=say
+    )
     solutions = tuple(centroids(problem, one.state.sources) for one in table.searches)
     ensemble = Ensemble(
         np.array(table.names), solutions, np.array([one.state.misfit for one in table.searches])
@@ -216,9 +223,8 @@ def _draw(event: Event, found: Search, result: Result, ensemble: Ensemble | None
         pictures["position.png"] = lambda: plot.position(_map(event, found))
     for name, picture in pictures.items():
         figure = picture()
-        partial = folder / f"{name}.part"
-        figure.savefig(partial, dpi=130, format="png")
-        partial.replace(folder / name)
+        with writing(folder / name) as draft:
+            figure.savefig(draft, dpi=130, format="png")
         plt.close(figure)
 
 
@@ -248,77 +254,6 @@ def _spread(spread: dict[str, float]) -> str:
     )
 
 
-def fingerprint(config: Path) -> str:
-    """What a configuration and the files beside it that it names amount to: finished stages are good for
-    this only.
-    """
-    text = config.read_text(encoding="utf-8")
-    digest = hashlib.sha256(f"{__version__}\n{text}".encode())
-    for word in sorted({part for part in text.replace("'", '"').split('"')}):
-        file = config.parent / word
-        if word and len(word) < 500 and "\n" not in word and file.exists():
-            members = sorted(file.iterdir()) if file.is_dir() else [file]
-            digest.update(
-                "".join(f"{m.name} {m.stat().st_size} {m.stat().st_mtime_ns}" for m in members).encode()
-            )
-    return digest.hexdigest()
-
-
-class Stages:
-    """Finished stages of a run, kept in a file from which an interrupted run goes on.
-
-    Parameters
-    ----------
-    path : Path or None
-        The file; None keeps nothing.
-    key : str
-        Fingerprint of what the stages depend on; stages of another are forgotten.
-    """
-
-    def __init__(self, path: Path | None, key: str = "") -> None:
-        self.path, self.key = path, key
-        self._kept: dict[str, Any] = {}
-        if path is not None and path.exists():
-            known = json.loads(path.read_text(encoding="utf-8"))
-            self._kept = known["stages"] if known.get("key") == key else {}
-
-    def search(self, name: str, problem: Problem, constraint: str, compute: Callable[[], Search]) -> Search:
-        """A search, from the file or computed."""
-        if name not in self._kept:
-            found = compute()
-            self._keep(
-                name, {"history": [_plain_step(s) for s in found.history], "converged": found.converged}
-            )
-            return found
-        kept = self._kept[name]
-        history = tuple(_step(plain) for plain in kept["history"])
-        state = evaluate(problem, history[-1].sources, constraint, refit=False)
-        return Search(state, history, kept["converged"])
-
-    def ensemble(self, name: str, compute: Callable[[], Ensemble]) -> Ensemble:
-        """An ensemble, from the file or computed."""
-        if name not in self._kept:
-            self._keep(name, _plain_ensemble(compute()))
-        kept = self._kept[name]
-        solutions = tuple(tuple(_centroid(c) for c in one) for one in kept["solutions"])
-        return Ensemble(np.array(kept["labels"]), solutions, np.array(kept["misfit"]))
-
-    def _keep(self, name: str, plain: Any) -> None:
-        self._kept[name] = plain
-        if self.path is not None:
-            write_text(self.path, json.dumps({"key": self.key, "stages": self._kept}))
-
-
-def _plain_step(step: Step) -> dict[str, Any]:
-    sources = {name: getattr(step.sources, name).tolist() for name in (*UNKNOWNS, "tensor")}
-    return {"misfit": step.misfit, "objective": step.objective, "damping": step.damping, "sources": sources}
-
-
-def _step(plain: dict[str, Any]) -> Step:
-    arrays: dict[str, Array] = {name: np.array(value) for name, value in plain["sources"].items()}
-    return Step(Sources(**arrays), plain["misfit"], plain["objective"], plain["damping"], None)
-
-
 def _plain_ensemble(ensemble: Ensemble) -> dict[str, Any]:
     names = ("latitude", "longitude", "depth", "time", "half_duration")
     solutions = [
@@ -326,10 +261,6 @@ def _plain_ensemble(ensemble: Ensemble) -> dict[str, Any]:
         for one in ensemble.solutions
     ]
     return {"labels": ensemble.labels.tolist(), "misfit": ensemble.misfit.tolist(), "solutions": solutions}
-
-
-def _centroid(plain: dict[str, Any]) -> Centroid:
-    return Centroid(**{**plain, "tensor": np.array(plain["tensor"])})
 
 
 def timed(say: Progress, began: float, folder: Path) -> None:

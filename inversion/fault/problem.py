@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dislok import okada
 from dislok.okada import Rectangle
+from dislok.store import Place
 
 from .data import Dataset, check_names
 from .levenberg import Quadratic, undefined
@@ -98,6 +99,17 @@ class Problem:
         self._set_data()
 
     @property
+    def facts(self) -> tuple[object, ...]:
+        """All that solutions depend on, for `dislok.store.fingerprint`."""
+        views = [data.projector for data in self.datasets]
+        rows = [(data.sigma, data.whiten(data.values)) for data in self.datasets]
+        return (
+            self.points, [data.index for data in self.datasets], views, rows, self.data, self.design,
+            self._template, self.names, self.lower, self.upper, self._prior_mean, self._prior_precision,
+            self.nu, self.origin, self.loss.name, self.loss.scale,
+        )  # fmt: skip
+
+    @property
     def initial(self) -> Array:
         """Initial values of the unknowns, shape (p,)."""
         return self._template[self._where]
@@ -168,6 +180,7 @@ class Problem:
         linear_slip: bool = True,
         screen: int = 20,
         max_iterations: int = 100,
+        folder: Place | None = None,
         progress: Callable[[str], None] | None = None,
     ) -> Result:
         """Find the best faults; see `dislok.inversion.fault.search.solve`."""
@@ -180,6 +193,7 @@ class Problem:
             linear_slip=linear_slip,
             screen=screen,
             max_iterations=max_iterations,
+            folder=folder,
             progress=progress,
         )
 
@@ -191,12 +205,14 @@ class Problem:
         draws: int = 500,
         warmup: int = 300,
         seed: int = 0,
+        folder: Place | None = None,
         progress: Callable[[str], None] | None = None,
     ) -> Samples:
         """Draw from the posterior by the No-U-Turn sampler; see `dislok.inversion.fault.sample.sample`."""
         from .sample import sample
 
-        return sample(self, start, chains=chains, draws=draws, warmup=warmup, seed=seed, progress=progress)
+        counts = {"chains": chains, "draws": draws, "warmup": warmup}
+        return sample(self, start, **counts, seed=seed, folder=folder, progress=progress)
 
     def points_jacobian(self, table: Array) -> Array:
         """Derivatives (n, 3, m, 10) of the displacement at all points by all parameters of the faults (m,

@@ -16,6 +16,7 @@ from scipy import linalg
 
 from dislok.convert import magnitude_from_moment, moment_from_slip
 from dislok.okada import Rectangle
+from dislok.store import write_text
 
 from .levenberg import Minimum
 from .model import PARAMETERS, wrap
@@ -163,7 +164,7 @@ class Result:
     def save(self, path: str | Path) -> None:
         """Write everything as JSON."""
         record = {"format": _FORMAT, **_plain(asdict(self))}
-        Path(path).write_text(json.dumps(record, indent=1), encoding="utf-8")
+        write_text(path, json.dumps(record, indent=1))
 
 
 def load(path: str | Path) -> Result:

@@ -15,11 +15,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
 
+from dislok.store import Pieces, Place, write_arrays
+
 if TYPE_CHECKING:
     from .problem import Problem
     from .result import Result
 
 Array = NDArray[np.float64]
+
+_PART = 100
+"""Draws of a chain that are kept together."""
 
 
 @dataclass(frozen=True)
@@ -80,14 +85,12 @@ class Samples:
 
     def save(self, path: str | Path) -> None:
         """Write everything as a NumPy archive."""
-        np.savez_compressed(
-            path,
-            names=np.array(self.names),
-            values=self.values,
-            log_density=self.log_density,
-            acceptance=self.acceptance,
-            divergent=self.divergent,
-        )
+        fields = ("values", "log_density", "acceptance", "divergent")
+        arrays = {name: getattr(self, name) for name in fields}
+        place = Path(path)
+        # As NumPy does, which gave the file its ending before.
+        place = place if place.suffix == ".npz" else place.with_name(place.name + ".npz")
+        write_arrays(place, {"names": np.array(self.names), **arrays}, compressed=True)
 
     @classmethod
     def load(cls, path: str | Path) -> Samples:
@@ -107,6 +110,7 @@ def sample(
     seed: int = 0,
     target: float = 0.8,
     max_tree_depth: int = 8,
+    folder: Place | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Samples:
     """Draw from the posterior by the No-U-Turn sampler.
@@ -127,6 +131,9 @@ def sample(
         Acceptance statistic that the step size is adapted to.
     max_tree_depth : int
         At most ``2**max_tree_depth`` gradients are spent on one draw.
+    folder : path, optional
+        Keeps the adaptation and every finished hundred draws of each chain, so that an interrupted run can be
+        taken up; the draws are those of a run that was not interrupted.
     progress : callable, optional
         Called with a line of text as each chain ends.
 
@@ -143,10 +150,13 @@ def sample(
     centre, factor, places = _beginnings(problem, box, start, chains, np.random.default_rng(seed))
     density = _Density(problem, box, centre, factor)
     system = mici.systems.EuclideanMetricSystem(density.energy, grad_neg_log_dens=density.gradient)
+    pieces = Pieces.at(
+        folder, "sample", problem, centre, factor, places, draws, warmup, seed, target, max_tree_depth
+    )
+    sampler = _Sampler(mici, system, target, max_tree_depth)
     runs = []
     for chain, place in enumerate(places):
-        rng = np.random.default_rng([seed, chain])
-        runs.append(_run_chain(mici, system, place, rng, warmup, draws, target, max_tree_depth))
+        runs.append(_run_chain(sampler, place, (seed, chain), warmup, draws, pieces))
         if progress is not None:
             progress(f"chain {chain + 1}/{chains}: acceptance {runs[-1][2]:.2f}, {runs[-1][3]} divergent")
     z = np.array([run[0] for run in runs])
@@ -255,23 +265,58 @@ class _Density:
         return self.gradient(z)[1]
 
 
-def _run_chain(mici, system, place, rng, warmup, draws, target, depth):
-    """One chain: positions (draws, p), energies (draws,), acceptance, divergences."""
-    integrator = mici.integrators.LeapfrogIntegrator(system)
-    sampler = mici.samplers.DynamicMultinomialHMC(system, integrator, rng, max_tree_depth=depth)
-    adapters = [mici.adapters.DualAveragingStepSizeAdapter(target)]
-    # The search for a first step size goes far out, where exponentials overflow and steps are refused.
-    with np.errstate(over="ignore", invalid="ignore"):
-        _, traces, statistics = sampler.sample_chains(
-            warmup,
-            draws,
-            [place],
-            adapters=adapters,
-            trace_funcs=[lambda state: {"pos": state.pos, "energy": system.neg_log_dens(state)}],
-            display_progress=False,
+class _Sampler:
+    """One run of the sampler from a position: a state that can be kept goes in and comes out."""
+
+    def __init__(self, mici: Any, system: Any, target: float, depth: int) -> None:
+        self.mici, self.system, self.target, self.depth = mici, system, target, depth
+
+    def __call__(
+        self, place: Array, rng: np.random.Generator, step: float | None, count: int
+    ) -> dict[str, Any]:
+        """`count` draws that adapt the step size if it is None, and are to be kept otherwise."""
+        integrator = self.mici.integrators.LeapfrogIntegrator(self.system, step_size=step)
+        sampler = self.mici.samplers.DynamicMultinomialHMC(
+            self.system, integrator, rng, max_tree_depth=self.depth
         )
-    acceptance = float(np.mean(statistics["accept_stat"][0]))
-    return traces["pos"][0], traces["energy"][0], acceptance, int(np.sum(statistics["diverging"][0]))
+        warmup, draws = (count, 0) if step is None else (0, count)
+        adapters = [self.mici.adapters.DualAveragingStepSizeAdapter(self.target)] if step is None else []
+        # The search for a first step size goes far out, where exponentials overflow and steps are refused.
+        with np.errstate(over="ignore", invalid="ignore"):
+            states, traces, statistics = sampler.sample_chains(
+                warmup, draws, [place], adapters=adapters, trace_funcs=[self._trace], display_progress=False
+            )
+        found = {"place": states[0].pos, "step": integrator.step_size}
+        if step is not None:
+            found |= {"position": traces["pos"][0], "energy": traces["energy"][0]}
+            found |= {name: statistics[name][0] for name in ("accept_stat", "diverging")}
+        return found
+
+    def _trace(self, state: Any) -> dict[str, Any]:
+        return {"pos": state.pos, "energy": self.system.neg_log_dens(state)}
+
+
+def _run_chain(
+    sampler: _Sampler, place: Array, seed: tuple[int, int], warmup: int, draws: int, pieces: Pieces
+) -> tuple[Array, Array, float, int]:
+    """One chain: positions (draws, p), energies (draws,), acceptance, divergences."""
+    name = f"chain-{seed[1] + 1}"
+    state = pieces.keep(
+        f"{name}-warmup", lambda: sampler(place, np.random.default_rng([*seed, 0]), None, warmup)
+    )
+    step, parts = float(state["step"]), []
+    for first in range(0, draws, _PART):
+        rng, count = np.random.default_rng([*seed, 1 + first]), min(_PART, draws - first)
+        state = pieces.keep(
+            f"{name}-{first + 1}",
+            lambda at=state["place"], rng=rng, count=count: sampler(at, rng, step, count),  # type: ignore[misc]
+        )
+        parts.append(state)
+    position, energy, accepted, diverging = (
+        np.concatenate([part[key] for part in parts])
+        for key in ("position", "energy", "accept_stat", "diverging")
+    )
+    return position, energy, float(accepted.mean()), int(diverging.sum())
 
 
 def _beginnings(

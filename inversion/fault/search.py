@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from scipy.stats import qmc
+
+from dislok.store import Arrays, Pieces, Place
 
 from .levenberg import Minimum, Quadratic, minimise, undefined
 from .linear import Profile, profile, project_out
@@ -43,6 +45,7 @@ def solve(
     linear_slip: bool = True,
     screen: int = 20,
     max_iterations: int = 100,
+    folder: Place | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Result:
     """Find the faults of least misfit.
@@ -66,6 +69,8 @@ def solve(
         Points looked at for each further start.
     max_iterations : int
         Trial steps of one search at most, refinement not counted.
+    folder : path, optional
+        Keeps every finished search, so that an interrupted one of several starts can be taken up.
     progress : callable, optional
         Called with a line of text as each search ends; `print` will do.
 
@@ -91,14 +96,29 @@ def solve(
     buried = _buried(problem, search)
     points = [search.start, *_spread(search, buried, starts - 1, screen, seed)]
     floor = 1e-26 * float(problem.data @ problem.data)
+    pieces = Pieces.at(folder, "solve", problem, starts, seed, linear_slip, screen, max_iterations)
     ends: list[Minimum] = []
     for number, point in enumerate(points, start=1):
-        ends.append(_descend(problem, search, point, buried, max_iterations, floor))
+        kept = pieces.keep(
+            f"start-{number}",
+            lambda point=point: _arrays(_descend(problem, search, point, buried, max_iterations, floor)),  # type: ignore[misc]
+        )
+        ends.append(_minimum(kept))
         if progress is not None:
             best = min(end.model.value for end in ends)
             end = f"misfit {ends[-1].model.value:.6g} after {ends[-1].iterations} iterations"
             progress(f"start {number}/{len(points)}: {end}; best {best:.6g}")
     return make_result(problem, ends)
+
+
+def _arrays(end: Minimum) -> dict[str, Any]:
+    return {**end.model._asdict(), **end._asdict(), "model": []}
+
+
+def _minimum(kept: Arrays) -> Minimum:
+    model = Quadratic(float(kept["value"]), kept["gradient"], kept["normal"])
+    plain = int(kept["iterations"]), bool(kept["converged"]), kept["history"].tolist()
+    return Minimum(kept["point"], model, *plain)
 
 
 def _descend(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dislok import foreign, tde
+from dislok.store import writing
 
 from .build import merge
 from .mesh import Mesh
@@ -64,13 +64,7 @@ def write_mesh(
     for name, (array,) in data.items():
         if len(array) != mesh.size:
             raise ValueError(f"values: {name!r} has {len(array)} rows for {mesh.size} triangles")
-    place = Path(path)
-    # The ending stays the last, since it chooses the format.
-    draft = place.with_name(f".{place.stem}.{os.getpid()}{place.suffix}")
-    try:
-        content = meshio.Mesh(mesh.points * unit, [("triangle", mesh.cells)], cell_data=data)
+    content = meshio.Mesh(mesh.points * unit, [("triangle", mesh.cells)], cell_data=data)
+    with writing(path) as draft:
         # meshio would take the ending .msh for Ansys.
-        content.write(draft, foreign.MESHES.get(place.suffix.lower()))
-        draft.replace(place)
-    finally:
-        draft.unlink(missing_ok=True)
+        content.write(draft, foreign.MESHES.get(draft.suffix.lower()))

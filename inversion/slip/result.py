@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from dislok.convert import magnitude_from_moment
 from dislok.okada import Rectangle
+from dislok.store import write_arrays
 
 from ..fault.result import Fit
 from ..mesh.grid import Grid
@@ -144,15 +144,7 @@ class SlipResult:
 
     def save(self, path: str | Path) -> None:
         """Write everything as a NumPy archive (.npz)."""
-        record = _record(self)
-        place = Path(path)
-        draft = place.with_name(f".{place.name}.{os.getpid()}")
-        try:
-            with open(draft, "wb") as file:
-                np.savez_compressed(file, **record)
-            draft.replace(place)
-        finally:
-            draft.unlink(missing_ok=True)
+        write_arrays(path, _record(self), compressed=True)
 
     def _blocks(self, matrix: Array) -> list[Array]:
         """The square blocks of every fault in a matrix (u, u)."""

@@ -9,7 +9,7 @@ import pytest
 from cmt_cases import ORIGIN
 
 from dislok.cli import main
-from dislok.inversion.cmt import config, readers, stages
+from dislok.inversion.cmt import config, readers, resample, solve, stages
 from dislok.inversion.cmt.demo import CRUST, synthetic
 from dislok.inversion.cmt.demo import stations as sites
 from dislok.inversion.cmt.records import Records
@@ -72,26 +72,82 @@ def test_run_writes_everything_and_resumes(folder, monkeypatch, capsys):
         "CMTSOLUTION",
         "summary.txt",
         "bootstrap.json",
-        "progress.json",
     ):
         assert (out / name).stat().st_size > 100
     for name in ("mechanism", "stations", "waveforms", "depth", "position", "bootstrap"):
         assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG")
-    assert not list(out.glob("*.part*"))
+    assert not list(out.rglob("*.draft*"))
     first = json.loads((out / "result.json").read_text())
     assert abs(first["centroids"][0]["depth"] - 35.0) < 5
-    monkeypatch.setattr(stages, "_search", lambda *_: pytest.fail("the search was done before"))
-    assert stages.run(folder / "event.toml", out).magnitude == pytest.approx(first["magnitude"])
+    monkeypatch.setattr(solve, "minimise", lambda *_: pytest.fail("the search was done before"))
+    monkeypatch.setattr(resample, "_Linear", lambda *_: pytest.fail("the draws were done before"))
+    said: list[str] = []
+    assert stages.run(folder / "event.toml", out, said.append).magnitude == pytest.approx(first["magnitude"])
+    assert said[0].startswith("going on where an earlier run was stopped")
 
 
-def test_changed_configuration_starts_anew(folder):
-    before = stages.fingerprint(folder / "event.toml")
-    (folder / "event.toml").write_text(TOML.replace("nearest = 35", "nearest = 36"))
-    assert stages.fingerprint(folder / "event.toml") != before
-    (folder / "event.toml").write_text(TOML)
-    assert stages.fingerprint(folder / "event.toml") == before
-    np.savez(folder / "records.npz", changed=1)
-    assert stages.fingerprint(folder / "event.toml") != before
+def test_a_changed_problem_starts_anew(folder, monkeypatch):
+    """What was kept is good for the same data and options only, whatever the files are called."""
+    stages.run(folder / "event.toml", folder / "out")
+    (folder / "event.toml").write_text(TOML.replace("depths = [30.0, 36.0]", "depths = [30.0, 36.0, 40.0]"))
+    calls = []
+    minimise = solve.minimise
+    monkeypatch.setattr(solve, "minimise", lambda *a, **k: (calls.append(1), minimise(*a, **k))[1])
+    stages.run(folder / "event.toml", folder / "out")
+    assert not calls, "the search does not depend on the depths of a picture"
+    (folder / "event.toml").write_text(TOML.replace("nearest = 35", "nearest = 50"))
+    stages.run(folder / "event.toml", folder / "out")
+    assert len(calls) == 2
+    with np.load(folder / "records.npz") as archive:
+        arrays = dict(archive)
+    arrays["disp_enu_m"][3, 0] += 1e-4 * np.arange(arrays["disp_enu_m"].shape[-1])
+    np.savez(folder / "records.npz", **arrays)
+    stages.run(folder / "event.toml", folder / "out")
+    assert len(calls) == 4
+
+
+def test_killed_runs_keep_what_they_finished(folder, monkeypatch):
+    """A run that ends after its first band goes on with the second; a damaged piece is computed again."""
+    minimise, calls = solve.minimise, []
+
+    def once(*arguments, **options):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return minimise(*arguments, **options)
+
+    monkeypatch.setattr(solve, "minimise", once)
+    with pytest.raises(KeyboardInterrupt):
+        stages.run(folder / "event.toml", folder / "out")
+    whole = stages.run(folder / "event.toml", folder / "other")
+    calls[:] = [1, 1]
+    again = stages.run(folder / "event.toml", folder / "out")
+    assert len(calls) == 3
+    assert again.summary() == whole.summary()
+    (folder / "out" / "progress" / "search" / "band-1.npz").write_bytes(b"PK")
+    with pytest.warns(UserWarning, match=r"band-1\.npz is damaged.*made anew"):
+        stages.run(folder / "event.toml", folder / "out")
+    assert len(calls) == 4
+
+
+def test_ensembles_are_kept(folder, tmp_path):
+    event = config.load(folder / "event.toml")
+    found = solve.search(event.problem, event.start, event.constraint, event.bands)
+    for function, options in (
+        (resample.bootstrap, {"draws": 25}),
+        (resample.bootstrap, {"draws": 2, "exact": True}),
+        (resample.leave_one_out, {"exact": False}),
+    ):
+        place = tmp_path / f"kept-{function.__name__}-{len(options)}"
+        want = function(found.state, event.constraint, **options)
+        got = [function(found.state, event.constraint, folder=place, **options) for _ in range(2)]
+        for one in got:
+            np.testing.assert_array_equal(one.misfit, want.misfit)
+            np.testing.assert_array_equal(one.labels, want.labels)
+            for name, values in one.table().items():
+                np.testing.assert_array_equal(values, want.table()[name])
+        with pytest.raises(ValueError, match="belongs to another problem"):
+            function(found.state, "full", folder=place, **options)
 
 
 @pytest.mark.parametrize(

@@ -146,3 +146,51 @@ def test_missing_sampler_names_the_extra(nine, monkeypatch):
     monkeypatch.setitem(sys.modules, "mici", None)
     with pytest.raises(ImportError, match=r"pip install \"dislok\[sample\]\""):
         nine[0].sample(nine[1])
+
+
+def test_an_interrupted_run_is_taken_up(nine, tmp_path, monkeypatch):
+    """Finished draws are kept, and the result is that of a run that was not interrupted."""
+    from dislok.inversion.fault import sample as module
+
+    problem, result, _ = nine
+    options = {"chains": 2, "draws": 250, "warmup": 40, "seed": 4}
+    want = problem.sample(result, **options)
+    run, calls = module._Sampler.__call__, []
+
+    def stopped(self, *arguments):
+        calls.append(1)
+        if len(calls) == 6:
+            raise KeyboardInterrupt
+        return run(self, *arguments)
+
+    monkeypatch.setattr(module._Sampler, "__call__", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        problem.sample(result, folder=tmp_path, **options)
+    got = problem.sample(result, folder=tmp_path, **options)
+    assert len(calls) == 6 + 3
+    for name in ("values", "log_density", "acceptance", "divergent"):
+        np.testing.assert_array_equal(getattr(got, name), getattr(want, name))
+    with pytest.raises(ValueError, match="belongs to another problem"):
+        problem.sample(result, folder=tmp_path, **{**options, "seed": 5})
+
+
+def test_finished_starts_are_kept(nine, tmp_path, monkeypatch):
+    from dislok.inversion.fault import search as module
+
+    problem = nine[0]
+    want = problem.solve(3, screen=4, seed=1)
+    descend, calls = module._descend, []
+
+    def stopped(*arguments):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return descend(*arguments)
+
+    monkeypatch.setattr(module, "_descend", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        problem.solve(3, screen=4, seed=1, folder=tmp_path)
+    got = problem.solve(3, screen=4, seed=1, folder=tmp_path)
+    assert len(calls) == 4
+    np.testing.assert_array_equal(got.values, want.values)
+    assert got.summary() == want.summary()

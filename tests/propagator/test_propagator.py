@@ -213,3 +213,33 @@ def test_table_interpolates_within_its_error(tmp_path):
     with pytest.raises(ValueError, match="closer distances"):
         tables.greens_table(tmp_path / "coarse.zarr", CRUST, [20.0, 60.0], [6.0, 18.0], 1.0, 64, **RECORD)
     assert not (tmp_path / "coarse.zarr").exists()
+
+
+def test_an_interrupted_table_is_taken_up(tmp_path, monkeypatch):
+    """What was computed is kept beside the table, under one name, and is gone when the table is there."""
+    pytest.importorskip("zarr")
+    arguments = (CRUST, np.arange(20.0, 33.0, 2.0), [6.0, 9.0, 12.0, 21.0, 24.0], 1.0, 64)
+    monkeypatch.setattr(tables, "_TOGETHER", 2)
+    want = tables.greens_table(tmp_path / "want.zarr", *arguments, **RECORD, interpolation=0.9)
+    sweep, calls = tables._sweep, []
+
+    def stopped(*arguments):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return sweep(*arguments)
+
+    monkeypatch.setattr(tables, "_sweep", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        tables.greens_table(tmp_path / "t.zarr", *arguments, **RECORD, interpolation=0.9)
+    assert not (tmp_path / "t.zarr").exists()
+    assert sorted(p.name for p in (tmp_path / "t.zarr.part").iterdir()) == [
+        "depths-0.npz", "depths-1.npz", "problem.npz",
+    ]  # fmt: skip
+    (tmp_path / "t.zarr.part" / "depths-1.npz").write_bytes(b"PK")
+    calls.append(1)
+    with pytest.warns(UserWarning, match="depths-1.npz is damaged"):
+        got = tables.greens_table(tmp_path / "t.zarr", *arguments, **RECORD, interpolation=0.9)
+    assert not (tmp_path / "t.zarr.part").exists()
+    np.testing.assert_array_equal(got.records[...], want.records[...])
+    assert got.error == want.error

@@ -1,0 +1,50 @@
+"""How sure the motion is, and where it cannot be used."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...kernels.images import claims
+from .engine import Result
+from .planes import blur
+
+# Calibrated on generated pairs; see docs/flow-engine.rst.
+WINDOW = 5.0
+FACTOR = 1.0
+FLOOR = 0.003
+NEARBY = 2.0
+SLIP = 0.3
+
+
+def deviation(result: Result) -> np.ndarray:
+    """Standard deviation of motion to the right and down, (h, w, 2), px.
+
+    The inverse of what the pixels in a window say together, and the doubt about where a step lies.
+    """
+    area = np.float32(4 * np.pi * WINDOW**2)
+    a, b, d = (area * blur(np.ascontiguousarray(plane), WINDOW) for plane in result.precision)
+    determinant = np.maximum(a * d - b * b, 1e-12)
+    formal = np.stack([d, a], -1) / determinant[..., None]
+    steps = np.stack([spread(plane, result.level.seen_pre) for plane in result.field], -1)
+    return np.sqrt(FACTOR**2 * formal + (SLIP * steps) ** 2 + FLOOR**2).astype(np.float32)
+
+
+def spread(plane: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Standard deviation of a plane in a small window."""
+    weight = np.maximum(blur(seen, NEARBY), 1e-6)
+    mean = blur(plane * seen, NEARBY) / weight
+    away = (plane - mean) * seen
+    return np.sqrt(np.maximum(blur(away * away, NEARBY) / weight, 0))
+
+
+def usable(result: Result) -> np.ndarray:
+    """Pixels whose motion both images show and that no other pixel claims with more right."""
+    height, width = result.level.shape
+    seen = result.level.seen_pre > 0
+    inside = result.mass > 0.3
+    owner = np.full((height, width), -1, np.int64)
+    field = np.ascontiguousarray(result.field)
+    claims.claim(field, np.ascontiguousarray(result.rho), owner)
+    free = np.ones((height, width), np.bool_)
+    claims.hidden(field, owner, free)
+    return seen & inside & free

@@ -1,0 +1,119 @@
+"""Search, carry, refine: the motion between two images on their common grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from .carrying import Carry, carried, correlation
+from .planes import Level, double, pyramid
+from .refining import Refine, Solution, refined
+from .search import Search, start
+
+LEVELS = 4
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the engine does; the defaults serve all ranges of motion and all sensors.
+
+    Attributes
+    ----------
+    reach : float
+        Farthest motion to look for, px.
+    contrast : float
+        Window of the local normalisation, standard deviation in pixels.
+    search, carry, refine
+        Settings of the three steps.
+    middle, fine : tuple of int
+        Distances (px of the level) over which motion is carried on the coarser levels and on the finest.
+    passes : int
+        Times that carrying and refining alternate on the finest level.
+    """
+
+    reach: float = 64.0
+    contrast: float = 10.0
+    search: Search = field(default_factory=Search)
+    carry: Carry = field(default_factory=Carry)
+    refine: Refine = field(default_factory=Refine)
+    middle: tuple[int, ...] = (1, 2, 4)
+    fine: tuple[int, ...] = (1, 2, 3, 4, 6, 8, 12, 16, 24)
+    passes: int = 2
+
+
+@dataclass
+class Result:
+    """What the engine found on the finest level.
+
+    Attributes
+    ----------
+    level : Level
+        The normalised images.
+    field : ndarray, shape (2, h, w)
+        Motion towards higher columns and rows, px.
+    precision : ndarray, shape (3, h, w)
+        What each pixel says about it, px⁻²: matrices 11, 12, 22.
+    rho, mass : ndarray, shape (h, w)
+        Correlation in a small window and the share of it that both images show.
+    """
+
+    level: Level
+    field: np.ndarray
+    precision: np.ndarray
+    rho: np.ndarray
+    mass: np.ndarray
+
+
+def solve(
+    pre: np.ndarray, post: np.ndarray, seen_pre: np.ndarray, seen_post: np.ndarray, how: Settings
+) -> Result:
+    """Motion between two images of one size, float32, with masks of ones and zeros."""
+    shape = pre.shape
+    planes = [padded(plane, 2**LEVELS) for plane in (pre, post, seen_pre, seen_post)]
+    levels = pyramid(planes[0], planes[1], planes[2], planes[3], LEVELS, how.contrast)
+    field = np.stack(start(levels, how.reach, how.search))
+    field = coarse(levels[2], field, how)
+    field = middle(levels[1], np.stack([double(plane) for plane in field]), how)
+    solution = finest(levels[0], np.stack([double(plane) for plane in field]), how)
+    rho, mass = correlation(levels[0], solution.field, how.carry.sigma)
+    rows, columns = slice(shape[0]), slice(shape[1])
+    level = Level(
+        *(
+            np.ascontiguousarray(plane[rows, columns])
+            for plane in (levels[0].pre, levels[0].post, levels[0].seen_pre, levels[0].seen_post)
+        )
+    )
+    cut = (slice(None), rows, columns)
+    return Result(
+        level, solution.field[cut], solution.precision[cut], rho[rows, columns], mass[rows, columns]
+    )
+
+
+def padded(plane: np.ndarray, multiple: int) -> np.ndarray:
+    """The plane with zeros below and at the right, to a size that is a multiple."""
+    extra = [(0, -size % multiple) for size in plane.shape]
+    return np.ascontiguousarray(np.pad(plane, extra), np.float32)
+
+
+def coarse(level: Level, field: np.ndarray, how: Settings) -> np.ndarray:
+    """Whole pixels of the search made finer."""
+    long = replace(how.refine, rounds=3 * how.refine.rounds)
+    field = refined(level, field, long).field
+    field = carried(level, field, how.middle, how.carry, around=True)
+    return refined(level, field, how.refine).field
+
+
+def middle(level: Level, field: np.ndarray, how: Settings) -> np.ndarray:
+    """Carry and refine once."""
+    field = carried(level, field, (*how.middle, 8), how.carry, around=True)
+    return refined(level, field, how.refine).field
+
+
+def finest(level: Level, field: np.ndarray, how: Settings) -> Solution:
+    """Carry and refine until the traces are sharp."""
+    for k in range(how.passes):
+        field = carried(level, field, how.fine, how.carry, around=k == 0)
+        solution = refined(level, field, how.refine)
+        field = solution.field
+    return solution

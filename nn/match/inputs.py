@@ -1,0 +1,106 @@
+"""Two images as the engine takes them: checked, in single precision, with masks, on one canvas."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+SMALLEST = 64
+
+
+class NoMatch(ValueError):
+    """Two images between which no motion can be told; the message says why."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Images of one size, zero where nothing is seen, and their masks of ones and zeros; float32."""
+
+    pre: np.ndarray
+    post: np.ndarray
+    seen_pre: np.ndarray
+    seen_post: np.ndarray
+
+
+def plane(image: Any, name: str) -> np.ndarray:
+    """A real image (h, w) as an array.
+
+    Raises
+    ------
+    TypeError
+        If it is a tensor or an array on a GPU, which the engine does not serve, or not numbers.
+    ValueError
+        If it is not two-dimensional or too small.
+    """
+    module = type(image).__module__.split(".")[0]
+    if module == "torch" and image.device.type != "cpu" or module == "cupy":
+        raise TypeError(f"{name} is on a GPU; match works on the CPU: move it there first")
+    if module == "torch":
+        image = image.detach().numpy()
+    array = np.asarray(image)
+    if array.dtype.kind not in "buif":
+        raise TypeError(f"{name} must hold real numbers, not {array.dtype}")
+    if array.ndim != 2:
+        raise ValueError(f"{name} must be an image of shape (h, w), not {array.shape}: choose one band")
+    if min(array.shape) < SMALLEST:
+        raise ValueError(f"{name} must have at least {SMALLEST} rows and columns, not {array.shape}")
+    return array
+
+
+def mask(valid: Any, shape: tuple[int, ...], name: str) -> np.ndarray:
+    """A mask of an image's shape; all true for None."""
+    if valid is None:
+        return np.ones(shape, np.bool_)
+    array = np.asarray(valid)
+    if array.shape != shape or array.dtype != np.bool_:
+        raise ValueError(
+            f"{name} must be booleans of shape {shape}, not {array.dtype} of shape {array.shape}"
+        )
+    return array
+
+
+def scaled(image: np.ndarray, seen: np.ndarray, name: str) -> np.ndarray:
+    """Single precision, median 0 and typical deviation 1, rare extremes cut; 0 where unseen.
+
+    Raises
+    ------
+    NoMatch
+        If no pixel is seen or all have one value.
+    """
+    values = image[seen].astype(np.float64)
+    if not values.size:
+        raise NoMatch(f"{name} has no valid pixel")
+    if values.min() == values.max():
+        raise NoMatch(
+            f"{name} has the value {values[0]:g} in all {values.size} valid pixels: nothing to match"
+        )
+    low, middle, high = np.percentile(values, [0.1, 50, 99.9])
+    spread = max(values.std(), 1e-300) if high == low else (high - low) / 6
+    low, high = low - 3 * spread, high + 3 * spread
+    out = np.zeros(image.shape, np.float32)
+    out[seen] = (np.clip(values, low, high) - middle) / spread
+    return out
+
+
+def prepare(pre: Any, post: Any, valid: Any) -> tuple[Pair, tuple[int, int], tuple[int, int]]:
+    """A pair on a canvas that holds both, and the shapes of the two images."""
+    first, second = plane(pre, "pre"), plane(post, "post")
+    masks = valid if isinstance(valid, tuple | list) else (valid, None)
+    if len(masks) != 2:
+        raise ValueError(
+            f"valid must be a mask of pre, or one for pre and one for post, not {len(masks)} items"
+        )
+    seen_first = mask(masks[0], first.shape, "valid (pre)") & np.isfinite(first)
+    seen_second = mask(masks[1], second.shape, "valid (post)") & np.isfinite(second)
+    images = scaled(first, seen_first, "pre"), scaled(second, seen_second, "post")
+    canvas = tuple(max(sizes) for sizes in zip(first.shape, second.shape, strict=True))
+    planes = [spread_out(each, canvas) for each in (*images, seen_first, seen_second)]
+    return Pair(*planes), first.shape, second.shape
+
+
+def spread_out(plane: np.ndarray, canvas: tuple[int, ...]) -> np.ndarray:
+    """The plane at the top left of a canvas of zeros, single precision."""
+    extra = [(0, large - small) for large, small in zip(canvas, plane.shape, strict=True)]
+    return np.pad(plane.astype(np.float32), extra)

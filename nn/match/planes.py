@@ -1,0 +1,113 @@
+"""Planes that the engine works on: locally normalised images with their masks, and half-size images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ...kernels import threads
+from ...kernels.images import smooth, spline
+
+# Rows below which threads do not pay.
+FEW = 384
+
+
+def bands(kernel: Callable[..., Any], height: int, *arguments: Any) -> None:
+    """Run a kernel whose last arguments are a first and an end row, shared out among threads."""
+    workers = threads.default_threads()
+    if workers == 1 or height < FEW:
+        kernel(*arguments, 0, height)
+        return
+    edges = np.linspace(0, height, workers + 1).astype(int)
+    jobs = [(*arguments, int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    threads.share(kernel, jobs, workers, lambda: None)
+
+
+def blur(plane: np.ndarray, sigma: float) -> np.ndarray:
+    """Gaussian window over a plane, zero outside."""
+    taps = smooth.taps(sigma)
+    along, out = np.empty_like(plane), np.empty_like(plane)
+    bands(smooth.rows, plane.shape[0], plane, taps, along)
+    bands(smooth.columns, plane.shape[0], along, taps, out)
+    return out
+
+
+def normalise(image: np.ndarray, mass: np.ndarray, sigma: float) -> np.ndarray:
+    """The image less its local mean, over its local deviation; 0 where `mass` is 0 or nothing varies."""
+    weight = np.maximum(blur(mass, sigma), 1e-12)
+    mean = blur(image * mass, sigma) / weight
+    away = (image - mean) * mass
+    spread = np.sqrt(np.maximum(blur(away * away, sigma) / weight, 0))
+    floor = 1e-5 * float(spread.max(initial=0.0)) + 1e-30
+    return (away / np.maximum(spread, floor)).astype(np.float32)
+
+
+def halve(image: np.ndarray, mass: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Every second pixel of a smoothed image, and where enough of it is seen."""
+    weight = blur(mass, 1.0)
+    seen = (weight[::2, ::2] > 0.5).astype(np.float32)
+    mean = blur(image * mass, 1.0) / np.maximum(weight, 1e-12)
+    return np.ascontiguousarray(mean[::2, ::2] * seen), seen
+
+
+def double(plane: np.ndarray) -> np.ndarray:
+    """Motion on a grid twice as fine, in its pixels: bilinear between the coarse points."""
+    height, width = plane.shape
+    out = np.empty((2 * height, 2 * width), np.float32)
+    twice = 2 * plane
+    out[::2, ::2] = twice
+    out[1::2, ::2] = 0.5 * (twice + np.concatenate([twice[1:], twice[-1:]]))
+    even = out[:, ::2]
+    out[:, 1::2] = 0.5 * (even + np.concatenate([even[:, 1:], even[:, -1:]], axis=1))
+    return out
+
+
+@dataclass(frozen=True)
+class Level:
+    """Two locally normalised images of one size and what is seen of them.
+
+    Attributes
+    ----------
+    pre, post : ndarray, shape (h, w), float32
+        Zero where nothing is seen.
+    seen_pre, seen_post : ndarray, shape (h, w), float32
+        One where the image shows something, else zero.
+    """
+
+    pre: np.ndarray
+    post: np.ndarray
+    seen_pre: np.ndarray
+    seen_post: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.pre.shape[0], self.pre.shape[1]
+
+    @cached_property
+    def spline(self) -> np.ndarray:
+        """Coefficients of `post` with their rim."""
+        return spline.coefficients(self.post)
+
+    @cached_property
+    def valid_post(self) -> np.ndarray:
+        """Where `post` shows something."""
+        return self.seen_post > 0
+
+
+def pyramid(
+    pre: np.ndarray, post: np.ndarray, seen_pre: np.ndarray, seen_post: np.ndarray, count: int, sigma: float
+) -> list[Level]:
+    """Levels from the finest on, each half as large as the one before."""
+    levels = []
+    for k in range(count):
+        if k:
+            pre, seen_pre = halve(pre, seen_pre)
+            post, seen_post = halve(post, seen_post)
+        images = (normalise(pre, seen_pre, sigma), normalise(post, seen_post, sigma))
+        levels.append(Level(*images, seen_pre, seen_post))
+    return levels

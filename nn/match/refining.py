@@ -1,0 +1,114 @@
+"""Motion to a fraction of a pixel: what explains both images best and is smooth, except where it steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...kernels.images import spline, variational
+from .planes import Level, bands, blur
+
+
+@dataclass(frozen=True)
+class Refine:
+    """The energy and how it is lowered.
+
+    Attributes
+    ----------
+    alpha : float
+        Nats per pixel of motion's gradient: the Laplacian prior.
+    step : float
+        Gradient (px per px) above which the prior lets the motion step freely.
+    unsure : float
+        Variance (px²) of motion that the linear equations do not see.
+    outlier : float
+        How soon a residual counts as an outlier.
+    brightness, gradient : float
+        Weights of the two kinds of equations.
+    noise : float
+        Window in which the noise is measured, standard deviation in pixels.
+    rounds, sweeps : int
+        Warps, and relaxations in each.
+    omega : float
+        Over-relaxation.
+    eps : float
+        Gradient (px per px) below which the prior is quadratic.
+    """
+
+    alpha: float = 6.0
+    step: float = 1.0
+    unsure: float = 0.03
+    outlier: float = 0.2
+    brightness: float = 0.3
+    gradient: float = 1.0
+    noise: float = 8.0
+    rounds: int = 5
+    sweeps: int = 12
+    omega: float = 1.85
+    eps: float = 1e-3
+
+    @property
+    def settings(self) -> np.ndarray:
+        """What the kernel needs of it."""
+        return np.array([self.unsure, self.outlier, self.brightness, self.gradient], np.float32)
+
+
+@dataclass
+class Solution:
+    """Motion, and how much each pixel says about it.
+
+    Attributes
+    ----------
+    field : ndarray, shape (2, h, w)
+        Motion towards higher columns and rows, px.
+    precision : ndarray, shape (3, h, w)
+        Matrices of the data's equations, px⁻²: 11, 12, 22.
+    """
+
+    field: np.ndarray
+    precision: np.ndarray
+
+
+def slopes(plane: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Derivatives along columns and rows."""
+    x, y = np.empty_like(plane), np.empty_like(plane)
+    bands(variational.slopes, plane.shape[0], plane, x, y)
+    return x, y
+
+
+def refined(level: Level, field: np.ndarray, how: Refine) -> Solution:
+    """Lower the energy from a start."""
+    height, width = level.shape
+    out = variational.room(height, width)
+    alpha = np.full(level.shape, how.alpha, np.float32)
+    field = field.copy()
+    precision = np.zeros((3, height, width), np.float32)
+    for k in range(how.rounds):
+        assemble(level, field, how, out)
+        if k == how.rounds - 1:
+            bands(variational.unpack_three, height, out, precision)
+        bands(variational.stiffness, height, *field, alpha, np.float32(how.eps), np.float32(how.step), out)
+        bands(variational.invert, height, out, *field)
+        for sweep in range(2 * how.sweeps):
+            bands(variational.relax, height, out, sweep % 2, np.float32(how.omega))
+        bands(variational.unpack, height, out, *field)
+    return Solution(field, precision)
+
+
+def assemble(level: Level, field: np.ndarray, how: Refine, out: np.ndarray) -> None:
+    """The data's equations around a motion."""
+    height = level.shape[0]
+    image, inside, mean, change = (np.empty(level.shape, np.float32) for _ in range(4))
+    bands(spline.warp, height, level.spline, level.valid_post, *field, image, inside)
+    bands(variational.difference, height, level.pre, level.seen_pre, image, inside, mean, change)
+    x, y = slopes(mean)
+    curves = (*slopes(x), *slopes(y))
+    change_slopes = slopes(change)
+    squares = np.empty((3, *level.shape), np.float32)
+    bands(variational.residual, height, change, *change_slopes, level.seen_pre, inside, squares)
+    weight = np.maximum(blur(squares[0], how.noise), 1e-6)
+    bright = blur(squares[1], how.noise) / weight + np.float32(1e-4)
+    steep = np.float32(0.5) * blur(squares[2], how.noise) / weight + np.float32(1e-5)
+    planes = (x, y, *curves, change, *change_slopes, squares[0], bright, steep)
+    bands(variational.equations, height, *planes, *field, how.settings, out)

@@ -1,0 +1,244 @@
+"""The engine's kernels against plain NumPy and SciPy."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from dislok.kernels.images import claims, hypothesis, sgm, smooth, spline, variational, zncc
+
+
+def random_planes(rng, count, shape=(40, 52)):
+    return [ndimage.gaussian_filter(rng.standard_normal(shape), 1.0).astype(np.float32) for _ in range(count)]
+
+
+@pytest.mark.parametrize("sigma", [0.8, 2.0, 7.5])
+def test_windows_are_gaussian_sums_with_zeros_outside(rng, sigma):
+    plane = rng.standard_normal((37, 50)).astype(np.float32)
+    taps = smooth.taps(sigma)
+    along, out = np.empty_like(plane), np.empty_like(plane)
+    smooth.rows(plane, taps, along, 0, 37)
+    smooth.columns(along, taps, out, 0, 20)
+    smooth.columns(along, taps, out, 20, 37)
+    both = np.concatenate([taps[:0:-1], taps])
+    truth = ndimage.correlate1d(plane.astype(float), both, axis=0, mode="constant")
+    truth = ndimage.correlate1d(truth, both, axis=1, mode="constant")
+    assert both.sum() == pytest.approx(1, abs=1e-6)
+    np.testing.assert_allclose(out, truth, atol=2e-6)
+
+
+def test_warp_is_the_interpolating_spline(rng):
+    plane, right, down = random_planes(rng, 3)
+    right, down = 4 * right, 4 * down
+    valid = np.ones(plane.shape, bool)
+    valid[10:14, 20:25] = False
+    image, inside = np.empty_like(plane), np.empty_like(plane)
+    spline.warp(spline.coefficients(plane), valid, right, down, image, inside, 0, plane.shape[0])
+    rows, columns = np.mgrid[: plane.shape[0], : plane.shape[1]]
+    y, x = rows + down, columns + right
+    truth = ndimage.map_coordinates(plane.astype(float), [y, x], order=3, mode="mirror")
+    seen = (y >= 0) & (x >= 0) & (y <= plane.shape[0] - 1) & (x <= plane.shape[1] - 1)
+    near = np.clip(np.rint([y, x]).astype(int), 0, np.array(plane.shape)[:, None, None] - 1)
+    seen &= valid[near[0], near[1]]
+    np.testing.assert_array_equal(inside, seen)
+    np.testing.assert_allclose(image[seen], truth[seen], atol=2e-5)
+    assert not image[~seen].any()
+
+
+def plain_correlation(pre, seen, image, inside, taps):
+    """Correlation in windows, in double precision."""
+    both = np.concatenate([taps[:0:-1], taps]).astype(float)
+    mass = (seen * inside).astype(float)
+
+    def window(plane):
+        along = ndimage.correlate1d(plane, both, axis=1, mode="constant")
+        return ndimage.correlate1d(along, both, axis=0, mode="constant")
+
+    weight = window(mass)
+    safe = np.maximum(weight, 1e-12)
+    a, b = window(mass * pre) / safe, window(mass * image) / safe
+    aa, bb = window(mass * pre**2.0) / safe - a * a, window(mass * image**2.0) / safe - b * b
+    return (window(mass * pre * image) / safe - a * b) / np.sqrt(np.maximum(aa * bb, 1e-12)), weight
+
+
+def test_agreement_of_any_rectangle_is_correlation_in_windows(rng):
+    pre, post, right, down = random_planes(rng, 4)
+    right, down = 3 * right, 3 * down
+    seen, valid = np.ones_like(pre), np.ones(pre.shape, bool)
+    seen[5:9, 30:40] = 0
+    coefficients, taps = spline.coefficients(post), smooth.taps(1.5)
+    image, inside = np.empty_like(pre), np.empty_like(pre)
+    spline.warp(coefficients, valid, right, down, image, inside, 0, pre.shape[0])
+    truth, weight = plain_correlation(pre, seen, image, inside, taps)
+    for place in ((0, 40, 0, 52), (3, 17, 11, 52), (30, 40, 0, 9)):
+        r0, r1, c0, c1 = place
+        rho, mass = (np.empty((r1 - r0, c1 - c0), np.float32) for _ in range(2))
+        zncc.agreement(pre, seen, coefficients, valid, right, down, (0, 0), taps, place, rho, mass)
+        np.testing.assert_allclose(mass, weight[r0:r1, c0:c1], atol=1e-6)
+        good = mass > 0.2
+        np.testing.assert_allclose(rho[good], truth[r0:r1, c0:c1][good], atol=2e-4)
+
+
+def dense_equations(out, shape):
+    """The equations of a whole image as one matrix, from the planes by colour."""
+    height, width = shape
+
+    def plane(k):
+        full = np.empty(shape)
+        for r in range(height):
+            for colour in range(2):
+                full[r, (r + colour) & 1 :: 2] = out[k, colour, r + 1, 1:-1]
+        return full
+
+    data = [plane(k) for k in (variational.I11, variational.I12, variational.I22)]
+    right = [plane(k) for k in (variational.B1, variational.B2)]
+    east, south = plane(variational.EAST), plane(variational.SOUTH)
+    n = height * width
+    index = np.arange(n).reshape(shape)
+    laplace = np.zeros((n, n))
+    for tie, one, two in ((east[:, :-1], index[:, :-1], index[:, 1:]), (south[:-1], index[:-1], index[1:])):
+        for w, i, j in zip(tie.ravel(), one.ravel(), two.ravel(), strict=True):
+            laplace[i, i] += w
+            laplace[j, j] += w
+            laplace[i, j] -= w
+            laplace[j, i] -= w
+    a, b, d = (np.diag(each.ravel()) for each in data)
+    return np.block([[a + laplace, b], [b, d + laplace]]), np.concatenate([each.ravel() for each in right])
+
+
+def test_relaxation_solves_the_equations(rng):
+    shape = height, width = 10, 12
+    planes = random_planes(rng, 10, shape)
+    seen = np.ones(shape, np.float32)
+    out, settings = variational.room(*shape), np.array([0.03, 0.2, 0.3, 1.0], np.float32)
+    u, v = random_planes(rng, 2, shape)
+    noise = np.full(shape, 0.05, np.float32)
+    variational.equations(*planes[:9], seen, noise, noise, u, v, settings, out, 0, height)
+    alpha = np.full(shape, 2.0, np.float32)
+    variational.stiffness(u, v, alpha, np.float32(0.01), np.float32(1.0), out, 0, height)
+    matrix, right = dense_equations(out, shape)
+    truth = np.linalg.solve(matrix, right).reshape(2, *shape)
+    variational.invert(out, u, v, 0, height)
+    for _ in range(200):
+        for colour in range(2):
+            variational.relax(out, colour, np.float32(1.5), 0, 4)
+            variational.relax(out, colour, np.float32(1.5), 4, height)
+    variational.unpack(out, u, v, 0, height)
+    np.testing.assert_allclose(np.stack([u, v]), truth, atol=2e-4 * np.abs(truth).max())
+
+
+def test_data_equations_are_normal_equations_of_the_residuals(rng):
+    """Weights aside, the matrix is J'J of brightness and gradient, the right side J'(J u - residual)."""
+    shape = 6, 8
+    x, y, xx, xy, yy, z, zx, zy = random_planes(rng, 8, shape)
+    u, v = random_planes(rng, 2, shape)
+    seen, noise = np.ones(shape, np.float32), np.full(shape, 2.0, np.float32)
+    out = variational.room(*shape)
+    settings = np.array([0.0, 0.0, 1.0, 1.0], np.float32)
+    variational.equations(x, y, xx, xy, xy, yy, z, zx, zy, seen, noise, noise, u, v, settings, out, 0, 6)
+    r, c = 3, 5
+    colour, at = (r + c) % 2, (r + 1, c // 2 + 1)
+    jacobian = np.array([[x[r, c], y[r, c]], [xx[r, c], xy[r, c]], [xy[r, c], yy[r, c]]], float)
+    residual = np.array([z[r, c], zx[r, c], zy[r, c]], float)
+    normal = jacobian.T @ jacobian / 2
+    right = normal @ [u[r, c], v[r, c]] - jacobian.T @ residual / 2
+    got = [out[(k, colour, *at)] for k in range(5)]
+    np.testing.assert_allclose(got, [normal[0, 0], normal[0, 1], normal[1, 1], *right], rtol=1e-5)
+
+
+def test_search_finds_the_shift_of_each_half(rng):
+    image = ndimage.gaussian_filter(rng.standard_normal((48, 60)), 0.8).astype(np.float32)
+    post = np.vstack([np.roll(image[:24], 2, axis=1), np.roll(image[24:], -3, axis=1)])
+    rows, columns = np.arange(-2, 3), np.arange(-4, 5)
+    shifts = np.stack(np.meshgrid(rows, columns, indexing="ij"), -1).reshape(-1, 2)
+    taps = smooth.taps(1.5)
+
+    def moments(plane):
+        window = [
+            ndimage.gaussian_filter(each, 1.5, mode="constant", truncate=3)
+            for each in (plane**0, plane, plane**2)
+        ]
+        return np.stack([window[0], window[1] / window[0], window[2] / window[0]]).astype(np.float32)
+
+    volume = np.empty((48, 60, len(shifts)), np.float32)
+    sgm.costs(image, post, moments(image), moments(post), shifts, taps, np.float32(10), volume, 0, 30)
+    sgm.costs(image, post, moments(image), moments(post), shifts, taps, np.float32(10), volume, 30, 48)
+    total = np.zeros_like(volume)
+    for direction in range(4):
+        sgm.paths(
+            volume, 5, 9, np.float32(3), np.float32(20), total, direction, 0, 48 if direction < 2 else 60
+        )
+    u, v = np.empty((48, 60), np.float32), np.empty((48, 60), np.float32)
+    sgm.winners(total, shifts, u, v, 0, 48)
+    inner = slice(8, -8)
+    assert (u[:20, inner] == 2).all() and (u[28:, inner] == -3).all()
+    assert not v[:20, inner].any() and not v[28:, inner].any()
+
+
+def plain_path(volume, ny, nx, one, far):
+    """Costs along a path to the right, label by label."""
+    height, width, labels = volume.shape
+    grid = [(k // nx, k % nx) for k in range(labels)]
+    out = np.zeros_like(volume)
+    for r in range(height):
+        before = np.zeros(labels)
+        for c in range(width):
+            least = before.min() if c else 0.0
+            for k, (y, x) in enumerate(grid):
+                near = [before[j] for j, (p, q) in enumerate(grid) if max(abs(p - y), abs(q - x)) == 1]
+                best = min([before[k], least + far] + [value + one for value in near])
+                out[r, c, k] = volume[r, c, k] + best - least
+            before = out[r, c]
+    return out
+
+
+@pytest.mark.parametrize("direction", range(4))
+def test_path_costs_match_their_definition(rng, direction):
+    volume = -rng.random((4, 5, 12)).astype(np.float32) * 8
+    total = np.zeros_like(volume)
+    lines = 4 if direction < 2 else 5
+    sgm.paths(volume, 3, 4, np.float32(0.5), np.float32(2.0), total, direction, 0, lines)
+    turn = (lambda a: a, lambda a: a[:, ::-1], lambda a: a.swapaxes(0, 1), lambda a: a[::-1].swapaxes(0, 1))[
+        direction
+    ]
+    truth = plain_path(turn(volume), 3, 4, 0.5, 2.0)
+    np.testing.assert_allclose(turn(total), truth, rtol=1e-4, atol=1e-4)
+
+
+def test_a_pixel_takes_what_matches_better_only_with_enough_gain_or_company(rng):
+    pre = ndimage.gaussian_filter(rng.standard_normal((40, 40)), 1.0).astype(np.float32)
+    post = np.roll(pre, 3, axis=1)
+    seen, valid = np.ones_like(pre), np.ones(pre.shape, bool)
+    field, taps = np.zeros((2, 40, 40), np.float32), smooth.taps(2.0)
+    score = np.full((40, 40), 1.01, np.float32)
+    new = np.stack([*field, score])
+    images = (pre, seen, spline.coefficients(post), valid)
+    for toll, taken in ((0.5, True), (50.0, False)):
+        rules = np.array([toll, 0.01, 0.25], np.float32)
+        held = new.copy()
+        move = (np.float32(3), np.float32(0))
+        count = hypothesis.consider(
+            *images, field, score, field, (0, 0), move, taps, rules, (8, 32, 8, 30), held
+        )
+        assert (count == 24 * 22) is taken
+        assert (held[0, 8:32, 8:30] == (3 if taken else 0)).all()
+        assert not held[0, :8].any() and not held[0, :, 30:].any()
+
+
+def test_votes_count_the_neighbours_that_already_move_so():
+    field = np.zeros((2, 20, 20), np.float32)
+    field[0, :, 10:] = 4
+    agree = hypothesis.votes(field[0], field[1], 10, 9, np.float32(4), np.float32(0), hypothesis.RING)
+    assert agree == sum(dx > 0 for _, dx in hypothesis.RING) / len(hypothesis.RING)
+    assert hypothesis.votes(field[0], field[1], 10, 2, np.float32(4), np.float32(0), hypothesis.RING) == 0
+
+
+def test_the_better_claim_hides_the_other():
+    field = np.zeros((2, 12, 30), np.float32)
+    field[0, :, :10] = 8
+    rho = np.ones((12, 30), np.float32)
+    rho[:, 10:18] = 0.5
+    owner, free = np.full((12, 30), -1, np.int64), np.ones((12, 30), bool)
+    claims.claim(field, rho, owner)
+    claims.hidden(field, owner, free)
+    assert free[:, :10].all() and free[:, 18:].all()
+    assert not free[:, 10:18].any()
