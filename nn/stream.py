@@ -19,7 +19,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -199,5 +198,5 @@ def _square(crop: Crop, size: int, rng: np.random.Generator, path: Path) -> Crop
         raise ValueError(f"{path} is {h} by {w} pixels, less than the crop of {size}")
     top, left = int(rng.integers(h - size + 1)), int(rng.integers(w - size + 1))
     part = (..., slice(top, top + size), slice(left, left + size))
-    planes: Any = [np.ascontiguousarray(a[part]) for a in crop[:5]]
-    return Crop(*planes, crop.amplitude, crop.number)
+    pre, post, flow, valid, distance = (np.ascontiguousarray(a[part]) for a in crop[:5])
+    return Crop(pre, post, flow, valid, distance, crop.amplitude, crop.number)

@@ -169,8 +169,9 @@ def crop_of(pair: Pair, index: int, corner: Shape = (0, 0), shape: Shape | None 
     flow = np.moveaxis(pair.flow_pre.values, -1, 0)[part]
     far = np.full((h, w), BAND, np.float32)
     distance = far if pair.distance is None else pair.distance[part]
-    planes: Any = [np.ascontiguousarray(a) for a in (*images, flow, pair.valid[part], distance)]
-    return Crop(*planes, pair.meta["amplitude"], index)
+    planes = (np.ascontiguousarray(a) for a in (*images, flow, pair.valid[part], distance))
+    pre, post, truth, valid, distance = planes
+    return Crop(pre, post, truth, valid, distance, pair.meta["amplitude"], index)
 
 
 def _finite(image: np.ndarray) -> np.ndarray:
