@@ -39,6 +39,12 @@ code, so that no later call waits for a compiler: for images of containers and f
 clusters. NUMBA_CACHE_DIR names the folder; by default the code lies beside the
 package or, where that cannot be written, in the user's cache folder.
 """
+TRAIN = """\
+Train a network that measures displacement, as a TOML file says: by the published
+recipe or by a better one, on pairs that are made on the way. Metrics, pictures and
+checkpoints go into one folder. A training that was stopped, or killed, goes on
+where it was when it is started again. torchrun shares it among processes.
+"""
 INFO = """\
 Show the versions of dislok and of what it builds on, the backends that can be
 used here and why the others cannot, devices, threads, and the folder that keeps
@@ -107,6 +113,15 @@ def compile_kernels(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def train(arguments: argparse.Namespace) -> int:
+    if find_spec("torch") is None or find_spec("safetensors") is None:
+        return fail('trainings need torch and safetensors: pip install "dislok[nn]"')
+    from dislok.nn.train.command import train as work
+
+    say = None if arguments.quiet else _say
+    return _refusals(lambda: work(arguments.config, bank=arguments.bank, say=say))
+
+
 def _say(line: str) -> None:
     print(line, flush=True)
 
@@ -164,6 +179,16 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes")
     command.add_argument("--list", action="store_true", help="say what would be compiled")
     command.set_defaults(run=compile_kernels)
+
+    command = commands.add_parser(
+        "train", help="train a network on generated pairs", description=TRAIN, formatter_class=raw
+    )
+    command.add_argument("config", type=Path, metavar="CONFIG.toml", help="configuration")
+    command.add_argument(
+        "--bank", action="store_true", help="make the bank of pairs that the configuration trains on"
+    )
+    command.add_argument("--quiet", action="store_true", help="say nothing on the way")
+    command.set_defaults(run=train)
 
     command = commands.add_parser(
         "info", help="versions, backends, devices", description=INFO, formatter_class=raw

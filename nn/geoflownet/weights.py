@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from dislok.nn.geoflownet.iterated import Iterated
-from dislok.nn.geoflownet.unet import BUILDERS
+from dislok.nn.geoflownet.scarp import Scarp
+from dislok.nn.geoflownet.unet import BUILDERS, FlowUNet
+from dislok.store import writing
 
 FORMAT = "dislok-network"
+NETWORKS: dict[str, Callable[..., nn.Module]] = {**BUILDERS, "scarp": Scarp}
 VERSION = 1
 
 
@@ -20,13 +23,17 @@ def build(settings: dict) -> nn.Module:
     """The network that `settings` describe: what a network's own ``settings()`` gives."""
     rest = dict(settings)
     name, passes = rest.pop("architecture", None), rest.pop("passes", None)
-    if name not in BUILDERS:
-        raise ValueError(f"unknown architecture {name!r}; there are {', '.join(sorted(BUILDERS))}")
+    if name not in NETWORKS:
+        raise ValueError(f"unknown architecture {name!r}; there are {', '.join(sorted(NETWORKS))}")
     try:
-        network = BUILDERS[name](**rest)
+        network = NETWORKS[name](**rest)
     except TypeError as error:
         raise ValueError(f"settings of {name}: {error}") from error
-    return network if passes is None else Iterated(network, passes)
+    if passes is None:
+        return network
+    if not isinstance(network, FlowUNet):
+        raise ValueError(f"{name} is not applied in passes")
+    return Iterated(network, passes)
 
 
 def save(network: nn.Module, path: str | Path, *, half: bool = False, **card: object) -> None:
@@ -56,12 +63,8 @@ def save(network: nn.Module, path: str | Path, *, half: bool = False, **card: ob
         "card": json.dumps(card),
     }
     tensors = {name: _stored(tensor, half) for name, tensor in network.state_dict().items()}
-    partial = path.with_name(path.name + ".partial")
-    try:
-        partial.write_bytes(to_bytes(tensors, facts))
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with writing(path) as draft:
+        draft.write_bytes(to_bytes(tensors, facts))
 
 
 def load(path: str | Path) -> nn.Module:

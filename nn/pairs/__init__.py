@@ -14,7 +14,6 @@ from .distributions import Choice, Distribution, Fixed, LogUniform, Mixture, Nor
 from .pair import Pair, make_pair
 from .procedural import AnyGround, Blend, DeadLeaves, Dunes, Fractal, Terrain
 from .recipe import Recipe
-from .scenario import Crop, Scenario
 from .textures import Texture, of_image
 
 __all__ = [
@@ -22,7 +21,6 @@ __all__ = [
     "AnyGround",
     "Blend",
     "Choice",
-    "Crop",
     "DeadLeaves",
     "Displacement",
     "Distribution",
@@ -34,7 +32,6 @@ __all__ = [
     "Normal",
     "Pair",
     "Recipe",
-    "Scenario",
     "ScrewFault",
     "Terrain",
     "Texture",

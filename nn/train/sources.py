@@ -1,0 +1,212 @@
+"""Where samples come from: pairs made on the fly, or a bank of pairs with what the engine says of them."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from dislok.nn import pairs
+from dislok.nn.geoflownet.inputs import MOVES, SCALES, Planes, features
+from dislok.nn.pairs import Pair, Texture
+from dislok.nn.train.config import Config
+from dislok.nn.train.samples import (
+    NEAR,
+    Sample,
+    generator,
+    normalised,
+    ranges_at,
+    turn_of,
+    turned,
+    turned_vectors,
+    window,
+    with_noise,
+)
+
+PROCEDURAL = 0.4  # share of grounds that are made from nothing where there are images
+TRIES = 50
+VARIANTS = 2  # of each pair of a bank
+
+
+def source(config: Config) -> MadePairs | Bank:
+    """The source that a configuration asks for."""
+    return Bank(config) if config.data.kind == "bank" else MadePairs(config)
+
+
+def texture_of(
+    images: list[np.ndarray], shape: tuple[int, int], rng: np.random.Generator
+) -> tuple[Texture, str]:
+    """Ground of a size: part of an image, turned at random, or made from nothing; and which it was."""
+    if images and rng.random() >= PROCEDURAL:
+        for _ in range(TRIES):
+            number = int(rng.integers(len(images)))
+            part = images[number][window(images[number].shape, shape[0], rng)]
+            if part.shape == shape and np.isfinite(part).all() and (part <= 0).mean() < 0.05:
+                part = turned(part, int(rng.integers(4)), bool(rng.random() < 0.5))
+                return pairs.of_image(np.ascontiguousarray(part)), f"image {number}"
+    return pairs.AnyGround().draw(rng, shape), "procedural"
+
+
+def draw_pair(
+    size: int, limits: tuple[float, float], images: list[np.ndarray], rng: np.random.Generator
+) -> tuple[Pair, str]:
+    """A pair of a size whose largest motion lies between two limits (pixels), and its kind of ground."""
+    fault = pairs.ScrewFault().draw(rng, (size, size))
+    moved = pairs.amplitude_in(fault, rng, limits)
+    ground, kind = texture_of(images, moved.right.shape, rng)
+    return pairs.make_pair(ground, moved, rng, threads=1), kind
+
+
+def read_textures(names: tuple[str, ...]) -> list[np.ndarray]:
+    """Images that grounds are cut from; NaN where they hold nothing."""
+    import rasterio
+
+    found = []
+    for name in names:
+        if not Path(name).is_file():
+            raise FileNotFoundError(f"data.textures: no file {name}")
+        with rasterio.open(name) as file:
+            pixels = file.read(1, masked=True).astype(np.float32)
+        found.append(np.ma.filled(pixels, np.nan))
+    return found
+
+
+class MadePairs:
+    """Pairs that are made when they are asked for, cropped and normalised.
+
+    Parameters
+    ----------
+    config : Config
+        ``data`` says what grounds, which ranges, how many distinct pairs; ``schedule.stages`` which ranges
+        when.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.images = read_textures(config.data.textures)
+
+    def sample(self, index: int, *, validation: bool = False) -> Sample:
+        """The sample of a number: a pair by its number in the data set, a crop by its number in the run."""
+        data = self.config.data
+        number = index % data.count if data.count and not validation else index
+        rng = generator(data.seed, int(validation), number)
+        ranges = len(data.ranges) if validation else ranges_at(index, self.config)
+        limits = data.ranges[int(rng.integers(ranges))]
+        pair, _ = draw_pair(max(data.window, data.crop), limits, self.images, rng)
+        own = generator(data.seed, 2 + int(validation), index)
+        part = window(pair.pre.shape, data.crop, own)
+        return sample_of(pair, part, self.config, own, validation)
+
+
+def sample_of(
+    pair: Pair, part: tuple[slice, slice], config: Config, rng: np.random.Generator, validation: bool
+) -> Sample:
+    """A part of a pair as a network takes it; images are normalised as a whole, not by part."""
+    quarters, mirrored = (0, False) if validation else turn_of(config, rng)
+    planes = []
+    for image in (pair.pre, pair.post):
+        known = np.isfinite(image)
+        plane = normalised(image, known)[part]
+        planes.append(plane if validation else with_noise(plane, config.data.noise, rng) * known[part])
+    truth = np.stack((pair.flow_pre.right, pair.flow_pre.down))[:, part[0], part[1]]
+    weight = pair.valid[part].astype(np.float32)
+    if pair.distance is not None:
+        weight *= 1 + config.loss.near * (pair.distance[part] <= NEAR)
+    truth = np.where(pair.valid[part], truth, 0)
+    return Sample(
+        np.ascontiguousarray(turned(np.stack(planes), quarters, mirrored), np.float32),
+        np.ascontiguousarray(turned_vectors(truth, quarters, mirrored), np.float32),
+        np.ascontiguousarray(turned(weight, quarters, mirrored), np.float32),
+    )
+
+
+class Bank:
+    """Pairs with the engine's result, kept in a folder by `dislok.nn.train.bank.build`.
+
+    A sample is a window of one of them, turned. Each pair is seen in `VARIANTS` ways, which are prepared
+    once: as the engine left it, and with noise, contrast reversed or not, a part of the engine's error
+    taken away, so that a network sees the beginning and the end of its own work.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        names = sorted(Path(config.data.folder).glob("pair-*.npz"))
+        # Every tenth pair is kept for validation.
+        self.files = {False: [n for n in names if not _held(n)], True: [n for n in names if _held(n)]}
+        if not all(self.files.values()):
+            raise ValueError(f"data.folder {config.data.folder} holds too few pairs: {len(names)}")
+        self._prepared = lru_cache(maxsize=None)(self._prepare)
+
+    def sample(self, index: int, *, validation: bool = False) -> Sample:
+        """The sample of a number; for validation as the engine left it."""
+        files, size = self.files[validation], self.config.data.crop
+        rng = generator(self.config.data.seed, int(validation), index)
+        if validation:
+            kept = self._prepare(files[index % len(files)], 0)
+            return _cut(kept, window(kept.weight.shape, size, rng), 0, False)
+        place = int(rng.integers(len(files)))
+        kept = self._prepared(files[place], int(rng.integers(VARIANTS)))
+        part = _passed(kept, size, rng) if rng.random() < 0.5 else window(kept.weight.shape, size, rng)
+        return _cut(kept, part, *turn_of(self.config, rng))
+
+    def _prepare(self, path: Path, variant: int) -> Sample:
+        """All of a pair, in half precision, which is enough for what a network sees."""
+        from dislok.store import read_arrays
+
+        kept = read_arrays(path)
+        rng = generator(self.config.data.seed, 3 + variant, int(path.stem.partition("-")[2]))
+        sign, closer, noise = (1, 1.0, 0.0) if not variant else _luck(rng, self.config.data.noise)
+        missed = np.where(kept["valid"], kept["truth"] - kept["field"], 0)
+        start = kept["field"] + (1 - closer) * missed
+        pre, post = (
+            Planes(with_noise(sign * kept[name].astype(np.float32), noise, rng), kept[f"seen_{name}"])
+            for name in ("pre", "post")
+        )
+        seen = features(pre, post, *np.ascontiguousarray(start, np.float32))
+        change = closer * missed
+        weight = kept["valid"] * (1 + self.config.loss.near * (kept["distance"] <= NEAR))
+        return Sample(seen.astype(np.float16), change.astype(np.float32), weight.astype(np.float32))
+
+
+def _luck(rng: np.random.Generator, most: float) -> tuple[int, float, float]:
+    """Sign of the contrast, share of the engine's error that is left, most noise."""
+    sign = -1 if rng.random() < 0.5 else 1
+    closer = float(rng.random()) if rng.random() < 0.6 else 1.0
+    return sign, closer, most * float(rng.random() < 0.5)
+
+
+def _passed(kept: Sample, size: int, rng: np.random.Generator) -> tuple[slice, slice]:
+    """A square that holds one of the pixels that weigh most, those near the fault."""
+    heaviest = np.argwhere(kept.weight == kept.weight.max())
+    place = heaviest[int(rng.integers(len(heaviest)))] - rng.integers(0, size, 2)
+    first = [
+        int(np.clip(at, 0, max(0, length - size)))
+        for at, length in zip(place, kept.weight.shape, strict=True)
+    ]
+    return slice(first[0], first[0] + size), slice(first[1], first[1] + size)
+
+
+def _cut(kept: Sample, part: tuple[slice, slice], quarters: int, mirrored: bool) -> Sample:
+    seen, change = kept.images[:, part[0], part[1]], kept.truth[:, part[0], part[1]]
+    return turned_sample(seen.astype(np.float32), change, kept.weight[part], quarters, mirrored)
+
+
+def turned_sample(
+    seen: np.ndarray, change: np.ndarray, weight: np.ndarray, quarters: int, mirrored: bool
+) -> Sample:
+    """A sample of features and the right change, turned as a whole."""
+    features_turned = np.ascontiguousarray(turned(seen, quarters, mirrored), np.float32)
+    first = 2 * len(SCALES)
+    places = [first, *(len(seen) - 3 * MOVES + 3 * move for move in range(MOVES))]
+    for place in places:
+        features_turned[place : place + 2] = turned_vectors(seen[place : place + 2], quarters, mirrored)
+    return Sample(
+        features_turned,
+        np.ascontiguousarray(turned_vectors(change, quarters, mirrored), np.float32),
+        np.ascontiguousarray(turned(weight, quarters, mirrored), np.float32),
+    )
+
+
+def _held(path: Path) -> bool:
+    return int(path.stem.partition("-")[2]) % 10 == 9

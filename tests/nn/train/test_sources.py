@@ -1,0 +1,206 @@
+"""Samples: the same number gives the same one, turned with their vectors, and what they say is true."""
+
+import numpy as np
+import pytest
+from small_training import config
+
+from dislok import images, store
+from dislok.nn.flow import FlowMap
+from dislok.nn.geoflownet.inputs import CHANNELS, MOVES, SCALES, Planes, features, planes
+from dislok.nn.train import bank, samples
+from dislok.nn.train.sources import Bank, MadePairs, draw_pair, turned_sample
+
+QUIET = {"data": {"crop": 64, "ranges": [[1.0, 3.0]]}}
+
+
+def made(tmp_path, **data):
+    return MadePairs(config(tmp_path, data={**QUIET["data"], **data}))
+
+
+def test_a_number_gives_the_same_sample(tmp_path):
+    source = made(tmp_path)
+    first, again, other = (source.sample(number) for number in (3, 3, 4))
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not np.array_equal(first.images, other.images)
+    assert first.images.shape == (2, 64, 64) and first.truth.shape == (2, 64, 64)
+    assert not np.array_equal(source.sample(3, validation=True).images, first.images)
+
+
+def test_a_data_set_of_three_pairs_is_cropped_anew(tmp_path):
+    source = made(tmp_path, count=3, window=80)
+    first, again = source.sample(1), source.sample(4)
+    assert not np.array_equal(first.images, again.images)
+    # Both are parts of one pair, whose images are normalised as wholes.
+    values = set(first.images[0].ravel().tolist()) & set(again.images[0].ravel().tolist())
+    assert len(values) > 500
+
+
+def test_only_early_ranges_in_early_stages(tmp_path):
+    changes = {"ranges": [[0.1, 0.2], [3.0, 4.0]], "crop": 48}
+    settings = config(tmp_path, data=changes, schedule={"stages": [[0.5, 1]]})
+    source = MadePairs(settings)
+    early = [np.abs(source.sample(number).truth).max() for number in range(8)]
+    late = [np.abs(source.sample(number).truth).max() for number in range(60, 68)]
+    # What cameras add to the motion of the ground, a few tenths of a pixel, is part of the truth.
+    assert max(early) < 1 and max(late) > 2.5
+
+
+@pytest.mark.parametrize("quarters", range(4))
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_vectors_turn_with_the_pixels(quarters, mirrored, rng):
+    shape = (9, 9)
+    rows, columns = np.mgrid[: shape[0], : shape[1]]
+    field = np.stack((np.full(shape, 2.0), np.full(shape, -1.0)))  # right 2, down -1
+    moved = samples.turned_vectors(field, quarters, mirrored)
+    seen = [samples.turned(plane, quarters, mirrored) for plane in (rows, columns)]
+    here = (4, 4)
+    there = (here[0] + int(moved[1][here]), here[1] + int(moved[0][here]))
+    assert seen[0][there] - seen[0][here] == -1
+    assert seen[1][there] - seen[1][here] == 2
+
+
+def test_normalised_by_median_and_spread():
+    image = np.random.default_rng(0).normal(100, 5, (50, 50))
+    image[0, 0] = 1e9
+    valid = np.ones(image.shape, bool)
+    valid[:, 40:] = False
+    scaled = samples.normalised(image, valid)
+    assert abs(np.median(scaled[valid])) < 1e-6
+    assert scaled[valid].std() == pytest.approx(1, abs=0.1)
+    assert scaled[0, 0] == samples.LIMIT and not scaled[:, 40:].any()
+
+
+@pytest.mark.parametrize("value", [0.0, 7.0])
+def test_flat_images_are_zero(value):
+    image = np.full((8, 8), value)
+    assert not samples.normalised(image, np.ones(image.shape, bool)).any()
+    assert not samples.normalised(image, np.zeros(image.shape, bool)).any()
+
+
+def test_missing_textures_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="data.textures: no file .*absent.tif"):
+        made(tmp_path, textures=[str(tmp_path / "absent.tif")])
+
+
+def moved_pair(rng, shape=(80, 90), by=(1.3, -0.7)):
+    """Rough ground and the same moved by a constant: pre[r, c] = post[r + down, c + right]."""
+    from scipy import ndimage
+
+    ground = ndimage.gaussian_filter(rng.standard_normal((2 * shape[0], 2 * shape[1])), 1.2)
+    post = ground[: shape[0], : shape[1]]
+    field = np.empty((2, *shape), np.float32)
+    field[0], field[1] = by
+    back = images.warp(np.ascontiguousarray(post, np.float32), field[0], field[1])
+    return np.asarray(back.values), np.asarray(post, np.float32), field
+
+
+def test_features_of_the_truth_fit(rng):
+    pre, post, field = moved_pair(rng)
+    seen = features(planes(pre), planes(post), *field)
+    assert seen.shape == (CHANNELS, *pre.shape) and seen.dtype == np.float32
+    inside = (slice(12, -12), slice(12, -12))
+    for scale in range(len(SCALES)):
+        difference = seen[scale] - seen[len(SCALES) + scale]
+        assert np.abs(difference[inside]).max() < 0.2
+    wrong = features(planes(pre), planes(post), *(field + 1))
+    misfit = 2 * len(SCALES) + 2
+    assert (wrong[misfit] - seen[misfit])[inside].min() > 1
+
+
+def test_least_squares_steps_lead_to_the_truth(rng):
+    pre, post, field = moved_pair(rng)
+    start = field + np.array([0.2, -0.1], np.float32)[:, None, None]
+    steps = features(planes(pre), planes(post), *start)[-6:].reshape(2, 3, *pre.shape)
+    inside = (slice(15, -15), slice(15, -15))
+    for step in steps:
+        assert np.abs(np.median(step[0][inside]) + 0.2) < 0.04
+        assert np.abs(np.median(step[1][inside]) - 0.1) < 0.02
+    # The wider window is surer of itself.
+    assert np.median(steps[1, 2][inside]) < np.median(steps[0, 2][inside])
+
+
+def test_alternatives_are_motions_of_the_surroundings(rng):
+    pre, post, field = moved_pair(rng)
+    stepped = field.copy()
+    stepped[0, :, 45:] += 3
+    seen = features(planes(pre), planes(post), *stepped)
+    best = seen[-3 * MOVES : -3 * MOVES + 3]
+    # Just right of the step the motion from its left is right.
+    assert np.median(best[0, 20:-20, 46:49]) == pytest.approx(-3)
+    assert not best[1].any()
+
+
+def test_unknown_pixels_are_marked(rng):
+    pre, post, field = moved_pair(rng)
+    post[30:40, 30:40] = np.nan
+    seen = features(planes(pre), planes(post), *field)
+    known = seen[2 * len(SCALES) + 3]
+    assert not known[33:37, 33:36].any() and known[50:70, 50:70].all()
+    assert np.isfinite(seen).all()
+
+
+def test_features_turn_with_the_pair(rng):
+    pre, post, field = moved_pair(rng, (64, 64))
+    zero = np.zeros((2, 64, 64), np.float32)
+    plain = features(planes(pre), planes(post), *field)
+    for quarters, mirrored in ((1, False), (2, True), (3, True)):
+
+        def turn(plane, quarters=quarters, mirrored=mirrored):
+            return np.ascontiguousarray(samples.turned(plane, quarters, mirrored))
+
+        vectors = np.ascontiguousarray(samples.turned_vectors(field, quarters, mirrored))
+        direct = features(planes(turn(pre)), planes(turn(post)), *vectors)
+        whole = turned_sample(plain, zero, np.ones((64, 64)), quarters, mirrored).images
+        inside = (slice(None), slice(20, -20), slice(20, -20))
+        close = np.abs(direct - whole)[inside] < 1e-3
+        # Alternatives with equal misfits may change places.
+        assert close[: -3 * MOVES].all() and close.mean() > 0.95
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """A bank of ten pairs whose engine is off by a known field."""
+    folder = tmp_path_factory.mktemp("bank")
+    pieces = store.Pieces(folder, "known")
+    for number in range(10):
+        rng = np.random.default_rng(number)
+        pair, _ = draw_pair(96, (1.0, 3.0), [], rng)
+        off = np.array([0.3, -0.2], np.float32)  # east, north
+        found = FlowMap(pair.flow_pre.values + off, None, pair.valid)
+        pieces.keep(f"pair-{number:05d}", lambda pair=pair, found=found: bank.piece(pair, found))
+    return folder
+
+
+def bank_config(kept, tmp_path):
+    data = {"kind": "bank", "folder": str(kept), "crop": 48, "turn": True, "noise": 0.1}
+    return config(tmp_path, network={"architecture": "scarp", "width": 0.25}, data=data)
+
+
+def test_a_banks_truth_is_what_the_engine_missed(kept, tmp_path):
+    source = Bank(bank_config(kept, tmp_path))
+    for number in range(3):
+        sample = source.sample(number, validation=True)
+        assert sample.images.shape == (CHANNELS, 48, 48)
+        known = sample.weight > 0
+        assert np.allclose(sample.truth[0][known], -0.3, atol=1e-5)
+        assert np.allclose(sample.truth[1][known], -0.2, atol=1e-5)
+    lengths = {round(float(np.hypot(*source.sample(n).truth).max()), 3) for n in range(30)}
+    assert max(lengths) == pytest.approx(0.361, abs=2e-3) and len(lengths) > 3
+
+
+def test_a_bank_is_trained_on(kept, tmp_path):
+    from dislok.nn.train.loop import Trainer
+
+    settings = bank_config(kept, tmp_path)
+    trainer = Trainer(settings, Bank(settings))
+    assert trainer.run()
+
+
+def test_an_empty_bank(tmp_path):
+    with pytest.raises(ValueError, match="holds too few pairs: 0"):
+        Bank(bank_config(tmp_path, tmp_path))
+
+
+def test_planes_of_nothing():
+    nothing = planes(np.full((8, 9), np.nan))
+    assert isinstance(nothing, Planes) and not nothing.valid.any() and not nothing.values.any()
