@@ -11,6 +11,7 @@ Submodules load when they are first used, so that ``import dislok`` stays light:
 - `dislok.convert`: magnitudes, moment tensors, nodal planes, coordinates
 - `dislok.okadatorch`: drop-in for the public names of OkadaTorch
 - `dislok.images`: images at displaced pixels, and derivatives
+- `dislok.raster`: georeferenced images and maps
 - `dislok.inversion`: faults from GNSS and InSAR data
 - `dislok.nn`: displacement between two satellite images, and synthetic earthquakes to learn it from
 - `dislok.backends`: which compiled backend serves a call
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from dislok import okada as okada
     from dislok import okadatorch as okadatorch
     from dislok import propagator as propagator
+    from dislok import raster as raster
     from dislok import scale as scale
     from dislok import stf as stf
     from dislok import tables as tables
@@ -47,6 +49,7 @@ _SUBMODULES = [
     "okada",
     "okadatorch",
     "propagator",
+    "raster",
     "scale",
     "stf",
     "tables",

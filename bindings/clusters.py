@@ -56,7 +56,7 @@ def tree(low: np.ndarray, high: np.ndarray, leaf: int) -> Tree:
     leaf : int
         Most boxes in a cluster without children.
     """
-    centre = 0.5 * (low + high)
+    centre = np.ascontiguousarray(0.5 * (low + high).T)
     order = np.arange(len(low))
     runs, child, parent = [(0, len(low))], [0], [-1]
     cluster = 0
@@ -65,17 +65,29 @@ def tree(low: np.ndarray, high: np.ndarray, leaf: int) -> Tree:
         if stop - start > leaf:
             here = order[start:stop]
             middle = (stop - start) // 2
-            axis = np.argmax(np.ptp(centre[here], axis=0))
-            order[start:stop] = here[np.argpartition(centre[here, axis], middle)]
+            axis = np.argmax([np.ptp(row[here]) for row in centre])
+            order[start:stop] = here[np.argpartition(centre[axis, here], middle)]
             child[cluster] = len(runs)
             runs += [(start, start + middle), (start + middle, stop)]
             child += [0, 0]
             parent += [cluster, cluster]
         cluster += 1
     first, last = np.array(runs).T
-    boxes = [(low[order[a:b]].min(axis=0), high[order[a:b]].max(axis=0)) for a, b in runs]
-    lows, highs = (np.array(each) for each in zip(*boxes, strict=True))
-    return Tree(order, first, last, np.array(child), np.array(parent), lows, highs)
+    children = np.array(child)
+    lows = _boxes(low[order], first, children, np.minimum)
+    highs = _boxes(high[order], first, children, np.maximum)
+    return Tree(order, first, last, children, np.array(parent), lows, highs)
+
+
+def _boxes(things: np.ndarray, start: np.ndarray, child: np.ndarray, extreme: np.ufunc) -> np.ndarray:
+    """Extreme corners (t, 3) of clusters, from those of their things in order."""
+    leaves = np.flatnonzero(child == 0)
+    leaves = leaves[np.argsort(start[leaves])]
+    found = np.empty((len(start), 3))
+    found[leaves] = extreme.reduceat(things, start[leaves], axis=0)
+    for cluster in np.flatnonzero(child)[::-1]:
+        extreme(found[child[cluster]], found[child[cluster] + 1], out=found[cluster])
+    return found
 
 
 def partition(rows: Tree, columns: Tree, separation: float) -> tuple[np.ndarray, np.ndarray]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from dislok import okada, tde
 from dislok.arrays import guard, is_tensor
+from dislok.far import FEW, FINEST, FarField
 from dislok.sources import (
     UNIT_SOURCES,
     Point,
@@ -73,6 +74,10 @@ class Elements(ABC):
     @abstractmethod
     def displacement(self, obs: np.ndarray, columns: Any) -> np.ndarray:
         """Displacement (n, 3) by the slip of the elements in `columns`."""
+
+    def far(self, tolerance: float) -> FarField | None:
+        """How the ground sees many elements at a time, to a tolerance; None where one by one is as good."""
+        return None
 
 
 class OkadaElements(Elements):
@@ -155,6 +160,11 @@ class TriangleElements(Elements):
         if self.slip is None:
             raise ValueError("these triangles have no slip")
         return tde.displacement(obs, self.corners[columns], self.slip[columns], **self.options)
+
+    def far(self, tolerance: float) -> FarField | None:
+        if self.slip is None or self.count < FEW or self.options["space"] != "half" or tolerance < FINEST:
+            return None
+        return FarField(self.corners, self.slip, self.options["nu"], tolerance)
 
 
 def _source(kind: Any, table: np.ndarray) -> Source:

@@ -4,8 +4,9 @@ Away from the sources the displacement is smooth, and a polynomial through a few
 ground has all that is needed of it. Patches are halved again and again; a source takes part in a patch's
 polynomial as soon as it is far enough from the patch for its size, and children take over their parent's
 polynomial. So each source is evaluated at a few nodes of a few patches of each size, and point by point
-only in the smallest patches, beside a fault that breaks the surface. Every new part of a polynomial is
-compared with the sources at points of the patch, and every tile of the result at random points; what fails is
+only in the smallest patches, beside a fault that breaks the surface; many triangles are summed at a time
+(:mod:`dislok.far`). Every new part of a polynomial is compared with the sources at points of the patch, and
+every tile of the result with all sources, one by one, at random points; what fails is
 done again, finer.
 """
 
@@ -21,6 +22,8 @@ from numpy.polynomial.chebyshev import chebvander
 
 from dislok.arrays import check_finite, finite_number, guard
 from dislok.elements import Elements, on_host
+from dislok.far import FarField, Left
+from dislok.kernels.threads import default_threads, share
 from dislok.store import check_problem, fingerprint, read_arrays, write_arrays
 
 TILE = 1024  # most points along a side of what is computed and written at once
@@ -62,19 +65,24 @@ class Patch(NamedTuple):
     rows, columns : slice
     smooth : ndarray, shape (p, p, 3)
         Displacement by all far sources at the nodes of the patch, north to east.
-    near : ndarray of int
+    near : ndarray of int or Left
         The other sources.
     """
 
     rows: slice
     columns: slice
     smooth: np.ndarray
-    near: np.ndarray
+    near: Any
 
     @property
     def points(self) -> int:
         """Number of points of the grid."""
         return (self.rows.stop - self.rows.start) * (self.columns.stop - self.columns.start)
+
+    @property
+    def has_near(self) -> bool:
+        """Whether there are other sources."""
+        return self.near.any if isinstance(self.near, Left) else bool(len(self.near))
 
 
 class Basis:
@@ -93,7 +101,8 @@ class Basis:
 
     def at(self, places: np.ndarray) -> np.ndarray:
         """Weights (k, p) of the nodes' values at places in [-1, 1]."""
-        return chebvander(places, len(self.nodes) - 1) @ self._to_coefficients
+        angle = np.arccos(np.clip(places, -1.0, 1.0))
+        return np.cos(angle[:, None] * np.arange(len(self.nodes))) @ self._to_coefficients
 
 
 class Ground:
@@ -107,10 +116,20 @@ class Ground:
         Nodes along a side of a patch.
     allowed : float
         Largest error of a polynomial's new part, in the unit of displacement.
+    far : FarField, optional
+        Sums of many sources at a time.
     """
 
-    def __init__(self, x: np.ndarray, y: np.ndarray, elements: Elements, order: int, allowed: float) -> None:
-        self.x, self.y, self.elements, self.allowed = x, y, elements, allowed
+    def __init__(
+        self,
+        x: np.ndarray,
+        y: np.ndarray,
+        elements: Elements,
+        order: int,
+        allowed: float,
+        far: FarField | None = None,
+    ) -> None:
+        self.x, self.y, self.elements, self.allowed, self.far = x, y, elements, allowed, far
         self.basis = Basis(order)
         self.low, self.high = elements.corners.min(axis=1), elements.corners.max(axis=1)
 
@@ -118,7 +137,8 @@ class Ground:
         """The patch of all points, with nothing known of it."""
         order = len(self.basis.nodes)
         everything = slice(0, len(self.y)), slice(0, len(self.x))
-        return Patch(*everything, np.zeros((order, order, 3)), np.arange(self.elements.count))
+        sources = self.far.everything() if self.far else np.arange(self.elements.count)
+        return Patch(*everything, np.zeros((order, order, 3)), sources)
 
     def _interval(self, axis: np.ndarray, part: slice) -> tuple[float, float]:
         """Centre and half length."""
@@ -147,24 +167,44 @@ class Ground:
         gap = np.maximum(np.maximum(low, high), 0.0)
         return np.linalg.norm(gap, axis=1) >= SEPARATION * max(hx, hy)
 
-    def with_far(self, patch: Patch) -> Patch:
-        """The patch with those sources in its polynomial that are far enough and pass the check."""
+    def _by_far(self, x: np.ndarray, y: np.ndarray, patch: Patch) -> tuple[np.ndarray | None, Any]:
+        """Displacement at points of a patch by those near sources that are far enough, and the others."""
+        if self.far:
+            rectangle = self._rectangle(patch)
+            return self.far.summed(x, y, rectangle, SEPARATION * rectangle[2:].max(), patch.near)
         is_far = self._is_far(patch)
         far = patch.near[is_far]
-        if not len(far):
-            return patch
+        return (self.exact(x, y, far) if len(far) else None), patch.near[~is_far]
+
+    def _by_near(self, x: np.ndarray, y: np.ndarray, patch: Patch) -> np.ndarray:
+        """Displacement at points of a patch by its near sources."""
+        if self.far:
+            moved, _ = self.far.summed(x, y, self._rectangle(patch), -1.0, patch.near)
+            return np.zeros((len(x), 3)) if moved is None else moved
+        return self.exact(x, y, patch.near)
+
+    def _rectangle(self, patch: Patch) -> np.ndarray:
+        """Middle and half lengths (4,) of a patch."""
+        (cx, hx), (cy, hy) = self._interval(self.x, patch.columns), self._interval(self.y, patch.rows)
+        return np.array([cx, cy, hx, hy])
+
+    def with_far(self, patch: Patch) -> Patch:
+        """The patch with those sources in its polynomial that are far enough and pass the check."""
         nodes_x, nodes_y = self._nodes(self.x, patch.columns), self._nodes(self.y, patch.rows)
         test_x, test_y = self._tests(patch)
         grid_y, grid_x = (a.ravel() for a in np.meshgrid(nodes_y, nodes_x, indexing="ij"))
-        found = self.exact(np.concatenate([grid_x, test_x]), np.concatenate([grid_y, test_y]), far)
+        every_x, every_y = np.concatenate([grid_x, test_x]), np.concatenate([grid_y, test_y])
+        found, rest = self._by_far(every_x, every_y, patch)
+        if found is None:
+            return patch
         values = found[: len(grid_x)].reshape(patch.smooth.shape)
         along = self._weights(self.x, patch.columns, test_x)
         across = self._weights(self.y, patch.rows, test_y)
-        guess = np.einsum("kp,kq,pqc->kc", across, along, values)
+        guess = (np.tensordot(across, values, 1) * along[:, :, None]).sum(axis=1)
         # Not the other way round: a NaN must not pass.
         if not np.abs(guess - found[len(grid_x) :]).max() <= self.allowed:
             return patch
-        return patch._replace(smooth=patch.smooth + values, near=patch.near[~is_far])
+        return patch._replace(smooth=patch.smooth + values, near=rest)
 
     def _tests(self, patch: Patch) -> tuple[np.ndarray, np.ndarray]:
         """Corners of a patch, where polynomials are worst, and places within that belong to no pattern."""
@@ -178,7 +218,7 @@ class Ground:
         """A part of a patch, with the patch's polynomial."""
         across = self._weights(self.y, patch.rows, self._nodes(self.y, rows))
         along = self._weights(self.x, patch.columns, self._nodes(self.x, columns))
-        smooth = np.einsum("ap,bq,pqc->abc", across, along, patch.smooth, optimize=True)
+        smooth = np.matmul(along, np.tensordot(across, patch.smooth, 1))
         return Patch(rows, columns, smooth, patch.near)
 
     def halves(self, patch: Patch) -> Iterator[Patch]:
@@ -191,7 +231,7 @@ class Ground:
     def fill(self, patch: Patch, values: np.ndarray) -> None:
         """Write the displacement at all points of a patch."""
         patch = self.with_far(patch) if patch.points > DIRECT else patch
-        if len(patch.near) and patch.points > DIRECT:
+        if patch.has_near and patch.points > DIRECT:
             for part in self.halves(patch):
                 j, i = patch.rows.start, patch.columns.start
                 here = values[part.rows.start - j : part.rows.stop - j]
@@ -200,9 +240,42 @@ class Ground:
         x, y = self.x[patch.columns], self.y[patch.rows]
         across, along = self._weights(self.y, patch.rows, y), self._weights(self.x, patch.columns, x)
         np.matmul(along, np.tensordot(across, patch.smooth, 1), out=values)
-        if len(patch.near):
+        if patch.has_near:
             grid_y, grid_x = (a.ravel() for a in np.meshgrid(y, x, indexing="ij"))
-            values += self.exact(grid_x, grid_y, patch.near).reshape(values.shape)
+            values += self._by_near(grid_x, grid_y, patch).reshape(values.shape)
+
+    def fill_all(self, patch: Patch, values: np.ndarray) -> None:
+        """As :meth:`fill`, by several threads where the sources are summed many at a time."""
+        if self.far is None:
+            self.fill(patch, values)
+            return
+        threads = self.elements.options["threads"] or default_threads()
+        jobs = self._pieces(patch, 8 * threads if threads > 1 else 1)
+        ended: list[bool] = []
+
+        def work(piece: Patch) -> None:
+            if not ended:
+                rows = slice(piece.rows.start - patch.rows.start, piece.rows.stop - patch.rows.start)
+                columns = slice(
+                    piece.columns.start - patch.columns.start, piece.columns.stop - patch.columns.start
+                )
+                self.fill(piece, values[rows, columns])
+
+        share(work, [(piece,) for piece in jobs], threads, lambda: ended.append(True))
+
+    def _pieces(self, patch: Patch, count: int) -> list[Patch]:
+        """A patch in about `count` parts, those with near sources in smaller ones."""
+        found = [patch]
+        while len(found) < count:
+            large = [piece for piece in found if piece.has_near and piece.points > 4 * DIRECT]
+            if not large:
+                break
+            largest = max(large, key=lambda piece: piece.points)
+            found.remove(largest)
+            # split as `fill` would do it, so that the values do not depend on the number of threads
+            joined = self.with_far(largest)
+            found += self.halves(joined) if joined.has_near else [joined]
+        return found
 
     def error(self, tile: Patch, values: np.ndarray) -> float:
         """Largest error at random points of a tile; points with no value in either do not count."""
@@ -243,14 +316,15 @@ class Grid:
     def __init__(self, x: np.ndarray, y: np.ndarray, elements: Elements, tolerance: float) -> None:
         self.tolerance = tolerance
         # The polynomials converge by a factor of 1 + √2 a node where a source lies below a patch's middle.
-        order = 3 + int(np.ceil(np.log(1.0 / tolerance) / np.log(1.0 + np.sqrt(2.0))))
-        ground = Ground(x, y, elements, order, 0.0)
-        self.largest = _largest(ground)
+        order = 2 + int(np.ceil(np.log(1.0 / tolerance) / np.log(1.0 + np.sqrt(2.0))))
+        far = elements.far(tolerance)
+        self.largest = _largest(Ground(x, y, elements, order, 0.0, far))
+        # Later attempts take the sources one by one.
         self.grounds = [
-            Ground(x, y, elements, order + 4 * k, SHARE * 0.2**k * tolerance * self.largest)
-            for k in range(ATTEMPTS)
+            Ground(x, y, elements, order + 4 * k, SHARE * 0.2**k * tolerance * self.largest, far)
+            for k, far in enumerate([far] + [None] * (ATTEMPTS - 1))
         ]
-        self.whole = ground.whole()
+        self.whole = self.grounds[0].whole()
 
     def tiles(self, wanted: Callable[[slice, slice], bool] = lambda rows, columns: True) -> Iterator[Tile]:
         """The tiles in a fixed order; those that are not wanted are left out, at no cost.
@@ -279,7 +353,7 @@ class Grid:
         for attempt, ground in enumerate(self.grounds):
             # Later attempts owe nothing to the polynomial of the tile's surroundings.
             start = patch if attempt == 0 else ground.whole()._replace(rows=patch.rows, columns=patch.columns)
-            ground.fill(start, values)
+            ground.fill_all(start, values)
             error = ground.error(patch, values)
             if error <= self.tolerance * self.largest:
                 return Tile(patch.rows, patch.columns, values, error and error / self.largest)
@@ -304,13 +378,16 @@ def tiling(rows: slice, columns: slice) -> list[tuple[slice, slice]]:
 
 def _largest(ground: Ground) -> float:
     """Largest displacement at a sample of the grid: all over it, and above every source."""
-    i, j = (np.unique(np.linspace(0, len(a) - 1, PILOT).astype(int)) for a in (ground.x, ground.y))
+    pilot = PILOT // 2 if ground.far else PILOT
+    i, j = (np.unique(np.linspace(0, len(a) - 1, pilot).astype(int)) for a in (ground.x, ground.y))
     grid_j, grid_i = (a.ravel() for a in np.meshgrid(j, i, indexing="ij"))
-    middle = 0.5 * (ground.low + ground.high)[:: max(1, ground.elements.count // PILOT**2)]
+    middle = 0.5 * (ground.low + ground.high)[:: max(1, ground.elements.count // pilot**2)]
     above_i, above_j = (_nearest(a, middle[:, k]) for k, a in enumerate((ground.x, ground.y)))
-    x = ground.x[np.concatenate([grid_i, above_i])]
-    y = ground.y[np.concatenate([grid_j, above_j])]
-    sizes = np.linalg.norm(ground.exact(x, y, np.arange(ground.elements.count)), axis=1)
+    places = np.stack([np.concatenate([grid_i, above_i]), np.concatenate([grid_j, above_j])])
+    i, j = np.unique(places, axis=1)
+    x, y = ground.x[i], ground.y[j]
+    moved = ground.far.scattered(x, y) if ground.far else ground.exact(x, y, ground.whole().near)
+    sizes = np.linalg.norm(moved, axis=1)
     return float(np.nanmax(sizes, initial=0.0))
 
 

@@ -38,17 +38,18 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from dislok import backends
+from dislok import backends, batches
 from dislok.arrays import (
     Array,
     ArrayLike,
     Space,
+    TorchSpace,
     check_finite,
     check_observers,
     checked_out,
@@ -74,6 +75,7 @@ from dislok.sources import (
     Point,
     Rectangle,
     Source,
+    batch_of,
     check_values,
     fractions,
     kind_of,
@@ -244,6 +246,8 @@ def fields(
     """
     call = _prepare(obs, source, nu, origin, pairs, backend, threads)
     first, second = two(out)
+    if call.batch is not None:
+        return batches.fields(call, first, second)
     if call.space.framework == "torch":
         both = _autograd().field(*call.geometry, "both", call.pairs, call.threads)
         return deliver(call.space, both[:, :3], first), deliver(
@@ -734,6 +738,7 @@ class _Call(NamedTuple):
     factors: dict[str, Array]
     backend: str
     threads: int | None
+    batch: tuple[int, int] | None = None
 
     @property
     def n(self) -> int:
@@ -790,15 +795,30 @@ def _shapes(
     space, arrays = guard({"obs": obs, **named, **guarded_nu, **factors})
     points = _observers(arrays["obs"], space)
     rows = points.shape[0] if pairs else None
+    fields = {name: arrays[name] for name in named}
+    batch = batch_of(fields)
+    if batch is not None:
+        fields = _flattened(fields, batch, pairs, factors, space)
     if one:
         src = space.repeated(source, 1 if rows is None else rows)
     else:
-        src = stack({name: arrays[name] for name in named}, space, rows)
+        src = stack(fields, space, rows)
     ratio = poisson(nu, arrays.get("nu"), space)
     extra = {name: arrays[name] for name in factors}
     name = backends.select(space.framework, space.on_cuda, backend)
     backends.check_threads(threads, space.on_cuda)
-    return _Call(kind, points, src, ratio, at, bool(pairs), space, extra, name, threads)
+    return _Call(kind, points, src, ratio, at, bool(pairs), space, extra, name, threads, batch)
+
+
+def _flattened(
+    fields: dict[str, Array], batch: tuple[int, int], pairs: bool, factors: Mapping[str, Any], space: Space
+) -> dict[str, Array]:
+    """The fields of batches one after the other."""
+    if pairs or factors:
+        what = "pairs=True" if pairs else f"the operation with {next(iter(factors))}"
+        raise ValueError(f"{what} takes fields with one dimension, not batches of shape {batch}")
+    broadcast = space.torch.broadcast_to if isinstance(space, TorchSpace) else space.xp.broadcast_to
+    return {name: broadcast(field, batch).reshape(-1) for name, field in fields.items()}
 
 
 def _observers(obs: Array, space: Space) -> Array:
@@ -817,14 +837,16 @@ def _check(call: _Call, wait: bool = False) -> None:
             check_finite(name, values)
     obs, src = look(call.obs), look(call.src)
     if obs is not None and src is not None:
-        _check_tables(call.kind, call.origin, obs, src)
+        _check_tables(call.kind, call.origin, call.batch, obs, src)
     elif wait or not call.space.on_cuda:
-        _autograd().inspect(partial(_check_tables, call.kind, call.origin), call.obs, call.src)
+        _autograd().inspect(partial(_check_tables, call.kind, call.origin, call.batch), call.obs, call.src)
 
 
-def _check_tables(kind: str, origin: tuple[float, float], obs: np.ndarray, src: np.ndarray) -> None:
+def _check_tables(
+    kind: str, origin: tuple[float, float], batch: tuple[int, int] | None, obs: np.ndarray, src: np.ndarray
+) -> None:
     check_observers(obs)
-    check_values(kind, src, origin)
+    check_values(kind, src, origin, batch)
 
 
 def _factor(call: _Call, name: str, shape: tuple[int, ...]) -> Array:
@@ -860,6 +882,8 @@ def _matrix(call: _Call, operation: str, of: str, tail: tuple[int, ...], out: Ar
 
 def _launch(call: _Call, operation: str, of: str, tail: tuple[int, ...], out: Array | None) -> Array:
     """Run an operation whose result has the components of `of` and then `tail` for each observer."""
+    if call.batch is not None:
+        return batches.launch(call, operation, of, tail, out)
     shape = (call.n, *components_of(of), *tail)
     if call.space.framework == "torch":
         function = getattr(_autograd(), operation)
@@ -890,6 +914,8 @@ def _product(
 
 def _from_gradient(call: _Call, components: Callable[[Array], list[Array]], out: Array | None) -> Array:
     """Six numbers for each observer that follow from the gradient there."""
+    if call.batch is not None:
+        return batches.from_gradient(call, components, out)
     if call.space.framework == "torch":
         g = _field(call, "gradient", None).reshape(call.n, 9)
         return deliver(call.space, call.space.columns(components(g), call.n), out)

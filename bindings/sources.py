@@ -34,9 +34,11 @@ _NEGATIVE_DEPTH = "depth is positive downwards and must not be negative"
 class Rectangle(NamedTuple):
     """Rectangular dislocations (Okada 1985, 1992): one, or many where a field is a vector.
 
-    Every field is a number or a vector; vectors have one length m, or length one. All lengths share one unit,
-    and displacement comes out in the unit of `slip` and `opening`. The order of the fields is the order of
-    the parameters in :func:`dislok.okada.jacobian` and :func:`dislok.okada.hessian`.
+    Every field is a number or a vector; vectors have one length m, or length one. Fields of shape (B, k) are
+    B models of k sources each, with the same observers: results have a leading axis B, and sums run over the
+    k sources of a model. All lengths share one unit, and displacement comes out in the unit of `slip` and
+    `opening`. The order of the fields is the order of the parameters in :func:`dislok.okada.jacobian` and
+    :func:`dislok.okada.hessian`.
 
     Attributes
     ----------
@@ -141,6 +143,28 @@ def named_fields(source: Source) -> dict[str, Any]:
     return dict(zip(_NAMES[kind_of(source)], source, strict=True))
 
 
+def batch_of(fields: Mapping[str, Array]) -> tuple[int, int] | None:
+    """Shape (B, k) to which fields broadcast of which at least one has two dimensions; None where none has.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit.
+    """
+    if not any(field.ndim == 2 for field in fields.values()):
+        return None
+    shape: tuple[int, ...] = ()
+    for name, field in fields.items():
+        try:
+            shape = np.broadcast_shapes(shape, tuple(field.shape))
+        except ValueError:
+            message = f"{name} has shape {tuple(field.shape)}, which does not fit {shape} of the others"
+            raise ValueError(message) from None
+    if len(shape) > 2:
+        raise ValueError(f"fields of a source have at most two dimensions, (B, k); got {shape}")
+    return int(shape[0]), int(shape[1])
+
+
 def stack(fields: Mapping[str, Array], space: Space, rows: int | None = None) -> Array:
     """Fields that broadcast as one table.
 
@@ -179,7 +203,9 @@ def stack(fields: Mapping[str, Array], space: Space, rows: int | None = None) ->
     return space.columns(list(fields.values()), size if rows is None else rows)
 
 
-def check_values(kind: str, table: np.ndarray, origin: tuple[float, float]) -> None:
+def check_values(
+    kind: str, table: np.ndarray, origin: tuple[float, float], batch: tuple[int, int] | None = None
+) -> None:
     """Raise a `ValueError` that names the first source that cannot be, and why.
 
     Every value must be finite and every depth positive or zero. A rectangle must have a positive length and
@@ -194,18 +220,21 @@ def check_values(kind: str, table: np.ndarray, origin: tuple[float, float]) -> N
         What :func:`stack` made.
     origin : tuple of float
         Fractions of the reference point.
+    batch : tuple of int, optional
+        (B, k) of the fields that the rows are made of.
     """
     limits = _limits()
-    check_finite("source", table, _LABELS[kind])
+    check_finite("source", table.reshape(*(batch or (len(table),)), table.shape[1]), _LABELS[kind])
     if kind == "point":
         wrong, row = limits.first_bad_point(table)
     else:
         wrong, row = limits.first_bad_rectangle(table, origin[1], _OUTCROP[table.dtype.itemsize])
     if wrong != limits.FINE:
-        _refuse(kind, table[row].tolist(), row, wrong, origin)
+        where = f"{row}" if batch is None else f"{row // batch[1]}, {row % batch[1]}"
+        _refuse(kind, table[row].tolist(), where, wrong, origin)
 
 
-def _refuse(kind: str, values: list[float], row: int, wrong: int, origin: tuple[float, float]) -> None:
+def _refuse(kind: str, values: list[float], where: str, wrong: int, origin: tuple[float, float]) -> None:
     """Raise the error of one source."""
     limits = _limits()
     field = dict(zip(_LABELS[kind], values, strict=True))
@@ -218,7 +247,7 @@ def _refuse(kind: str, values: list[float], row: int, wrong: int, origin: tuple[
     }[wrong]
     if wrong == limits.OUTCROP:
         rule += f"{limits.outcrop(field['depth'], field['width'], field['dip'], origin[1]):.6g}"
-    raise ValueError(f"source.{name}[{row}] is {field[name]!r}; {rule}")
+    raise ValueError(f"source.{name}[{where}] is {field[name]!r}; {rule}")
 
 
 @cache

@@ -66,8 +66,9 @@ class Recipe:
         Root mean square of the trace about its trend, over its length; logarithmic. Natural faults lie
         between 1e-3 and 1e-2; what is left out at the upper end bends and steps make up for.
     shortest_wave : float
-        Shortest wavelength of the roughness in elements of the mesh: with 12, a mesh twice as fine moves
-        the ground by 1e-3 of the slip at most. The waves that are left out are lower than a third of a pixel.
+        Shortest wavelength of the roughness in elements of the mesh: with 16, a mesh twice as fine moves
+        the ground by about 1e-3 of the slip at most. The waves that are left out are mostly lower than a
+        third of a pixel.
     slip_hurst : float
         Hurst exponent of slip (von Kármán); Mai & Beroza (2002) find 0.75.
     slip_variation : float
@@ -134,7 +135,7 @@ class Recipe:
     poisson: float = 0.25
     hurst: Range = (0.8, 0.8)
     roughness: Range = (1e-3, 6e-3)
-    shortest_wave: float = 12.0
+    shortest_wave: float = 16.0
     slip_hurst: float = 0.75
     slip_variation: float = 0.5
     taper: float = 0.2

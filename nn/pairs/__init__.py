@@ -14,6 +14,7 @@ from .distributions import Choice, Distribution, Fixed, LogUniform, Mixture, Nor
 from .pair import Pair, make_pair
 from .procedural import AnyGround, Blend, DeadLeaves, Dunes, Fractal, Terrain
 from .recipe import Recipe
+from .scenario import Crop, Scenario
 from .textures import Texture, of_image
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "AnyGround",
     "Blend",
     "Choice",
+    "Crop",
     "DeadLeaves",
     "Displacement",
     "Distribution",
@@ -32,6 +34,7 @@ __all__ = [
     "Normal",
     "Pair",
     "Recipe",
+    "Scenario",
     "ScrewFault",
     "Terrain",
     "Texture",

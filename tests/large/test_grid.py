@@ -42,6 +42,22 @@ def test_fault_that_breaks_the_surface(rng, tiled):
     assert worst(tde.on_grid(X, Y, sources, *slip, tolerance=1e-5), want) <= 1e-5
 
 
+@pytest.mark.parametrize("tolerance", [1e-2, 1e-4, 1e-6, 1e-9])
+def test_many_triangles(rng, tiled, tolerance):
+    """Enough of them that clusters are summed; 1e-9 is left to the sum one by one."""
+    sources = mesh(60, 12)
+    slip = rng.standard_normal((len(sources[1]), 3))
+    got = tde.on_grid(X, Y, sources, slip, tolerance=tolerance)
+    assert worst(got, direct(tde, X, Y, sources, (slip,))) <= tolerance
+
+
+def test_many_triangles_with_any_number_of_threads(rng, tiled):
+    sources = mesh(60, 12)
+    slip = rng.standard_normal((len(sources[1]), 3))
+    one, all_of_them = (tde.on_grid(X, Y, sources, slip, threads=n) for n in (1, None))
+    np.testing.assert_array_equal(one, all_of_them)
+
+
 def test_few_evaluations(rng, monkeypatch):
     """What a direct sum needs grows with the number of points; this hardly does."""
     sources, slip = mesh(20, 5), rng.standard_normal((200, 3))

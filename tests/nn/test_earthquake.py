@@ -8,7 +8,7 @@ import pytest
 from dislok import tde
 from dislok.convert import magnitude_from_moment
 from dislok.inversion.mesh import Mesh
-from dislok.nn.faultdeform import LAWS, PAPER, Recipe, draw, draw_rupture
+from dislok.nn.faultdeform import LAWS, PAPER, Recipe, draw, draw_rupture, make
 from dislok.nn.faultdeform.slip import areas
 
 SMALL = {"length": (8.0, 14.0), "pixel": 0.03}
@@ -296,3 +296,28 @@ def test_zone_on_a_grid_is_that_at_points(rng):
     quake._zone.add_on_grid(x, x, found)
     np.testing.assert_allclose(found.reshape(-1, 3), quake._zone.correction(grid), atol=1e-12)
     assert np.abs(found).max() > 0.1
+
+
+# ------------------------------------------------------------------------------------ convergence
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2, 4, 8, 11])
+def test_mesh_twice_as_fine_moves_the_ground_alike(seed, rng):
+    recipe = Recipe(zone=0.0)
+    start = np.random.default_rng(seed)
+    rupture = draw_rupture(start, recipe)
+    state = start.bit_generator.state
+    coarse = make(rupture, start, recipe)
+    start.bit_generator.state = state
+    fine = make(rupture, start, recipe, refine=2)
+    assert len(fine.cells) > 3 * len(coarse.cells)
+    assert fine.moment == pytest.approx(coarse.moment)
+    two_pixels = 2.0 * recipe.pixel
+    places = [rng.uniform(-0.7 * rupture.length, 0.7 * rupture.length, (100, 2))]
+    for off in two_pixels * np.array([1.01, 2.0, 4.0, 10.0, 40.0]):
+        places += beside(coarse, off, rng, 40)[:2] if coarse.trace else []
+    points = np.concatenate(places)
+    points = points[np.abs(coarse.distance(*points.T)) > two_pixels]
+    wrong = np.abs(fine.at(points) - coarse.at(points)).max()
+    assert wrong < 1e-3 * np.linalg.norm(coarse.slip, axis=1).max()
