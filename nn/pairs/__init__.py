@@ -9,16 +9,20 @@ drawn from distributions (`ground`, `sensor`). One state of a generator makes on
     pair = make_pair(AnyGround().draw(rng, moved.right.shape), moved, rng)
 """
 
+from .dates import Alignment, align, windows
 from .displacement import RANGES, Displacement, ScrewFault, amplitude_in, of_metres
 from .distributions import Choice, Distribution, Fixed, LogUniform, Mixture, Normal, Uniform
 from .pair import Pair, make_pair
 from .procedural import AnyGround, Blend, DeadLeaves, Dunes, Fractal, Terrain
+from .quakes import Earthquakes, of_earthquake
 from .recipe import Recipe
 from .scenario import Crop, Scenario
+from .scenes import Library, split
 from .textures import Texture, of_image
 
 __all__ = [
     "RANGES",
+    "Alignment",
     "AnyGround",
     "Blend",
     "Choice",
@@ -27,8 +31,10 @@ __all__ = [
     "Displacement",
     "Distribution",
     "Dunes",
+    "Earthquakes",
     "Fixed",
     "Fractal",
+    "Library",
     "LogUniform",
     "Mixture",
     "Normal",
@@ -39,8 +45,12 @@ __all__ = [
     "Terrain",
     "Texture",
     "Uniform",
+    "align",
     "amplitude_in",
     "make_pair",
+    "of_earthquake",
     "of_image",
     "of_metres",
+    "split",
+    "windows",
 ]

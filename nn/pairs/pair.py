@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from dislok import images
 from dislok.nn.flow import FlowMap
 
+from .dates import Alignment
 from .displacement import Displacement
 from .recipe import Recipe
 from .textures import Texture
@@ -58,6 +59,8 @@ def make_pair(
     rng: np.random.Generator,
     recipe: Recipe | None = None,
     *,
+    second: Texture | None = None,
+    alignment: Alignment | None = None,
     threads: int | None = None,
 ) -> Pair:
     """A pair of images of one piece of ground, at two dates, between which it has moved.
@@ -71,7 +74,12 @@ def make_pair(
     rng : numpy.random.Generator
         One state of it makes one pair, bit for bit, with any number of threads.
     recipe : Recipe, optional
-        What else changes.
+        What else changes; by default `Recipe()`, and with a real second date nothing.
+    second : Texture, optional
+        A real second date of the ground, in place of one that the recipe models: sun, cover, patches and haze
+        of the recipe are not used.
+    alignment : Alignment, optional
+        How it lies on the first: see `dislok.nn.pairs.dates`.
     threads : int, optional
         Most threads.
 
@@ -82,28 +90,36 @@ def make_pair(
     Raises
     ------
     ValueError
-        If texture and displacement have different shapes.
+        If textures and displacement have different shapes, or an alignment has no second date.
     """
     if texture.shape != displacement.right.shape:
         planes = displacement.right.shape
         raise ValueError(f"texture is {texture.shape} pixels, but the displacement with its margin {planes}")
-    recipe = Recipe() if recipe is None else recipe
+    if alignment is not None and second is None:
+        raise ValueError("alignment belongs to a second date, which is not given")
+    if recipe is None:
+        recipe = Recipe() if second is None else replace(Recipe.plain(), resample_both=True)
     meta: dict[str, Any] = {
         "texture": {"kind": texture.kind, **texture.numbers},
         "displacement": dict(displacement.numbers),
         "amplitude": displacement.amplitude,
     }
-    scenes, meta["ground"] = _dates(texture, rng, recipe)
+    scenes, meta["ground"] = _dates(texture, second, rng, recipe)
+    valid = [texture.valid, texture.valid if second is None else second.valid]
     moved = _Moved.of(displacement, recipe, rng, meta, threads)
-    seen = _rendered(scenes, texture.valid, moved, recipe, rng, meta, threads)
+    seen = _rendered(scenes, valid, moved, alignment, recipe, rng, meta, threads)
     return _finished(seen, moved, recipe, rng, meta)
 
 
 def _dates(
-    texture: Texture, rng: np.random.Generator, recipe: Recipe
+    texture: Texture, later: Texture | None, rng: np.random.Generator, recipe: Recipe
 ) -> tuple[tuple[np.ndarray, np.ndarray], dict[str, Any]]:
     """The ground at both dates, where it was at the first."""
     numbers: dict[str, Any] = {}
+    if later is not None:
+        if later.shape != texture.shape:
+            raise ValueError(f"second is {later.shape} pixels, but texture {texture.shape}")
+        return (texture.albedo, later.albedo), {"second": later.kind}
     first: Any = 1.0
     second: Any = 1.0
     if recipe.sun is not None:
@@ -158,8 +174,9 @@ class _Moved:
 
 def _rendered(
     scenes: tuple[np.ndarray, np.ndarray],
-    valid: np.ndarray | None,
+    valid: list[np.ndarray | None],
     moved: _Moved,
+    alignment: Alignment | None,
     recipe: Recipe,
     rng: np.random.Generator,
     meta: dict[str, Any],
@@ -172,15 +189,26 @@ def _rendered(
     shift = [np.float32(a) for a in place]
     still = np.zeros(shape, np.float32)
     result = []
-    for scene, (right, down) in zip(scenes, ((still, still), moved.shown), strict=True):
-        if right is still and not recipe.resample_both and valid is None:
+    for scene, mask, (right, down) in zip(scenes, valid, ((still, still), moved.shown), strict=True):
+        if right is still and not recipe.resample_both and mask is None:
             inner = slice(margin, -margin or None)
             result.append(images.Warped(scene[inner, inner], np.ones(shape, bool)))
             continue
-        made = images.coefficients(scene, valid=valid, threads=threads)
+        made = images.coefficients(scene, valid=mask, threads=threads)
         back = (shift[0] - right, shift[1] - down)
+        if alignment is not None and right is not still:
+            back = _aligned(alignment, margin, *back)
         result.append(images.warp(made, *back, origin=(margin, margin), threads=threads))
     return result
+
+
+def _aligned(
+    alignment: Alignment, margin: int, right: np.ndarray, down: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where the second date shows the ground that the first one shows at displaced pixels."""
+    rows, columns = np.mgrid[: right.shape[0], : right.shape[1]] + float(margin)
+    more_right, more_down = alignment.at(columns + right, rows + down)
+    return right + more_right, down + more_down
 
 
 def _finished(
