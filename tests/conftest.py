@@ -121,6 +121,13 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
+def dislocations() -> dict[str, np.ndarray]:
+    """Truth of rectangles, points and triangles by category; `tests/reference/make.py` says the fields."""
+    with np.load(REPOSITORY / "tests" / "data" / "dislocations.npz") as file:
+        return dict(file)
+
+
+@pytest.fixture(scope="session")
 def compiler() -> None:
     """The host's C++ compiler."""
     require(absent("g++"), "DISLOK_REQUIRE_COMPILERS")

@@ -46,9 +46,12 @@ def relative(got, truth):
     return np.linalg.norm(got - truth, axis=1) / np.linalg.norm(truth, axis=1)
 
 
-@pytest.fixture(scope="module")
-def reference(shared):
-    return np.load(shared / "refs" / "okada_tde.npz")
+@pytest.fixture(scope="module", params=["shipped", "shared"])
+def reference(request, dislocations):
+    """Truth that `tests/reference/make.py` made, and the larger set where it is there."""
+    if request.param == "shipped":
+        return dislocations
+    return np.load(request.getfixturevalue("shared") / "refs" / "okada_tde.npz")
 
 
 def evaluate(inputs, dtype):
@@ -75,10 +78,12 @@ def test_rectangle_by_category(reference, dtype, bounds):
     for name, (median_u, worst_u, median_g, worst_g) in bounds.items():
         rows = regular & (names == name)
         assert rows.any(), name
+        # the median of a dozen points, whose errors spread over decades, is not that of a hundred
+        scatter = 3.0 if rows.sum() < 20 else 1.0
         for part, median, worst in ((slice(0, 3), median_u, worst_u), (slice(3, 12), median_g, worst_g)):
             error = relative(got[rows, part], truth[rows, part])
             assert np.isinf(worst) or error.max() < worst, (name, part, error.max())
-            assert np.isinf(median) or np.median(error) < median, (name, part, np.median(error))
+            assert np.isinf(median) or np.median(error) < scatter * median, (name, part, np.median(error))
 
 
 def test_edges_are_nan_and_nothing_else_is(reference):

@@ -5,9 +5,15 @@ import pytest
 
 
 @pytest.fixture(scope="session")
-def reference(shared):
+def shared_reference(shared):
     """High-precision truth of 2380 triangles, Jacobians with the vertices, the authors' MATLAB results."""
     return np.load(shared / "refs" / "okada_tde.npz")
+
+
+@pytest.fixture(scope="session", params=["shipped", "shared"])
+def reference(request, dislocations):
+    """Truth that `tests/reference/make.py` made, and the larger set where it is there."""
+    return dislocations if request.param == "shipped" else request.getfixturevalue("shared_reference")
 
 
 @pytest.fixture

@@ -1,0 +1,132 @@
+"""Small calls take a short way, which gives the same numbers and the same errors."""
+
+import numpy as np
+import pytest
+
+from dislok import okada, small
+from dislok.kernels.okada import quick
+
+FAULT = okada.Rectangle(0.0, 0.0, 2.0, 4.0, 2.0, 30.0, 40.0, 90.0, 3.0, 0.5)
+
+
+@pytest.fixture(autouse=True)
+def often(monkeypatch):
+    """Small calls have been frequent."""
+    monkeypatch.setattr(small, "_calls", small.PATIENCE)
+
+
+@pytest.fixture
+def usual(monkeypatch):
+    """What a call gives on the usual way."""
+
+    def run(function, *given, **keywords):
+        with monkeypatch.context() as patch:
+            patch.setattr(small, "field", lambda *_: None)
+            return function(*given, **keywords)
+
+    return run
+
+
+@pytest.fixture
+def taken(monkeypatch):
+    """Records whether the short way was taken to the end."""
+    found, field = [], small.field
+    monkeypatch.setattr(small, "field", lambda *given: (found.append(field(*given)), found[-1])[1])
+    return found
+
+
+def places(rng, n):
+    """Near, far, and on the fault's plane."""
+    obs = rng.normal(size=(n, 3)) * 10.0 ** rng.uniform(-1, 4, (n, 1))
+    obs[:, 2] = -np.abs(obs[:, 2])
+    return obs
+
+
+SOURCES = {
+    "numbers": FAULT,
+    "integers": okada.Rectangle(0, 0, 2, 4, 2, 30, 40, 90, 3),
+    "vectors": FAULT._replace(x=np.array([0.0, 5.0, -7.0]), dip=np.array([90.0, 0.0, 130.0])),
+    "one and many": FAULT._replace(x=np.array([1.0]), slip=np.array([1.0, -2.0])),
+}
+
+
+@pytest.mark.parametrize("operation", ["displacement", "gradient"])
+@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize("n", [1, 30, 400])
+def test_same_numbers(operation, name, n, rng, usual, taken):
+    run, source = getattr(okada, operation), SOURCES[name]
+    for obs in (places(rng, n), places(rng, n)[:, :2].copy(), places(rng, n) * (1, 1, 0)):
+        for keywords in ({}, {"origin": "center"}, {"nu": 0.3}):
+            want = usual(run, obs, source, **keywords)
+            got = run(obs, source, **keywords)
+            np.testing.assert_array_equal(got, want)
+    assert all(found is not None for found in taken) and len(taken) == 9
+
+
+def test_edges_are_nan_there_too(taken):
+    obs = np.array([[0.0, 0.0, -2.0]])
+    assert np.isnan(okada.displacement(obs, FAULT)).all() and taken[0] is not None
+
+
+@pytest.mark.parametrize(
+    ("changed", "error"),
+    [
+        ({"depth": -1.0}, r"source.depth\[0\] is -1.0"),
+        ({"length": 0.0}, r"source.length\[0\] is 0.0"),
+        ({"dip": np.nan}, r"source.dip\[0\] is nan"),
+        ({"x": np.array([0.0, np.inf])}, r"source.x\[1\] is inf"),
+        ({"x": np.zeros(2), "y": np.zeros(3)}, "source.y has length 3 but source.x has length 2"),
+    ],
+)
+def test_same_errors_of_sources(changed, error, rng):
+    with pytest.raises(ValueError, match=error):
+        okada.displacement(places(rng, 3), FAULT._replace(**changed))
+
+
+@pytest.mark.parametrize(
+    ("obs", "keywords", "error"),
+    [
+        ([[0.0, 1.0, 2.0]], {}, r"obs\[0, 2\] is 2.0"),
+        ([[0.0, np.nan, -2.0]], {}, r"obs\[0, 1\] is nan"),
+        ([[0.0, 1.0]], {"nu": 0.5}, r"nu is 0.5"),
+        ([[0.0, 1.0]], {"nu": np.nan}, r"nu is nan"),
+        ([[0.0, 1.0]], {"origin": "middle"}, "unknown origin 'middle'"),
+        ([[0.0]], {}, r"obs must have shape \(n, 3\)"),
+    ],
+)
+def test_same_errors_of_observers_and_settings(obs, keywords, error):
+    with pytest.raises(ValueError, match=error):
+        okada.displacement(np.array(obs), FAULT, **keywords)
+
+
+def test_what_is_not_plain_goes_the_usual_way(rng, taken):
+    obs = places(rng, 4)
+    point = okada.Point(0.0, 0.0, 2.0, 30.0, 40.0)
+    for given in ((obs.astype(np.float32), FAULT), (obs[::2], FAULT), (obs.tolist(), FAULT), (obs, point)):
+        okada.displacement(*given)
+    assert taken == [None] * 4
+    for keywords in ({"pairs": True}, {"threads": 1}, {"backend": "numba"}, {"out": np.empty((4, 3))}):
+        okada.displacement(obs, FAULT, **keywords)
+    assert len(taken) == 4
+    with pytest.raises(TypeError):
+        okada.displacement(obs, FAULT._replace(x=True))
+
+
+def test_inputs_are_not_written_to(rng):
+    obs, source = places(rng, 5), SOURCES["vectors"]
+    before = obs.copy(), source.x.copy()
+    okada.displacement(obs, source)
+    np.testing.assert_array_equal(obs, before[0])
+    np.testing.assert_array_equal(source.x, before[1])
+
+
+def test_large_calls_are_left_to_threads(rng):
+    assert quick.field(places(rng, 5000), np.array([FAULT]), 0.25, (0.0, 0.0), "displacement") is None
+
+
+def test_few_calls_do_not_wait_for_its_code(monkeypatch, rng):
+    monkeypatch.setattr(small, "_calls", 0)
+    obs = places(rng, 2)
+    found = [small.field(obs, FAULT, 0.25, "topleft", "displacement") for _ in range(small.PATIENCE + 1)]
+    assert all(each is None for each in found[: small.PATIENCE - 1])
+    assert all(each is not None for each in found[small.PATIENCE - 1 :])
