@@ -122,6 +122,12 @@ def train(arguments: argparse.Namespace) -> int:
     return _refusals(lambda: work(arguments.config, bank=arguments.bank, say=say))
 
 
+def flow(arguments: argparse.Namespace) -> int:
+    from dislok.nn.predict.command import run
+
+    return _refusals(lambda: run(arguments, (lambda line: None) if arguments.quiet else _say))
+
+
 def _say(line: str) -> None:
     print(line, flush=True)
 
@@ -179,6 +185,10 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes")
     command.add_argument("--list", action="store_true", help="say what would be compiled")
     command.set_defaults(run=compile_kernels)
+
+    from dislok.nn.predict import command as flow_command
+
+    flow_command.add(commands, raw).set_defaults(run=flow)
 
     command = commands.add_parser(
         "train", help="train a network on generated pairs", description=TRAIN, formatter_class=raw

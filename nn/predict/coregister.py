@@ -66,13 +66,16 @@ def basis(rows: Array, columns: Array, shape: tuple[int, int], order: int) -> Ar
 
 
 def robust_surface(values: Array, design: Array, sigma: Array | None = None) -> Array:
-    """Coefficients (k, c) of a smooth surface through values (n, c), which outliers and moved ground do not pull.
+    """Coefficients (k, c) of a smooth surface through values (n, c), which outliers do not pull.
 
-    Iterated least squares with Tukey's weights, whose scale is the median deviation.
+    Iterated least squares with Tukey's weights, whose scale is the median deviation, from the mean of the
+    middle half of the values: of two sides of a fault that are about as large, neither is taken for the
+    reference.
     """
     weight = np.ones(len(values)) if sigma is None else 1 / np.maximum(sigma, 1e-3) ** 2
     coefficients = np.zeros((design.shape[1], values.shape[1]))
-    coefficients[0] = np.median(values, axis=0)
+    ordered = np.sort(values, axis=0)[len(values) // 4 : len(values) - len(values) // 4]
+    coefficients[0] = ordered.mean(axis=0)
     base = weight
     for _ in range(_ROUNDS):
         rest = np.linalg.norm(values - design @ coefficients, axis=1)

@@ -1,14 +1,15 @@
 """Rasters on a common grid: where two images overlap, and how windows of both are read there.
 
-The common grid is the coarser one of the two images', cut to their overlap. An image that lies on it, up to whole
-pixels, is read as it is; the other one is resampled once, window by window, while it is read (GDAL's warp).
+The common grid is the coarser one of the two images', cut to their overlap. An image that lies on it, up to
+whole pixels, is read as it is; the other one is resampled once, window by window, while it is read (GDAL's
+warp).
 """
 
 from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,7 @@ class Grid:
     crs: str | None
 
     def metres(self, row: float) -> np.ndarray:
-        """Matrix (2, 2) that turns pixels (right, down) of a row into metres (east, north); NaN without a system."""
+        """Matrix (2, 2) that turns pixels (right, down) of a row into metres (east, north), or NaN."""
         a, b, _, d, e, f = self.transform
         steps = np.array([[a, b], [d, e]])
         if self.crs is None:
@@ -61,11 +62,36 @@ def degree_lengths(latitude: float) -> tuple[float, float]:
     return math.radians(across * math.cos(latitude)), math.radians(along)
 
 
+def placed(transform: Sequence[float], column: float, row: float) -> tuple[float, float]:
+    """Coordinates of a point that lies `column` and `row` pixels from the first pixel's corner."""
+    a, b, c, d, e, f = transform[:6]
+    return a * column + b * row + c, d * column + e * row + f
+
+
+def backwards(transform: Sequence[float]) -> tuple[float, ...]:
+    """The transform from coordinates to pixels.
+
+    Raises
+    ------
+    ValueError
+        If all pixels lie on a line.
+    """
+    a, b, c, d, e, f = transform[:6]
+    determinant = a * e - b * d
+    if not determinant:
+        raise ValueError(f"transform: pixels have no area: {tuple(transform[:6])}")
+    a, b, d, e = e / determinant, -b / determinant, -d / determinant, a / determinant
+    return a, b, -a * c - b * f, d, e, -d * c - e * f
+
+
 class Source:
     """One band of an image on a common grid; made by `on_common_grid`."""
 
-    def __init__(self, data: Any, band: int, grid: Grid, offset: tuple[int, int]) -> None:
-        self._data, self._band, self.grid, self.offset = data, band, grid, offset
+    def __init__(
+        self, data: Any, band: int, grid: Grid, offset: tuple[int, int], nodata: float | None = None
+    ) -> None:
+        self._data, self._band, self._nodata = data, band, nodata
+        self.grid, self.offset = grid, offset
 
     def read(self, rows: slice, columns: slice) -> tuple[Array, Mask]:
         """A window as float32 and where it has values; it may leave the image, where there are none."""
@@ -80,8 +106,9 @@ class Source:
         if r0 < r1 and c0 < c1:
             window = Window(c0, r0, c1 - c0, r1 - r0)
             inside = (slice(r0 - top, r1 - top), slice(c0 - left, c1 - left))
-            values[inside] = self._data.read(self._band, window=window, out_dtype="float32")
-            good[inside] = self._data.read_masks(self._band, window=window) > 0
+            part = self._data.read(self._band, window=window)
+            values[inside] = part
+            good[inside] = (self._data.read_masks(self._band, window=window) > 0) & (part != self._nodata)
         good &= np.isfinite(values)
         return np.where(good, values, np.float32(np.nan)), good
 
@@ -135,7 +162,9 @@ def _opened(path: Path, band: int) -> Iterator[Any]:
         if np.dtype(data.dtypes[band - 1]).kind == "c":
             raise ValueError(f"{path}: band {band} is complex; give its amplitude")
         if data.crs is None and (data.gcps[0] or data.rpcs):
-            raise ValueError(f"{path}: is not map projected (it has ground control points or RPCs): rectify it")
+            raise ValueError(
+                f"{path}: is not map projected (it has ground control points or RPCs): rectify it"
+            )
         yield data
 
 
@@ -168,14 +197,14 @@ def _bounds_in(data: Any, base: Any) -> tuple[float, float, float, float]:
     from rasterio.warp import transform_bounds
 
     if data.crs == base.crs:
-        return tuple(data.bounds)  # type: ignore[return-value]
+        return tuple(data.bounds)
     return transform_bounds(data.crs, base.crs, *data.bounds, densify_pts=21)
 
 
 def _cut(base: Any, bounds: tuple[float, float, float, float], paths: tuple[Path, Path]) -> Grid:
     """The part of the grid of an image that bounds cover, in whole pixels."""
     left, bottom, right, top = bounds
-    corners = [~base.transform * (x, y) for x in (left, right) for y in (bottom, top)]
+    corners = [placed(backwards(base.transform), x, y) for x in (left, right) for y in (bottom, top)]
     columns, rows = zip(*corners, strict=True)
     c0, r0 = max(0, math.ceil(min(columns) - _WHOLE)), max(0, math.ceil(min(rows) - _WHOLE))
     c1 = min(base.width, math.floor(max(columns) + _WHOLE))
@@ -193,44 +222,34 @@ def _whole_offset(data: Any, grid: Grid) -> tuple[int, int] | None:
         return (0, 0)
     if data.crs.to_wkt() != grid.crs:
         return None
-    from affine import Affine
-
-    theirs, ours = data.transform, Affine(*grid.transform)
-    worst = 0.0
-    column, row = ~theirs * (ours * (0, 0))
+    theirs, worst = backwards(data.transform), 0.0
+    column, row = placed(theirs, *placed(grid.transform, 0, 0))
     for corner in ((0, 0), (grid.shape[1], 0), (0, grid.shape[0])):
-        x, y = ~theirs * (ours * corner)
+        x, y = placed(theirs, *placed(grid.transform, *corner))
         worst = max(worst, abs(x - round(column) - corner[0]), abs(y - round(row) - corner[1]))
     return (round(row), round(column)) if worst < _WHOLE else None
 
 
-def _source(
-    data: Any, band: int, grid: Grid, kept: bool, nodata: float | None, later: list[Any]
-) -> Source:
+def _source(data: Any, band: int, grid: Grid, kept: bool, nodata: float | None, later: list[Any]) -> Source:
     offset = _whole_offset(data, grid) if kept else (0, 0)
     assert offset is not None
-    if not kept or nodata is not None:
-        data = _warped(data, grid if not kept else None, nodata)
+    if not kept:
+        data = _warped(data, grid, nodata)
         later.append(data)
-    return Source(data, band, grid, offset)
+    return Source(data, band, grid, offset, nodata if kept else None)
 
 
-def _warped(data: Any, grid: Grid | None, nodata: float | None) -> Any:
+def _warped(data: Any, grid: Grid, nodata: float | None) -> Any:
+    """The image as it looks on the grid, resampled where and when it is read."""
     from affine import Affine
     from rasterio.crs import CRS
     from rasterio.enums import Resampling
     from rasterio.vrt import WarpedVRT
 
     options: dict[str, Any] = {"resampling": Resampling.lanczos, "warp_mem_limit": 64}
+    options |= {"height": grid.shape[0], "width": grid.shape[1], "transform": Affine(*grid.transform)}
     if nodata is not None:
         options |= {"src_nodata": nodata, "nodata": nodata}
-    if grid is None:
-        options |= {"transform": data.transform, "height": data.height, "width": data.width}
-        options["crs"] = data.crs if data.crs is not None else None
-    else:
-        assert grid.crs is not None
-        options |= {"crs": CRS.from_wkt(grid.crs), "transform": Affine(*grid.transform)}
-        options |= {"height": grid.shape[0], "width": grid.shape[1]}
-        if nodata is None and data.nodata is None:
-            options["add_alpha"] = data.count == 1 or not any("alpha" in str(c) for c in data.colorinterp)
-    return WarpedVRT(data, **options)
+    elif data.nodata is None:
+        options["add_alpha"] = not any(each.name == "alpha" for each in data.colorinterp)
+    return WarpedVRT(data, crs=CRS.from_wkt(grid.crs), **options)

@@ -50,6 +50,7 @@ class Method:
 METHODS: Mapping[str, Method] = {
     each.name: each
     for each in (
+        Method("dislok", "search, carry, refine: our own", "predict.engine", 128, 16, exact=False),
         Method("cosicorr", "phase correlation in two windows", "predict.cosicorr", 64, 4),
         Method("micmac", "regularised correlation of 9 x 9 windows", "predict.micmac", 128, 32, exact=False),
         Method("deepflow", "OpenCV's DeepFlow on normalised images", "predict.opencv", 128, 32, exact=False),
@@ -72,7 +73,7 @@ def method(name: str) -> Method:
 
 
 def measure(
-    pre: Array, post: Array, *, valid: Mask | None = None, by: str = "deepflow", **options: Any
+    pre: Array, post: Array, *, valid: Mask | None = None, by: str = "dislok", **options: Any
 ) -> FlowMap:
     """Displacement between two images of one grid, by a method of choice.
 

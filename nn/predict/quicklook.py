@@ -1,0 +1,112 @@
+"""A picture of a displacement map: both components, the error or the score, and a profile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dislok.store import writing
+
+from .grids import needed
+from .inputs import Array
+
+_LARGEST = 1400
+
+
+def quicklook(path: Path, picture: Path) -> None:
+    """Draw the map in a file of `flow` as a PNG.
+
+    Raises
+    ------
+    ImportError
+        Without matplotlib.
+    """
+    layers, step, title = _read(path)
+    figure = draw(layers, step, title)
+    with writing(picture) as draft:
+        figure.savefig(draft, dpi=110)
+
+
+def _read(path: Path) -> tuple[Array, float, str]:
+    """Bands (8, h, w) at a size for the screen, pixels of the map for each of them, a title."""
+    with needed().open(path) as data:
+        step = max(1.0, max(data.shape) / _LARGEST)
+        shape = (data.count, max(1, round(data.height / step)), max(1, round(data.width / step)))
+        layers = data.read(out_shape=shape)
+        tags = data.tags()
+    return layers, step, f"{tags.get('PRE', '')} → {tags.get('POST', '')}, {tags.get('METHOD', '')}"
+
+
+def draw(layers: Array, step: float, title: str) -> Any:
+    """The figure of bands (8, h, w)."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError('pictures need matplotlib: pip install "dislok[plot]"') from error
+    valid = layers[7] > 0.5
+    shown = np.where(valid, layers[:2], np.nan)
+    h, w = valid.shape
+    extent = (0, w * step, h * step, 0)
+    figure = Figure(figsize=(13, 2.5 + 10.5 * min(h / w, 1.5)), layout="constrained")
+    figure.suptitle(title)
+    top, bottom = figure.subplots(2, 2, height_ratios=(1, 1))
+    limit = _limit(shown)
+    for axes, values, name in zip(top, shown, ("east", "north"), strict=True):
+        image = axes.imshow(
+            values, cmap="RdBu_r", vmin=-limit, vmax=limit, extent=extent, interpolation="nearest"
+        )
+        axes.set(title=f"{name} (px)", xlabel="column", ylabel="row")
+        figure.colorbar(image, ax=axes, shrink=0.9, label="px")
+    _quality(figure, bottom[0], layers, valid, extent)
+    _profile(bottom[1], top, shown, np.where(valid, layers[2:6], np.nan), step)
+    return figure
+
+
+def _limit(shown: Array) -> float:
+    finite = np.abs(shown[np.isfinite(shown)])
+    return max(float(np.percentile(finite, 99.5)), 1e-3) if finite.size else 1.0
+
+
+def _quality(figure: Any, axes: Any, layers: Array, valid: Array, extent: tuple[float, ...]) -> None:
+    """Standard deviation where there is one, else the score, else where the map is valid."""
+    error = np.hypot(layers[4], layers[5])
+    if np.isfinite(error).any():
+        values, name, top = error, "standard deviation (px)", float(np.nanpercentile(error, 98))
+    elif np.isfinite(layers[6]).any():
+        values, name, top = layers[6], "score", 1.0
+    else:
+        values, name, top = valid.astype(float), "valid", 1.0
+    image = axes.imshow(
+        values, cmap="viridis", vmin=0, vmax=max(top, 1e-6), extent=extent, interpolation="nearest"
+    )
+    axes.set(title=name, xlabel="column", ylabel="row")
+    figure.colorbar(image, ax=axes, shrink=0.9)
+
+
+def _profile(axes: Any, maps: Any, shown: Array, rest: Array, step: float) -> None:
+    """Along the row or column that crosses the largest change."""
+    along, at = _line(shown)
+    for k, name in enumerate(("east", "north")):
+        values = shown[k, at] if along == "row" else shown[k, :, at]
+        sigma = rest[2 + k, at] if along == "row" else rest[2 + k, :, at]
+        place = (np.arange(len(values)) + 0.5) * step
+        axes.plot(place, values, lw=1, label=name)
+        axes.fill_between(place, values - sigma, values + sigma, alpha=0.25, lw=0)
+    for each in maps:
+        (each.axhline if along == "row" else each.axvline)((at + 0.5) * step, color="k", lw=0.6, ls="--")
+    other = "column" if along == "row" else "row"
+    axes.set(title=f"{along} {int((at + 0.5) * step)} (dashed)", xlabel=other, ylabel="px")
+    axes.legend(frameon=False)
+    axes.grid(alpha=0.3)
+
+
+def _line(shown: Array) -> tuple[str, int]:
+    """The row or column, across the way the field changes most, on which it changes most."""
+    box = max(1, min(shown.shape[1:]) // 60)
+    thin = shown[:, ::box, ::box]
+    right, down = (np.nansum(np.abs(np.diff(thin, axis=axis)), axis=(0, axis)) for axis in (2, 1))
+    if right.sum() >= down.sum():
+        return "row", int(np.argmax(right)) * box
+    return "column", int(np.argmax(down)) * box
