@@ -4,6 +4,7 @@
 - `Iterated`: any of them in passes, each on the images warped by what the last one found
 - `receptive_field`, `halo`: how far a network sees, and so how tiles must overlap
 - `tiled`: a network on images of any size, tile by tile, with the result of the whole image
+- `Scarp`: the small network on top of the matching engine; `refine`: a map made better by the shipped one
 - `save`, `load`: weights as safetensors with what built the network; `onnx`, `exported`: other forms
 
 Names load with torch when they are first used.
@@ -13,11 +14,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from dislok.nn.geoflownet.apply import refine as refine
     from dislok.nn.geoflownet.export import exported as exported
     from dislok.nn.geoflownet.export import onnx as onnx
     from dislok.nn.geoflownet.iterated import Iterated as Iterated
     from dislok.nn.geoflownet.reach import halo as halo
     from dislok.nn.geoflownet.reach import receptive_field as receptive_field
+    from dislok.nn.geoflownet.scarp import Scarp as Scarp
     from dislok.nn.geoflownet.tiles import tiled as tiled
     from dislok.nn.geoflownet.unet import FlowUNet as FlowUNet
     from dislok.nn.geoflownet.unet import flownet2_sd as flownet2_sd
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "FlowUNet": "unet",
     "Iterated": "iterated",
+    "Scarp": "scarp",
     "exported": "export",
     "flownet2_sd": "unet",
     "geoflownet_a": "unet",
@@ -38,6 +42,7 @@ _HOMES = {
     "load": "weights",
     "onnx": "export",
     "receptive_field": "reach",
+    "refine": "apply",
     "save": "weights",
     "strainnet_f": "unet",
     "tiled": "tiles",

@@ -37,7 +37,13 @@ def build(config: Config, say: Callable[[str], None] = lambda line: None) -> int
     """
     data = config.data
     images = read_textures(data.textures)
-    facts = (data.seed, data.window or SIZE, data.ranges, [store.fingerprint(image) for image in images])
+    facts = (
+        data.seed,
+        data.window or SIZE,
+        data.ranges,
+        data.faults,
+        [store.fingerprint(image) for image in images],
+    )
     pieces = store.Pieces(Path(data.folder), store.fingerprint("bank", 1, *facts))
     for number in range(data.count):
         try:
@@ -57,7 +63,7 @@ def _pair(config: Config, images: list[np.ndarray], number: int) -> dict[str, np
     rng = generator(data.seed, 5, number)
     shares = np.array((SHARES * len(data.ranges))[: len(data.ranges)])
     limits = data.ranges[int(rng.choice(len(data.ranges), p=shares / shares.sum()))]
-    pair, _ = draw_pair(data.window or SIZE, limits, images, rng)
+    pair, _ = draw_pair(data.window or SIZE, limits, images, rng, data.faults)
     return piece(pair, match(pair.pre, pair.post))
 
 

@@ -27,6 +27,7 @@ class Data:
 
     kind: str = "pairs"  # "pairs" | "bank"
     folder: str = ""  # of the bank
+    faults: str = "screw"  # "screw": by closed formulas | "earthquakes": FaultDeform's
     textures: tuple[str, ...] = ()  # image files; none: procedural ones
     crop: int = 256
     window: int = 0  # of the pairs that crops are taken from; 0: the crop
@@ -101,6 +102,7 @@ MODERN = Config(
 RECIPES = {"paper": Config(), "modern": MODERN}
 CHOICES = {
     "kind": ("pairs", "bank"),
+    "faults": ("screw", "earthquakes"),
     "optimiser": ("adam", "adamw"),
     "shape": ("halving", "one-cycle"),
     "precision": ("float32", "bfloat16"),

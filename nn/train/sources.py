@@ -26,6 +26,7 @@ from dislok.nn.train.samples import (
 
 PROCEDURAL = 0.4  # share of grounds that are made from nothing where there are images
 TRIES = 50
+FAULTS = {"screw": pairs.ScrewFault, "earthquakes": pairs.Earthquakes}
 VARIANTS = 2  # of each pair of a bank
 
 
@@ -49,10 +50,14 @@ def texture_of(
 
 
 def draw_pair(
-    size: int, limits: tuple[float, float], images: list[np.ndarray], rng: np.random.Generator
+    size: int,
+    limits: tuple[float, float],
+    images: list[np.ndarray],
+    rng: np.random.Generator,
+    faults: str = "screw",
 ) -> tuple[Pair, str]:
     """A pair of a size whose largest motion lies between two limits (pixels), and its kind of ground."""
-    fault = pairs.ScrewFault().draw(rng, (size, size))
+    fault = FAULTS[faults]().draw(rng, (size, size))
     moved = pairs.amplitude_in(fault, rng, limits)
     ground, kind = texture_of(images, moved.right.shape, rng)
     return pairs.make_pair(ground, moved, rng, threads=1), kind
@@ -60,16 +65,10 @@ def draw_pair(
 
 def read_textures(names: tuple[str, ...]) -> list[np.ndarray]:
     """Images that grounds are cut from; NaN where they hold nothing."""
-    import rasterio
+    from dislok import raster
 
-    found = []
-    for name in names:
-        if not Path(name).is_file():
-            raise FileNotFoundError(f"data.textures: no file {name}")
-        with rasterio.open(name) as file:
-            pixels = file.read(1, masked=True).astype(np.float32)
-        found.append(np.ma.filled(pixels, np.nan))
-    return found
+    read = [raster.read(name) for name in names]
+    return [np.where(each.valid, each.values, np.nan).astype(np.float32) for each in read]
 
 
 class MadePairs:
@@ -93,7 +92,7 @@ class MadePairs:
         rng = generator(data.seed, int(validation), number)
         ranges = len(data.ranges) if validation else ranges_at(index, self.config)
         limits = data.ranges[int(rng.integers(ranges))]
-        pair, _ = draw_pair(max(data.window, data.crop), limits, self.images, rng)
+        pair, _ = draw_pair(max(data.window, data.crop), limits, self.images, rng, data.faults)
         own = generator(data.seed, 2 + int(validation), index)
         part = window(pair.pre.shape, data.crop, own)
         return sample_of(pair, part, self.config, own, validation)

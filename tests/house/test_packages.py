@@ -16,7 +16,7 @@ FOLDERS = {
     "inversion": "dislok.inversion",
     "nn": "dislok.nn",
 }
-DATA = {".cu", ".cuh", ".csv", ".typed"}
+DATA = {".cu", ".cuh", ".csv", ".safetensors", ".typed"}
 HEAVY = ["cupy", "matplotlib", "numba", "scipy", "torch"]
 
 

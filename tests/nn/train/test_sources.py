@@ -45,6 +45,23 @@ def test_only_early_ranges_in_early_stages(tmp_path):
     assert max(early) < 1 and max(late) > 2.5
 
 
+@pytest.mark.slow
+def test_earthquakes_move_the_ground_too(tmp_path):
+    sample = made(tmp_path, faults="earthquakes").sample(0)
+    assert 0.5 < np.abs(sample.truth).max() < 4 and sample.weight.any()
+
+
+def test_grounds_are_cut_from_images(tmp_path, rng):
+    from dislok import raster
+
+    pixels = (1000 + 100 * rng.standard_normal((200, 220))).astype(np.uint16)
+    raster.write(tmp_path / "ground.tif", raster.Raster(pixels))
+    source = made(tmp_path, textures=[str(tmp_path / "ground.tif")])
+    assert source.images[0].shape == (200, 220)
+    kinds = {draw_pair(48, (1.0, 2.0), source.images, np.random.default_rng(n))[1] for n in range(12)}
+    assert kinds == {"procedural", "image 0"}
+
+
 @pytest.mark.parametrize("quarters", range(4))
 @pytest.mark.parametrize("mirrored", [False, True])
 def test_vectors_turn_with_the_pixels(quarters, mirrored, rng):
@@ -78,7 +95,7 @@ def test_flat_images_are_zero(value):
 
 
 def test_missing_textures_are_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="data.textures: no file .*absent.tif"):
+    with pytest.raises(FileNotFoundError, match="absent.tif: no such file"):
         made(tmp_path, textures=[str(tmp_path / "absent.tif")])
 
 
