@@ -31,27 +31,45 @@ def leaves(out, shapes):
 
 
 @kernel
-def shadows(height, out, east, north, rise, most):
-    """Light from the sun's direct beam, 1 or 0, soft over one pixel, on a surface (h, w) in pixels.
+def light(height, out, east, north, up, ambient, most):
+    """Sunlight on a surface (h, w) in pixels: shading after Lambert, and shadows, soft over one pixel.
 
-    `east`, `north` is the unit vector towards the sun, `rise` the tangent of its elevation. Rays are followed
-    for `most` pixels; beyond the edges nothing casts a shadow.
+    `east`, `north`, `up` is the unit vector towards the sun; level ground in the sun has 1, shadows
+    `ambient`. Rays are followed for `most` pixels, for none without shadows; beyond the edges nothing casts a
+    shadow.
     """
     h, w = height.shape
+    level = np.hypot(east, north)
+    to_column, to_row, rise = east / max(level, 1e-9), -north / max(level, 1e-9), up / max(level, 1e-9)
     top = height.max()
     for r in range(h):
+        above, below = max(r - 1, 0), min(r + 1, h - 1)
         for c in range(w):
-            level, hidden = height[r, c], 0.0
-            for step in range(1, most):
-                ray = level + rise * step
-                x, y = c + east * step, r - north * step
-                if ray > top or not (0 <= x < w - 1 and 0 <= y < h - 1):
-                    break
-                i, j = int(y), int(x)
-                s, t = x - j, y - i
-                above = height[i, j] + s * (height[i, j + 1] - height[i, j])
-                below = height[i + 1, j] + s * (height[i + 1, j + 1] - height[i + 1, j])
-                hidden = max(hidden, (above + t * (below - above) - ray) / rise)
-                if hidden >= 1.0:
-                    break
-            out[r, c] = 1.0 - min(hidden, 1.0)
+            left, right = max(c - 1, 0), min(c + 1, w - 1)
+            by_row = (height[below, c] - height[above, c]) / (below - above)
+            by_column = (height[r, right] - height[r, left]) / (right - left)
+            facing = (up - east * by_column + north * by_row) / np.sqrt(1 + by_column**2 + by_row**2)
+            direct = max(facing, 0.0) / up
+            if direct > 0 and most:
+                direct *= 1.0 - _hidden(height, r, c, to_row, to_column, rise, top, most)
+            out[r, c] = (1.0 - ambient) * direct + ambient
+
+
+@kernel
+def _hidden(height, r, c, to_row, to_column, rise, top, most):
+    """How much of the sun is behind what stands in its way: 0 ... 1."""
+    h, w = height.shape
+    ground, hidden = height[r, c], 0.0
+    for step in range(1, most):
+        ray = ground + rise * step
+        x, y = c + to_column * step, r + to_row * step
+        if ray > top or not (0 <= x < w - 1 and 0 <= y < h - 1):
+            break
+        i, j = int(y), int(x)
+        s, t = x - j, y - i
+        above = height[i, j] + s * (height[i, j + 1] - height[i, j])
+        below = height[i + 1, j] + s * (height[i + 1, j + 1] - height[i + 1, j])
+        hidden = max(hidden, (above + t * (below - above) - ray) / rise)
+        if hidden >= 1.0:
+            return 1.0
+    return hidden

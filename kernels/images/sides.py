@@ -8,24 +8,29 @@ from __future__ import annotations
 
 from typing import Any
 
+import numba
 import numpy as np
 
-from dislok.kernels.cpu import kernel
+from dislok.kernels.cpu import OPTIONS, kernel
 from dislok.kernels.threads import default_threads, share
 
 from .filters import idle
+from .taps import combine
+
+# references to arrays are counted at every call that is not inlined
+part = numba.njit(forceinline=True, **OPTIONS)
 
 LINEAR = 4  # pixels beyond a line to which a field is continued linearly; beyond, it stays what it is
 STEPS = 40  # most iterations of a fixed point
-COARSE, FINE = 1e-2, 2e-4  # pixels between its last two places, by linear and by cubic interpolation
+COARSE, FINE = 1e-2, 2e-3  # pixels between its last two places, by linear and by cubic interpolation
 LOST = -1e6  # depth of what was not found, but has to be painted with something
 DEPTH = 2.0  # pixels beyond a line from where on the linear one is enough
 BLOCK = 32
 
 
 @kernel
-def _nearest(label, side, row, column):
-    """For every pixel the row and column of a nearest pixel of a side, by two sweeps over the image."""
+def _nearest(label, side, wanted, row, column):
+    """For every wanted pixel the row and column of a nearest pixel of a side, by two sweeps."""
     h, w = label.shape
     far = 4 * (h + w)
     for r in range(h):
@@ -39,8 +44,9 @@ def _nearest(label, side, row, column):
             for way in range(2):
                 for j in range(w):
                     c = j if way == 0 else w - 1 - j
-                    side_step = -1 if way == 0 else 1
-                    _closer(row, column, r, c, r, c + side_step)
+                    if not wanted[r, c] or label[r, c] == side:
+                        continue
+                    _closer(row, column, r, c, r, c + (-1 if way == 0 else 1))
                     if way == 0:
                         for k in range(-1, 2):
                             _closer(row, column, r, c, r + step, c + k)
@@ -58,31 +64,35 @@ def _closer(row, column, r, c, there, beside):
 
 
 @kernel
-def _continued(field, label, side, row, column, out):
+def _continued(field, label, side, wanted, row, column, out):
     """A side's field beyond it: turned about the nearest pixel of the side, so that slopes go on."""
     h, w = field.shape
     for r in range(h):
         for c in range(w):
-            y, x = row[r, c], column[r, c]
-            value = field[y, x]
-            size = max(abs(y - r), abs(x - c), LINEAR)
-            behind, beside = y + (y - r) * LINEAR // size, x + (x - c) * LINEAR // size
-            if 0 <= behind < h and 0 <= beside < w and label[behind, beside] == side:
-                value = np.float32(2) * value - field[behind, beside]
+            value = field[r, c]
+            if label[r, c] != side and wanted[r, c]:
+                y, x = row[r, c], column[r, c]
+                value = field[y, x]
+                size = max(abs(y - r), abs(x - c), LINEAR)
+                behind, beside = y + (y - r) * LINEAR // size, x + (x - c) * LINEAR // size
+                if 0 <= behind < h and 0 <= beside < w and label[behind, beside] == side:
+                    value = np.float32(2) * value - field[behind, beside]
             out[r, c] = value
 
 
-def continued(fields: tuple[np.ndarray, ...], label: np.ndarray, side: int) -> list[np.ndarray]:
-    """Planes (h, w) that are those of one side there, and its continuation elsewhere."""
+def continued(
+    fields: tuple[np.ndarray, ...], label: np.ndarray, side: int, wanted: np.ndarray
+) -> list[np.ndarray]:
+    """Planes (h, w) that are those of one side there, and its continuation where else it is wanted."""
     row, column = np.empty(label.shape, np.int32), np.empty(label.shape, np.int32)
-    _nearest(label, side, row, column)
+    _nearest(label, side, wanted, row, column)
     result = [np.empty_like(field) for field in fields]
     for field, out in zip(fields, result, strict=True):
-        _continued(field, label, side, row, column, out)
+        _continued(field, label, side, wanted, row, column, out)
     return result
 
 
-@kernel
+@part
 def _cubic(t):
     """Weights of four neighbours: the cubic through the inner two with the slopes of Catmull & Rom."""
     s = 1.0 - t
@@ -94,29 +104,36 @@ def _cubic(t):
     )
 
 
-@kernel
+@part
 def _clamped(index, n):
     return 0 if index < 0 else n - 1 if index > n - 1 else index
 
 
-@kernel
-def _both(right, down, x, y):
-    """Two fields at column x and row y, inside them."""
+@part
+def _both(right, down, flat_right, flat_down, weight, x, y):
+    """Two fields, given in two shapes, at column x and row y; `weight` is room for eight numbers."""
     h, w = right.shape
     i, j = int(y), int(x)
-    across, along = _cubic(x - j), _cubic(y - i)
-    to_right, to_down = 0.0, 0.0
+    weight[4], weight[5], weight[6], weight[7] = _cubic(x - j)
+    weight[0], weight[1], weight[2], weight[3] = _cubic(y - i)
+    if 0 < i < h - 2 and 0 < j < w - 2:
+        at, stride = np.uint64((i - 1) * w + j - 1), np.uint64(w)
+        zero, half = np.uint64(0), np.uint64(4)
+        return (
+            combine(flat_right, at, stride, weight, zero, half, 4, 4),
+            combine(flat_down, at, stride, weight, zero, half, 4, 4),
+        )
+    to_right, to_down = np.float32(0), np.float32(0)
     for a in range(4):
         r = _clamped(i + a - 1, h)
         for b in range(4):
             c = _clamped(j + b - 1, w)
-            weight = along[a] * across[b]
-            to_right += weight * right[r, c]
-            to_down += weight * down[r, c]
+            to_right += weight[a] * weight[4 + b] * right[r, c]
+            to_down += weight[a] * weight[4 + b] * down[r, c]
     return to_right, to_down
 
 
-@kernel
+@part
 def _linear(field, x, y):
     """A field at column x and row y, inside it."""
     h, w = field.shape
@@ -124,22 +141,22 @@ def _linear(field, x, y):
     t, s = y - i, x - j
     above = field[i, j] + s * (field[i, j + 1] - field[i, j])
     below = field[i + 1, j] + s * (field[i + 1, j + 1] - field[i + 1, j])
-    return above + t * (below - above)
+    return np.float32(above + t * (below - above))
 
 
-@kernel
-def _settled(fine, right, down, column, row, x, y, tolerance):
+@part
+def _settled(fine, right, down, flat_right, flat_down, weight, column, row, x, y, tolerance):
     """Where the ground came from that has moved to a place, by fixed point from (x, y), and its displacement.
 
     The last of the five results says whether it was found.
     """
     h, w = right.shape
-    u, v = 0.0, 0.0
+    u, v = np.float32(0), np.float32(0)
     for _ in range(STEPS):
         if not (0 <= x <= w - 1 and 0 <= y <= h - 1):
             return x, y, u, v, False
         if fine:
-            u, v = _both(right, down, x, y)
+            u, v = _both(right, down, flat_right, flat_down, weight, x, y)
         else:
             u, v = _linear(right, x, y), _linear(down, x, y)
         change = max(abs(column - u - x), abs(row - v - y))
@@ -149,12 +166,17 @@ def _settled(fine, right, down, column, row, x, y, tolerance):
     return x, y, u, v, False
 
 
-@kernel
+@part
 def _inside(distances, side, x, y):
     """How deep in its side a place lies: pixels from the nearest line, negative beyond it."""
-    depth = np.inf
-    for k in range(len(distances)):
-        distance = _linear(distances[k], x, y)
+    count, h, w = distances.shape
+    i, j = min(int(y), h - 2), min(int(x), w - 2)
+    t, s = np.float32(y - i), np.float32(x - j)
+    depth = np.float32(np.inf)
+    for k in range(count):
+        above = distances[k, i, j] + s * (distances[k, i, j + 1] - distances[k, i, j])
+        below = distances[k, i + 1, j] + s * (distances[k, i + 1, j + 1] - distances[k, i + 1, j])
+        distance = above + t * (below - above)
         depth = min(depth, distance if side >> k & 1 else -distance)
     return depth
 
@@ -172,7 +194,21 @@ def _near(label, side, top, left, size):
 
 @kernel
 def _solve(
-    right, down, distances, label, side, margin, reach, tolerance, top, out_right, out_down, depth, count
+    right,
+    down,
+    flat_right,
+    flat_down,
+    distances,
+    label,
+    side,
+    margin,
+    reach,
+    tolerance,
+    top,
+    out_right,
+    out_down,
+    depth,
+    count,
 ):
     """The inverse of one side's field in a row of blocks; where it lies deepest in its side so far, it is
     kept.
@@ -180,18 +216,24 @@ def _solve(
     Blocks that the side is further from than ground moves, `reach`, are left out.
     """
     height, width = out_right.shape
+    weight = np.empty(8, np.float32)
     for left in range(0, width, BLOCK):
         if not _near(label, side, top + margin - reach, left + margin - reach, BLOCK + 2 * reach):
             continue
         for r in range(top, min(top + BLOCK, height)):
-            u, v = 0.0, 0.0
+            u, v = np.float32(0), np.float32(0)
             for c in range(left, min(left + BLOCK, width)):
                 column, row = float(c + margin), float(r + margin)
                 # the ground beside comes from beside: a start that leaves little to do
-                x, y, u, v, found = _settled(False, right, down, column, row, column - u, row - v, COARSE)
+                x, y = column - u, row - v
+                x, y, u, v, found = _settled(
+                    False, right, down, flat_right, flat_down, weight, column, row, x, y, COARSE
+                )
                 here = _inside(distances, side, x, y) if found else LOST
                 if found and here > -DEPTH:
-                    x, y, u, v, found = _settled(True, right, down, column, row, x, y, FINE)
+                    x, y, u, v, found = _settled(
+                        True, right, down, flat_right, flat_down, weight, column, row, x, y, FINE
+                    )
                     here = _inside(distances, side, x, y) if found else LOST
                 count[r, c] += here > tolerance
                 if here > depth[r, c]:
@@ -221,10 +263,13 @@ def inverse(
     depth, count = np.full((height, width), -np.inf, np.float32), np.zeros((height, width), np.int16)
     reach = int(np.ceil(max(np.nanmax(np.abs(right)), np.nanmax(np.abs(down))))) + 2
     present = np.flatnonzero(np.bincount(label.reshape(-1))).tolist()
+    close = reach + LINEAR < distances.max(initial=0)
+    wanted = np.abs(distances).min(0) < reach + LINEAR if close else np.ones(label.shape, np.bool_)
     for side in present:
-        parts: Any = continued((right, down), label, side) if len(present) > 1 else (right, down)
+        parts: Any = continued((right, down), label, side, wanted) if len(present) > 1 else (right, down)
+        flat = [part.reshape(-1) for part in parts]
         jobs = [
-            (*parts, distances, label, side, margin, reach, tolerance, r, *out, depth, count)
+            (*parts, *flat, distances, label, side, margin, reach, tolerance, r, *out, depth, count)
             for r in range(0, height, BLOCK)
         ]
         share(_solve, jobs, threads or default_threads(), idle)

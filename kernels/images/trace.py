@@ -43,9 +43,10 @@ def _near(points, out, band):
             for c in range(max(0, int(np.ceil(left))), min(w - 1, int(np.floor(right))) + 1):
                 along = ((c - x0) * dx + (r - y0) * dy) / square if square > 0 else 0.0
                 along = min(max(along, 0.0), 1.0)
-                distance = np.hypot(c - x0 - along * dx, r - y0 - along * dy)
-                if distance < abs(out[r, c]):
-                    out[r, c] = np.copysign(distance, out[r, c])
+                across, off = c - x0 - along * dx, r - y0 - along * dy
+                distance = across * across + off * off
+                if distance < out[r, c] * out[r, c]:
+                    out[r, c] = np.copysign(np.sqrt(distance), out[r, c])
 
 
 def signed_distance(points: np.ndarray, shape: tuple[int, int], band: float) -> np.ndarray:

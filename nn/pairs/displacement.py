@@ -190,56 +190,37 @@ class ScrewFault:
 
     def draw(self, rng: np.random.Generator, shape: Shape, margin: int = 56) -> Displacement:
         """A fault through a window of `shape` pixels; its amplitude is 1 pixel or less."""
+        from dislok.kernels.images.screw import screw
+
         names = ("strike", "depth", "roughness", "hurst", "variation", "zone", "tip", "offset")
         numbers = {name: getattr(self, name).draw(rng) for name in names} | {"kind": "screw"}
         size = (shape[0] + 2 * margin, shape[1] + 2 * margin)
-        along, across, direction, origin = _frame(size, min(shape), numbers)
+        direction, origin = _line(size, min(shape), numbers)
         length = 2 * int(np.hypot(*size)) + 2
         places = np.arange(length) - length / 2
         offsets = self_affine(rng, length, numbers["hurst"]) * numbers["roughness"] * length
         variation = numbers["variation"] * self_affine(rng, length, 0.8)
         end = rng.uniform(-0.3, 0.3) * min(shape) if numbers["tip"] else -np.inf
-        d = across - _at(offsets, along, length)
-        slip = 1 + _at(variation, along, length) / (1 + (d / SMOOTHED) ** 2)
-        if numbers["tip"]:
-            # on the fault the distance from its tip; elsewhere what a crack's sqrt(r) sin(angle / 2) needs
-            reach = (np.hypot(along - end, d) + along - end) / (2 * min(shape))
-            slip *= np.sqrt(1 - np.maximum(1 - reach, 0.0) ** 2)
-        moved = slip * _profile(d, numbers)
+        moved = np.empty(size, np.float32)
+        rest = (SMOOTHED, end, min(shape), numbers["depth"], numbers["zone"])
+        screw(origin, direction, offsets, variation, *map(float, rest), moved)
         keep = slice(max(0, int(np.searchsorted(places, end)) - 1), None)
         trace = origin + places[keep, None] * direction + offsets[keep, None] * _turned(direction)
-        right, down = (np.ascontiguousarray(moved * part, np.float32) for part in direction)
+        right, down = (np.float32(part) * moved for part in direction)
         return Displacement(right, down, (trace,), margin, numbers)
 
 
-def _frame(size: Shape, window: int, numbers: dict[str, Any]) -> tuple[np.ndarray, ...]:
-    """Pixels along and across strike (h, w), its direction (column, row), and a point of the line."""
+def _line(size: Shape, window: int, numbers: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Direction of strike (column, row), and a point of the line."""
     turn = np.radians(numbers["strike"])
     direction = np.array([np.sin(turn), -np.cos(turn)])
-    side = _turned(direction)
-    origin = (np.array(size[::-1]) - 1) / 2 + numbers["offset"] * window * side
-    columns, rows = np.arange(size[1]) - origin[0], (np.arange(size[0]) - origin[1])[:, None]
-    return columns * direction[0] + rows * direction[1], columns * side[0] + rows * side[1], direction, origin
+    middle = (np.array(size[::-1]) - 1) / 2
+    return direction, middle + numbers["offset"] * window * _turned(direction)
 
 
 def _turned(direction: np.ndarray) -> np.ndarray:
     """To the right of a direction (column, row), as one sees it in an image."""
     return np.array([-direction[1], direction[0]])
-
-
-def _at(values: np.ndarray, along: np.ndarray, length: int) -> np.ndarray:
-    """Values at places one pixel apart, linear between them."""
-    place = along + length / 2
-    below = np.clip(place.astype(np.int64), 0, length - 2)
-    return values[below] + (place - below) * (values[below + 1] - values[below])
-
-
-def _profile(d: np.ndarray, numbers: dict[str, Any]) -> np.ndarray:
-    """Displacement across strike: +-1/2 at the trace, or through 0 over the zone, falling with distance."""
-    far = np.arctan2(numbers["depth"], np.abs(d)) / np.pi
-    if numbers["zone"] > 0:
-        return far * np.tanh(2 * d / numbers["zone"])
-    return np.where(d > 0, far, -far)
 
 
 def self_affine(rng: np.random.Generator, n: int, hurst: float) -> np.ndarray:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from scipy import fft
 
 Shape = tuple[int, int]
 
 
+@cache
 def frequencies(shape: Shape) -> np.ndarray:
     """Radial frequency (cycles per pixel) of each number of a real transform, (h, w // 2 + 1)."""
     rows, columns = np.fft.fftfreq(shape[0]), np.fft.rfftfreq(shape[1])
@@ -45,12 +48,12 @@ def power_law(
     size = (fft.next_fast_len(shape[0], real=True), fft.next_fast_len(shape[1], real=True))
     f = _stretched(size, *stretch) if stretch[0] != 1.0 else frequencies(size)
     lowest = 1.0 / (longest or max(size))
-    with np.errstate(divide="ignore"):
-        amplitude = np.maximum(f, np.float32(lowest)) ** np.float32(-slope / 2)
+    amplitude = np.exp(np.float32(-slope / 2) * np.log(np.maximum(f, np.float32(lowest))))
     amplitude[0, 0] = 0.0
-    white = rng.standard_normal(size, dtype=np.float32)
-    field = fft.irfft2(fft.rfft2(white) * amplitude, size)[: shape[0], : shape[1]]
-    return normalised(field)
+    # of these columns the inverse transform uses the real part of the field alone, half of the power
+    amplitude[:, [0, -1] if size[1] % 2 == 0 else [0]] *= np.float32(np.sqrt(2.0))
+    white = rng.standard_normal((*f.shape, 2), dtype=np.float32).view(np.complex64)[..., 0]
+    return normalised(fft.irfft2(white * amplitude, size)[: shape[0], : shape[1]])
 
 
 def _stretched(size: Shape, factor: float, azimuth: float) -> np.ndarray:
@@ -63,9 +66,9 @@ def _stretched(size: Shape, factor: float, azimuth: float) -> np.ndarray:
 
 def normalised(field: np.ndarray) -> np.ndarray:
     """A field with mean 0 and standard deviation 1, float32; a constant becomes 0."""
-    field = field - field.mean(dtype=np.float64)
-    spread = float(field.std(dtype=np.float64))
-    return np.ascontiguousarray(field / spread if spread > 0 else field, np.float32)
+    field = np.ascontiguousarray(field, np.float32) - np.float32(field.mean())
+    spread = float(np.sqrt(np.mean(field * field)))
+    return field * np.float32(1 / spread) if spread > 0 else field
 
 
 def smooth(rng: np.random.Generator, shape: Shape, knots: int = 4) -> np.ndarray:

@@ -31,21 +31,14 @@ def shading(height: np.ndarray, azimuth: float, elevation: float, *, shadows: bo
     """
     if not 0 < elevation <= 90:
         raise ValueError(f"elevation is {elevation!r}; the sun must be above the horizon, to 90 degrees")
-    turn, lift = np.radians(azimuth), np.radians(elevation)
-    east, north, up = np.sin(turn) * np.cos(lift), np.cos(turn) * np.cos(lift), np.sin(lift)
-    by_row, by_column = np.gradient(height.astype(np.float32))
-    facing = (up - east * by_column + north * by_row) / np.sqrt(1 + by_column**2 + by_row**2)
-    direct = np.maximum(facing, 0.0) / up
-    if shadows and elevation < 89:
-        direct *= _sunlit(height, turn, np.tan(lift))
-    return ((1 - AMBIENT) * direct + AMBIENT).astype(np.float32)
-
-
-def _sunlit(height: np.ndarray, turn: float, rise: float) -> np.ndarray:
     from dislok.kernels.images import paint
 
+    turn, lift = np.radians(azimuth), np.radians(elevation)
+    sun = (np.sin(turn) * np.cos(lift), np.cos(turn) * np.cos(lift), np.sin(lift))
     surface = np.ascontiguousarray(height, np.float32)
+    most = 0
+    if shadows and elevation < 89:
+        most = min(FARTHEST, int(float(np.ptp(surface)) / np.tan(lift)) + 2)
     out = np.empty_like(surface)
-    most = min(FARTHEST, int(float(np.ptp(surface)) / rise) + 2)
-    paint.shadows(surface, out, float(np.sin(turn)), float(np.cos(turn)), float(rise), most)
+    paint.light(surface, out, *map(float, sun), AMBIENT, most)
     return out
