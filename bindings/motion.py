@@ -15,13 +15,15 @@ import numpy as np
 from dislok import arrays, backends, geodesics
 from dislok.kernels.propagator import integrals, plan, radiation, timeseries
 from dislok.kernels.propagator.quadrature import Extent
-from dislok.kernels.propagator.reach import Grid
+from dislok.kernels.propagator.reach import Grid, needed
 from dislok.kernels.propagator.stack import Layers, build
 
 # Moment in N m and km, km/s, g/cm³ inside give metres times this; forces have one km less.
 _UNITS = np.repeat([1e-15, 1e-12], [6, 3])
 
 Array = Any
+# Numbers of Bessel functions that are held at once (32 MB; what makes them takes several times that).
+TABLES = 1 << 22
 
 
 class Engine(NamedTuple):
@@ -115,7 +117,10 @@ class Problem(NamedTuple):
     def chunks(self, n_omega: int) -> list[np.ndarray]:
         """Numbers of the sources, sorted by depth, in pieces whose integrals fit into memory."""
         order = np.argsort(self.depth, kind="stable")
-        per_source = self.ray.distance.shape[1] * n_omega * 4 * (15 if self.force else 10)
+        columns = 15 if self.force else 10
+        # integrals, and the three patterns of radiation that they are combined with
+        per_station = 4 * columns * n_omega + 3 * 3 * radiation.ELEMENTS * columns // 2
+        per_source = self.ray.distance.shape[1] * per_station
         pieces = max(1, -(-len(order) * per_source // self.engine.held))
         return np.array_split(order, min(pieces, len(order)))
 
@@ -147,15 +152,18 @@ def _joined(parts: Any, order: np.ndarray, problem: Problem) -> Array:
 
 
 def integrate(
-    problem: Problem, chosen: np.ndarray, omega: np.ndarray, grid: Grid, direction: Layers | None = None
+    problem: Problem, chosen: np.ndarray, omega: np.ndarray, whole: Grid, direction: Layers | None = None
 ) -> Array:
     """Integrals of some sources: (sources, stations, columns, J or J', value or depth derivative, omega)."""
     xp, special = problem.engine.xp, problem.engine.special
     along = {} if direction is None else {"direction": direction}
     depth, result = problem.depth[chosen], None
     stations = problem.ray.distance.shape[1]
-    for members in _sweeps(depth, problem.receiver, problem.engine.depths):
+    for members in _in_memory(
+        _sweeps(depth, problem.receiver, problem.engine.depths), problem, chosen, whole
+    ):
         depths = depth[members[:, 0]]
+        grid = needed(whole, float(np.abs(depths - problem.receiver).min()))
         distances = problem.ray.distance[chosen[members]].reshape(len(depths), -1)
         # a distance of zero is a removable singularity
         distances = np.maximum(distances, 1e-6 * np.abs(depths - problem.receiver)[:, None])
@@ -171,6 +179,18 @@ def integrate(
             result = xp.empty((len(chosen), *part.shape[2:]), dtype=complex)
         result[xp.asarray(members)] = part
     return result
+
+
+def _in_memory(
+    sweeps: Iterator[np.ndarray], problem: Problem, chosen: np.ndarray, grid: Grid
+) -> Iterator[np.ndarray]:
+    """Sweeps in parts whose Bessel functions fit into memory: sources at other distances need their own."""
+    for members in sweeps:
+        distances = problem.ray.distance[chosen[members]].reshape(len(members), -1)
+        same = (distances == distances[0]).all()
+        one = 8 * distances.shape[1] * len(grid.k)  # numbers for a depth
+        most = len(members) if same else max(1, TABLES // one)
+        yield from np.array_split(members, -(-len(members) // most))
 
 
 def _sweeps(depth: np.ndarray, receiver: float, most: int) -> Iterator[np.ndarray]:

@@ -194,7 +194,8 @@ def kernels(
     ValueError, TypeError
         For an input that makes no sense; the message names it.
     PlanError
-        If the accuracy cannot be reached.
+        If the accuracy cannot be reached, or only at a cost of many minutes; the message names what makes it
+        so: a source close to the stations' depth, slow layers, many samples or high frequencies.
     """
     _check_record(dt, n, start, lowpass, quantity, accuracy)
     wanted = Wanted(moment, force, location)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import quadrature, timeseries
+from .cost import PlanError, check_kernels, check_records, check_window
 from .integrals import bessel_tables, integrate
 from .quadrature import Density, Extent
 from .reach import Grid
@@ -51,10 +52,6 @@ class Plan(NamedTuple):
     grid: Grid
     matrix: np.ndarray
     error: float
-
-
-class PlanError(ArithmeticError):
-    """The stated accuracy was not reached."""
 
 
 def hashable(layers: Layers) -> tuple:
@@ -107,7 +104,9 @@ def _window(request: Request, stretch: float) -> tuple[Window, np.ndarray]:
     before = request.start - request.earliest + dt * len(weights)
     skip = max(0, int(np.ceil(before / dt)))
     # the more accurate, the longer the late motion must be let out
-    length = int(np.ceil(stretch * (skip + request.n * (1.0 - 0.1 * (np.log10(accuracy) + 1.0)))))
+    samples = stretch * (skip + request.n * (1.0 - 0.1 * (np.log10(accuracy) + 1.0)))
+    check_window(samples, request.n, dt)
+    length = int(np.ceil(samples))
     alpha = damping(accuracy) / (length * dt)
     window = Window(dt, request.start - skip * dt, skip, request.n, length, alpha)
     return window, weights
@@ -118,9 +117,11 @@ def _draft(request: Request, density: Density, stretch: float) -> Plan:
     layers = from_hashable(request.layers)
     window, weights = _window(request, stretch)
     omega = window.omega(window.length // 2 + 1)
-    spectrum = timeseries.spectrum_of(weights, window.dt, omega)
+    spectrum = timeseries.spectrum_of(weights, window)
     count = int(np.flatnonzero(np.abs(spectrum) > 0.5 * request.accuracy)[-1]) + 1
     omega, spectrum = omega[:count], spectrum[:count]
+    check_records(count, window.length, window.wanted, window.dt)
+    check_kernels(layers, omega, request.extent, density)
     grid = quadrature.grid(layers, omega, request.extent, density)
     return Plan(window, omega, spectrum, grid, timeseries.matrix(window, count, request.quantity), np.nan)
 
@@ -192,6 +193,7 @@ def make_grid(
     paths = build(layers, receiver, depths)
 
     def values(density: Density) -> tuple[Grid, list[np.ndarray]]:
+        check_kernels(layers, frequencies, extent, density)
         grid = quadrature.grid(layers, frequencies, extent, density)
         spectra = integrate(layers, paths, frequencies, grid, [bessel_tables(grid, distances)])
         parts = (spectra[:, 0, 0], spectra[:, 1, 0], spectra[:, 0, 1])

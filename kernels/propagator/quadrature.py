@@ -60,6 +60,20 @@ def slowest(layers: Layers, frequency: float) -> float:
     return float(velocity[matters].min())
 
 
+def bounds(
+    layers: Layers, omega: np.ndarray, extent: Extent, density: Density
+) -> tuple[np.ndarray, np.ndarray, float, float]:
+    """Of every frequency the slowest wave's wavenumber and the largest; panels near poles; damping."""
+    omega_max = float(np.max(omega.real))
+    fast = float(np.max(layers.vs))
+    slow = slowest(layers, omega_max / (2.0 * np.pi))
+    edge = 0.03 if np.any(omega) else 0.0
+    zone = density.margin * omega.real / slow + edge
+    limits = np.maximum(zone, density.decay / extent.nearest)
+    alpha = float(np.min(-omega.imag))
+    return zone, limits, min(density.pole * alpha / fast, density.near / max(extent.distance, 1e-9)), alpha
+
+
 def grid(layers: Layers, omega: np.ndarray, extent: Extent, density: Density) -> Grid:
     """Wavenumbers for frequencies of one imaginary part; ascending real parts are best.
 
@@ -70,15 +84,8 @@ def grid(layers: Layers, omega: np.ndarray, extent: Extent, density: Density) ->
     extent : Extent
     density : Density
     """
-    omega_max = float(np.max(omega.real))
-    fast = float(np.max(layers.vs))
-    slow = slowest(layers, omega_max / (2.0 * np.pi))
-    edge = 0.03 if np.any(omega) else 0.0
-    zone = density.margin * omega.real / slow + edge
-    limits = np.maximum(zone, density.decay / extent.nearest)
-    smooth = _smooth_panel(layers, extent, density)
-    alpha = float(np.min(-omega.imag))
-    fine = min(density.pole * alpha / fast, density.near / max(extent.distance, 1e-9))
+    zone, limits, fine, alpha = bounds(layers, omega, extent, density)
+    smooth = smooth_panel(layers, extent, density)
     edges = [0.0]
     while edges[-1] < limits.max():
         at = edges[-1]
@@ -88,7 +95,7 @@ def grid(layers: Layers, omega: np.ndarray, extent: Extent, density: Density) ->
     return Grid(k, weights, whole_blocks(k, limits), zone, density.decay)
 
 
-def _smooth_panel(layers: Layers, extent: Extent, density: Density) -> Callable[[float], float]:
+def smooth_panel(layers: Layers, extent: Extent, density: Density) -> Callable[[float], float]:
     """Length of a panel at k where no pole is near: by the distance and by the depths that still reflect."""
     thickness = float(layers.tops[-1])
 

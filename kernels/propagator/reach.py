@@ -77,6 +77,15 @@ def whole_blocks(k: np.ndarray, limits: np.ndarray) -> np.ndarray:
     return np.minimum(-(-counts // LANES) * LANES, len(k))
 
 
+def needed(grid: Grid, nearest: float) -> Grid:
+    """The part of a grid that sources need which are so far from the receiver in depth."""
+    if grid.zone is None:
+        return grid
+    end = max(float(grid.zone.max()), grid.decay / float(rounded(nearest)))
+    n = int(whole_blocks(grid.k, np.array(end)))
+    return grid._replace(k=grid.k[:n], weights=grid.weights[:n], counts=np.minimum(grid.counts, n))
+
+
 def reach(layers: Layers, paths: Paths, omega: np.ndarray, grid: Grid) -> Reach:
     """The work of a sweep over these sources, frequencies and wavenumbers."""
     counts, taper = _ends(paths, grid)

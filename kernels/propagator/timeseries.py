@@ -111,7 +111,16 @@ def weights(amplitude: np.ndarray, accuracy: float) -> np.ndarray:
     return kept / (kept[0] + 2.0 * kept[1:].sum()) * amplitude[0]
 
 
-def spectrum_of(kept: np.ndarray, dt: float, omega: np.ndarray) -> np.ndarray:
-    """Spectrum at complex frequencies of a series of weights that is even in time."""
-    phase = np.outer(omega, dt * np.arange(1, len(kept)))
-    return kept[0] + 2.0 * (np.cos(phase) @ kept[1:])
+def spectrum_of(kept: np.ndarray, window: Window) -> np.ndarray:
+    """Spectrum, at the window's complex frequencies up to its Nyquist's, of weights that are even in time.
+
+    ``2 cos(omega t)`` at the damped frequencies is a pair of exponentials, and those of times a window's
+    length apart are the same: two Fourier transforms of that length.
+    """
+    length = window.length
+    turns = np.arange(1, len(kept)) % length
+    grow = np.exp(window.alpha * window.dt * np.arange(1, len(kept)))
+    later, earlier = (
+        np.bincount(turns, kept[1:] * factor, minlength=length) for factor in (grow, 1.0 / grow)
+    )
+    return kept[0] + np.conj(np.fft.rfft(later)) + np.fft.rfft(earlier)

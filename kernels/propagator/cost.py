@@ -1,0 +1,69 @@
+"""What a plan would cost, before anything is computed: hopeless ones are refused, with what makes them so."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .quadrature import Density, Extent, bounds, smooth_panel
+from .stack import Layers
+
+# Kernels at a wavenumber and a frequency: two minutes on one core are some ten millions of them.
+MOST_WAVENUMBERS, MOST_KERNELS = 4e6, 2e7
+# Samples of a window, and numbers of the matrix that makes records (4 GB).
+MOST_SAMPLES, MOST_NUMBERS = 1 << 26, 1 << 29
+
+
+class PlanError(ArithmeticError):
+    """The stated accuracy was not reached, or would cost too much."""
+
+
+def check_window(length: float, wanted: int, dt: float) -> None:
+    """Raise a `PlanError` where a record has too many samples."""
+    if not length < MOST_SAMPLES:
+        raise PlanError(
+            f"n={wanted} samples of dt={dt:g} s need a window of {length:.2g}, more than {MOST_SAMPLES};"
+            " ask for fewer, or compute stations and pieces apart"
+        )
+
+
+def check_records(count: int, length: int, wanted: int, dt: float) -> None:
+    """Raise a `PlanError` where the transform from frequencies to samples does not fit into memory."""
+    if 2 * count * length > MOST_NUMBERS:
+        raise PlanError(
+            f"n={wanted} samples of dt={dt:g} s and {count} frequencies need a transform of"
+            f" {2 * count * length:.2g} numbers, more than {MOST_NUMBERS:.2g}; take fewer samples, a longer"
+            " dt or a lower lowpass"
+        )
+
+
+def check_kernels(layers: Layers, omega: np.ndarray, extent: Extent, density: Density) -> None:
+    """Raise a `PlanError` where there are too many wavenumbers at too many frequencies."""
+    zone, limits, fine, alpha = bounds(layers, omega, extent, density)
+    step = smooth_panel(layers, extent, density)
+    panels = np.maximum(limits - zone, 0.0) / step(float(limits.max()))
+    if alpha > 0.0:
+        panels += zone / min(fine, step(float(zone.max())))
+    wavenumbers, kernels = 8.0 * float(panels.max()), 8.0 * float(panels.sum())
+    if wavenumbers > MOST_WAVENUMBERS or kernels > MOST_KERNELS:
+        raise PlanError(
+            f"this needs about {wavenumbers:.1g} wavenumbers and {kernels:.1g} kernels, more than"
+            f" {MOST_WAVENUMBERS:.1g} and {MOST_KERNELS:.1g}:"
+            f" {_reason(layers, omega, extent, density, float(zone.max()))}"
+        )
+
+
+def _reason(layers: Layers, omega: np.ndarray, extent: Extent, density: Density, zone: float) -> str:
+    """The input that asks for most."""
+    reach, velocity = density.decay / extent.nearest, np.where(layers.vs > 0.0, layers.vs, layers.vp)
+    frequency, slow = float(omega.real.max()) / (2.0 * np.pi), int(np.argmin(velocity))
+    if reach > zone:
+        return (
+            f"a source within {extent.nearest:.2g} km of the stations' depth needs wavenumbers to {reach:.2g}"
+            " per km; take it deeper, or a lower accuracy"
+        )
+    if velocity[slow] < 0.2 * np.median(velocity) or velocity[slow] < 0.1:
+        return f"waves as slow as {velocity[slow]:g} km/s in layer {slow} at {frequency:.3g} Hz"
+    return (
+        f"{len(omega)} frequencies up to {frequency:.3g} Hz (dt, n and lowpass) at distances up to"
+        f" {extent.distance:.3g} km"
+    )

@@ -1,0 +1,99 @@
+"""What calls cost: memory that does not grow with the sources, plans that are refused before they start."""
+
+import time
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from dislok import motion, propagator
+from dislok.kernels.propagator import timeseries
+from dislok.kernels.propagator.timeseries import Window
+
+MOMENT = [1e17, -2e17, 1e17, 3e16, 0.0, 0.0]
+STATIONS = propagator.Stations([30.0, -60.0], [40.0, 20.0])
+
+
+def crust(vs=3.5):
+    return propagator.LayeredModel([1.0, 20.0, np.inf], [6.0, 6.7, 7.8], [vs, 3.9, 4.4], [2.7, 2.9, 3.3])
+
+
+def source(depth):
+    return propagator.PointSource(0.0, 0.0, depth, moment=MOMENT)
+
+
+def record(depth=12.0, dt=1.0, n=128, vs=3.5):
+    return propagator.seismograms(crust(vs), source(depth), STATIONS, dt, n)
+
+
+@pytest.mark.parametrize(
+    ("call", "reason"),
+    [
+        (lambda: record(depth=1e-5), "source within 8.6e-06 km of the stations' depth"),
+        (lambda: propagator.statics(crust(), source(1e-7), STATIONS), "source within 9.1e-07 km"),
+        (lambda: propagator.spectra(crust(), source(1e-7), STATIONS, [0.0]), "source within 9.1e-07 km"),
+        (lambda: record(dt=1e-9), "frequencies up to 5e[+]08 Hz"),
+        (lambda: record(dt=1e-3, n=100_000), "n=100000 samples of dt=0.001 s and .* frequencies"),
+        (lambda: record(n=10**12), "n=1000000000000 samples of dt=1 s"),
+        (lambda: record(vs=1e-3), "waves as slow as 0.001 km/s in layer 0"),
+    ],
+)
+def test_hopeless_plans_name_the_input_before_they_start(call, reason):
+    start = time.process_time()
+    with pytest.raises(propagator.PlanError, match=reason):
+        call()
+    assert time.process_time() - start < 5.0
+
+
+def test_ordinary_plans_are_far_from_the_limits(monkeypatch):
+    monkeypatch.setattr("dislok.kernels.propagator.cost.MOST_KERNELS", 1e6)
+    propagator.plan.make.cache_clear()
+    assert np.isfinite(record(depth=3.0)).all()
+
+
+def many(count, stations):
+    """A finite fault: sources at depths and distances of their own."""
+    draw = np.random.default_rng(3)
+    x, y = draw.uniform(-20, 20, (2, count))
+    sources = propagator.PointSource(x, y, draw.uniform(3, 20, count), moment=MOMENT)
+    return sources, propagator.Stations(*draw.uniform(-100, 100, (2, stations)))
+
+
+def test_memory_does_not_grow_with_the_sources():
+    model = crust()
+    sources, stations = many(60, 120)
+    propagator.statics(model, *many(2, 2), accuracy=1e-4)
+    tracemalloc.start()
+    propagator.statics(model, sources, stations, accuracy=1e-4)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 400e6
+
+
+def test_parts_give_the_same_numbers(monkeypatch):
+    sources, stations = many(9, 5)
+    whole = propagator.static_kernels(crust(), sources, stations)
+    monkeypatch.setattr(motion, "TABLES", 1)
+    parts = propagator.static_kernels(crust(), sources, stations)
+    for name in ("seismogram", "moment", "location"):
+        a, b = getattr(whole, name), getattr(parts, name)
+        assert np.abs(a - b).max() < 1e-13 * np.abs(a).max()
+
+
+@pytest.mark.parametrize("length", [64, 100, 301])
+def test_spectrum_of_weights_is_their_sum(length, rng):
+    """Also of series that are longer than the window."""
+    kept = rng.normal(size=150) * np.exp(-np.arange(150) / 30)
+    window = Window(0.5, 0.0, 3, 50, length, 0.01)
+    omega = window.omega(length // 2 + 1)
+    direct = kept[0] + 2.0 * np.cos(np.outer(omega, 0.5 * np.arange(1, 150))) @ kept[1:]
+    assert np.abs(timeseries.spectrum_of(kept, window) - direct).max() < 1e-13 * np.abs(direct).max()
+
+
+def test_fine_sampling_of_a_low_band_costs_little():
+    """The same records from samples fifty times as close take the same frequencies."""
+    coarse = propagator.seismograms(crust(), source(12.0), STATIONS, 0.5, 64, lowpass=(0.05, 0.1))
+    start = time.process_time()
+    fine = propagator.seismograms(crust(), source(12.0), STATIONS, 0.05, 640, lowpass=(0.05, 0.1))
+    assert time.process_time() - start < 20.0
+    assert np.abs(fine[..., ::10] - coarse).max() < 2e-2 * np.abs(coarse).max()
