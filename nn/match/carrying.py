@@ -7,12 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...kernels import threads
-from ...kernels.images import hypothesis, smooth, zncc
-from .planes import FEW, Level, bands
+from ...kernels.images import hypothesis as kernels
+from ...kernels.images import smooth, zncc
+from .planes import FEW, Level, bands, blur
 
 AROUND = ((0, 1), (1, 0), (0, -1), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1))
 # Side of the squares that are left out where a hypothesis says nothing new.
 TILE = 32
+# How far a pixel asks its neighbours.
+REACH = 8
 
 
 @dataclass(frozen=True)
@@ -31,13 +34,22 @@ class Carry:
         Floor of the unexplained share of the variance.
     small : float
         Difference (px) from the present motion below which a hypothesis is no news.
+    strain : float
+        What is added to that per pixel of distance: the gradient of motion that is nothing unusual.
+    ramps : tuple of float
+        Windows (px) over which a step is spread to a ramp as a hypothesis.
+    content : float
+        Misfit, in units of its median, up to which a pixel keeps its motion without a trial.
     """
 
     sigma: float = 2.0
     samples: float = 25.0
     toll: float = 8.0
     evenness: float = 0.01
-    small: float = 0.25
+    small: float = 0.2
+    strain: float = 0.06
+    ramps: tuple[float, ...] = (1.5, 3.0, 6.0)
+    content: float = 0.7
 
     @property
     def rules(self) -> np.ndarray:
@@ -67,6 +79,35 @@ def misfit(level: Level, field: np.ndarray, how: Carry) -> np.ndarray:
     return (1 - good * good + how.evenness).astype(np.float32)
 
 
+@dataclass
+class State:
+    """The present motion with a rim that repeats its border, its misfit, and a copy of both to write into.
+
+    `limits`: the change of motion that is news, and the misfit above which a pixel tries hypotheses.
+    """
+
+    wide: np.ndarray
+    rim: int
+    score: np.ndarray
+    new: np.ndarray
+    limits: np.ndarray
+
+    @property
+    def field(self) -> np.ndarray:
+        """The present motion (2, h, w), a view."""
+        height, width = self.score.shape
+        return self.wide[:, self.rim : self.rim + height, self.rim : self.rim + width]
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """The motion ``other[:, r + offset[0], c + offset[1]] + shift`` of pixel (r, c)."""
+
+    other: np.ndarray
+    offset: tuple[int, int]
+    shift: tuple[float, float] = (0.0, 0.0)
+
+
 def carried(
     level: Level, field: np.ndarray, offsets: tuple[int, ...], how: Carry, around: bool = False
 ) -> np.ndarray:
@@ -74,55 +115,36 @@ def carried(
 
     `around` also tries the present motion moved by one pixel in eight directions.
     """
-    field, score = field.copy(), misfit(level, field, how)
+    rim = max(*offsets, REACH)
+    score = misfit(level, field, how)
+    wide = np.pad(field, ((0, 0), (rim, rim), (rim, rim)), mode="edge")
+    limits = np.array([how.small, how.content * np.median(score)], np.float32)
+    state = State(wide, rim, score, np.stack([*field, score]), limits)
     if around:
         for dy, dx in AROUND:
-            try_one(level, field, score, field, (0, 0), (dx, dy), how)
-    rim = max(offsets)
+            consider(level, state, Hypothesis(wide, (rim, rim), (dx, dy)), how)
     for offset in offsets:
         for dy, dx in AROUND:
-            other = np.pad(field, ((0, 0), (rim, rim), (rim, rim)), mode="edge")
-            try_one(level, field, score, other, (rim + dy * offset, rim + dx * offset), (0, 0), how)
-    return field
+            state.limits[0] = how.small + how.strain * offset
+            consider(level, state, Hypothesis(wide, (rim + dy * offset, rim + dx * offset)), how)
+    state.limits[0] = how.small
+    for sigma in how.ramps:
+        ramp = np.stack([blur(plane, sigma) for plane in wide])
+        consider(level, state, Hypothesis(ramp, (rim, rim)), how)
+    return np.ascontiguousarray(state.field)
 
 
-def try_one(
-    level: Level,
-    field: np.ndarray,
-    score: np.ndarray,
-    other: np.ndarray,
-    offset: tuple[int, int],
-    shift: tuple[float, float],
-    how: Carry,
-) -> None:
-    """Let pixels take one hypothesis, in place."""
+def consider(level: Level, state: State, hypothesis: Hypothesis, how: Carry) -> None:
+    """Let pixels take a hypothesis, in place."""
     height, width = level.shape
-    new = np.stack([*field, score])
-    taps, rules = smooth.taps(how.sigma), how.rules
-    move = (np.float32(shift[0]), np.float32(shift[1]))
+    move = (np.float32(hypothesis.shift[0]), np.float32(hypothesis.shift[1]))
     images = (level.pre, level.seen_pre, level.spline, level.valid_post)
-
-    def strip(row: int) -> None:
-        end = min(row + TILE, height)
-        for first, last in runs(field, other, offset, move, row, end, width, how.small):
-            place = (row, end, first, last)
-            hypothesis.consider(*images, field, score, other, offset, move, taps, rules, place, new)
-
-    jobs = [(row,) for row in range(0, height, TILE)]
-    threads.share(strip, jobs, threads.default_threads() if height >= FEW else 1, lambda: None)
-    field[:], score[:] = new[:2], new[2]
-
-
-def runs(field, other, offset, move, row, end, width, small):
-    """Stretches of columns in which a hypothesis differs from the present motion."""
-    first = None
-    for column in range(0, width, TILE):
-        place = (row, end, column, min(column + TILE, width))
-        news = hypothesis.farthest(field[0], field[1], other[0], other[1], offset, move, place) > small
-        if news and first is None:
-            first = column
-        if not news and first is not None:
-            yield first, column
-            first = None
-    if first is not None:
-        yield first, width
+    present = (state.wide, state.rim, state.score)
+    tried = (hypothesis.other, hypothesis.offset, move)
+    changed = np.zeros((-(-height // TILE), -(-width // TILE), 4), np.int64)
+    rules = (smooth.taps(how.sigma), how.rules, state.limits, TILE, state.new, changed)
+    jobs = [(images, present, tried, *rules, row, min(row + TILE, height)) for row in range(0, height, TILE)]
+    if height < FEW:
+        jobs = [(images, present, tried, *rules, 0, height)]
+    threads.share(kernels.sweep, jobs, threads.default_threads(), lambda: None)
+    kernels.settle(state.new, state.wide, state.rim, state.score, changed)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from .calming import Trust, calmed
 from .carrying import Carry, carried, correlation
 from .planes import Level, double, pyramid
 from .refining import Refine, Solution, refined
@@ -30,6 +31,11 @@ class Settings:
         Distances (px of the level) over which motion is carried on the coarser levels and on the finest.
     passes : int
         Times that carrying and refining alternate on the finest level.
+    trust : Trust
+        Where the search is not believed.
+    soft : tuple of float
+        Gradients below which the prior is quadratic before the last refinement: coarse, middle, finest level.
+        What is nearly rigid would take long to move.
     """
 
     reach: float = 64.0
@@ -40,6 +46,8 @@ class Settings:
     middle: tuple[int, ...] = (1, 2, 4)
     fine: tuple[int, ...] = (1, 2, 3, 4, 6, 8, 12, 16, 24)
     passes: int = 2
+    trust: Trust = field(default_factory=Trust)
+    soft: tuple[float, float, float] = (0.1, 0.05, 0.02)
 
 
 @dataclass
@@ -72,7 +80,7 @@ def solve(
     shape = pre.shape
     planes = [padded(plane, 2**LEVELS) for plane in (pre, post, seen_pre, seen_post)]
     levels = pyramid(planes[0], planes[1], planes[2], planes[3], LEVELS, how.contrast)
-    field = np.stack(start(levels, how.reach, how.search))
+    field = calmed(levels[2], np.stack(start(levels, how.reach, how.search)), how.trust)
     field = coarse(levels[2], field, how)
     field = middle(levels[1], np.stack([double(plane) for plane in field]), how)
     solution = finest(levels[0], np.stack([double(plane) for plane in field]), how)
@@ -98,22 +106,23 @@ def padded(plane: np.ndarray, multiple: int) -> np.ndarray:
 
 def coarse(level: Level, field: np.ndarray, how: Settings) -> np.ndarray:
     """Whole pixels of the search made finer."""
-    long = replace(how.refine, rounds=3 * how.refine.rounds)
-    field = refined(level, field, long).field
+    soft = replace(how.refine, eps=how.soft[0])
+    field = refined(level, field, replace(soft, rounds=3 * soft.rounds)).field
     field = carried(level, field, how.middle, how.carry, around=True)
-    return refined(level, field, how.refine).field
+    return refined(level, field, soft).field
 
 
 def middle(level: Level, field: np.ndarray, how: Settings) -> np.ndarray:
     """Carry and refine once."""
     field = carried(level, field, (*how.middle, 8), how.carry, around=True)
-    return refined(level, field, how.refine).field
+    return refined(level, field, replace(how.refine, eps=how.soft[1])).field
 
 
 def finest(level: Level, field: np.ndarray, how: Settings) -> Solution:
     """Carry and refine until the traces are sharp."""
     for k in range(how.passes):
         field = carried(level, field, how.fine, how.carry, around=k == 0)
-        solution = refined(level, field, how.refine)
+        last = k == how.passes - 1
+        solution = refined(level, field, how.refine if last else replace(how.refine, eps=how.soft[2]))
         field = solution.field
     return solution

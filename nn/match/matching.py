@@ -12,7 +12,7 @@ from . import doubt
 from .carrying import Carry, correlation
 from .engine import Result, Settings, solve
 from .inputs import NoMatch, Pair, prepare
-from .planes import normalise
+from .planes import halve, normalise
 from .shift import moved, whole_shift
 
 # Correlation in wide windows below which nothing is recognised, and the share of pixels that must reach it.
@@ -87,15 +87,15 @@ def solved(pair: Pair, settings: Settings) -> tuple[Result, tuple[int, int]]:
 
 def far_shift(pair: Pair, reach: float) -> tuple[int, int]:
     """The shift of the whole image if it is too large for the search, else none."""
-    images = [
-        normalise(image, seen, 10.0)
-        for image, seen in ((pair.pre, pair.seen_pre), (pair.post, pair.seen_post))
-    ]
+    pre, seen_pre = halve(*halve(pair.pre, pair.seen_pre))
+    post, seen_post = halve(*halve(pair.post, pair.seen_post))
+    images = [normalise(pre, seen_pre, 4.0), normalise(post, seen_post, 4.0)]
+    small = Pair(pre, post, seen_pre, seen_post)
     down, right = whole_shift(*images)
-    near = max(abs(down), abs(right)) <= reach / 2
-    if near or peak(images, pair, (down, right)) <= peak(images, pair, (0, 0)):
+    near = 4 * max(abs(down), abs(right)) <= reach / 2
+    if near or peak(images, small, (down, right)) <= peak(images, small, (0, 0)):
         return 0, 0
-    return down, right
+    return 4 * down, 4 * right
 
 
 def peak(images: list[np.ndarray], pair: Pair, shift: tuple[int, int]) -> float:

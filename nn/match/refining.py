@@ -84,8 +84,9 @@ def refined(level: Level, field: np.ndarray, how: Refine) -> Solution:
     alpha = np.full(level.shape, how.alpha, np.float32)
     field = field.copy()
     precision = np.zeros((3, height, width), np.float32)
+    noise: tuple[np.ndarray, np.ndarray] | None = None
     for k in range(how.rounds):
-        assemble(level, field, how, out)
+        noise = assemble(level, field, how, out, None if k % 3 == 0 else noise)
         if k == how.rounds - 1:
             bands(variational.unpack_three, height, out, precision)
         bands(variational.stiffness, height, *field, alpha, np.float32(how.eps), np.float32(how.step), out)
@@ -96,8 +97,14 @@ def refined(level: Level, field: np.ndarray, how: Refine) -> Solution:
     return Solution(field, precision)
 
 
-def assemble(level: Level, field: np.ndarray, how: Refine, out: np.ndarray) -> None:
-    """The data's equations around a motion."""
+def assemble(
+    level: Level,
+    field: np.ndarray,
+    how: Refine,
+    out: np.ndarray,
+    noise: tuple[np.ndarray, np.ndarray] | None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The data's equations around a motion, with the noise as measured or, where None is given, measured."""
     height = level.shape[0]
     image, inside, mean, change = (np.empty(level.shape, np.float32) for _ in range(4))
     bands(spline.warp, height, level.spline, level.valid_post, *field, image, inside)
@@ -107,8 +114,15 @@ def assemble(level: Level, field: np.ndarray, how: Refine, out: np.ndarray) -> N
     change_slopes = slopes(change)
     squares = np.empty((3, *level.shape), np.float32)
     bands(variational.residual, height, change, *change_slopes, level.seen_pre, inside, squares)
-    weight = np.maximum(blur(squares[0], how.noise), 1e-6)
-    bright = blur(squares[1], how.noise) / weight + np.float32(1e-4)
-    steep = np.float32(0.5) * blur(squares[2], how.noise) / weight + np.float32(1e-5)
-    planes = (x, y, *curves, change, *change_slopes, squares[0], bright, steep)
+    noise = noise or measured(squares, how.noise)
+    planes = (x, y, *curves, change, *change_slopes, squares[0], *noise)
     bands(variational.equations, height, *planes, *field, how.settings, out)
+    return noise
+
+
+def measured(squares: np.ndarray, sigma: float) -> tuple[np.ndarray, np.ndarray]:
+    """Local variances of the brightness and of the gradient residual."""
+    weight = np.maximum(blur(squares[0], sigma), 1e-6)
+    bright = blur(squares[1], sigma) / weight + np.float32(1e-4)
+    steep = np.float32(0.5) * blur(squares[2], sigma) / weight + np.float32(1e-5)
+    return bright, steep

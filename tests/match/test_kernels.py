@@ -204,32 +204,44 @@ def test_path_costs_match_their_definition(rng, direction):
     np.testing.assert_allclose(turn(total), truth, rtol=1e-4, atol=1e-4)
 
 
-def test_a_pixel_takes_what_matches_better_only_with_enough_gain_or_company(rng):
+@pytest.mark.parametrize(("toll", "taken"), [(0.5, True), (50.0, False)])
+def test_a_pixel_takes_what_matches_better_only_with_enough_gain_or_company(rng, toll, taken):
     pre = ndimage.gaussian_filter(rng.standard_normal((40, 40)), 1.0).astype(np.float32)
     post = np.roll(pre, 3, axis=1)
-    seen, valid = np.ones_like(pre), np.ones(pre.shape, bool)
-    field, taps = np.zeros((2, 40, 40), np.float32), smooth.taps(2.0)
-    score = np.full((40, 40), 1.01, np.float32)
-    new = np.stack([*field, score])
-    images = (pre, seen, spline.coefficients(post), valid)
-    for toll, taken in ((0.5, True), (50.0, False)):
-        rules = np.array([toll, 0.01, 0.25], np.float32)
-        held = new.copy()
-        move = (np.float32(3), np.float32(0))
-        count = hypothesis.consider(
-            *images, field, score, field, (0, 0), move, taps, rules, (8, 32, 8, 30), held
-        )
-        assert (count == 24 * 22) is taken
-        assert (held[0, 8:32, 8:30] == (3 if taken else 0)).all()
-        assert not held[0, :8].any() and not held[0, :, 30:].any()
+    images = (pre, np.ones_like(pre), spline.coefficients(post), np.ones(pre.shape, bool))
+    wide, score = np.zeros((2, 56, 56), np.float32), np.full((40, 40), 1.01, np.float32)
+    new = np.zeros((3, 40, 40), np.float32)
+    rules, move = np.array([toll, 0.01, 0.25], np.float32), (np.float32(3), np.float32(0))
+    place, taps = (8, 32, 8, 30), smooth.taps(2.0)
+    count = hypothesis.consider(*images, wide, 8, score, wide, (8, 8), move, taps, rules, place, new)
+    assert count == (24 * 22 if taken else 0)
+    assert (new[0, 8:32, 8:30] == (3 if taken else 0)).all()
+    assert not new[0, :8].any() and not new[0, :, 30:].any()
+
+
+def test_a_sweep_tries_what_is_worth_it_and_settles_what_was_taken(rng):
+    pre = ndimage.gaussian_filter(rng.standard_normal((40, 40)), 1.0).astype(np.float32)
+    images = (pre, np.ones_like(pre), spline.coefficients(np.roll(pre, 3, axis=1)), np.ones(pre.shape, bool))
+    wide, score = np.zeros((2, 56, 56), np.float32), np.full((40, 40), 1.01, np.float32)
+    score[:, 20:] = 0.02
+    new = np.stack([*wide[:, 8:48, 8:48], score])
+    changed, limits = np.zeros((3, 3, 4), np.int64), np.array([0.25, 0.1], np.float32)
+    rules, move = np.array([0.5, 0.01, 0.25], np.float32), (np.float32(3), np.float32(0))
+    tried, present = (wide, (8, 8), move), (wide, 8, score)
+    hypothesis.sweep(images, present, tried, smooth.taps(2.0), rules, limits, 16, new, changed, 0, 40)
+    assert not wide.any()
+    hypothesis.settle(new, wide, 8, score, changed)
+    assert (wide[0, 16:40, 16:26] == 3).all() and (score[8:32, 8:18] < 0.1).all()
+    assert not wide[:, :, 28:].any()
+    assert changed[..., 3].max() == 20
 
 
 def test_votes_count_the_neighbours_that_already_move_so():
-    field = np.zeros((2, 20, 20), np.float32)
-    field[0, :, 10:] = 4
-    agree = hypothesis.votes(field[0], field[1], 10, 9, np.float32(4), np.float32(0), hypothesis.RING)
+    wide = np.zeros((2, 30, 30), np.float32)
+    wide[0, :, 15:] = 4
+    agree = hypothesis.votes(wide, 15, 14, np.float32(4), np.float32(0), hypothesis.RING)
     assert agree == sum(dx > 0 for _, dx in hypothesis.RING) / len(hypothesis.RING)
-    assert hypothesis.votes(field[0], field[1], 10, 2, np.float32(4), np.float32(0), hypothesis.RING) == 0
+    assert hypothesis.votes(wide, 15, 6, np.float32(4), np.float32(0), hypothesis.RING) == 0
 
 
 def test_the_better_claim_hides_the_other():
