@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from dislok import __version__
+from dislok.nn import datasets
 
 DESCRIPTION = """\
 dislok computes how the ground moves when faults slip, with exact derivatives,
@@ -128,6 +129,10 @@ def flow(arguments: argparse.Namespace) -> int:
     return _refusals(lambda: run(arguments, (lambda line: None) if arguments.quiet else _say))
 
 
+def faultdeform(arguments: argparse.Namespace) -> int:
+    return _refusals(lambda: datasets.run(arguments, _say))
+
+
 def _say(line: str) -> None:
     print(line, flush=True)
 
@@ -199,6 +204,15 @@ def parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--quiet", action="store_true", help="say nothing on the way")
     command.set_defaults(run=train)
+
+    command = commands.add_parser(
+        "faultdeform",
+        help="data sets of synthetic earthquakes and pairs of images",
+        description=datasets.DESCRIPTION,
+        formatter_class=raw,
+    )
+    datasets.arguments(command)
+    command.set_defaults(run=faultdeform)
 
     command = commands.add_parser(
         "info", help="versions, backends, devices", description=INFO, formatter_class=raw
