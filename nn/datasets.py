@@ -55,6 +55,7 @@ def arguments(command: argparse.ArgumentParser) -> None:
         help="largest motion of a window: in one of the published ranges, a pair in each, or as it is "
         "(default: %(default)s)",
     )
+    add("--images", type=Path, metavar="FOLDER", help="GeoTIFFs of the ground (default: procedural ground)")
     add("--recipe", type=Path, metavar="FILE.toml", help="distributions of the earthquakes")
     add("--paper", action="store_true", help="only what the paper describes: single strike-slip faults")
     add("--layout", choices=("zarr", "faultdeform"), default="zarr", help="files (default: %(default)s)")
@@ -98,6 +99,7 @@ def _make(given: argparse.Namespace, say: Callable[[str], object]) -> int:
         windows=given.windows,
         place=given.place,
         amplitudes=given.amplitudes,
+        images=_images(given.images),
         recipe=recipe_from(given.recipe, given.paper),
     )
     if given.layout == "faultdeform" and given.dask:
@@ -111,6 +113,15 @@ def _make(given: argparse.Namespace, say: Callable[[str], object]) -> int:
         blocks = write(data, given.out, client=client, repair=given.repair, progress=report)
     say(f"{given.out}: {blocks.total} earthquakes, {blocks.total * data.samples} pairs")
     return 0
+
+
+def _images(folder: Path | None) -> tuple[str, ...]:
+    if folder is None:
+        return ()
+    found = tuple(sorted(str(p) for p in folder.glob("*") if p.suffix.lower() in (".tif", ".tiff")))
+    if not found:
+        raise ValueError(f"--images: {folder} holds no .tif file")
+    return found
 
 
 def recipe_from(path: Path | None, paper: bool) -> Any:

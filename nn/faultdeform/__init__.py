@@ -5,9 +5,10 @@ Lengths are in km, slip and displacement in m, angles in degrees. Every random n
 """
 
 from .earthquake import Earthquake, draw, make
-from .faults import Rupture, Strand, draw_rupture
+from .faults import Rupture, draw_rupture
 from .recipe import PAPER, Recipe
 from .scaling import LAWS, Law
+from .strands import Strand
 
 __all__ = [
     "LAWS",

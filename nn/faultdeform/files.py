@@ -7,23 +7,25 @@ goes on where it was.
 
 from __future__ import annotations
 
-import json
+import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dislok.blocks import Blocks, Layout
-from dislok.nn.pairs import RANGES, AnyGround, Pair, amplitude_in, make_pair
+from dislok.nn.pairs import RANGES, Pair, amplitude_in, make_pair
 from dislok.nn.pairs import Recipe as PairRecipe
+from dislok.nn.pairs.quakes import seen
 from dislok.store import Place, fingerprint
 
+from .about import as_bytes
 from .earthquake import Earthquake, draw
 from .recipe import Recipe
 from .scaling import law
-from .window import place_windows, window
+from .window import ground_of, place_windows
 
 VERSION = 1
 """Of how numbers become earthquakes and pairs; what was kept under another one is another problem."""
@@ -57,6 +59,8 @@ class DataSet:
         Of the earthquakes.
     pairs : dislok.nn.pairs.Recipe
         Of the images.
+    images : tuple of str
+        Files whose first bands are the ground; without any it is procedural.
     tolerance : float
         Of the displacement.
     """
@@ -69,6 +73,7 @@ class DataSet:
     amplitudes: str = "one"
     recipe: Recipe = field(default_factory=Recipe)
     pairs: PairRecipe = field(default_factory=PairRecipe)
+    images: tuple[str, ...] = ()
     tolerance: float = 1e-4
 
     def __post_init__(self) -> None:
@@ -88,7 +93,8 @@ class DataSet:
     @property
     def problem(self) -> str:
         """Fingerprint of everything that the values depend on."""
-        return fingerprint("faultdeform", VERSION, asdict(self))
+        contents = [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in self.images]
+        return fingerprint("faultdeform", VERSION, asdict(replace(self, images=())), contents)
 
     def earthquake(self, k: int) -> Earthquake:
         """Earthquake number k."""
@@ -103,18 +109,18 @@ class DataSet:
         middles = place_windows(earthquake, start, self.windows, self.size, pixel, self.place)
         for w, middle in enumerate(middles):
             rng = np.random.default_rng([self.seed, k, 2, w])
-            moved, up = window(
+            moved, up = seen(
                 earthquake,
-                middle,
-                self.size,
-                pixel,
+                1e3 * pixel,
+                (self.size, self.size),
                 LARGEST + MARGIN,
+                centre=(float(middle[0]), float(middle[1])),
                 tolerance=self.tolerance,
                 threads=threads,
             )
             for limits in self._limits(rng):
                 scaled = moved if limits is None else amplitude_in(moved, rng, limits)
-                ground = AnyGround().draw(rng, moved.right.shape)
+                ground = ground_of(self.images).draw(rng, moved.right.shape)
                 pair = make_pair(ground, scaled, rng, self.pairs, threads=threads)
                 place = None if limits is None else RANGES.index(limits)
                 yield pair, up, {"earthquake": k, "window": w, "range": place, **pair.meta}
@@ -194,29 +200,6 @@ class _Nowhere:
 
 
 _NOWHERE: Any = _Nowhere()
-
-
-def as_bytes(value: Any, length: int) -> np.ndarray:
-    """JSON text in an array of bytes, with zeros behind it.
-
-    Raises
-    ------
-    ValueError
-        If it is longer.
-    """
-    text = json.dumps(value, sort_keys=True, default=_plain).encode()
-    if len(text) > length:
-        raise ValueError(f"there is room for {length} bytes about an earthquake, and {len(text)} are needed")
-    return np.frombuffer(text.ljust(length, b"\0"), np.uint8)
-
-
-def _plain(value: Any) -> Any:
-    return value.tolist() if hasattr(value, "tolist") else str(value)
-
-
-def about(blocks: Blocks, k: int) -> dict[str, Any]:
-    """What is known about earthquake k and its pairs."""
-    return json.loads(np.asarray(blocks.arrays["about"][k]).tobytes().rstrip(b"\0"))
 
 
 def write_block(data: DataSet, path: Place, k: int, threads: int | None = None) -> int:

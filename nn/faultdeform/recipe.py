@@ -83,7 +83,8 @@ class Recipe:
     segments : tuple of float
         Shares of ruptures with one, two, three ... segments. The paper has one.
     step : pair
-        Offset of the next segment to either side: beyond 4 km ruptures stop (Wesnousky 2006).
+        Offset of the next segment to either side: beyond 4 km ruptures stop (Wesnousky 2006). At most a
+        quarter of the segment's length.
     overlap : pair
         Overlap of two segments over their offset; negative for a gap.
     bends : float
@@ -165,11 +166,13 @@ class Recipe:
         law(self.law)
         for name, (low, high) in _BOUNDS.items():
             for value in _numbers(getattr(self, name)):
+                if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+                    raise ValueError(f"{name}: expected a number, got {value!r}")
                 if not low <= value <= high:
                     raise ValueError(f"{name}: {value!r} is not between {low:g} and {high:g}")
         for name in _RANGES:
             pair = getattr(self, name)
-            if len(pair) != 2 or (name != "hurst" and pair[0] > pair[1]):
+            if not isinstance(pair, tuple) or len(pair) != 2 or (name != "hurst" and pair[0] > pair[1]):
                 raise ValueError(f"{name} must be a pair from low to high, got {pair!r}")
         strange = set(self.mechanism) - set(MECHANISMS)
         if strange:
@@ -177,7 +180,7 @@ class Recipe:
         for name in ("mechanism", "segments"):
             if not sum(_numbers(getattr(self, name))) > 0.0:
                 raise ValueError(f"{name}: the shares add up to 0")
-        if self.length[1] < 1.0 or not isinstance(self.triangles, int) or self.triangles < 200:
+        if not isinstance(self.triangles, int) or self.triangles < 200:
             raise ValueError(f"triangles must be an integer of at least 200, got {self.triangles!r}")
 
     def to_dict(self) -> dict[str, Any]:

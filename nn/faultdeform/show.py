@@ -9,8 +9,8 @@ import numpy as np
 
 from dislok.blocks import Blocks
 
+from .about import about
 from .earthquake import Earthquake, draw
-from .files import about
 from .recipe import Recipe, recipe_of
 from .roughness import hurst_of
 from .scaling import LAWS, mean_slip

@@ -6,10 +6,11 @@ import numpy as np
 
 from dislok import tde
 
-from .faults import Rupture, Strand
+from .faults import Rupture
 from .mesh import Surface
 from .recipe import Recipe
 from .roughness import Field
+from .strands import Strand
 
 _PARTS = 4
 

@@ -1,17 +1,16 @@
-"""Windows of images around an earthquake: where they lie, and how the ground moves in them."""
+"""Windows of images around an earthquake: where they lie, and the ground in them."""
 
 from __future__ import annotations
 
-from typing import Any
+from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 
-from dislok.nn.pairs import Displacement, of_metres
+from dislok.nn.pairs import AnyGround, Library, of_image
+from dislok.nn.pairs.procedural import Maker
 
 from .earthquake import Earthquake
-
-AROUND = 2
-"""Pixels beyond a window's planes up to which a trace matters there."""
 
 
 def place_windows(
@@ -52,59 +51,18 @@ def place_windows(
     return middles + size * pixel * rng.uniform(-1 / 3, 1 / 3, (count, 2))
 
 
-def window(
-    earthquake: Earthquake,
-    middle: Any,
-    size: int,
-    pixel: float,
-    margin: int,
-    *,
-    tolerance: float = 1e-4,
-    threads: int | None = None,
-) -> tuple[Displacement, np.ndarray]:
-    """How the ground moves in a window of square pixels.
+@lru_cache(maxsize=1)
+def ground_of(images: tuple[str, ...]) -> Maker:
+    """What draws the ground: windows of images, or procedures where there are none.
 
-    Parameters
-    ----------
-    earthquake : Earthquake
-    middle : pair of float
-        East and north of its middle in km.
-    size : int
-        Pixels along a side, without the margin.
-    pixel : float
-        In km.
-    margin : int
-        Pixels around it that are known too.
-    tolerance : float
-        As of `Earthquake.on_grid`.
-    threads : int, optional
-
-    Returns
-    -------
-    Displacement
-        In pixels, of the ground's true motion.
-    ndarray, shape (size, size), float32
-        Its vertical motion in m.
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As of `dislok.raster.read` and `dislok.nn.pairs.of_image`.
     """
-    steps = pixel * (np.arange(size + 2 * margin) - 0.5 * (size + 2 * margin - 1))
-    x, y = middle[0] + steps, middle[1] - steps
-    moved = earthquake.on_grid(x, y, tolerance=tolerance, threads=threads)
-    traces = _in_pixels(earthquake.trace, x, y, pixel)
-    numbers = {"kind": "faultdeform", "middle": [float(m) for m in middle]}
-    found = of_metres(
-        moved[..., 0], moved[..., 1], 1e3 * pixel, traces=traces, margin=margin, numbers=numbers
-    )
-    return found, found.inner(np.ascontiguousarray(moved[..., 2], np.float32))
+    if not images:
+        return AnyGround()
+    from dislok import raster
 
-
-def _in_pixels(lines: list[np.ndarray], x: np.ndarray, y: np.ndarray, pixel: float) -> tuple[np.ndarray, ...]:
-    """Columns and rows of those traces that pass through the planes."""
-    found = []
-    for line in lines:
-        places = np.column_stack([(line[:, 0] - x[0]) / pixel, (y[0] - line[:, 1]) / pixel])
-        inside = ((places > -AROUND) & (places < len(x) - 1 + AROUND)).all(axis=1)
-        if inside.any():
-            # with a piece before and after, so that it ends where it leaves the planes
-            first, last = np.flatnonzero(inside)[[0, -1]]
-            found.append(places[max(0, first - 1) : last + 2])
-    return tuple(found)
+    read = [(path, raster.read(path)) for path in images]
+    return Library([of_image(scene.values, valid=scene.valid, kind=Path(path).name) for path, scene in read])

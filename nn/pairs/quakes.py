@@ -50,6 +50,19 @@ def of_earthquake(
     ValueError
         If more than eight of its traces cross the window.
     """
+    return seen(earthquake, spacing, shape, margin, centre=centre, **options)[0]
+
+
+def seen(
+    earthquake: Any,
+    spacing: float,
+    shape: Shape,
+    margin: int = 56,
+    *,
+    centre: tuple[float, float] = (0.0, 0.0),
+    **options: Any,
+) -> tuple[Displacement, np.ndarray]:
+    """What `of_earthquake` gives, and the vertical motion in m in the window (h, w), float32."""
     h, w = shape[0] + 2 * margin, shape[1] + 2 * margin
     step = spacing / 1e3
     x = centre[0] + step * (np.arange(w) - (w - 1) / 2)
@@ -61,7 +74,8 @@ def of_earthquake(
         raise ValueError(f"{len(traces)} traces cross the window; {MOST} can be told apart")
     numbers = {"kind": "earthquake", "centre": list(centre), "magnitude": earthquake.magnitude}
     numbers["up"] = float(np.abs(moved[..., 2]).max() / spacing)
-    return of_metres(moved[..., 0], moved[..., 1], spacing, traces=traces, margin=margin, numbers=numbers)
+    found = of_metres(moved[..., 0], moved[..., 1], spacing, traces=traces, margin=margin, numbers=numbers)
+    return found, np.ascontiguousarray(found.inner(moved[..., 2]), np.float32)
 
 
 def _crosses(line: np.ndarray, shape: Shape) -> bool:

@@ -14,10 +14,12 @@ import pytest
 from dislok.cli import main
 from dislok.nn.datasets import recipe_from
 from dislok.nn.faultdeform import Recipe
-from dislok.nn.faultdeform.files import DataSet, about, as_bytes, write
+from dislok.nn.faultdeform.about import about, as_bytes
+from dislok.nn.faultdeform.files import DataSet, write
 from dislok.nn.faultdeform.published import SPLITS, export, split_of
-from dislok.nn.faultdeform.window import place_windows, window
+from dislok.nn.faultdeform.window import place_windows
 from dislok.nn.pairs import RANGES
+from dislok.nn.pairs.quakes import seen
 
 pytest.importorskip("zarr")
 
@@ -67,7 +69,7 @@ def test_flow_is_the_motion_of_the_earthquake(data):
     physical = DataSet(n=1, seed=7, size=48, windows=1, amplitudes="physical", recipe=QUICK)
     quake = physical.earthquake(0)
     middle = place_windows(quake, np.random.default_rng([7, 0, 1]), 1, 48, 0.05, "trace")[0]
-    moved, up = window(quake, middle, 48, 0.05, 58)
+    moved, up = seen(quake, 50.0, (48, 48), 58, centre=tuple(middle))
     steps = 0.05 * (np.arange(48) - 23.5)
     truth = quake.at(np.array([[middle[0] + steps[40], middle[1] - steps[5]]]))[0]
     right, down = moved.inner(moved.right), moved.inner(moved.down)
@@ -78,7 +80,7 @@ def test_flow_is_the_motion_of_the_earthquake(data):
 def test_traces_lie_where_the_flow_steps(data):
     quake = data.earthquake(0)
     middle = quake.trace[0][len(quake.trace[0]) // 2]
-    moved, _ = window(quake, middle, 48, 0.05, 8)
+    moved, _ = seen(quake, 50.0, (48, 48), 8, centre=tuple(middle))
     (distance,) = moved.distances()[:1]
     side = quake.side
     steps = 0.05 * (np.arange(64) - 31.5)
@@ -115,6 +117,20 @@ def test_text_that_does_not_fit_is_refused():
     assert json.loads(as_bytes({"a": np.float64(1.5)}, 20).tobytes().rstrip(b"\0")) == {"a": 1.5}
     with pytest.raises(ValueError, match="there is room for 5 bytes"):
         as_bytes({"a": "long enough"}, 5)
+
+
+def test_ground_of_images(tmp_path, rng):
+    raster = pytest.importorskip("dislok.raster")
+    pytest.importorskip("rasterio")
+    image = rng.integers(100, 9000, (260, 260)).astype(np.uint16)
+    raster.write(tmp_path / "scene.tif", raster.Raster(image, (15.0, 0.0, 0.0, 0.0, -15.0, 0.0)))
+    path = str(tmp_path / "scene.tif")
+    own = DataSet(n=1, seed=7, size=48, images=(path,), recipe=QUICK)
+    told = json.loads(own.block(0)["about"].tobytes().rstrip(b"\0"))
+    assert told["pairs"][0]["texture"]["kind"] == "scene.tif"
+    before = own.problem
+    raster.write(tmp_path / "scene.tif", raster.Raster(image + 1, (15.0, 0.0, 0.0, 0.0, -15.0, 0.0)))
+    assert own.problem != before
 
 
 # ------------------------------------------------------------------------------- the same each time
@@ -250,6 +266,7 @@ def test_command_makes_and_shows(tmp_path, capsys):
         ([], "--out is missing"),
         (["show"], "show needs the folder of a data set"),
         (["--out", "x", "--n", "0"], "n must be an integer of at least 1, got 0"),
+        (["--out", "x", "--images", "."], "--images: . holds no .tif file"),
         (["--out", "x", "--layout", "faultdeform", "--dask", "local"], "--dask writes Zarr"),
     ],
 )
