@@ -94,8 +94,8 @@ def _digest(digest: Any, fact: Any) -> None:
     elif dataclasses.is_dataclass(fact) and not isinstance(fact, type):
         fields = [(field.name, getattr(fact, field.name)) for field in dataclasses.fields(fact)]
         _members(digest, type(fact).__qualname__, fields)
-    elif isinstance(getattr(fact, "facts", None), tuple):
-        _members(digest, type(fact).__qualname__, fact.facts)
+    elif isinstance(facts := getattr(fact, "facts", None), tuple):
+        _members(digest, type(fact).__qualname__, facts)
     else:
         raise TypeError(f"cannot tell values of type {type(fact).__qualname__} apart: {fact!r:.60}")
 
