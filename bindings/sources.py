@@ -162,8 +162,8 @@ def batch_of(fields: Mapping[str, Array]) -> tuple[int, int] | None:
             raise ValueError(message) from None
     if len(shape) > 2:
         raise ValueError(f"fields of a source have at most two dimensions, (B, k); got {shape}")
-    models, sources = shape
-    return int(models), int(sources)
+    models, sources = (int(size) for size in shape)
+    return models, sources
 
 
 def stack(fields: Mapping[str, Array], space: Space, rows: int | None = None) -> Array:
