@@ -103,7 +103,7 @@ def score(estimate: Any, sample: Sample) -> dict[str, float]:
 
 def methods() -> dict[str, Method]:
     """Ours and those of other codes that are installed."""
-    return {"dislok": ours} | flow_peers.find()
+    return {"dislok": ours, "scarp": refined} | flow_peers.find()
 
 
 def ours(pre: np.ndarray, post: np.ndarray) -> Estimate:
@@ -111,6 +111,14 @@ def ours(pre: np.ndarray, post: np.ndarray) -> Estimate:
     from dislok.nn.match import match
 
     found = match(pre, post)
+    return found.right, found.down
+
+
+def refined(pre: np.ndarray, post: np.ndarray) -> Estimate:
+    """The engine, refined by the shipped network."""
+    from dislok.nn.geoflownet.apply import scarp
+
+    found = scarp(pre, post)
     return found.right, found.down
 
 

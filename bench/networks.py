@@ -1,4 +1,4 @@
-"""`python -m bench.networks`: how many estimates a second each network gives, in processor time of one thread."""
+"""`python -m bench.networks`: estimates a second of each network, in processor time of one thread."""
 
 from __future__ import annotations
 

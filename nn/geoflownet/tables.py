@@ -1,7 +1,7 @@
 """Layer tables of the U-shaped networks: what is published, as data.
 
 FlowNetS is Dosovitskiy et al. (2015), FlowNet2-SD Ilg et al. (2017), StrainNet-f Boukhtache et al. (2021),
-GeoFlowNet A and B Montagnon et al. (2024).
+GeoFlowNet A and B Montagnon et al. (2025).
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ all pairs of neighbours (see --pairs) are measured, and the motion since the fir
 date follows from all of them. A run that was stopped goes on where it was when it
 is started again.
 """
-NAMES = ("dislok", "cosicorr", "micmac", "deepflow", "dis")
+NAMES = ("dislok", "scarp", "cosicorr", "micmac", "deepflow", "dis")
 
 
 def add(commands: Any, raw: Any) -> argparse.ArgumentParser:
@@ -29,7 +29,8 @@ def add(commands: Any, raw: Any) -> argparse.ArgumentParser:
     command.add_argument(
         "--out", type=Path, required=True, metavar="OUT.tif", help="the map; a folder for more than two dates"
     )
-    command.add_argument("--method", choices=NAMES, default="dislok", help="default: %(default)s")
+    best = default_method()
+    command.add_argument("--method", choices=NAMES, default=best, help="default: %(default)s")
     command.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="an option of the method; repeatable"
     )
@@ -48,6 +49,12 @@ def add(commands: Any, raw: Any) -> argparse.ArgumentParser:
     command.add_argument("--no-picture", action="store_true", help="write no PNG")
     command.add_argument("--quiet", action="store_true", help="say nothing on the way")
     return command
+
+
+def default_method() -> str:
+    """The matching engine, refined by the shipped network where torch is installed to run it."""
+    installed = all(find_spec(name) is not None for name in ("torch", "safetensors"))
+    return "scarp" if installed else "dislok"
 
 
 def _post_processing(group: Any) -> None:

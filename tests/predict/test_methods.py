@@ -1,5 +1,6 @@
 """Methods behind one call: known shifts, missing pixels, benchmark pairs, and what they refuse."""
 
+import importlib.util
 import sys
 
 import numpy as np
@@ -191,4 +192,15 @@ def test_without_opencv(monkeypatch, rng):
 def test_every_method_says_what_it_is():
     for name, each in METHODS.items():
         assert each.name == name and each.summary and each.function().__doc__
-        assert "threads" in each.options() or name in ("dislok", "deepflow", "dis")
+        assert "threads" in each.options() or name in ("dislok", "scarp", "deepflow", "dis")
+
+
+@pytest.mark.parametrize(
+    "missing, best", [((), "scarp"), (("torch",), "dislok"), (("safetensors",), "dislok")]
+)
+def test_the_network_is_used_where_torch_is_installed(monkeypatch, missing, best):
+    from dislok.nn.predict import command
+
+    found = importlib.util.find_spec
+    monkeypatch.setattr(command, "find_spec", lambda name: None if name in missing else found(name))
+    assert command.default_method() == best
