@@ -107,19 +107,20 @@ def _with_gradient(run: partial, operation: str) -> None:
         run(of="gradient")
 
 
-def _propagator(operation: str, dtype: str) -> None:
+def _propagator(operation: str, dtype: str, most: int = 4) -> None:
     """Layers without and with attenuation, moments and forces."""
     from dislok import propagator
 
     layers = ([15.0, np.inf], [6.0, 7.8], [3.5, 4.4], [2.7, 3.3])
     stations = propagator.Stations([30.0, -60.0], [40.0, 20.0])
     moment, force = [1.0, -2.0, 1.0, 0.3, 0.1, 0.2], [1.0, 2.0, 3.0]
-    for qp, qs in ((None, None), ([400.0, 800.0], [200.0, 400.0])):
+    qualities: list[tuple] = [(None, None), ([400.0, 800.0], [200.0, 400.0])]
+    kinds = [(quality, forces) for quality in qualities for forces in (None, force)]
+    for (qp, qs), forces in kinds[:most]:
         model = propagator.LayeredModel(*layers, qp=qp, qs=qs)
-        for strength in ({"moment": moment}, {"moment": moment, "force": force}):
-            source = propagator.PointSource(0.0, 0.0, 12.0, **strength)
-            record = () if operation.startswith("static") else (1.0, 16)
-            getattr(propagator, operation)(model, source, stations, *record)
+        source = propagator.PointSource(0.0, 0.0, 12.0, moment=moment, force=forces)
+        record = () if operation.startswith("static") else (1.0, 16)
+        getattr(propagator, operation)(model, source, stations, *record)
 
 
 _OKADA = "displacement fields strain greens apply apply_adjoint jacobian hessian".split()
@@ -148,6 +149,24 @@ def rehearse(task: Task) -> Done:
     start, before = time.perf_counter(), len(keeping.compiled)
     FAMILIES[task.family][0](task.operation, task.dtype)
     return Done(task, time.perf_counter() - start, len(keeping.compiled) - before)
+
+
+def once(family: str, operation: str) -> None:
+    """One ordinary call of a public function: two observers, one source, double precision."""
+    from dislok import okada, tde
+
+    if family == "propagator":
+        return _propagator(operation, DTYPES[0], 1)
+    obs = observers(DTYPES[0])[1][:2]
+    source: Any = okada.Rectangle(0.0, 0.0, 3.0, 4.0, 2.0, 30.0, 40.0, 20.0, 1.0, 0.1)
+    of_source = (source,)
+    if family == "tde":
+        source = np.array([[[0.0, 0.0, -1.0], [5.0, 1.0, -3.0], [2.0, 6.0, -4.0]]])
+        still = operation in ("greens", "apply", "apply_adjoint")
+        of_source = (source,) if still else (source, np.ones((1, 3)))
+    factor = {"apply": (np.ones((1, 3)),), "apply_adjoint": (np.ones_like(obs),)}.get(operation, ())
+    keywords = {"mu": 30e9} if operation == "stress" else {}
+    getattr(okada if family == "okada" else tde, operation)(obs, *of_source, *factor, **keywords)
 
 
 def compile_all(families: Sequence[str], dtypes: Sequence[str], jobs: int) -> Iterator[Done]:
