@@ -159,7 +159,7 @@ def once(family: str, operation: str) -> None:
         return _propagator(operation, DTYPES[0], 1)
     obs = observers(DTYPES[0])[1][:2]
     source: Any = okada.Rectangle(0.0, 0.0, 3.0, 4.0, 2.0, 30.0, 40.0, 20.0, 1.0, 0.1)
-    of_source = (source,)
+    of_source: tuple[Any, ...] = (source,)
     if family == "tde":
         source = np.array([[[0.0, 0.0, -1.0], [5.0, 1.0, -3.0], [2.0, 6.0, -4.0]]])
         still = operation in ("greens", "apply", "apply_adjoint")
