@@ -5,6 +5,8 @@ import sys
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dislok.nn import geoflownet
 from dislok.nn.geoflownet import unet
@@ -211,3 +213,14 @@ def test_importing_the_package_loads_no_torch():
 def test_unknown_name():
     with pytest.raises(AttributeError, match="geoflownet_c.*geoflownet_a"):
         geoflownet.geoflownet_c  # noqa: B018
+
+
+@given(name=st.sampled_from(sorted(TABLES)), low=st.integers(-300, 300), more=st.integers(0, 40))
+def test_pixels_see_together_what_each_of_them_sees(name, low, more):
+    table = TABLES[name]
+    alone = [geoflownet.receptive_field(table, pixel) for pixel in range(low, low + more + 1)]
+    together = geoflownet.receptive_field(table, low, low + more)
+    assert together == (min(span[0] for span in alone), max(span[1] for span in alone))
+    period, finest = table.strides[-1], table.strides[0]
+    moved = geoflownet.receptive_field(table, low + period // finest)
+    assert moved == tuple(end + period for end in alone[0])

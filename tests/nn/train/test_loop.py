@@ -75,6 +75,7 @@ def test_killed_and_taken_up_is_the_same_bit_for_bit(straight, tmp_path):
     assert equal(weights(again), weights(straight))
 
 
+@pytest.mark.slow
 def test_two_processes_are_one_with_twice_the_batch(straight, tmp_path):
     command = [sys.executable, str(HERE / "small_training.py"), str(tmp_path), "0"]
     port = str(29500 + os.getpid() % 1000)

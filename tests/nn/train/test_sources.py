@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from small_training import config
 
 from dislok import images, store
@@ -221,3 +223,13 @@ def test_an_empty_bank(tmp_path):
 def test_planes_of_nothing():
     nothing = planes(np.full((8, 9), np.nan))
     assert isinstance(nothing, Planes) and not nothing.valid.any() and not nothing.values.any()
+
+
+@given(quarters=st.integers(0, 7), seed=st.integers(0, 99))
+def test_turning_back_is_doing_nothing(quarters, seed):
+    field = np.random.default_rng(seed).standard_normal((2, 5, 5))
+    there = samples.turned_vectors(field, quarters, False)
+    assert np.array_equal(samples.turned_vectors(there, -quarters % 4, False), field)
+    assert np.array_equal(samples.turned_vectors(samples.turned_vectors(field, 0, True), 0, True), field)
+    length = np.sort(np.hypot(*there).ravel())
+    assert np.allclose(length, np.sort(np.hypot(*field).ravel()))
