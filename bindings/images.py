@@ -227,7 +227,12 @@ def adjoint(
 def _run(what: str, image: Any, right: Any, down: Any, order: int | None, valid: Any, *rest: Any) -> list:
     origin, threads = rest
     plane = image.plane if isinstance(image, Coefficients) else image
-    if common_framework({"image": plane, "right": right, "down": down}) == "torch":
+    framework = common_framework({"image": plane, "right": right, "down": down})
+    if framework == "cupy":
+        raise TypeError(
+            "CuPy arrays go to dislok.kernels.images.cupy_raw, or as torch tensors to this function"
+        )
+    if framework == "torch":
         return _run_torch(what, image, right, down, order, valid, *rest)
     made = of_image(image, order, valid, threads)
     check_threads(threads, False)

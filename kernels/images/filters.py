@@ -6,6 +6,7 @@ below and on the right, where there are some more columns, of zeros, so that vec
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -144,8 +145,9 @@ def coefficients(image: np.ndarray, order: int, threads: int | None = None) -> n
     return plane
 
 
-def unfiltered(plane: np.ndarray, order: int, threads: int) -> np.ndarray:
-    """What is adjoint to `coefficients`: from a plane (h + 4, w + 6), which is used up, to an image (h, w).
+def unfiltered(plane: Any, filtered: Callable[[Any], Any]) -> Any:
+    """What is adjoint to `coefficients`, which is `filtered`: from a plane, which is used up, to an image (h,
+    w).
 
     The matrix F of the filter along an axis is not symmetric because the edges are mirrors, but with 1/2 for
     the two edge pixels and 1 for all others on the diagonal of D, F D^-1 is: so is D F^-1, whose entries are
@@ -156,10 +158,10 @@ def unfiltered(plane: np.ndarray, order: int, threads: int) -> np.ndarray:
     for axis, n in ((0, h), (1, w)):
         rest = _folded(rest, axis, n)
         _edges(rest, axis, 2.0)
-    rest = coefficients(np.ascontiguousarray(rest), order, threads)[BEFORE : BEFORE + h, BEFORE : BEFORE + w]
+    rest = filtered(rest.copy())[BEFORE : BEFORE + h, BEFORE : BEFORE + w].copy()
     for axis in (0, 1):
         _edges(rest, axis, 0.5)
-    return np.ascontiguousarray(rest)
+    return rest
 
 
 def _folded(plane: np.ndarray, axis: int, n: int) -> np.ndarray:

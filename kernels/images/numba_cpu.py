@@ -170,7 +170,7 @@ def adjoint(order, shape, right, down, cot, origin=(0, 0), threads=None):
         for low in range(0, rows, band)
     ]
     share(_spread(order), jobs, threads, idle)
-    return unfiltered(plane, order, threads)
+    return unfiltered(plane, lambda image: coefficients(image, order, threads))
 
 
 def supported(valid: np.ndarray, order: int) -> np.ndarray:

@@ -28,6 +28,12 @@ using std::sqrt;
 template <class T> T sinpi(T x) { return std::sin(x * T(3.14159265358979323846)); }
 template <class T> T cospi(T x) { return std::cos(x * T(3.14159265358979323846)); }
 
+template <class T> T atomicAdd(T* place, T value) {
+    const T before = *place;
+    *place += value;
+    return before;
+}
+
 /// Sets the place of the next calls in the grid.
 extern "C" void shim_place(unsigned block, unsigned thread, unsigned blocks, unsigned threads) {
     blockIdx.x = block, threadIdx.x = thread, gridDim.x = blocks, blockDim.x = threads;
