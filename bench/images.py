@@ -136,9 +136,7 @@ def crops(groups: int) -> list[dict]:
     scenarios = {
         "four ranges, all that differs": pairs.Scenario(),
         "to 15 px": pairs.Scenario(ranges=small, margin=24),
-        "to 15 px, nothing but displacement": pairs.Scenario(
-            ranges=small, margin=24, recipe=pairs.Recipe.plain()
-        ),
+        "to 15 px, nothing but displacement": pairs.Scenario(ranges=small, margin=24, recipe=plain),
     }
     for name, scenario in scenarios.items():
         for number in range(1000, 1004):
