@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ..fault.data import Array, Dataset, Nuisance
+from ..quadtree import Cells
 
 _EAST_NORTH = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0))
 
@@ -42,6 +44,7 @@ class PixelOffsets(Dataset):
     """
 
     kind = "offsets"
+    cells: Cells | None = None
 
     def __init__(
         self,
@@ -66,6 +69,70 @@ class PixelOffsets(Dataset):
         super().__init__(name, xy, observed, projector, tuple(labels))
         self._set_errors(sigma, covariance)
         self._set_nuisance(nuisance)
+
+    @classmethod
+    def from_map(
+        cls,
+        source: Any,
+        *,
+        pixel: float | None = None,
+        origin: tuple[float, float] | None = None,
+        length_unit: float = 1000.0,
+        threshold: float | None = None,
+        smallest: int = 8,
+        largest: int = 64,
+        correlation: float = 28.0,
+        rest: ArrayLike | None = None,
+        nuisance: Nuisance = "offset",
+        name: str = "offsets",
+    ) -> PixelOffsets:
+        """Offsets from a displacement map: means of quadtree cells, with the covariance of the map's errors.
+
+        Parameters
+        ----------
+        source : path, or object with `values`, `error` (h, w, 2) and `valid` (h, w)
+            A file of ``dislok flow``, or a map in pixels such as a `dislok.nn.flow.FlowMap`.
+        pixel : float, optional
+            Metres of a pixel; for objects.
+        origin : (float, float), optional
+            For files, the coordinates that become (0, 0), by default the middle; for objects, east and north
+            (m) of the first pixel, by default so that the middle is (0, 0).
+        length_unit : float
+            Metres of the problem's unit of length. Displacement is in metres.
+        threshold : float, optional
+            Standard deviation (m) in a cell above which it is divided: by default three errors of a pixel, or
+            a twentieth of the range of the motion. Smallest cells above it are left out: a rupture runs
+            through them.
+        smallest, largest : int
+            Sides of the cells (px).
+        correlation : float
+            Distance (px) over which errors of pixels are correlated (to 1/e); by default what the errors of
+            `dislok.nn.match` were measured to have on a smooth field.
+        rest : array_like of bool, shape (h, w), optional
+            Ground at rest, where correlation and size of the errors are measured instead.
+        nuisance, name
+            As of the class.
+
+        Returns
+        -------
+        PixelOffsets
+            Its attribute `cells` holds the quadtree.
+
+        Raises
+        ------
+        ValueError
+            If the map has no error, no valid pixel or no pixel size, or a number does not fit.
+        """
+        from .maps import cells_of, covariance_of, plane_of
+
+        if not (length_unit > 0 and correlation > 0):
+            raise ValueError(f"length_unit, correlation: expected > 0, got {length_unit!r}, {correlation!r}")
+        plane = plane_of(source, pixel, origin)
+        cells, sigma = cells_of(plane, threshold, smallest, largest)
+        covariance = covariance_of(cells, sigma, plane, correlation, rest)
+        made = cls(cells.xy / length_unit, cells.values, covariance=covariance, nuisance=nuisance, name=name)
+        made.cells = cells
+        return made
 
 
 def _checked_directions(directions: ArrayLike, shape: tuple[int, ...], name: str) -> Array:
