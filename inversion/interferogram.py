@@ -3,12 +3,12 @@
 Conventions of those who make them, all turned into one: unit vectors (E, N, U) from the ground to the
 satellite, and motion towards it positive, in metres.
 
-- ``licsar`` and ``gmtsar``: three planes, the unit vectors from the ground to the satellite (``geo.E``, ``geo.N``,
-  ``geo.U``; what SAT_look gives, gridded).
-- ``isce``: two planes in degrees, incidence from the vertical, and the direction of the vector to the satellite,
-  anticlockwise from north.
-- ``hyp3``: two planes in radians, ``lv_theta``, its elevation above the horizontal, and ``lv_phi``, its direction,
-  anticlockwise from east.
+- ``licsar`` and ``gmtsar``: three planes, the unit vectors from the ground to the satellite (``geo.E``,
+  ``geo.N``, ``geo.U``; what SAT_look gives, gridded).
+- ``isce``: two planes in degrees, incidence from the vertical, and the direction of the vector to the
+  satellite, anticlockwise from north.
+- ``hyp3``: two planes in radians, ``lv_theta``, its elevation above the horizontal, and ``lv_phi``, its
+  direction, anticlockwise from east.
 
 All of them unwrap phase (rad) that grows away from the satellite.
 """
