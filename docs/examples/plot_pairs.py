@@ -42,9 +42,9 @@ for ax in axes.ravel():
 # %%
 # The two grids
 # -------------
-# The same displacement on the grid of the first and of the second image: where the ground has moved by tens of
-# pixels, they are different maps. Warped by the one that belongs to it, the second image is the first again,
-# but for what has changed.
+# The same displacement on the grid of the first and of the second image: where the ground has moved by tens
+# of pixels, they are different maps. Warped by the one that belongs to it, the second image is the first
+# again, but for what has changed.
 
 pair = made[3]
 back = images.warp(pair.post, pair.flow_pre.right, pair.flow_pre.down)
