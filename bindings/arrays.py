@@ -257,6 +257,33 @@ def checked_out(out: Array, shape: Sequence[int], space: Space, inputs: Iterable
     return out
 
 
+def check_apart(first: Any, second: Any) -> None:
+    """Raise a `ValueError` if two arrays to write to share memory."""
+    if is_tensor(first) and is_tensor(second):
+        (a, b), (c, d) = _span(first), _span(second)
+        shared = first.device == second.device and a < d and c < b
+    else:
+        both = isinstance(first, np.ndarray) and isinstance(second, np.ndarray)
+        xp = np if both else sys.modules.get("cupy", np)
+        same = both or (_is_cupy(first) and _is_cupy(second))
+        shared = same and bool(xp.may_share_memory(first, second))
+    if shared:
+        raise ValueError("out[0] and out[1] share memory")
+
+
+def _span(tensor: Any) -> tuple[int, int]:
+    """Addresses from the first byte of a contiguous tensor to behind its last one."""
+    begin = tensor.data_ptr()
+    return begin, begin + tensor.numel() * tensor.element_size()
+
+
+def flag(name: str, value: Any) -> bool:
+    """`value`, if it is True or False; otherwise a `TypeError`."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False, got {value!r:.60}")
+    return bool(value)
+
+
 def eager(function: Callable[P, R]) -> Callable[P, R]:
     """Let `torch.compile` break its graph at a function, and run it as it is.
 
@@ -295,13 +322,17 @@ def finite_number(name: str, value: Any) -> float:
 
 
 def check_finite(name: str, values: np.ndarray, labels: Sequence[str] | None = None) -> None:
-    """Raise a `ValueError` that names the first value that is NaN or infinite.
+    """Raise a `ValueError` that names the first value that is NaN, infinite, or so large that powers of it
+    overflow.
 
     With `labels`, the columns of `values` are called ``name.label``, as the fields of a source are.
     """
     flat = np.ascontiguousarray(values).reshape(-1)
     if _limits().first_not_finite(flat) >= 0:
-        reject(name, values, ~np.isfinite(values), "it must be finite", labels)
+        if not np.isfinite(values).all():
+            reject(name, values, ~np.isfinite(values), "it must be finite", labels)
+        limit = _limits().LARGEST[values.itemsize]
+        reject(name, values, np.abs(values) > limit, f"its size must be at most {limit:g}", labels)
 
 
 def check_observers(obs: np.ndarray) -> None:

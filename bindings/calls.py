@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from dislok.arrays import Array, Space, checked_out, finite_number, is_tensor
+from dislok.arrays import Array, Space, check_apart, checked_out, finite_number, is_tensor
 
 COMPONENTS = {"displacement": (3,), "gradient": (3, 3)}
 BLOCK = 1 << 17  # observers; displacement and gradient of a block take 13 MB in float64
@@ -65,11 +65,12 @@ def stress_of(g: Array, mu: Any, nu: Any) -> list[Array]:
 
 
 def two(out: Any) -> tuple[Array | None, Array | None]:
-    """``out=`` of a function with two results."""
+    """``out=`` of a function with two results, which must not share memory."""
     if out is None:
         return None, None
     if not isinstance(out, (tuple, list)) or len(out) != 2:
         raise TypeError(f"out must be two arrays, of displacement and gradient, got {type(out).__name__}")
+    check_apart(out[0], out[1])
     return out[0], out[1]
 
 

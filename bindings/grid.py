@@ -13,14 +13,15 @@ done again, finer.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.polynomial.chebyshev import chebvander
 
-from dislok.arrays import check_finite, finite_number, guard
+from dislok.arrays import check_finite, finite_number, guard, is_tensor
 from dislok.elements import Elements, on_host
 from dislok.far import FarField, Left
 from dislok.kernels.threads import default_threads, share
@@ -416,17 +417,17 @@ def on_grid(
         if marks is not None:
             raise ValueError("marks= needs out=, an array that lasts as long as the file")
         out = np.empty(shape)
-    elif tuple(out.shape) != shape:
-        raise ValueError(f"out must have shape {shape}, got {tuple(out.shape)}")
+    else:
+        _check_out(out, shape)
     everything = tiling(slice(0, shape[0]), slice(0, shape[1]))
-    done = Done(marks, fingerprint(*axes, *elements.facts, tolerance), len(everything))
+    done = Done(marks, fingerprint(*axes, *elements.facts, tolerance), everything, out)
     number = {_corner(*tile): k for k, tile in enumerate(everything)}
     grid = Grid(*axes, elements, tolerance)
-    for tile in grid.tiles(lambda rows, columns: not done.marked[number[_corner(rows, columns)]]):
+    for tile in grid.tiles(lambda rows, columns: not done.sums[number[_corner(rows, columns)]]):
         out[tile.rows, tile.columns] = tile.values
         if hasattr(out, "flush"):
             out.flush()
-        done.mark(number[_corner(tile.rows, tile.columns)])
+        done.mark(number[_corner(tile.rows, tile.columns)], out[tile.rows, tile.columns])
         if progress is not None:
             progress("tiles", int(done.marked.sum()), len(everything))
     return out
@@ -439,6 +440,20 @@ def tiles(x: Any, y: Any, elements: Elements, *, tolerance: float) -> Iterator[T
     return Grid(*axes, elements, tolerance).tiles()
 
 
+def _check_out(out: Any, shape: tuple[int, ...]) -> None:
+    """Raise if a grid cannot be written to ``out=``: an array of NumPy, Zarr or the like."""
+    if not hasattr(out, "shape") or not hasattr(out, "__setitem__"):
+        raise TypeError(f"out must be an array that can be written to, got {type(out).__name__}")
+    if tuple(out.shape) != shape:
+        raise ValueError(f"out must have shape {shape}, got {tuple(out.shape)}")
+    if str(getattr(out, "dtype", None)).removeprefix("torch.") not in ("float64", "float32"):
+        raise TypeError(f"out must have dtype float64 or float32, got {getattr(out, 'dtype', None)}")
+    if isinstance(out, np.ndarray) and not out.flags.writeable:
+        raise ValueError("out is read-only")
+    if is_tensor(out):
+        raise TypeError("out must be a NumPy array or the like, got a torch tensor")
+
+
 class Done:
     """Which parts of a result are finished, also from one run of a program to the next.
 
@@ -448,22 +463,42 @@ class Done:
         File that remembers; None forgets.
     problem : str
         Digest that tells this result from any other.
-    count : int
-        Number of parts.
+    parts : sequence of tuple of slice
+        Rows and columns of the parts.
+    out : array
+        What holds them. A part counts as finished if it is marked and `out` still holds what was written.
     """
 
-    def __init__(self, path: str | os.PathLike[str] | None, problem: str, count: int) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None,
+        problem: str,
+        parts: Sequence[tuple[slice, slice]],
+        out: Any,
+    ) -> None:
         self.path, self.problem = path, problem
-        self.marked = np.zeros(count, bool)
+        self.sums = np.zeros(len(parts), np.int64)
         if path is not None and Path(path).exists():
             check_problem(path, problem)
-            self.marked = read_arrays(path)["done"]
+            known = read_arrays(path).get("sums", self.sums)
+            for k in np.flatnonzero(known):
+                if _checksum(out[parts[k]]) == known[k]:
+                    self.sums[k] = known[k]
 
-    def mark(self, part: int) -> None:
-        """Remember that a part is finished."""
-        self.marked[part] = True
+    @property
+    def marked(self) -> np.ndarray:
+        """Whether each part is finished."""
+        return self.sums != 0
+
+    def mark(self, part: int, values: Any) -> None:
+        """Remember that a part is finished, and what `out` holds there."""
+        self.sums[part] = _checksum(values)
         if self.path is not None:
-            write_arrays(self.path, {"problem": self.problem, "done": self.marked})
+            write_arrays(self.path, {"problem": self.problem, "sums": self.sums})
+
+
+def _checksum(values: Any) -> int:
+    return (1 << 32) | zlib.crc32(np.ascontiguousarray(values).tobytes())
 
 
 def _corner(rows: slice, columns: slice) -> tuple[int, int]:

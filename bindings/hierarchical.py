@@ -34,7 +34,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
-from dislok.arrays import is_tensor
+from dislok.arrays import check_finite, guard, is_tensor
 from dislok.clusters import Tree
 from dislok.store import read_arrays, write_arrays
 
@@ -279,6 +279,12 @@ class HierarchicalMatrix(LinearOperator):
         return self._product(r, "r", self.rows, self.columns, True)
 
     def _product(self, values: Any, name: str, inner: Basis, outer: Basis, transposed: bool) -> Any:
+        space, arrays = guard({name: values})
+        if space.on_cuda:
+            raise TypeError(f"{name} is on a device; this matrix multiplies arrays on the CPU")
+        values, seen = arrays[name], space.fetch(arrays[name])
+        if seen is not None:
+            check_finite(name, seen)
         if tuple(values.shape) != inner.shape:
             raise ValueError(f"{name} must have shape {inner.shape}, got {tuple(values.shape)}")
         if is_tensor(values):

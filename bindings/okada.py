@@ -54,6 +54,7 @@ from dislok.arrays import (
     check_observers,
     checked_out,
     eager,
+    flag,
     guard,
     is_plain,
 )
@@ -802,11 +803,12 @@ def _shapes(
     guarded_nu = {} if is_plain(nu) else {"nu": nu}
     space, arrays = guard({"obs": obs, **named, **guarded_nu, **factors})
     points = _observers(arrays["obs"], space)
-    rows = points.shape[0] if pairs else None
+    paired = flag("pairs", pairs)
+    rows = points.shape[0] if paired else None
     fields = {name: arrays[name] for name in named}
     batch = batch_of(fields)
     if batch is not None:
-        fields = _flattened(fields, batch, pairs, factors, space)
+        fields = _flattened(fields, batch, paired, factors, space)
     if one:
         src = space.repeated(source, 1 if rows is None else rows)
     else:
@@ -815,7 +817,7 @@ def _shapes(
     extra = {name: arrays[name] for name in factors}
     name = backends.select(space.framework, space.on_cuda, backend)
     backends.check_threads(threads, space.on_cuda)
-    return _Call(kind, points, src, ratio, at, bool(pairs), space, extra, name, threads, batch)
+    return _Call(kind, points, src, ratio, at, paired, space, extra, name, threads, batch)
 
 
 def _flattened(

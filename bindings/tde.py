@@ -55,7 +55,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from dislok import backends
-from dislok.arrays import Array, ArrayLike, Space, check_finite, checked_out, eager, guard, reject
+from dislok.arrays import Array, ArrayLike, Space, check_finite, checked_out, eager, flag, guard, reject
 from dislok.calls import (
     BLOCK,
     check_poisson,
@@ -158,7 +158,7 @@ def displacement(
     >>> tde.displacement(np.array([[5.0, 2.0]]), triangle, [0.0, 1.0, 0.0]).shape
     (1, 3)
     """
-    call = _prepare(obs, triangles, nu, space, pairs, backend, threads, slip)
+    call = _prepare(obs, triangles, nu, space, pairs, backend, threads, _given(slip))
     return _launch(call, "field", "displacement", (), out)
 
 
@@ -194,7 +194,7 @@ def gradient(
     TypeError, ValueError, ImportError
         As :func:`displacement` does.
     """
-    call = _prepare(obs, triangles, nu, space, pairs, backend, threads, slip)
+    call = _prepare(obs, triangles, nu, space, pairs, backend, threads, _given(slip))
     return _launch(call, "field", "gradient", (), out)
 
 
@@ -232,7 +232,7 @@ def fields(
     TypeError, ValueError, ImportError
         As :func:`displacement` does.
     """
-    call = _prepare(obs, triangles, nu, space, pairs, backend, threads, slip)
+    call = _prepare(obs, triangles, nu, space, pairs, backend, threads, _given(slip))
     first, second = two(out)
     if call.space.framework == "torch":
         both = _autograd().field(*call.moving, "both", call.pairs, call.threads)
@@ -278,7 +278,7 @@ def strain(
     TypeError, ValueError, ImportError
         As :func:`displacement` does.
     """
-    call = _prepare(obs, triangles, nu, space, pairs, backend, threads, slip)
+    call = _prepare(obs, triangles, nu, space, pairs, backend, threads, _given(slip))
     return _from_gradient(call, strain_of, out)
 
 
@@ -319,7 +319,7 @@ def stress(
     TypeError, ValueError, ImportError
         As :func:`displacement` does; also if `mu` is not positive.
     """
-    call = _prepare(obs, triangles, nu, space, pairs, backend, threads, slip)
+    call = _prepare(obs, triangles, nu, space, pairs, backend, threads, _given(slip))
     return _from_gradient(call, partial(stress_of, mu=modulus(mu, call.space), nu=call.nu), out)
 
 
@@ -496,7 +496,7 @@ def jacobian(
     TypeError, ValueError, ImportError
         As :func:`displacement` does.
     """
-    call = _prepare(obs, triangles, nu, space, pairs, backend, threads, slip)
+    call = _prepare(obs, triangles, nu, space, pairs, backend, threads, _given(slip))
     if call.cells is None or call.pairs:
         return _launch(call, "jacobian", of, _tail(call, 9), out)
     if call.space.framework == "torch":
@@ -686,6 +686,9 @@ def check(
     _check(_shapes(obs, triangles, nu, space, pairs, slip), wait=True)
 
 
+_LARGEST_FLOAT32 = 1e9
+
+
 class _Call(NamedTuple):
     """The checked inputs of a call, as the kernels take them."""
 
@@ -743,6 +746,13 @@ def _prepare(
     return call._replace(backend=name, threads=threads)
 
 
+def _given(slip: ArrayLike | None) -> ArrayLike:
+    """The slip of a call that cannot do without."""
+    if slip is None:
+        raise TypeError("slip must be an array or numbers, got None")
+    return slip
+
+
 def _shapes(
     obs: ArrayLike,
     triangles: Any,
@@ -755,18 +765,19 @@ def _shapes(
     """All inputs in one space, with shapes that fit; values not looked at."""
     if medium not in SPACES:
         raise ValueError(f"unknown space {medium!r}; choose from {', '.join(map(repr, SPACES))}")
+    paired = flag("pairs", pairs)
     mesh = read(triangles)
     slips = {} if slip is None else {"slip": slip}
     space, arrays = guard({"obs": obs, mesh.name: mesh.points, **slips, "nu": nu, **factors})
     points = _observers(arrays["obs"], medium, space)
     tri = vertices(mesh, arrays[mesh.name], space)
-    if pairs:
+    if paired:
         tri = _rows("triangles", tri, points.shape[0], "with pairs=True one for each observer")
     slip = _slips(arrays["slip"], tri.shape[0]) if slips else None
     ratio = poisson(nu, arrays["nu"], space)
     extra = {name: arrays[name] for name in factors}
     count = 0 if mesh.cells is None else arrays[mesh.name].shape[0]
-    return _Call(points, tri, slip, ratio, medium, bool(pairs), space, extra, mesh.name, mesh.cells, count)
+    return _Call(points, tri, slip, ratio, medium, paired, space, extra, mesh.name, mesh.cells, count)
 
 
 def _observers(obs: Array, medium: str, space: Space) -> Array:
@@ -820,6 +831,11 @@ def _check_places(name: str, half: bool, obs: np.ndarray, tri: np.ndarray) -> No
         above[:, :2] = False
         reject("obs", obs, above, "observers must not be above the surface (z <= 0)")
     check_vertices("triangles", tri, half)
+    for what, places in (("obs", obs), (name, tri)):
+        # Fourth powers of distances must not overflow.
+        if places.dtype == np.float32 and places.size and np.abs(places).max() > _LARGEST_FLOAT32:
+            rule = f"its size must be at most {_LARGEST_FLOAT32:g} in float32: choose a larger unit of length"
+            reject(what, places, np.abs(places) > _LARGEST_FLOAT32, rule)
 
 
 def _factor(call: _Call, name: str, shape: tuple[int, ...]) -> Array:

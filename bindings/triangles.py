@@ -117,7 +117,9 @@ def check_vertices(name: str, tri: np.ndarray, half: bool) -> None:
         reject(name, tri, above, "triangles must not reach above the surface (z <= 0)")
     sides = (tri - tri[:, [2, 0, 1]]).astype(np.float64)
     longest = (sides**2).sum(2).max(1, initial=0.0)
-    area = np.sqrt((np.cross(sides[:, 0], sides[:, 1]) ** 2).sum(1))
+    # Squares of areas of huge triangles would overflow.
+    doubled = np.abs(np.cross(sides[:, 0], sides[:, 1]))
+    area = np.hypot(np.hypot(doubled[:, 0], doubled[:, 1]), doubled[:, 2])
     flat = area <= _FLAT[tri.dtype.name] * longest
     if flat.any():
         j = int(np.argmax(flat))
