@@ -20,8 +20,10 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from dislok import gate as gates
 from dislok.arrays import ArrayLike, check_finite, guard, reject
 from dislok.sources import (
+    ORIGINS,
     Rectangle,
     check_values,
     fractions,
@@ -157,6 +159,7 @@ def auxiliary_plane(strike: ArrayLike, dip: ArrayLike, rake: ArrayLike) -> Plane
     return _plane(slip, normal)
 
 
+@gates.gate(frame=gates.choice(*_FRAMES))
 def moment_tensor(
     strike: ArrayLike, dip: ArrayLike, rake: ArrayLike, moment: ArrayLike = 1.0, *, frame: str = "ENU"
 ) -> FloatArray:
@@ -183,6 +186,7 @@ def moment_tensor(
     return change_frame(size * (product + np.swapaxes(product, -1, -2)), "NED", frame)
 
 
+@gates.gate(source=gates.choice(*_FRAMES), target=gates.choice(*_FRAMES))
 def change_frame(tensor: ArrayLike, source: str, target: str) -> FloatArray:
     """A tensor in other axes.
 
@@ -226,6 +230,7 @@ class DoubleCouple(NamedTuple):
     isotropic: FloatArray
 
 
+@gates.gate(frame=gates.choice(*_FRAMES))
 def double_couple(tensor: ArrayLike, *, frame: str = "ENU") -> DoubleCouple:
     """Nodal planes, size and remainder of a moment tensor.
 
@@ -302,6 +307,7 @@ def triangles(source: Rectangle, *, origin: str = "topleft") -> FloatArray:
     return np.stack([lower, upper], axis=1).reshape(-1, 3, 3)
 
 
+@gates.gate(rake=gates.real(), slip=gates.real(), opening=gates.real())
 def rectangle_from_corners(
     corners: ArrayLike, rake: ArrayLike = 0.0, slip: ArrayLike = 1.0, opening: ArrayLike = 0.0
 ) -> Rectangle:
@@ -337,6 +343,7 @@ def rectangle_from_corners(
     return Rectangle(x, y, -up, length, width, strike, dip, rake, slip, opening)
 
 
+@gates.gate(origin=gates.choice(*ORIGINS), to=gates.choice(*ORIGINS))
 def move_origin(source: Rectangle, origin: str, to: str) -> Rectangle:
     """The same rectangles with (x, y, depth) at another reference point.
 
@@ -356,6 +363,7 @@ def move_origin(source: Rectangle, origin: str, to: str) -> Rectangle:
     return source._replace(x=place[:, 0], y=place[:, 1], depth=-place[:, 2])
 
 
+@gates.gate(look=gates.choice("right", "left"))
 def line_of_sight(incidence: ArrayLike, heading: ArrayLike, *, look: str = "right") -> FloatArray:
     """Unit vector from the ground to a side-looking radar satellite.
 

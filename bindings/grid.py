@@ -481,7 +481,7 @@ class Done:
         if path is not None and Path(path).exists():
             check_problem(path, problem)
             known = read_arrays(path).get("sums", self.sums)
-            for k in np.flatnonzero(known):
+            for k in np.flatnonzero(known).tolist():
                 if _checksum(out[parts[k]]) == known[k]:
                     self.sums[k] = known[k]
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from dislok import gate as gates
 from dislok.kernels.propagator.stack import Layers
 
 __all__ = ["LayeredModel"]
@@ -51,6 +52,11 @@ class LayeredModel:
     reference_frequency: float = 1.0
 
     def __post_init__(self) -> None:
+        gates.verify(self, reference_frequency=gates.number(above=0))
+        for name in (*PROPERTIES, "qp", "qs"):
+            value = getattr(self, name)
+            if value is not None and not hasattr(value, "detach"):
+                gates.real(nan=True, infinite=True)(name, value)
         _check(self.layers(), self.reference_frequency)
 
     def layers(self) -> Layers:
@@ -76,7 +82,9 @@ class LayeredModel:
 
         The last row's thickness may be infinite or 0. Rows in between with thickness 0 are left out.
         """
-        table = [list(map(float, row)) for row in rows]
+        if isinstance(rows, (str, bytes)) or not isinstance(rows, Iterable):
+            raise TypeError(f"rows must be rows of numbers, got {rows!r:.60}")
+        table = [gates.real(None, infinite=True)(f"rows[{i}]", row).tolist() for i, row in enumerate(rows)]
         widths = {len(row) for row in table}
         if not table or widths - {4, 6} or len(widths) > 1:
             raise ValueError(f"rows must all have 4 or 6 numbers, got rows of {sorted(widths)}")
@@ -87,6 +95,7 @@ class LayeredModel:
     @classmethod
     def read(cls, path: str | os.PathLike[str], **keywords: Any) -> LayeredModel:
         """A model from a text file: a row per layer as in `from_rows`; empty lines and ``#`` are skipped."""
+        gates.path()("path", path)
         lines = (line.split("#")[0].split() for line in Path(path).read_text().splitlines())
         try:
             return cls.from_rows([[float(word) for word in line] for line in lines if line], **keywords)
@@ -102,6 +111,8 @@ class LayeredModel:
         ModuleNotFoundError
             If pyrocko, which has the data, is not installed.
         """
+        latitude = gates.number(least=-90, most=90)("latitude", latitude)
+        longitude = gates.number(least=-360, most=360)("longitude", longitude)
         try:
             from pyrocko.dataset import crust2x2
         except ModuleNotFoundError as error:

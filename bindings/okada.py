@@ -258,7 +258,8 @@ def fields(
     if call.batch is not None:
         return batches.fields(call, first, second)
     if call.space.framework == "torch":
-        both = _autograd().field(*call.geometry, "both", call.pairs, call.threads)
+        field = _autograd().field
+        both = _tensor(call, lambda c: field(*c.geometry, "both", call.pairs, call.threads))
         return deliver(call.space, both[:, :3], first), deliver(
             call.space, both[:, 3:].reshape(-1, 3, 3), second
         )
@@ -897,7 +898,7 @@ def _launch(call: _Call, operation: str, of: str, tail: tuple[int, ...], out: Ar
     shape = (call.n, *components_of(of), *tail)
     if call.space.framework == "torch":
         function = getattr(_autograd(), operation)
-        tensor = function(*call.geometry, of, call.pairs, call.threads)
+        tensor = _tensor(call, lambda c: function(*c.geometry, of, call.pairs, call.threads))
         return deliver(call.space, tensor.reshape(shape), out)
     target = None if out is None else _flat(call, of, _target(call, shape, out))
     if not (call.n and call.m):
@@ -905,6 +906,12 @@ def _launch(call: _Call, operation: str, of: str, tail: tuple[int, ...], out: Ar
     kernel = getattr(call.kernels(), operation)
     result = kernel(*call.geometry, of, call.pairs, out=target, threads=call.threads)
     return result.reshape(shape) if out is None else out
+
+
+def _tensor(call: _Call, compute: Callable[[_Call], Array]) -> Array:
+    """A result in tensors; observers without a value do not spoil its derivatives."""
+    guarded = importlib.import_module("dislok.edges").guarded
+    return guarded(lambda obs: compute(call._replace(obs=obs)), call.obs, call.src)
 
 
 def _product(

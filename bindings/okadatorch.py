@@ -9,7 +9,9 @@ What differs
     with an edge. `hessian` takes every pair, also one coordinate and one parameter. A lone "length" or
     "width", a length or width that is not positive, an observer above the surface, Poisson's ratio outside
     (-1, 0.5] and values that are not finite raise `ValueError`; wrong types raise `TypeError`. `DC3D` and
-    `DC3D0` keep their return code instead: where it is not 0, the values are NaN. A rectangle that sticks out
+    `DC3D0` keep their return code instead, and so do the methods with ``return_iret=True``: where it is not
+    0, the values are 0 and constant, so that derivatives with respect to the source stay finite. Keys that
+    are not known are errors. A rectangle that sticks out
     of the ground warns; its numbers are those of the formulas and mean nothing. Sine and cosine of dip count
     as one angle: they need not be normalised, and derivatives run along the circle. Values are checked on the
     CPU only; on a CUDA device that would make the stream wait.
@@ -21,6 +23,7 @@ Okada, Y. (1985). Bull. Seism. Soc. Am. 75, 1135-1154. Okada, Y. (1992). Bull. S
 
 from __future__ import annotations
 
+import difflib
 import math
 import warnings
 from collections.abc import Mapping, Sequence
@@ -31,8 +34,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dislok import autograd, ladder
-from dislok.arrays import check_finite, reject
+from dislok import autograd, edges, ladder
+from dislok.arrays import check_finite, flag, reject
 
 __all__ = ["DC3D", "DC3D0", "SPOINT", "SRECTF", "OkadaWrapper"]
 
@@ -47,9 +50,12 @@ _ORIGINS = {"topleft": _TOP_LEFT, "center": (0.5, 0.5)}
 _COORDINATES = ("x", "y", "z")
 _ANGLES = ("strike", "dip", "rake")
 _PARAMETERS = {
-    "rectangle": ("x_fault", "y_fault", "depth", "length", "width", "strike", "dip", "rake", "slip"),
-    "point": ("x_fault", "y_fault", "depth", "strike", "dip", "rake", "slip"),
-}
+    "rectangle": (
+        "x_fault", "y_fault", "depth", "length", "width", "strike", "dip", "rake", "slip", "opening",
+    ),
+    "point": ("x_fault", "y_fault", "depth", "strike", "dip", "rake", "slip", "opening", "inflation"),
+}  # fmt: skip
+_OPTIONAL = ("opening", "inflation")
 # Strike of the x axis.
 _EAST = 90.0
 _RANGES = ("x", "y", "DEPTH", "AL2 - AL1", "AW2 - AW1", "strike", "DIP", "rake", "DISL", "DISL3")
@@ -102,7 +108,7 @@ def SPOINT(
     slips = _slips(to, DISL1, DISL2, DISL3, 0.0)
     nu = _ratio((1 - to(ALP)) / 2 if isinstance(ALP, Tensor) else (1 - ALP) / 2)
     source = _Local("point", _TOP_LEFT, _POINT, geometry, slips)
-    out, shape = _field((to(X), to(Y), to(0.0)), source, nu, compute_strain)
+    out, _, shape = _field((to(X), to(Y), to(0.0)), source, nu, compute_strain)
     return _list(out, shape, _SURFACE)
 
 
@@ -155,7 +161,7 @@ def SRECTF(
     slips = _slips(to, DISL1, DISL2, DISL3)
     nu = _ratio((1 - to(ALP)) / 2 if isinstance(ALP, Tensor) else (1 - ALP) / 2)
     source = _Local("rectangle", _BOTTOM_LEFT, _RECTANGLE, geometry, slips)
-    out, shape = _field((to(X), to(Y), to(0.0)), source, nu, compute_strain)
+    out, _, shape = _field((to(X), to(Y), to(0.0)), source, nu, compute_strain)
     return _list(out, shape, _SURFACE)
 
 
@@ -199,7 +205,7 @@ def DC3D0(
         ``[UX, UY, UZ, UXX, UYX, UZX, UXY, UYY, UZY, UXZ, UYZ, UZZ]``, with ``Uij`` = ∂Ui/∂j, or the first
         three.
     IRET : Tensor of int32
-        0 where all is well, 1 at the source, 2 above the surface; where it is not 0, the values are NaN.
+        0 where all is well, 1 at the source, 2 above the surface; where it is not 0, the values are 0.
 
     Raises
     ------
@@ -260,7 +266,7 @@ def DC3D(
         ``[UX, UY, UZ, UXX, UYX, UZX, UXY, UYY, UZY, UXZ, UYZ, UZZ]``, with ``Uij`` = ∂Ui/∂j, or the first
         three.
     IRET : Tensor of int32
-        0 where all is well, 1 on an edge, 2 above the surface; where it is not 0, the values are NaN.
+        0 where all is well, 1 on an edge, 2 above the surface; where it is not 0, the values are 0.
 
     Raises
     ------
@@ -284,10 +290,11 @@ class OkadaWrapper:
     ----------
     coords : mapping of str to Tensor
         "x" (east) and "y" (north), and "z" (up, ≤ 0) where the observers are not all at the surface; tensors
-        of one shape. Other keys are ignored.
+        of one shape, or numbers.
     params : mapping of str to Tensor or float
         "x_fault", "y_fault", "depth", "strike", "dip", "rake" and "slip", and "length" and "width" for a
-        rectangle; without them the source is a point and "slip" its potency. Other keys are ignored.
+        rectangle; without them the source is a point and "slip" its potency. "opening", and
+        "inflation" of a point, are 0 where they are absent.
     compute_strain : bool
         Whether to return the gradient of the displacement too.
     is_degree : bool
@@ -296,6 +303,9 @@ class OkadaWrapper:
         Which point of a rectangle the position and the depth are of.
     nu : float or Tensor
         Poisson's ratio.
+    return_iret : bool
+        Whether to return (list, IRET) with the return codes of `DC3D`, int32 in the shape of the coordinates;
+        observers above the surface are then no error.
 
     Notes
     -----
@@ -322,9 +332,11 @@ class OkadaWrapper:
         is_degree: bool = True,
         fault_origin: str = "topleft",
         nu: Number = 0.25,
-    ) -> list[Tensor]:
+        return_iret: bool = False,
+    ) -> list[Tensor] | tuple[list[Tensor], Tensor]:
         """Displacement and, with `compute_strain`, its gradient."""
-        return _wrapped(coords, params, (), compute_strain, is_degree, fault_origin, nu)
+        options = (compute_strain, is_degree, fault_origin, nu, return_iret)
+        return _wrapped(coords, params, (), *options)
 
     def gradient(
         self,
@@ -335,9 +347,11 @@ class OkadaWrapper:
         is_degree: bool = True,
         fault_origin: str = "topleft",
         nu: Number = 0.25,
-    ) -> list[Tensor]:
+        return_iret: bool = False,
+    ) -> list[Tensor] | tuple[list[Tensor], Tensor]:
         """The same list, differentiated with respect to `arg`, a key of `coords` or `params`."""
-        return _wrapped(coords, params, (arg,), compute_strain, is_degree, fault_origin, nu)
+        options = (compute_strain, is_degree, fault_origin, nu, return_iret)
+        return _wrapped(coords, params, (arg,), *options)
 
     def hessian(
         self,
@@ -349,9 +363,11 @@ class OkadaWrapper:
         is_degree: bool = True,
         fault_origin: str = "topleft",
         nu: Number = 0.25,
-    ) -> list[Tensor]:
+        return_iret: bool = False,
+    ) -> list[Tensor] | tuple[list[Tensor], Tensor]:
         """The same list, differentiated by `arg1` and `arg2`, any keys of `coords` or `params`."""
-        return _wrapped(coords, params, (arg1, arg2), compute_strain, is_degree, fault_origin, nu)
+        options = (compute_strain, is_degree, fault_origin, nu, return_iret)
+        return _wrapped(coords, params, (arg1, arg2), *options)
 
 
 class _Local(NamedTuple):
@@ -380,11 +396,11 @@ class _Converter:
 
 def _converter(coordinates: Sequence[Tensor], *others: Number) -> _Converter:
     """The dtype that torch's own arithmetic would give: that of arrays, else that of scalar tensors."""
-    for coordinate in coordinates:
-        if not isinstance(coordinate, Tensor):
-            raise TypeError(f"coordinates must be torch tensors, got {type(coordinate).__name__}")
+    for value in (*coordinates, *others):
+        _number("arguments", value)
     tensors = [v for v in (*coordinates, *others) if isinstance(v, Tensor)]
-    device = next((t.device for t in coordinates if t.ndim), coordinates[0].device)
+    placed = [t for t in tensors if t.ndim] or tensors
+    device = placed[0].device if placed else torch.device("cpu")
     for group in ([t for t in tensors if t.ndim], [t for t in tensors if not t.ndim]):
         dtypes = [t.dtype for t in group if t.is_floating_point()]
         if dtypes:
@@ -453,8 +469,8 @@ def _slips(to: _Converter, along: Number, down: Number, *rest: Number) -> list[l
 
 def _field(
     coordinates: Sequence[Tensor], source: _Local, nu: Number, compute_strain: bool
-) -> tuple[Tensor, torch.Size]:
-    """Field (N, 3 or 12) and the shape that everything broadcasts to."""
+) -> tuple[Tensor, Tensor, torch.Size]:
+    """Field (N, 3 or 12), which observers (N,) have none, and the shape that everything broadcasts to."""
     values = [*source.geometry, *(v for slip in source.slips for v in slip)]
     values += [nu] if isinstance(nu, Tensor) else []
     shape = torch.broadcast_shapes(*(v.shape for v in (*coordinates, *values)))
@@ -470,10 +486,15 @@ def _field(
     if isinstance(nu, Tensor):
         nu = column(nu) if by_row else nu.reshape(())
     of = "both" if compute_strain else "displacement"
-    if not by_row:
-        return autograd.field(source.kind, obs, torch.cat(tables), nu, source.origin, of), shape
-    parts = [autograd.field(source.kind, obs, table, nu, source.origin, of, pairs=True) for table in tables]
-    return reduce(torch.add, parts), shape
+
+    def compute(places: Tensor) -> Tensor:
+        if not by_row:
+            return autograd.field(source.kind, places, torch.cat(tables), nu, source.origin, of)
+        parts = [autograd.field(source.kind, places, t, nu, source.origin, of, pairs=True) for t in tables]
+        return reduce(torch.add, parts)
+
+    out, bad = edges.kept_apart(compute, obs, torch.cat(tables), 0.0)
+    return out, bad, shape
 
 
 def _inside(
@@ -482,10 +503,10 @@ def _inside(
     """List and return code of DC3D and DC3D0."""
     x, y, z = coordinates
     # Above the surface the kernel is asked about the surface: derivatives of what is masked stay finite.
-    out, shape = _field((x, y, z.clamp(max=0)), source, nu, compute_strain)
+    out, bad, shape = _field((x, y, z.clamp(max=0)), source, nu, compute_strain)
     above = (z > 0).expand(shape).reshape(-1)
-    code = torch.where(above, 2, out.isnan().any(-1).int()).to(torch.int32)
-    out = torch.where(above[:, None], math.nan, out)
+    code = torch.where(above, 2, bad.int()).to(torch.int32)
+    out = torch.where(above[:, None], 0.0, out)
     return _list(out, shape, _INSIDE), code.reshape(shape)
 
 
@@ -496,32 +517,62 @@ def _list(out: Tensor, shape: torch.Size, order: Sequence[int]) -> list[Tensor]:
 
 
 def _wrapped(
-    coords: Mapping[str, Tensor],
+    coords: Mapping[str, Number],
     params: Mapping[str, Number],
     args: Sequence[str],
     compute_strain: bool,
     is_degree: bool,
     fault_origin: str,
     nu: Number,
-) -> list[Tensor]:
+    return_iret: bool,
+) -> list[Tensor] | tuple[list[Tensor], Tensor]:
     """What the three methods of `OkadaWrapper` do, by the number of names in `args`."""
+    for name, value in (
+        ("compute_strain", compute_strain),
+        ("is_degree", is_degree),
+        ("return_iret", return_iret),
+    ):
+        flag(name, value)
     kind, names = _kind(params)
     origin = _origin(kind, fault_origin)
     axes = _axes(coords)
-    shape = coords["x"].shape
-    to = _converter([coords[axis] for axis in axes], *(params[name] for name in names))
-    zero = [] if "z" in axes else [torch.zeros_like(to(coords["x"]))]
-    obs = torch.stack([v.reshape(-1) for v in (*(to(coords[axis]) for axis in axes), *zero)], -1)
-    src = _source(kind, names, params, to, is_degree)
-    labels = [*names, *("opening", "inflation")[: src.shape[1] - len(names)]]
-    _check(partial(_check_sources, kind, labels, origin), obs, src, at_most_zero=True)
-    directions = [_direction(arg, axes, names, obs, src, is_degree) for arg in args]
+    places = [_tensor(f"coords[{axis!r}]", coords[axis]) for axis in axes]
+    to = _converter(places, *(params[name] for name in names if name in params))
+    zero = [] if "z" in axes else [torch.zeros_like(to(places[0]))]
+    obs = torch.stack([v.reshape(-1) for v in (*map(to, places), *zero)], -1)
+    src = _source(names, params, to, is_degree)
+    _check(partial(_check_sources, kind, names, origin), obs, src, above_fails=not return_iret)
+    out, code = _values(kind, obs, src, _ratio(nu), origin, compute_strain, args, axes, names, is_degree)
+    listed = _list(out, places[0].shape, _INSIDE)
+    return (listed, code.reshape(places[0].shape)) if return_iret else listed
+
+
+def _values(
+    kind: str,
+    obs: Tensor,
+    src: Tensor,
+    nu: Number,
+    origin: tuple[float, float],
+    compute_strain: bool,
+    args: Sequence[str],
+    axes: Sequence[str],
+    names: Sequence[str],
+    is_degree: bool,
+) -> tuple[Tensor, Tensor]:
+    """Field, or its derivative, (N, 3 or 12) and return code (N,)."""
     of = "both" if compute_strain else "displacement"
-    if directions:
-        out = autograd.derivative(kind, obs, src, _ratio(nu), origin, of, *directions)
-    else:
-        out = autograd.field(kind, obs, src, _ratio(nu), origin, of)
-    return _list(out, shape, _INSIDE)
+    directions = [_direction(arg, axes, names, obs, src, is_degree) for arg in args]
+
+    def compute(places: Tensor) -> Tensor:
+        if directions:
+            return autograd.derivative(kind, places, src, nu, origin, of, *directions)
+        return autograd.field(kind, places, src, nu, origin, of)
+
+    above = obs[:, 2] > 0
+    below = torch.stack([obs[:, 0], obs[:, 1], obs[:, 2].clamp(max=0)], -1)
+    out, bad = edges.kept_apart(compute, below, src, 0.0)
+    code = torch.where(above, 2, bad.int()).to(torch.int32)
+    return torch.where(above[:, None], 0.0, out), code
 
 
 def _kind(params: Mapping[str, Number]) -> tuple[str, Sequence[str]]:
@@ -532,9 +583,10 @@ def _kind(params: Mapping[str, Number]) -> tuple[str, Sequence[str]]:
         )
     kind = "rectangle" if alone else "point"
     names = _PARAMETERS[kind]
-    _require("params", params, names)
-    for name in names:
-        value = params[name]
+    _require("params", params, [name for name in names if name not in _OPTIONAL])
+    _refuse_unknown("params", params, names, f" of a {kind}")
+    for name, value in params.items():
+        _number(f"params[{name!r}]", value)
         if isinstance(value, Tensor) and value.numel() != 1:
             raise ValueError(f"params[{name!r}] must be a scalar, got shape {tuple(value.shape)}")
     return kind, names
@@ -548,18 +600,40 @@ def _origin(kind: str, fault_origin: str) -> tuple[float, float]:
     return _ORIGINS[fault_origin]
 
 
-def _axes(coords: Mapping[str, Tensor]) -> Sequence[str]:
+def _axes(coords: Mapping[str, Number]) -> Sequence[str]:
     axes = _COORDINATES if "z" in coords else _COORDINATES[:2]
     _require("coords", coords, axes)
+    _refuse_unknown("coords", coords, _COORDINATES)
+    shape = _tensor("coords['x']", coords["x"]).shape
     for axis in axes:
-        value = coords[axis]
-        if not isinstance(value, Tensor):
-            raise TypeError(f"coords[{axis!r}] must be a torch tensor, got {type(value).__name__}")
-        if value.shape != coords["x"].shape:
-            raise ValueError(
-                f"coords[{axis!r}] has shape {tuple(value.shape)}, coords['x'] {tuple(coords['x'].shape)}"
-            )
+        value = _tensor(f"coords[{axis!r}]", coords[axis])
+        if value.shape != shape:
+            raise ValueError(f"coords[{axis!r}] has shape {tuple(value.shape)}, coords['x'] {tuple(shape)}")
     return axes
+
+
+def _number(name: str, value: object) -> None:
+    """Raise a `TypeError` for what is neither a real number nor a tensor of them."""
+    kind = str(getattr(value, "dtype", "")).removeprefix("torch.")
+    plain = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    if not (plain or isinstance(value, Tensor)) or kind.startswith(("bool", "complex")):
+        raise TypeError(f"{name} must be a torch tensor or a number, got {kind} {type(value).__name__}")
+
+
+def _tensor(name: str, value: Number) -> Tensor:
+    """A coordinate as a tensor; Python numbers are of torch's default dtype."""
+    _number(name, value)
+    return value if isinstance(value, Tensor) else torch.tensor(float(value))
+
+
+def _refuse_unknown(name: str, given: Mapping[str, object], known: Sequence[str], what: str = "") -> None:
+    for key in given:
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, 1) or [
+                k for k in known if k == str(key).lower()
+            ]
+            hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(map(repr, known))}"
+            raise ValueError(f"{name}: {key!r} is no key{what}{hint}")
 
 
 def _require(name: str, given: Mapping[str, object], keys: Sequence[str]) -> None:
@@ -568,14 +642,10 @@ def _require(name: str, given: Mapping[str, object], keys: Sequence[str]) -> Non
         raise ValueError(f"{name} lacks {', '.join(map(repr, missing))}")
 
 
-def _source(
-    kind: str, names: Sequence[str], params: Mapping[str, Number], to: _Converter, is_degree: bool
-) -> Tensor:
-    """One row of a source that only slips."""
-    values = [to(params[name]).reshape(()) for name in names]
-    turned = [_degrees(v, is_degree) if name in _ANGLES else v for name, v in zip(names, values, strict=True)]
-    still = [torch.zeros_like(values[0])] * (1 if kind == "rectangle" else 2)
-    return torch.stack([*turned, *still])[None]
+def _source(names: Sequence[str], params: Mapping[str, Number], to: _Converter, is_degree: bool) -> Tensor:
+    """One row of a source."""
+    values = {name: to(params.get(name, 0.0)).reshape(()) for name in names}
+    return torch.stack([_degrees(v, is_degree) if n in _ANGLES else v for n, v in values.items()])[None]
 
 
 def _direction(
@@ -592,12 +662,13 @@ def _direction(
     return t_obs, t_src
 
 
-def _check(check: partial[None], obs: Tensor, src: Tensor, at_most_zero: bool = False) -> None:
+def _check(check: partial[None], obs: Tensor, src: Tensor, above_fails: bool | None = None) -> None:
     """Look at the values of a call where that does not make a device wait."""
 
     def look(observers: np.ndarray, sources: np.ndarray) -> None:
-        if at_most_zero:
+        if above_fails is not None:
             check_finite("coords", observers, _COORDINATES)
+        if above_fails:
             above = observers > 0
             above[:, :2] = False
             if above.any():

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dislok import gate as gates
 from dislok import geodesics
 from dislok.kernels.propagator import plan, radiation
 from dislok.kernels.propagator.plan import PlanError
@@ -66,6 +67,20 @@ __all__ = [
 ELEMENTS = ("xx", "yy", "zz", "xy", "xz", "yz")
 _QUANTITIES = ("displacement", "velocity", "acceleration")
 _LOCATION = "location kernels need"
+
+_MODEL = gates.instance(LayeredModel)
+_N = gates.count(2, 1 << 24)
+
+
+def _DT(name: str, value: Any) -> float:
+    """A sampling interval (s)."""
+    return gates.number(least=1e-6, most=1e6)(name, gates.number(above=0)(name, value))
+
+
+_LOWPASS = gates.optional(gates.pair(gates.number(least=0), rising=True))
+_ACCURACY = gates.number(above=0, below=1)
+_BACKEND = gates.optional(gates.text())
+_FLAGS = {"moment": gates.flag(), "location": gates.flag(), "force": gates.flag()}
 
 
 class PointSource(NamedTuple):
@@ -112,6 +127,17 @@ class Stations(NamedTuple):
     geometry: str = "cartesian"
 
 
+_CALL = {"model": _MODEL, "source": gates.instance(PointSource), "stations": gates.instance(Stations)}
+_RECORD = {
+    "dt": _DT,
+    "n": _N,
+    "start": gates.number(least=-1e8, most=1e8),
+    "lowpass": _LOWPASS,
+    "quantity": gates.choice(*_QUANTITIES),
+    "accuracy": _ACCURACY,
+}
+
+
 class Kernels(NamedTuple):
     """Motion and its derivatives; fields that were not asked for are None.
 
@@ -135,6 +161,7 @@ class Kernels(NamedTuple):
     """Estimated error, relative to the strongest motion at a station; derivatives may have five times it."""
 
 
+@gates.gate(**_CALL, **_RECORD, **_FLAGS, backend=_BACKEND)
 def kernels(
     model: LayeredModel,
     source: PointSource,
@@ -209,6 +236,7 @@ def kernels(
     return Kernels._make([start + dt * np.arange(n), *fields, recipe.plan.error])
 
 
+@gates.gate(**_CALL, **_RECORD)
 def layer_kernels(
     model: LayeredModel,
     source: PointSource,
@@ -251,6 +279,7 @@ def layer_kernels(
     return _along_layers(problem, omega, recipe.plan.grid, records, wanted)
 
 
+@gates.gate(**_CALL, accuracy=_ACCURACY)
 def static_layer_kernels(
     model: LayeredModel,
     source: PointSource,
@@ -296,6 +325,7 @@ def _along_layers(problem: Problem, omega, grid, finish, wanted) -> np.ndarray:
     return result.reshape(*problem.shape, *result.shape[1:])
 
 
+@gates.gate(**_CALL, dt=_DT, n=_N)
 def excitation_kernels(model, source, stations, dt, n, **keywords) -> np.ndarray:
     """Motion per N m of each element of the moment tensor: `Kernels.moment` of :func:`kernels`.
 
@@ -306,6 +336,7 @@ def excitation_kernels(model, source, stations, dt, n, **keywords) -> np.ndarray
     return kernels(model, source, stations, dt, n, location=False, **keywords).moment
 
 
+@gates.gate(**_CALL, dt=_DT, n=_N)
 def location_kernels(model, source, stations, dt, n, **keywords) -> np.ndarray:
     """Derivatives of seismograms with x, y, depth and time: `Kernels.location` of :func:`kernels`.
 
@@ -316,6 +347,7 @@ def location_kernels(model, source, stations, dt, n, **keywords) -> np.ndarray:
     return kernels(model, source, stations, dt, n, moment=False, **keywords).location
 
 
+@gates.gate(**_CALL, dt=_DT, n=_N)
 def seismograms(model, source, stations, dt, n, **keywords) -> np.ndarray:
     """Motion of the stations; parameters as in :func:`kernels`.
 
@@ -351,6 +383,7 @@ def _holds_torch(model: LayeredModel, source: PointSource) -> bool:
     return any(type(value).__module__.partition(".")[0] == "torch" for value in values)
 
 
+@gates.gate(**_CALL, **_FLAGS, accuracy=_ACCURACY, backend=_BACKEND)
 def static_kernels(
     model: LayeredModel,
     source: PointSource,
@@ -375,6 +408,7 @@ def static_kernels(
     return Kernels(**fields)
 
 
+@gates.gate(**_CALL, accuracy=_ACCURACY, backend=_BACKEND)
 def statics(
     model: LayeredModel,
     source: PointSource,
@@ -391,6 +425,7 @@ def statics(
     return static_kernels(model, source, stations, moment=False, location=False, **keywords).seismogram
 
 
+@gates.gate(**_CALL, accuracy=_ACCURACY, backend=_BACKEND)
 def spectra(
     model: LayeredModel,
     source: PointSource,
@@ -419,7 +454,7 @@ def spectra(
     array, shape S + (n_stations, 3, n_omega), complex
     """
     _need_source(source, "spectra need")
-    omega = np.atleast_1d(np.asarray(omega, dtype=complex))
+    omega = _frequencies(omega)
     bad = np.flatnonzero(~((omega == 0.0) | ((omega.imag < 0.0) & (omega.real >= 0.0))))
     if omega.ndim != 1 or len(bad):
         raise ValueError(f"omega must have negative imaginary parts, or be 0; got {omega[bad[:1]]}")
@@ -475,6 +510,7 @@ class SpectralKernels:
             return Motion._make(map(problem.engine.export, shaped))
 
 
+@gates.gate(**_CALL, accuracy=_ACCURACY, backend=_BACKEND)
 def spectral_kernels(
     model: LayeredModel,
     source: PointSource,
@@ -500,7 +536,7 @@ def spectral_kernels(
         As in :func:`kernels`.
     """
     problem = checked(model, source._replace(moment=None, force=None, time=0.0), stations, Wanted(), backend)
-    omega = np.atleast_1d(np.asarray(omega, dtype=complex))
+    omega = _frequencies(omega)
     if np.any(omega) and not ((omega.imag < 0.0) & (omega.real >= 0.0)).all():
         raise ValueError(f"omega must have negative imaginary parts, or be [0]; got {omega}")
     grid, error = _grid(problem, omega, accuracy)
@@ -553,10 +589,9 @@ def checked(
             f"station x and y must be one-dimensional and of one length, got {sx.shape}, {sy.shape}"
         )
     ground = model.receiver_depth
-    receiver = ground if stations.depth is None else float(stations.depth)
+    receiver = ground if stations.depth is None else gates.number()("stations.depth", stations.depth)
     _check_depths(depth, receiver, ground)
-    if stations.geometry not in ("cartesian", "geographic"):
-        raise ValueError(f'geometry must be "cartesian" or "geographic", got {stations.geometry!r}')
+    gates.choice("cartesian", "geographic")("stations.geometry", stations.geometry)
     if stations.geometry == "geographic":
         _check_degrees(x, y, "source")
         _check_degrees(sx, sy, "station")
@@ -572,6 +607,9 @@ def checked(
 
 def _numbers(name: str, values: Any) -> np.ndarray:
     """A finite float64 array."""
+    if np.ma.is_masked(values):
+        raise TypeError(f"{name} is a masked array; drop or fill its masked elements first")
+    gates.refuse_truth(name, values)
     values = values.detach().cpu() if hasattr(values, "detach") else values
     array = np.asarray(values.get() if hasattr(values, "__cuda_array_interface__") else values)
     if array.dtype.kind not in "fiu":
@@ -581,6 +619,19 @@ def _numbers(name: str, values: Any) -> np.ndarray:
         index = np.argwhere(~np.isfinite(array))[0].tolist()
         raise ValueError(f"{name} must be finite, got {array[tuple(index)]} at {index}")
     return array
+
+
+def _frequencies(omega: Any) -> np.ndarray:
+    """Complex angular frequencies (n_omega,), finite."""
+    array = np.atleast_1d(gates.ragged("omega", omega.detach().cpu() if hasattr(omega, "detach") else omega))
+    if array.dtype.kind not in "fiuc" or np.ma.isMaskedArray(omega):
+        raise TypeError(f"omega must be complex numbers, got {type(omega).__name__} of {array.dtype}")
+    if array.ndim != 1 or not array.size:
+        raise ValueError(f"omega must have shape (n_omega,), got {array.shape}")
+    if not np.isfinite(array).all():
+        at = int(np.argmin(np.isfinite(array)))
+        raise ValueError(f"omega[{at}] is {array[at]}; it must be finite")
+    return array.astype(complex)
 
 
 def _check_depths(depth: np.ndarray, receiver: float, ground: float) -> None:

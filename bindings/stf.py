@@ -16,6 +16,8 @@ from typing import Protocol, TypeAlias
 
 import numpy as np
 
+from dislok import gate as gates
+
 __all__ = [
     "Boxcar",
     "Gaussian",
@@ -63,8 +65,7 @@ class _Pulse:
     half_duration: float
 
     def __post_init__(self) -> None:
-        if not self.half_duration > 0.0 or not np.isfinite(self.half_duration):
-            raise ValueError(f"half_duration must be positive and finite, got {self.half_duration}")
+        gates.verify(self, half_duration=gates.number(above=0))
 
     @property
     def reach(self) -> float:
@@ -135,6 +136,7 @@ class Trapezoid(_Pulse):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        gates.verify(self, rise=gates.number(above=0))
         if not 0.0 < self.rise <= self.half_duration:
             raise ValueError(f"rise must be positive and at most half_duration, got {self.rise}")
 
@@ -159,11 +161,11 @@ class Samples:
     start: float = 0.0
 
     def __post_init__(self) -> None:
-        values = np.asarray(self.values, dtype=float)
+        gates.verify(self, dt=gates.number(above=0), start=gates.number())
+        values = gates.real(None)("values", self.values)
+        object.__setattr__(self, "values", tuple(values.tolist()))
         if values.ndim != 1 or not len(values) or not np.isfinite(values).all() or not values.sum():
             raise ValueError("values must be a sequence of finite numbers whose sum is not zero")
-        if not self.dt > 0.0:
-            raise ValueError(f"dt must be positive, got {self.dt}")
 
     @property
     def reach(self) -> float:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from dislok import __version__, foreign, propagator
+from dislok import gate as gates
 from dislok.foreign import zarr_array
 from dislok.kernels.propagator import integrals, timeseries
 from dislok.kernels.propagator.stack import build
@@ -61,6 +62,9 @@ class GreensTable:
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> GreensTable:
         """Open a table that `greens_table` has written."""
+        gates.path()("path", path)
+        if not Path(path).is_dir():
+            raise FileNotFoundError(f"{path}: no such table")
         group = _zarr().open_group(str(path), mode="r")
         attributes = dict(group.attrs)
         if attributes.get("dislok_table") != _VERSION:
@@ -160,6 +164,20 @@ def _hermite(x: Any, left: Any, right: Any) -> np.ndarray:
     return np.array([value, slope])
 
 
+@gates.gate(
+    path=gates.path(),
+    model=gates.instance(LayeredModel),
+    dt=gates.number(above=0),
+    n=gates.count(2),
+    start=gates.number(),
+    accuracy=gates.number(above=0, below=1),
+    interpolation=gates.number(above=0),
+    receiver=gates.optional(gates.number()),
+    lowpass=gates.optional(gates.pair(gates.number(least=0), rising=True)),
+    quantity=gates.choice("displacement", "velocity", "acceleration"),
+    distances=gates.real(None),
+    depths=gates.real(None),
+)
 def greens_table(
     path: str | os.PathLike[str],
     model: LayeredModel,

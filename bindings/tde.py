@@ -235,7 +235,8 @@ def fields(
     call = _prepare(obs, triangles, nu, space, pairs, backend, threads, _given(slip))
     first, second = two(out)
     if call.space.framework == "torch":
-        both = _autograd().field(*call.moving, "both", call.pairs, call.threads)
+        field = _autograd().field
+        both = _tensor(call, lambda c: field(*c.moving, "both", call.pairs, call.threads))
         u, g = both[:, :3], both[:, 3:].reshape(-1, 3, 3)
         return deliver(call.space, u, first), deliver(call.space, g, second)
     u = _target(call, (call.n, 3), first)
@@ -871,7 +872,11 @@ def _launch(call: _Call, operation: str, of: str, tail: tuple[int, ...], out: Ar
     shape = (call.n, *components_of(of), *tail)
     geometry = call.still if call.slip is None else call.moving
     if call.space.framework == "torch":
-        tensor = getattr(_autograd(), operation)(*geometry, of, call.pairs, call.threads)
+        function, moving = getattr(_autograd(), operation), call.slip is not None
+        tensor = _tensor(
+            call,
+            lambda c: function(*(c.moving if moving else c.still), of, call.pairs, call.threads),
+        )
         return deliver(call.space, tensor.reshape(shape), out)
     target = None if out is None else _flat(call, of, _target(call, shape, out))
     if not (call.n and call.m):
@@ -879,6 +884,12 @@ def _launch(call: _Call, operation: str, of: str, tail: tuple[int, ...], out: Ar
     kernel = getattr(call.kernels(), operation)
     result = kernel(*geometry, of, call.pairs, out=target, threads=call.threads)
     return result.reshape(shape) if out is None else out
+
+
+def _tensor(call: _Call, compute: Callable[[_Call], Array]) -> Array:
+    """A result in tensors; observers without a value do not spoil its derivatives."""
+    guarded = importlib.import_module("dislok.edges").guarded
+    return guarded(lambda obs: compute(call._replace(obs=obs)), call.obs, call.tri, call.slip)
 
 
 def _product(

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from dislok import gate as gates
 from dislok.store import writing
 
 Array = NDArray[np.float64]
@@ -75,6 +76,16 @@ class OffsetTable(NamedTuple):
     sigma: Array
 
 
+@gates.gate(
+    t=gates.real(nan=True, infinite=True),
+    enu=gates.real(nan=True),
+    origin_time=gates.real(),
+    settle=gates.real(),
+    before=gates.number(above=0, infinite=True),
+    after=gates.number(above=0, infinite=True),
+    min_samples=gates.count(2),
+    pool=gates.flag(),
+)
 def static_offsets(
     t: ArrayLike,
     enu: ArrayLike,
@@ -150,6 +161,7 @@ def static_offsets(
     return StaticOffsets(offset, sigma, n_early, n_late, drift, spread, noise)
 
 
+@gates.gate(path=gates.path())
 def read_offsets(path: str | Path) -> OffsetTable:
     """Read a table that `write_offsets` wrote. A malformed line raises ValueError with its number."""
     stations, numbers = [], []
@@ -165,6 +177,7 @@ def read_offsets(path: str | Path) -> OffsetTable:
     return OffsetTable(np.array(stations), table[:, 0], table[:, 1], table[:, 2:5], table[:, 5:8])
 
 
+@gates.gate(path=gates.path())
 def write_offsets(path: str | Path, table: OffsetTable, header: Sequence[str] = ()) -> None:
     """Write a table of offsets as CSV (metres, five decimals) under comment lines `header`."""
     with writing(path) as draft, open(draft, "w", newline="", encoding="utf-8") as file:

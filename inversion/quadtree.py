@@ -22,6 +22,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import fft, optimize
 
+from dislok import gate as gates
+
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -51,14 +53,14 @@ class Noise(NamedTuple):
 
     def covariance(self, distance: ArrayLike) -> Array:
         """Covariance of two pixels at a distance; the white part belongs to distance zero."""
-        d = np.asarray(distance, dtype=float)
+        d = gates.real(least=0)("distance", distance)
         return np.asarray(
             self.correlated**2 * np.exp(-d / self.distance) + np.where(d == 0, self.white**2, 0)
         )
 
     def variogram(self, lag: ArrayLike) -> Array:
         """Semivariance of the model."""
-        h = np.asarray(lag, dtype=float)
+        h = gates.real(least=0)("lag", lag)
         rise = self.white**2 + self.correlated**2 * (1 - np.exp(-h / self.distance))
         return np.asarray(np.where(h > 0, rise, 0.0))
 
@@ -90,7 +92,7 @@ class Cells(NamedTuple):
 
         Maps are (rows, columns) or (c, rows, columns); the pixels are those present when the cells were made.
         """
-        layers = np.asarray(maps, dtype=float)
+        layers = gates.real(nan=True)("maps", maps)
         if layers.shape[-2:] != self.shape or layers.ndim not in (2, 3):
             raise ValueError(
                 f"maps: expected shape (c, {self.shape[0]}, {self.shape[1]}), got {layers.shape}"
@@ -110,6 +112,7 @@ class Cells(NamedTuple):
         The variance of each cell is the exact mean over all pairs of its pixels. Between cells it is the mean
         over pairs of at most 16 pixels of each, spread over the cell.
         """
+        gates.instance(Noise)("noise", noise)
         matrix = self._between(noise)
         matrix[np.diag_indices(len(matrix))] = self._within(noise)
         return matrix
@@ -150,6 +153,15 @@ class Cells(NamedTuple):
         return points, weights
 
 
+@gates.gate(
+    maps=gates.real(nan=True),
+    threshold=gates.number(above=0),
+    origin=gates.pair(gates.number()),
+    spacing=gates.pair(gates.number()),
+    smallest=gates.count(1),
+    largest=gates.count(1),
+    least_present=gates.number(above=0, most=1),
+)
 def quadtree(
     maps: ArrayLike,
     threshold: float,
@@ -188,15 +200,11 @@ def quadtree(
     ValueError
         If a shape or a size does not fit, or no cell is left.
     """
-    layers = np.asarray(maps, dtype=float)
+    layers = np.asarray(maps)
     layers = layers[None] if layers.ndim == 2 else layers
     if layers.ndim != 3:
         raise ValueError(f"maps: expected shape (rows, columns) or (c, rows, columns), got {layers.shape}")
     levels = _levels(smallest, largest)
-    if not (np.isfinite(threshold) and threshold > 0 and 0 < least_present <= 1):
-        raise ValueError(
-            f"threshold must be positive and least_present in (0, 1], got {threshold!r}, {least_present!r}"
-        )
     present = np.asarray(np.isfinite(layers).all(axis=0), bool)
     cells = _divide(layers, present, threshold, smallest, levels, least_present)
     if not len(cells):
@@ -204,6 +212,14 @@ def quadtree(
     return _cells(layers, present, cells, origin, spacing)
 
 
+@gates.gate(
+    values=gates.real(nan=True),
+    spacing=gates.pair(gates.number()),
+    farthest=gates.optional(gates.number(above=0)),
+    pairs=gates.count(1, 10**9),
+    deramp=gates.flag(),
+    seed=gates.count(),
+)
 def noise_model(
     values: ArrayLike,
     spacing: tuple[float, float],
@@ -257,7 +273,9 @@ def noise_model(
         raise ValueError(f"values: expected shape (rows, columns), got {image.shape}")
     use = np.isfinite(image)
     if rest is not None:
-        calm = np.asarray(rest, dtype=bool)
+        calm = gates.ragged("rest", rest)
+        if calm.dtype != bool:
+            calm = gates.real()("rest", rest).astype(bool)
         if calm.shape != image.shape:
             raise ValueError(f"rest: expected shape {image.shape}, got {calm.shape}")
         use &= calm

@@ -10,6 +10,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from dislok import gate as gates
 from dislok.inversion.gnss import OffsetTable
 
 from . import filters
@@ -74,6 +75,23 @@ class Waveforms:
     name: str = "waveforms"
 
     def __post_init__(self) -> None:
+        gates.verify(
+            self,
+            records=gates.instance(Records),
+            window=gates.pair(gates.real()),
+            components=gates.text(),
+            sigma=gates.optional(gates.real()),
+            noise=gates.optional(gates.instance(Noise, Estimated)),
+            model_error=gates.number(least=0),
+            weight=gates.real(),
+            shift=gates.real(),
+            quiet=gates.real(),
+            max_gap=gates.number(least=0),
+            name=gates.text(),
+        )
+        if isinstance(self.noise, Noise):
+            for part, value in zip(self.noise._fields, self.noise, strict=True):
+                gates.real(least=0)(f"noise.{part}", value)
         filters.check(self.band, 0.5 / self.records.dt)
         if not self.components or set(self.components) - set(COMPONENTS):
             raise ValueError(f"components: expected some of E, N, U, got {self.components!r}")
@@ -210,6 +228,14 @@ class Offsets:
     weighted_alike = False
 
     def __post_init__(self) -> None:
+        gates.verify(
+            self,
+            table=gates.instance(OffsetTable),
+            components=gates.text(),
+            model_error=gates.number(least=0),
+            weight=gates.real(least=0),
+            name=gates.text(),
+        )
         if not self.components or set(self.components) - set(COMPONENTS):
             raise ValueError(f"components: expected some of E, N, U, got {self.components!r}")
         bad = np.isfinite(self.table.offset) & ~(self.table.sigma > 0)

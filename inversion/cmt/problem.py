@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dislok import gate as gates
 from dislok import propagator
 
 from . import tensor as tensors
@@ -82,7 +83,19 @@ class Problem:
         prior: Mapping[str, tuple[float, float]] | None = None,
         accuracy: float = 1e-3,
     ) -> None:
-        self.data = (data,) if isinstance(data, (Waveforms, Offsets)) else tuple(data)
+        self.data = gates.several("data", data, (Waveforms, Offsets))
+        gates.instance(propagator.LayeredModel)("model", model)
+        origin = gates.pair(gates.number(least=-360, most=360))("origin", origin)
+        gates.number(least=-90, most=90)("origin[0]", origin[0])
+        stf = gates.choice(*STF)("stf", stf)
+        accuracy = gates.number(above=0, below=1)("accuracy", accuracy)
+        if isinstance(unknowns, (str, bytes)) or not isinstance(unknowns, Sequence):
+            raise TypeError(f"unknowns must be a sequence of names, got {unknowns!r:.60}")
+        for i, name in enumerate(unknowns):
+            gates.choice(*UNKNOWNS)(f"unknowns[{i}]", name)
+        pairs = gates.mapping(gates.pair(gates.number(infinite=True)))
+        bounds = pairs("bounds", {} if bounds is None else bounds)
+        prior = pairs("prior", {} if prior is None else prior)
         self.model, self.origin, self.stf, self.accuracy = model, origin, stf, accuracy
         self.unknowns = tuple(name for name in UNKNOWNS if name in unknowns)
         self.bounds = {**self.BOUNDS, **(bounds or {})}

@@ -11,15 +11,23 @@ from typing import Any
 import numpy as np
 
 from dislok import foreign
+from dislok import gate as gates
 from dislok.inversion.gnss import OffsetTable
 
 from .data import COMPONENTS
 from .filters import Array
-from .records import Records, Response, read_archive
+from .records import QUANTITIES, Records, Response, read_archive
 
 _DIRECTIONS = {"E": 0, "N": 1, "Z": 2, "U": 2}
 
 
+@gates.gate(
+    path=gates.path(),
+    reference=gates.instance(datetime),
+    quantity=gates.choice(*QUANTITIES),
+    inventory=gates.optional(gates.path()),
+    responses=gates.flag(),
+)
 def read(
     path: str | Path,
     reference: datetime,
@@ -53,6 +61,8 @@ def read(
             raise ValueError(f"{source}: an archive holds displacement in m, not {quantity} or counts")
         return (read_archive(source),)
     obspy = foreign.installed("obspy", "seismic formats need ObsPy", "seis")
+    if not source.exists():
+        raise FileNotFoundError(f"{source}: no such file or folder")
     files = sorted(source.iterdir()) if source.is_dir() else [source]
     tables = [f for f in files if f.suffix.lower() == ".xml"] if inventory is None else [Path(inventory)]
     waves = [f for f in files if f.is_file() and f.suffix.lower() != ".xml" and not f.name.startswith(".")]
@@ -67,6 +77,7 @@ def read(
     return from_obspy(stream, stations, reference, quantity=quantity, responses=responses)
 
 
+@gates.gate(reference=gates.instance(datetime), quantity=gates.choice(*QUANTITIES), responses=gates.flag())
 def from_obspy(
     stream: Any,
     inventory: Any,
@@ -114,6 +125,7 @@ def from_obspy(
     )
 
 
+@gates.gate(path=gates.path())
 def read_offset_table(path: str | Path) -> OffsetTable:
     """Read static offsets from CSV with a header.
 

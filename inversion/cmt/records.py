@@ -10,10 +10,45 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from dislok import gate as gates
+
 from .filters import Array, Complex
 
 QUANTITIES = {"displacement": 0, "velocity": 1, "acceleration": 2}
 """Kinds of record, and how often displacement is differentiated to get them."""
+
+
+def _roots(name: str, value: object) -> tuple[complex, ...]:
+    """Roots of a response, real or in pairs that are conjugate to each other."""
+    array = gates.ragged(name, value)
+    if array.size and (array.dtype.kind not in "iufc" or array.ndim != 1 or np.ma.isMaskedArray(value)):
+        raise TypeError(f"{name} must be complex numbers in a row, got {value!r:.60}")
+    roots = tuple(complex(root) for root in array.tolist())
+    if not np.isfinite(np.array(roots, complex)).all():
+        raise ValueError(f"{name} must be finite, got {roots}")
+    if name == "poles" and any(root.real >= 0 for root in roots):
+        raise ValueError(f"response: poles must lie left of the imaginary axis, got {roots}")
+    for root in roots:
+        twins = sum(np.isclose(other, root.conjugate(), rtol=1e-4) for other in roots)
+        if root.imag and twins != sum(np.isclose(other, root, rtol=1e-4) for other in roots):
+            raise ValueError(
+                f"{name}: {root} has no conjugate among them; the response of an instrument is real in time"
+            )
+    return roots
+
+
+def _names(name: str, value: object) -> NDArray[np.str_]:
+    array = gates.ragged(name, value)
+    if array.dtype.kind != "U" or array.ndim != 1:
+        raise TypeError(f"{name} must be names in a row, got {array.dtype} of shape {array.shape}")
+    return array
+
+
+def _utc(name: str, value: object) -> datetime:
+    if not isinstance(value, datetime):
+        raise TypeError(f"{name} must be a datetime, got {value!r:.60}")
+    # Times without a zone are UTC.
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value
 
 
 @dataclass(frozen=True)
@@ -33,8 +68,9 @@ class Response:
     sensitivity: float = 1.0
 
     def __post_init__(self) -> None:
-        if any(np.real(pole) >= 0 for pole in self.poles):
-            raise ValueError(f"response: poles must lie left of the imaginary axis, got {self.poles}")
+        gates.verify(self, zeros=_roots, poles=_roots, sensitivity=gates.number())
+        if self.sensitivity == 0:
+            raise ValueError("sensitivity is 0.0; it must not be zero")
 
     def response(self, omega: Complex) -> Complex:
         """Value at complex angular frequencies (rad/s)."""
@@ -72,15 +108,24 @@ class Records:
     response: Response = field(default_factory=Response)
 
     def __post_init__(self) -> None:
-        n, m = len(self.station), len(self.t)
+        gates.verify(
+            self,
+            station=_names,
+            latitude=gates.real(nan=True, infinite=True, ndim=1),
+            longitude=gates.real(nan=True, infinite=True, ndim=1),
+            t=gates.real(nan=True, infinite=True),
+            values=gates.real(nan=True),
+            reference=_utc,
+            quantity=gates.choice(*QUANTITIES),
+            response=gates.instance(Response),
+        )
+        n, m = len(self.station), self.t.size
         if self.values.shape != (n, 3, m):
             raise ValueError(f"values: expected shape ({n}, 3, {m}), got {self.values.shape}")
         for name in ("latitude", "longitude"):
             _check_places(name, getattr(self, name), self.station)
         _check_times(self.t)
         _check_names(self.station)
-        if self.quantity not in QUANTITIES:
-            raise ValueError(f"quantity: expected one of {', '.join(QUANTITIES)}, got {self.quantity!r}")
 
     @property
     def dt(self) -> float:
@@ -150,6 +195,7 @@ def local(
     return np.asarray(east, float) / 1000, np.asarray(north, float) / 1000
 
 
+@gates.gate(path=gates.path())
 def read_archive(path: str | Path) -> Records:
     """Read a NumPy archive of displacement records.
 
@@ -173,6 +219,7 @@ def read_archive(path: str | Path) -> Records:
         return Records(z["station"].astype(str), z["lat"] * 1.0, z["lon"] * 1.0, t, values, reference)
 
 
+@gates.gate(text=gates.text())
 def parse_utc(text: str) -> datetime:
     """A UTC time from ISO 8601, with or without its zone."""
     try:

@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dislok import convert
+from dislok import gate as gates
 from dislok.store import Arrays, Pieces, Place
 
 from . import tensor as tensors
 from .filters import Array
 from .problem import Problem, State, evaluate, jacobian
 from .result import Centroid, centroids
-from .solve import Progress, minimise
+from .solve import _CONSTRAINT, Progress, minimise
 from .source import Sources
 
 Solution: TypeAlias = tuple[tuple[Centroid, ...], float]
@@ -68,6 +69,14 @@ class Ensemble(NamedTuple):
         return {k: float(factor * to_km.get(k, 1.0) * v.std(ddof=1)) for k, v in columns.items()}
 
 
+@gates.gate(
+    state=gates.instance(State),
+    constraint=_CONSTRAINT,
+    draws=gates.count(2),
+    seed=gates.count(),
+    exact=gates.flag(),
+    progress=gates.optional(gates.function()),
+)
 def bootstrap(
     state: State,
     constraint: str,
@@ -119,6 +128,12 @@ def bootstrap(
     return _ensemble([f"draw {i + 1}" for i in range(draws)], found)
 
 
+@gates.gate(
+    state=gates.instance(State),
+    constraint=_CONSTRAINT,
+    exact=gates.flag(),
+    progress=gates.optional(gates.function()),
+)
 def leave_one_out(
     state: State,
     constraint: str,
@@ -198,6 +213,7 @@ def _kept(pieces: Pieces, name: str, compute: Callable[[], list[Solution]]) -> l
     return found
 
 
+@gates.gate(state=gates.instance(State), constraint=_CONSTRAINT)
 def sensitivity(state: State, constraint: str) -> dict[str, Array]:
     """How much information on each unknown of the first source each station has.
 
@@ -248,6 +264,7 @@ class _Linear:
         )
 
 
+@gates.gate(state=gates.instance(State), constraint=_CONSTRAINT, station=gates.text())
 def predicted_without(state: State, constraint: str, station: str) -> tuple[Sources, float]:
     """The solution without a station, and the variance reduction at that station, which it has never seen."""
     problem = state.system.problem

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from dislok import convert
+from dislok import gate as gates
 from dislok.store import write_arrays, write_text
 
 from . import tensor as tensors
@@ -297,6 +298,7 @@ class Result:
         write_text(target, json.dumps(self.as_dict(), indent=1))
 
 
+@gates.gate(path=gates.path())
 def load(path: str | Path) -> Result:
     """Read a result that `Result.save` wrote, with its waveforms."""
     source = Path(path)

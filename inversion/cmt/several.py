@@ -7,16 +7,28 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dislok import gate as gates
 from dislok.propagator import LayeredModel
 from dislok.store import Pieces, Place
 
 from . import kept
 from .filters import Array
 from .problem import Problem, evaluate
-from .solve import Progress, Scan, Search, minimise, scan
+from .solve import _CONSTRAINT, Progress, Scan, Search, minimise, scan
 from .source import Sources
 
 
+@gates.gate(
+    problem=gates.instance(Problem),
+    first=gates.instance(Search),
+    count=gates.count(1),
+    constraint=_CONSTRAINT,
+    reach=gates.number(above=0),
+    grid=gates.count(1),
+    times=gates.real(None),
+    iterations=gates.count(1),
+    progress=gates.optional(gates.function()),
+)
 def subevents(
     problem: Problem,
     first: Search,
@@ -105,6 +117,13 @@ class Comparison(NamedTuple):
     weight: Array
 
 
+@gates.gate(
+    problem=gates.instance(Problem),
+    start=gates.instance(Sources),
+    constraint=_CONSTRAINT,
+    models=gates.mapping(gates.instance(LayeredModel)),
+    progress=gates.optional(gates.function()),
+)
 def compare_models(
     problem: Problem,
     models: Mapping[str, LayeredModel],
@@ -165,6 +184,13 @@ class Profile(NamedTuple):
     sources: tuple[Sources, ...]
 
 
+@gates.gate(
+    problem=gates.instance(Problem),
+    solution=gates.instance(Sources),
+    constraint=_CONSTRAINT,
+    depth=gates.real(None, above=0),
+    iterations=gates.count(1),
+)
 def depth_profile(
     problem: Problem, solution: Sources, constraint: str, depth: Sequence[float] | Array, iterations: int = 8
 ) -> Profile:
@@ -178,6 +204,13 @@ def depth_profile(
     return Profile(values, np.array([s.misfit for s in found]), tuple(s.sources for s in found))
 
 
+@gates.gate(
+    problem=gates.instance(Problem),
+    solution=gates.instance(Sources),
+    constraint=_CONSTRAINT,
+    reach=gates.number(above=0),
+    grid=gates.count(1),
+)
 def position_map(
     problem: Problem, solution: Sources, constraint: str, reach: float = 20.0, grid: int = 11
 ) -> Scan:
@@ -191,6 +224,15 @@ def position_map(
     )  # fmt: skip
 
 
+@gates.gate(
+    problem=gates.instance(Problem),
+    solution=gates.instance(Search),
+    constraint=_CONSTRAINT,
+    azimuth=gates.number(),
+    length=gates.number(above=0),
+    count=gates.count(1),
+    speed=gates.number(),
+)
 def line_source(
     problem: Problem,
     solution: Search,

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dislok import gate as gates
 from dislok.store import Pieces, Place
 
 from . import tensor as tensors
@@ -31,6 +32,8 @@ MOMENT_DURATION = 2.26e-6
 """Half-duration (s) of a scalar moment M₀ (N·m) is this times the cube root of M₀: the rule of the Global
 CMT project, 1.05e-8 times that of the moment in dyn·cm (Ekström et al. 2012).
 """
+
+_CONSTRAINT = gates.choice(*tensors.CONSTRAINTS)
 
 Progress = Callable[[str], None]
 
@@ -77,6 +80,12 @@ class Search(NamedTuple):
     converged: bool
 
 
+@gates.gate(
+    problem=gates.instance(Problem),
+    start=gates.instance(Sources),
+    constraint=_CONSTRAINT,
+    iterations=gates.count(1),
+)
 def gauss_newton(
     problem: Problem, start: Sources, constraint: str = "deviatoric", iterations: int = 10
 ) -> Search:
@@ -113,6 +122,13 @@ def gauss_newton(
     return Search(state, tuple(history), False)
 
 
+@gates.gate(
+    problem=gates.instance(Problem),
+    start=gates.instance(Sources),
+    constraint=_CONSTRAINT,
+    iterations=gates.count(1),
+    scaled_duration=gates.flag(),
+)
 def minimise(
     problem: Problem,
     start: Sources,
@@ -165,6 +181,15 @@ def minimise(
     return Search(state, tuple(history), False)
 
 
+@gates.gate(
+    problem=gates.instance(Problem),
+    start=gates.instance(Sources),
+    constraint=_CONSTRAINT,
+    reach=gates.number(least=0),
+    iterations=gates.count(1),
+    scaled_duration=gates.flag(),
+    progress=gates.optional(gates.function()),
+)
 def search(
     problem: Problem,
     start: Sources,
@@ -293,6 +318,16 @@ class Scan(NamedTuple):
         return source.with_tensor(self.tensor[i, j, k, m][None])
 
 
+@gates.gate(
+    problem=gates.instance(Problem),
+    east=gates.real(),
+    north=gates.real(),
+    depth=gates.real(above=0),
+    time=gates.real(),
+    duration=gates.number(least=0),
+    constraint=_CONSTRAINT,
+    progress=gates.optional(gates.function()),
+)
 def scan(
     problem: Problem,
     east: Sequence[float] | Array,

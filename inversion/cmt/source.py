@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dislok import gate as gates
+
 from .filters import Array
 
 PLACE = ("east", "north", "depth")
@@ -47,7 +49,8 @@ class Sources:
         duration: ArrayLike = 0.0,
     ) -> Sources:
         """Sources without a tensor yet; numbers and sequences broadcast against each other."""
-        given = (np.atleast_1d(np.asarray(v, float)) for v in (east, north, depth, time, duration))
+        fields = {"east": east, "north": north, "depth": depth, "time": time, "duration": duration}
+        given = (np.atleast_1d(gates.real()(name, value)) for name, value in fields.items())
         x, y, z, t, half = (v.copy() for v in np.broadcast_arrays(*given))
         return cls(x, y, z, t, half, np.zeros((len(x), 6)))
 

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import linalg, sparse
 
+from dislok import gate as gates
+
 Array = NDArray[np.float64]
 Nuisance = Literal["offset", "ramp"] | None
 
@@ -80,7 +82,7 @@ class Dataset:
             self.sigma = self._checked_sigma(sigma)
             self._whitener = sparse.diags_array(1 / self.sigma[self._present], format="csr")
             return
-        matrix = np.asarray(covariance, dtype=float)
+        matrix = gates.real(nan=True)(f"{self.name}: covariance", covariance)
         n, c = self.observed.shape
         if matrix.shape == (n, c, c):
             self._set_blocks(matrix)
@@ -91,7 +93,7 @@ class Dataset:
             raise ValueError(f"{self.name}: covariance: expected shape {expected}, got {matrix.shape}")
 
     def _checked_sigma(self, sigma: ArrayLike) -> Array:
-        array = np.asarray(sigma, dtype=float)
+        array = gates.real(nan=True, infinite=True)(f"{self.name}: sigma", sigma)
         if array.ndim == 1 and array.shape == self.observed.shape[:1]:
             array = array[:, None]
         try:
@@ -122,7 +124,7 @@ class Dataset:
         self.sigma = np.sqrt(np.abs(np.diagonal(matrix))).reshape(self.observed.shape)
 
     def _set_nuisance(self, nuisance: Nuisance) -> None:
-        if nuisance not in (None, "offset", "ramp"):
+        if not isinstance(nuisance, (str, type(None))) or nuisance not in (None, "offset", "ramp"):
             raise ValueError(f'{self.name}: nuisance must be None, "offset" or "ramp", got {nuisance!r}')
         centre, scale = self._frame()
         shapes = {} if nuisance is None else {"offset": np.ones(self.size)}
@@ -181,9 +183,11 @@ class Gnss(Dataset):
         nuisance: Nuisance = None,
         name: str = "GNSS",
     ) -> None:
+        gates.text()(f"{name}: components", components)
         if not components or set(components) - set(_AXES) or len(set(components)) < len(components):
             raise ValueError(f"{name}: components must be distinct letters of 'ENU', got {components!r}")
-        observed = np.array(displacement, dtype=float)
+        name = gates.text()("name", name)
+        observed = gates.real(nan=True)(f"{name}: displacement", displacement)
         if observed.ndim != 2 or observed.shape[1] != len(components):
             raise ValueError(
                 f"{name}: displacement: expected shape (n, {len(components)}) for components {components!r}, "
@@ -237,7 +241,8 @@ class Los(Dataset):
         nuisance: Nuisance = "ramp",
         name: str = "LOS",
     ) -> None:
-        observed = np.array(displacement, dtype=float)
+        name = gates.text()("name", name)
+        observed = gates.real(nan=True)(f"{name}: displacement", displacement)
         if observed.ndim != 1:
             raise ValueError(f"{name}: displacement: expected shape (n,), got {observed.shape}")
         self.look = _looks(look, len(observed), name)
@@ -247,7 +252,7 @@ class Los(Dataset):
 
 
 def _looks(look: ArrayLike, n: int, name: str) -> Array:
-    vectors = np.asarray(look, dtype=float)
+    vectors = gates.real()(f"{name}: look", look)
     if vectors.shape not in ((3,), (n, 3)):
         raise ValueError(f"{name}: look: expected shape (3,) or ({n}, 3), got {vectors.shape}")
     vectors = np.broadcast_to(vectors, (n, 3))
@@ -260,9 +265,11 @@ def _looks(look: ArrayLike, n: int, name: str) -> Array:
 
 
 def _checked(values: ArrayLike, shape: tuple[int, ...], what: str) -> Array:
-    array = np.array(values, dtype=float)
+    array = gates.real(nan=True, infinite=True)(what, values)
     if array.shape != shape:
-        raise ValueError(f"{what}: expected shape {shape}, got {array.shape}")
+        raise ValueError(
+            f"{what}: expected shape {shape}, got {array.shape}; there must be a row for each of displacement"
+        )
     if not np.isfinite(array).all():
         at = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         raise ValueError(f"{what}: not finite at {at}: {array[at]}")
@@ -280,6 +287,8 @@ def _cholesky(matrix: Array, what: str) -> Array:
 
 def check_names(datasets: Sequence[Dataset]) -> None:
     """Raise ValueError unless there is a data set and every name occurs once."""
+    for i, data in enumerate(datasets):
+        gates.instance(Dataset, what="Gnss, Los or PixelOffsets")(f"datasets[{i}]", data)
     names = [data.name for data in datasets]
     if not names:
         raise ValueError("datasets: give at least one data set")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dislok import gate as gates
 from dislok.okada import Rectangle
 
 Array = NDArray[np.float64]
@@ -53,7 +54,18 @@ class FaultModel:
         fixed: Collection[str] | Mapping[str, float] = (),
         prior: Mapping[str, tuple[float, float]] | None = None,
     ) -> None:
-        bounds, prior = dict(bounds or {}), dict(prior or {})
+        for what, given in (("bounds", bounds), ("prior", prior)):
+            if isinstance(given, Mapping):
+                _check_known(what, given)
+        limits = gates.mapping(gates.pair(gates.number(infinite=True)), PARAMETERS)
+        bounds = limits("bounds", {} if bounds is None else bounds)
+        prior = gates.mapping(gates.pair(gates.number(infinite=True)), PARAMETERS)(
+            "prior", {} if prior is None else prior
+        )
+        if isinstance(fixed, Mapping):
+            fixed = gates.mapping(gates.number(), PARAMETERS)("fixed", fixed)
+        elif isinstance(fixed, str) or not isinstance(fixed, Collection):
+            raise TypeError(f"fixed must be names, or a mapping of names to values, got {fixed!r:.60}")
         for what, names in (("bounds", bounds), ("fixed", fixed), ("prior", prior)):
             _check_known(what, names)
         values = _as_numbers(initial)
@@ -83,8 +95,8 @@ def _as_numbers(initial: Rectangle) -> dict[str, float]:
         raise TypeError(f"initial: expected a Rectangle, got {type(initial).__name__}")
     numbers = {}
     for name, value in zip(PARAMETERS, initial, strict=True):
-        array = np.asarray(value, dtype=float)
-        if array.size != 1 or not np.isfinite(array).all():
+        array = gates.real()(f"initial.{name}", value)
+        if array.size != 1:
             raise ValueError(f"initial: {name} must be one finite number, got {value!r}")
         numbers[name] = float(array.reshape(()))
     return numbers
@@ -135,5 +147,5 @@ def _gaussian(name: str, pair: tuple[float, float]) -> tuple[float, float]:
 
 def _check_known(what: str, names: Collection[Any]) -> None:
     for name in names:
-        if name not in PARAMETERS:
+        if not isinstance(name, str) or name not in PARAMETERS:
             raise ValueError(f"{what}: unknown parameter {name!r}; known are {', '.join(PARAMETERS)}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from dislok import gate as gates
 from dislok import okada
 from dislok.okada import Rectangle
 from dislok.store import Place
@@ -84,8 +85,13 @@ class Problem:
         length_unit: float = 1.0,
         shear_modulus: float = 30e9,
     ) -> None:
-        self.datasets = (datasets,) if isinstance(datasets, Dataset) else tuple(datasets)
-        self.faults = (faults,) if isinstance(faults, FaultModel) else tuple(faults)
+        self.datasets = gates.several("datasets", datasets, Dataset)
+        self.faults = gates.several("faults", faults, FaultModel)
+        nu = gates.number(least=0, below=0.5)("nu", nu)
+        length_unit = gates.number(above=0)("length_unit", length_unit)
+        shear_modulus = gates.number(above=0)("shear_modulus", shear_modulus)
+        loss_scale = gates.number(above=0)("loss_scale", loss_scale)
+        loss, origin = gates.text()("loss", loss), gates.text()("origin", origin)
         check_names(self.datasets)
         if not self.faults:
             raise ValueError("faults: give at least one fault")
@@ -117,8 +123,11 @@ class Problem:
     def parameters(self, point: ArrayLike) -> Array:
         """All parameters of all faults, shape (m, 10), at a point (p,) of the unknowns."""
         table = self._template.copy()
-        table[self._where] = np.asarray(point, dtype=float)
+        table[self._where] = self._point(point)
         return table
+
+    def _point(self, point: ArrayLike) -> Array:
+        return gates.real(len(self.names))("point", point)
 
     def rectangle(self, point: ArrayLike) -> Rectangle:
         """The faults at a point (p,) of the unknowns: a Rectangle of arrays (m,)."""
@@ -126,7 +135,7 @@ class Problem:
 
     def log_posterior(self, point: ArrayLike) -> tuple[float, Array]:
         """Log posterior density up to a constant, and its gradient (p,); minus infinity out of bounds."""
-        q = np.asarray(point, dtype=float)
+        q = self._point(point)
         if not ((q >= self.lower) & (q <= self.upper)).all():
             return -np.inf, np.zeros(q.size)
         state = self._state(q)
@@ -144,7 +153,7 @@ class Problem:
         """Exact Hessian (p, p) of the misfit, nuisance terms eliminated, from the kernels' second
         derivatives.
         """
-        q = np.asarray(point, dtype=float)
+        q = self._point(point)
         fit, jacobian = self._defined(q)[:2]
         weighted = fit.curvature[:, None] * jacobian
         matrix = jacobian.T @ weighted - self._second_order(q, fit.weight * fit.residual)
@@ -156,7 +165,7 @@ class Problem:
 
     def fit(self, point: ArrayLike) -> Profile:
         """Whitened residuals, nuisance coefficients and weights at a point (p,)."""
-        return self._defined(np.asarray(point, dtype=float)).fit
+        return self._defined(self._point(point)).fit
 
     def predict(self, point: ArrayLike, nuisance: ArrayLike | None = None) -> list[Array]:
         """Predicted data, one table (n, c) for each data set, with the nuisance terms `nuisance` (q,) if
@@ -164,7 +173,11 @@ class Problem:
         """
         table = self.parameters(point)
         u = _displacement(self.points_jacobian(table), table)
-        coefficients = np.zeros(self.design.shape[1]) if nuisance is None else np.asarray(nuisance)
+        coefficients = (
+            np.zeros(self.design.shape[1])
+            if nuisance is None
+            else gates.real(self.design.shape[1])("nuisance", nuisance)
+        )
         tables, start = [], 0
         for data, part in zip(self.datasets, self._slices, strict=True):
             own = coefficients[start : start + len(data.nuisance)]

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
+from dislok import gate as gates
 from dislok.convert import magnitude_from_moment, moment_from_slip
 from dislok.okada import Rectangle
 from dislok.store import write_text
@@ -167,6 +168,7 @@ class Result:
         write_text(path, json.dumps(record, indent=1))
 
 
+@gates.gate(path=gates.path())
 def load(path: str | Path) -> Result:
     """Read a result that `Result.save` wrote.
 

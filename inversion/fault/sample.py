@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
 
+from dislok import gate as gates
 from dislok.store import Pieces, Place, write_arrays
 
 if TYPE_CHECKING:
@@ -100,6 +101,15 @@ class Samples:
             return cls(names, *(archive[key] for key in ("values", "log_density", "acceptance", "divergent")))
 
 
+@gates.gate(
+    chains=gates.count(1),
+    draws=gates.count(1),
+    warmup=gates.count(1),
+    seed=gates.count(),
+    target=gates.number(above=0, below=1),
+    max_tree_depth=gates.count(1),
+    progress=gates.optional(gates.function()),
+)
 def sample(
     problem: Problem,
     start: Result | Samples,
@@ -144,7 +154,8 @@ def sample(
     ValueError
         If a count is not positive, or the samples to go on from have other unknowns or too few chains.
     """
-    _check_counts(chains=chains, draws=draws, warmup=warmup)
+    if not isinstance(start, Samples) and not hasattr(start, "parameters"):
+        raise TypeError(f"start must be a Result or Samples, got {type(start).__name__}")
     mici = _import_mici()
     box = _Box(problem.lower, problem.upper)
     centre, factor, places = _beginnings(problem, box, start, chains, np.random.default_rng(seed))
@@ -170,7 +181,7 @@ def rhat(values: ArrayLike) -> Array:
     """Rank-normalised split R-hat (Vehtari et al. 2021) of draws (chains, draws, p): (p,), near 1 when chains
     agree.
     """
-    ranked = _rank_normalised(_split(np.asarray(values, dtype=float)))
+    ranked = _rank_normalised(_split(gates.real(ndim=3)("values", values)))
     n = ranked.shape[1]
     within = ranked.var(axis=1, ddof=1).mean(axis=0)
     between = n * ranked.mean(axis=1).var(axis=0, ddof=1)
@@ -181,7 +192,7 @@ def ess(values: ArrayLike) -> Array:
     """Bulk effective sample size (Vehtari et al. 2021, Geyer's initial monotone sequence) of draws (chains,
     draws, p).
     """
-    ranked = _rank_normalised(_split(np.asarray(values, dtype=float)))
+    ranked = _rank_normalised(_split(gates.real(ndim=3)("values", values)))
     m, n = ranked.shape[:2]
     covariance = _autocovariance(ranked)
     within = covariance[:, 0].mean(axis=0) * n / (n - 1)
@@ -362,12 +373,6 @@ def _import_mici() -> Any:
     except ImportError as error:
         raise ImportError('sampling needs mici: pip install "dislok[sample]"') from error
     return mici
-
-
-def _check_counts(**counts: int) -> None:
-    for name, value in counts.items():
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, got {value}")
 
 
 def _split(values: Array) -> Array:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from scipy.stats import qmc
 
+from dislok import gate as gates
 from dislok.store import Arrays, Pieces, Place
 
 from .levenberg import Minimum, Quadratic, minimise, undefined
@@ -37,6 +38,14 @@ _UNITS = np.array([[0.0, 1.0, 0.0], [90.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
 RAKE, SLIP, OPENING = (PARAMETERS.index(name) for name in ("rake", "slip", "opening"))
 
 
+@gates.gate(
+    starts=gates.count(1, 100_000),
+    seed=gates.count(),
+    linear_slip=gates.flag(),
+    screen=gates.count(1, 1_000_000),
+    max_iterations=gates.count(1),
+    progress=gates.optional(gates.function()),
+)
 def solve(
     problem: Problem,
     starts: int = 1,
@@ -90,8 +99,6 @@ def solve(
         If `starts` is not positive, or several starts are wanted and a geometric unknown has no finite
         bounds.
     """
-    if starts < 1:
-        raise ValueError(f"starts must be at least 1, got {starts}")
     search = _SlipInside(problem) if linear_slip and _slip_is_linear(problem) else _Joint(problem)
     buried = _buried(problem, search)
     points = [search.start, *_spread(search, buried, starts - 1, screen, seed)]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.spatial import KDTree
 
+from dislok import gate as gates
 from dislok import okada
 from dislok.okada import Rectangle
 from dislok.sources import fractions, points_on
@@ -52,9 +53,14 @@ def listric(depth: float, dips: tuple[float, float] | float, top: float = 0.0, s
     ndarray, shape (steps + 1, 2)
         Horizontal distance from the trace, positive to the right of strike, and depth.
     """
-    if not (np.isfinite([depth, top]).all() and 0 <= top < depth):
+    depth, top = gates.number()("depth", depth), gates.number()("top", top)
+    steps = gates.count(1, 10**7)("steps", steps)
+    if not 0 <= top < depth:
         raise ValueError(f"depth: expected 0 <= top < depth, got top {top!r} and depth {depth!r}")
-    ends = np.broadcast_to(np.asarray(dips, dtype=float), (2,))
+    given = gates.real()("dips", dips)
+    if given.shape not in ((), (1,), (2,)):
+        raise ValueError(f"dips must be one angle or two, got shape {given.shape}")
+    ends = np.broadcast_to(given, (2,))
     if not ((ends > 0) & (ends < 180)).all():
         raise ValueError(f"dips must lie between 0 and 180 degrees, got {dips!r}")
     z = np.linspace(top, depth, steps + 1)
@@ -90,8 +96,8 @@ def trace_mesh(trace: ArrayLike, profile: ArrayLike, patch: float, across: str =
         or the mesh cannot be (it folds, say); the message says where.
     """
     line, curve = _polyline(trace, "trace"), _polyline(profile, "profile")
-    if not patch > 0:
-        raise ValueError(f"patch: expected a positive length, got {patch!r}")
+    patch = gates.number(above=0)("patch", patch)
+    gates.text()("across", across)
     if (curve[:, 1] < 0).any():
         i = int(np.argmax(curve[:, 1] < 0))
         raise ValueError(f"profile: depth is positive downwards, got {curve[i, 1]} at point {i}")
@@ -110,7 +116,8 @@ def refine(mesh: Mesh, times: int = 1) -> Mesh:
 
     The four parts of triangle i of the mesh before are i, i + m, i + 2m, i + 3m, the last in the middle.
     """
-    for _ in range(times):
+    gates.instance(Mesh)("mesh", mesh)
+    for _ in range(gates.count(0, 12)("times", times)):
         mesh = _halved(mesh)
     return mesh
 
@@ -129,7 +136,10 @@ def merge(points: ArrayLike, cells: ArrayLike, tolerance: float = TOLERANCE) -> 
     -------
     points, cells : ndarray, shapes (q, 3) and (m, 3)
     """
-    table = np.asarray(points, dtype=float)
+    table = gates.real(None, 3)("points", points)
+    tolerance = gates.number(least=0)("tolerance", tolerance)
+    if not len(table):
+        raise ValueError("points: there are none")
     near = KDTree(table).query_pairs(tolerance * np.ptp(table, axis=0).max(), output_type="ndarray")
     stands_for = np.arange(len(table))
     for i, j in near[np.lexsort(near.T[::-1])]:
@@ -150,7 +160,7 @@ def lattice(columns: int, rows: int) -> Indices:
 
 
 def _polyline(values: ArrayLike, what: str) -> Array:
-    line = np.asarray(values, dtype=float)
+    line = gates.real(nan=True, infinite=True)(what, values)
     if line.ndim != 2 or line.shape[1] != 2 or len(line) < 2:
         raise ValueError(f"{what}: expected shape (k, 2) with k >= 2, got {line.shape}")
     if not np.isfinite(line).all():

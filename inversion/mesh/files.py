@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dislok import foreign, tde
+from dislok import gate as gates
 from dislok.store import writing
 
 from .build import merge
 from .mesh import Mesh
 
 
+@gates.gate(path=gates.path(), unit=gates.number(above=0), turn=gates.flag())
 def read_mesh(path: str | Path, *, unit: float = 1.0, turn: bool = True) -> Mesh:
     """Read the triangles of a file.
 
@@ -43,6 +45,7 @@ def read_mesh(path: str | Path, *, unit: float = 1.0, turn: bool = True) -> Mesh
     return Mesh(*(tde.orient((points, cells)) if turn else (points, cells)))
 
 
+@gates.gate(path=gates.path(), mesh=gates.instance(Mesh), unit=gates.number(above=0))
 def write_mesh(
     path: str | Path, mesh: Mesh, values: Mapping[str, ArrayLike] | None = None, *, unit: float = 1.0
 ) -> None:
@@ -60,10 +63,11 @@ def write_mesh(
         Factor from the mesh's unit to that of the file.
     """
     meshio = foreign.installed("meshio", "files of meshes need meshio", "mesh")
-    data = {name: [np.asarray(array, float)] for name, array in (values or {}).items()}
+    given = gates.mapping(gates.real(nan=True))("values", {} if values is None else values)
+    data = {name: [array] for name, array in given.items()}
     for name, (array,) in data.items():
-        if len(array) != mesh.size:
-            raise ValueError(f"values: {name!r} has {len(array)} rows for {mesh.size} triangles")
+        if not array.ndim or len(array) != mesh.size:
+            raise ValueError(f"values: {name!r} has shape {array.shape} for {mesh.size} triangles")
     content = meshio.Mesh(mesh.points * unit, [("triangle", mesh.cells)], cell_data=data)
     with writing(path) as draft:
         # meshio would take the ending .msh for Ansys.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dislok import gate as gates
 from dislok import okada
 from dislok.okada import Rectangle
 from dislok.sources import down_dip_and_strike, fractions, points_on, sincos_degrees
@@ -125,17 +126,17 @@ class Grid(Patches):
 
 def checked_counts(n_strike: int, n_dip: int) -> tuple[int, int]:
     """Rows and columns of a grid, (n_dip, n_strike), both positive."""
-    for name, value in (("n_strike", n_strike), ("n_dip", n_dip)):
-        if not (isinstance(value, int | np.integer) and value > 0):
-            raise ValueError(f"{name}: expected a positive whole number, got {value!r}")
-    return int(n_dip), int(n_strike)
+    return gates.count(1, 10**6)("n_dip", n_dip), gates.count(1, 10**6)("n_strike", n_strike)
 
 
 def rectangle_row(fault: Rectangle) -> Array:
     """The ten fields of one Rectangle as a row (1, 10)."""
     if not isinstance(fault, Rectangle):
         raise TypeError(f"fault: expected a Rectangle, got {type(fault).__name__}")
+    row = []
     for name, value in zip(Rectangle._fields, fault, strict=True):
-        if np.size(np.asarray(value)) != 1:
-            raise ValueError(f"fault: {name} must be one number, got shape {np.shape(np.asarray(value))}")
-    return np.array([[float(np.asarray(v, dtype=float).reshape(())) for v in fault]])
+        array = gates.real()(f"fault.{name}", value)
+        if array.size != 1:
+            raise ValueError(f"fault: {name} must be one number, got shape {array.shape}")
+        row.append(float(array.reshape(())))
+    return np.array([row])

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.spatial import KDTree
 
+from dislok import gate as gates
 from dislok import tde
 
 from .patches import Adjacency, Array, Indices, Patches, refuse, surface_points
@@ -123,7 +124,9 @@ class Mesh(Patches):
 
 def checked_cells(cells: ArrayLike, points: int) -> Indices:
     """Triangles (m, 3) as int64; a ValueError names the first that cannot be."""
-    array = np.asarray(cells)
+    if np.ma.is_masked(cells):
+        raise TypeError("cells is a masked array; drop its masked elements first")
+    array = np.asarray(gates.ragged("cells", cells))
     if array.ndim != 2 or array.shape[1] != 3 or not len(array):
         raise ValueError(f"cells: expected shape (m, 3), got {array.shape}")
     if not np.issubdtype(array.dtype, np.integer):
@@ -178,7 +181,7 @@ def _check_orientation(edges: Any, owner: Any) -> None:
 
 
 def _checked_points(points: ArrayLike) -> Array:
-    array = np.array(points, dtype=float)
+    array = gates.real(nan=True, infinite=True)("points", points)
     if array.ndim != 2 or array.shape[1] != 3 or len(array) < 3:
         raise ValueError(f"points: expected shape (p, 3) with p >= 3, got {array.shape}")
     wild = ~np.isfinite(array).all(axis=1)

@@ -14,11 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from dislok import gate as gates
+
 from .patches import Array, Patches
 
 EDGES = ("free", "buried", "locked")
 
 
+@gates.gate(patches=gates.instance(Patches), edges=gates.choice(*EDGES))
 def gradient(patches: Patches, edges: str = "free") -> sparse.csr_array:
     """Matrix D, (e, m), of slopes: ``|D f|² = ∫ |∇f|² dA``.
 
@@ -49,6 +52,7 @@ def gradient(patches: Patches, edges: str = "free") -> sparse.csr_array:
     return sparse.csr_array(sparse.vstack([inner, outer]))
 
 
+@gates.gate(patches=gates.instance(Patches), edges=gates.choice(*EDGES))
 def laplacian(patches: Patches, edges: str = "free") -> sparse.csr_array:
     """Matrix (m, m) of the Laplacian: ``L f`` in units of f over length². Parameters as of `gradient`.
 
@@ -73,6 +77,7 @@ def laplacian(patches: Patches, edges: str = "free") -> sparse.csr_array:
     return sparse.csr_array(sparse.diags_array(1 / patches.areas) @ outflow)
 
 
+@gates.gate(patches=gates.instance(Patches))
 def mass(patches: Patches) -> sparse.dia_array:
     """Diagonal matrix M, (m, m), of the areas: ``f @ M @ f = ∫ f² dA``."""
     return sparse.diags_array(patches.areas)

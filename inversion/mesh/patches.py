@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from dislok import gate as gates
 from dislok.convert import magnitude_from_moment, moment_from_slip
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class Patches(ABC):
 
     def rake(self, slip: ArrayLike) -> Array:
         """Rake (m,) in degrees of slip (m, 3) or (m, 2), (-180, 180]; 0 where nothing slips."""
-        values = np.asarray(slip, dtype=float)
+        values = gates.real()("slip", slip)
         return np.asarray(np.rad2deg(np.arctan2(values[:, 1], values[:, 0])))
 
     def moment(self, slip: ArrayLike, mu: float = 30e9, length_unit: float = 1.0) -> Array:
@@ -109,6 +110,8 @@ class Patches(ABC):
         length_unit : float
             Metres in one unit of the coordinates.
         """
+        length_unit = gates.number(above=0)("length_unit", length_unit)
+        mu = gates.number(above=0)("mu", mu)
         size = np.linalg.norm(self._checked_slip(slip)[:, :2], axis=-1)
         return np.asarray(moment_from_slip(size, self.areas * length_unit**2, mu), np.float64)
 
@@ -119,6 +122,7 @@ class Patches(ABC):
         """
         frame = self.frame
         vectors = np.einsum("ma,mac->mc", self._checked_slip(slip)[:, :2], frame[:, :2])
+        mu, length_unit = gates.number(above=0)("mu", mu), gates.number(above=0)("length_unit", length_unit)
         half = np.einsum("m,mi,mj->ij", mu * self.areas * length_unit**2, vectors, frame[:, 2])
         return np.asarray(half + half.T)
 
@@ -144,7 +148,7 @@ class Patches(ABC):
         """The matrix at points (n, 2) in low-rank pieces; options as of `dislok.tde.operator`."""
 
     def _checked_slip(self, slip: ArrayLike) -> Array:
-        values = np.asarray(slip, dtype=float)
+        values = gates.real()("slip", slip)
         if values.shape not in ((self.size, 2), (self.size, 3)):
             raise ValueError(f"slip: expected shape ({self.size}, 3) or ({self.size}, 2), got {values.shape}")
         return values
@@ -166,7 +170,7 @@ def frame_of(normals: Array) -> Array:
 
 def surface_points(xy: ArrayLike) -> Array:
     """Points (n, 2) at the surface as (n, 3)."""
-    points = np.asarray(xy, dtype=float)
+    points = gates.real()("xy", xy)
     if points.ndim != 2 or points.shape[1] != 2:
         raise ValueError(f"xy: expected shape (n, 2), got {points.shape}")
     return np.column_stack([points, np.zeros(len(points))])

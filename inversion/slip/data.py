@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dislok import gate as gates
+
 from ..fault.data import Array, Dataset, Nuisance
 from ..quadtree import Cells
 
@@ -57,13 +59,15 @@ class PixelOffsets(Dataset):
         labels: Sequence[str] | None = None,
         name: str = "offsets",
     ) -> None:
-        observed = np.array(displacement, dtype=float)
+        name = gates.text()("name", name)
+        observed = gates.real(nan=True)(f"{name}: displacement", displacement)
         if observed.ndim != 2:
             raise ValueError(f"{name}: displacement: expected shape (n, c), got {observed.shape}")
         projector = _checked_directions(directions, observed.shape, name)
         if labels is None:
             named = directions is _EAST_NORTH
             labels = ("E", "N") if named else tuple(str(i + 1) for i in range(observed.shape[1]))
+        labels = [gates.text()(f"labels[{i}]", each) for i, each in enumerate(_listed("labels", labels))]
         if len(labels) != observed.shape[1]:
             raise ValueError(f"{name}: labels: expected {observed.shape[1]} names, got {len(labels)}")
         super().__init__(name, xy, observed, projector, tuple(labels))
@@ -135,9 +139,15 @@ class PixelOffsets(Dataset):
         return made
 
 
+def _listed(name: str, values: Sequence[str]) -> Sequence[str]:
+    if isinstance(values, str) or not isinstance(values, Sequence):
+        raise TypeError(f"{name} must be a sequence of names, got {values!r:.60}")
+    return values
+
+
 def _checked_directions(directions: ArrayLike, shape: tuple[int, ...], name: str) -> Array:
     n, c = shape
-    vectors = np.asarray(directions, dtype=float)
+    vectors = gates.real()(f"{name}: directions", directions)
     if vectors.shape not in ((c, 3), (n, c, 3)):
         raise ValueError(f"{name}: directions: expected shape ({c}, 3) or ({n}, {c}, 3), got {vectors.shape}")
     length = np.linalg.norm(vectors, axis=-1)

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import linalg
 
+from dislok import gate as gates
 from dislok import okada, tde
 from dislok.okada import Rectangle
 from dislok.sources import fractions, sincos_degrees
@@ -83,6 +84,8 @@ class GridShape:
     """
 
     def __init__(self, model: FaultModel, n_strike: int, n_dip: int, origin: str = "topcenter") -> None:
+        gates.instance(FaultModel)("model", model)
+        n_strike, n_dip = gates.count(1)("n_strike", n_strike), gates.count(1)("n_dip", n_dip)
         if fractions(origin)[1]:
             raise ValueError(f"origin must lie on the upper edge, got {origin!r}")
         self.n_strike, self.n_dip, self.origin = n_strike, n_dip, origin
@@ -172,9 +175,14 @@ class MeshShape:
         bounds: Mapping[str, Limits] | None = None,
         prior: Mapping[str, Limits] | None = None,
     ) -> None:
+        gates.instance(Mesh)("mesh", mesh)
+        moves = gates.mapping(lambda name, value: value)("moves", moves)
         self.mesh, self.names = mesh, tuple(moves)
         if not moves:
             raise ValueError("moves: give at least one field")
+        limits_of = gates.mapping(gates.pair(gates.number(infinite=True)))
+        bounds = limits_of("bounds", {} if bounds is None else bounds)
+        prior = limits_of("prior", {} if prior is None else prior)
         fields = [_checked_field(name, field, mesh) for name, field in moves.items()]
         self.moves = np.stack(fields, axis=-1)
         for what, given in (("bounds", bounds or {}), ("prior", prior or {})):
@@ -245,6 +253,13 @@ class ShapeResult:
         return "\n".join([*lines, f"{state} in {self.iterations} iterations", self.slip.summary()])
 
 
+@gates.gate(
+    model=gates.function(),
+    nu=gates.number(least=0, below=0.5),
+    length_unit=gates.number(above=0),
+    shear_modulus=gates.number(above=0),
+    max_iterations=gates.count(1),
+)
 def solve_shape(
     datasets: Sequence[Dataset] | Dataset,
     shapes: Sequence[Shape] | Shape,
@@ -277,7 +292,7 @@ def solve_shape(
     ValueError
         If the first shape cannot be, or as `SlipProblem` does.
     """
-    faults: Sequence[Shape] = shapes if isinstance(shapes, Sequence) else (shapes,)
+    faults: Sequence[Shape] = gates.several("shapes", shapes, (GridShape, MeshShape))
     constants = (nu, length_unit, shear_modulus)
     search = search_from(datasets, faults, model, checked_smoothing(smoothing), constants)
     lower = np.concatenate([shape.lower for shape in faults])
@@ -384,7 +399,7 @@ def _beyond_slip(problem: SlipProblem, smoothing: float, free: NDArray[np.bool_]
 
 
 def _checked_field(name: str, field: ArrayLike, mesh: Mesh) -> Array:
-    array = np.asarray(field, dtype=float)
+    array = gates.real()(f"moves[{name!r}]", field)
     if array.shape != mesh.points.shape or not np.isfinite(array).all():
         expected = f"finite numbers of shape {mesh.points.shape}"
         raise ValueError(f"moves: {name}: expected {expected}, got shape {array.shape}")

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
+from dislok import gate as gates
+
 from ..mesh.operators import EDGES, roughness
 from ..mesh.patches import Patches
 
@@ -67,8 +69,11 @@ class SlipModel:
         edges: str = "buried",
         weight: float = 1.0,
     ) -> None:
-        if not isinstance(patches, Patches):
-            raise TypeError(f"patches: expected a Mesh or a Grid, got {type(patches).__name__}")
+        gates.instance(Patches, what="a Mesh or a Grid")("patches", patches)
+        opening, order = gates.flag()("opening", opening), gates.count()("order", order)
+        spread, weight = gates.number()("spread", spread), gates.number()("weight", weight)
+        rake = None if rake is None else gates.real()("rake", rake)
+        edges = gates.text()("edges", edges)
         if edges not in EDGES or order not in (0, 1, 2):
             raise ValueError(f"order must be 0, 1 or 2 and edges one of {EDGES}; got {order!r} and {edges!r}")
         if not (np.isfinite(weight) and weight > 0):
@@ -127,7 +132,7 @@ def _shear_directions(rake: ArrayLike | None, spread: float, m: int) -> Array:
 
 
 def _limits(what: str, pair: Limits) -> Limits:
-    lower, upper = (float(v) for v in pair)
+    lower, upper = gates.pair(gates.number(infinite=True))(what, pair)
     if not lower < upper:
         raise ValueError(f"{what}: needs lower < upper, got ({lower:g}, {upper:g})")
     return lower, upper

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import linalg, sparse
 
+from dislok import gate as gates
+
 from ..fault.data import Dataset, check_names
 from .large import solve_products
 from .linear import Reduced, Solution, reduce, solve
@@ -67,8 +69,11 @@ class SlipProblem:
         length_unit: float = 1.0,
         shear_modulus: float = 30e9,
     ) -> None:
-        self.datasets = (datasets,) if isinstance(datasets, Dataset) else tuple(datasets)
-        self.models = (models,) if isinstance(models, SlipModel) else tuple(models)
+        self.datasets = gates.several("datasets", datasets, Dataset)
+        self.models = gates.several("models", models, SlipModel)
+        nu = gates.number(least=0, below=0.5)("nu", nu)
+        length_unit = gates.number(above=0)("length_unit", length_unit)
+        shear_modulus = gates.number(above=0)("shear_modulus", shear_modulus)
         check_names(self.datasets)
         if not self.models:
             raise ValueError("models: give at least one fault")
@@ -286,9 +291,7 @@ def orthonormal(design: Array) -> Array:
 
 def checked_smoothing(value: float) -> float:
     """A smoothing that is a finite number, positive or zero."""
-    if not (isinstance(value, float | int | np.number) and np.isfinite(value) and value >= 0):
-        raise ValueError(f"smoothing: expected a positive number, got {value!r}")
-    return float(value)
+    return float(gates.number(least=0)("smoothing", value))
 
 
 def _project(data: Dataset, columns: Array) -> Array:

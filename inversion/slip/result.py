@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dislok import gate as gates
 from dislok.convert import magnitude_from_moment
 from dislok.okada import Rectangle
 from dislok.store import write_arrays
@@ -154,6 +155,7 @@ class SlipResult:
         return [matrix[a:b, a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)]
 
 
+@gates.gate(path=gates.path())
 def load(path: str | Path) -> SlipResult:
     """Read a result that `SlipResult.save` wrote.
 

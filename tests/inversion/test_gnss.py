@@ -120,7 +120,7 @@ def test_a_single_record_can_stand_alone(rng):
             r"enu: expected shape \(n_stations, n_components, 420\), got \(3, 420\)",
         ),
         ({"settle": [1.0, 2.0]}, r"settle: expected a number or shape \(3,\), got \(2,\)"),
-        ({"origin_time": [0.0, np.nan, 0.0]}, "origin_time: not finite at index 1"),
+        ({"origin_time": [0.0, np.nan, 0.0]}, r"origin_time\[1\] is nan; it must be finite"),
     ],
 )
 def test_messages(change, message):

@@ -302,7 +302,7 @@ def test_mistakes_are_named():
     data, model = gnss(), SlipModel(GRID)
     with pytest.raises(ValueError, match=r"smoothing: unknown method 'gcv'"):
         SlipProblem(data, model).solve("gcv")
-    with pytest.raises(ValueError, match="smoothing: expected a positive number, got -1"):
+    with pytest.raises(ValueError, match="smoothing must not be negative, got -1.0"):
         SlipProblem(data, model).solve(-1)
     with pytest.raises(ValueError, match="leave some slip undetermined"):
         SlipProblem(gnss(n=5), model).solve(0.0)
@@ -314,7 +314,7 @@ def test_mistakes_are_named():
         SlipModel(GRID, rake=np.zeros(7))
     with pytest.raises(ValueError, match="needs lower < upper"):
         SlipModel(GRID, rake=90.0, bounds=(1.0, 0.0))
-    with pytest.raises(TypeError, match="expected a Mesh or a Grid, got Rectangle"):
+    with pytest.raises(TypeError, match="patches must be a Mesh or a Grid, got Rectangle"):
         SlipModel(FAULT)
     with pytest.raises(ValueError, match="cannot tell their nuisance terms apart"):
         SlipProblem(Gnss(places(2)[:1], np.zeros((1, 3)), 0.1, nuisance="ramp"), model)

@@ -125,10 +125,10 @@ BAD = [
     (dict(stations=STATIONS._replace(geometry="spherical")), "geometry must be"),
     (dict(stations=Stations([500.0], [0.0], geometry="geographic")), "degrees"),
     (dict(dt=0.0), "dt must be positive"),
-    (dict(n=1), "n must be an integer"),
+    (dict(n=1), "n must be at least 2"),
     (dict(lowpass=(0.3, 0.2)), "lowpass must be"),
     (dict(quantity="strain"), "quantity must be"),
-    (dict(accuracy=1.0), "accuracy must lie"),
+    (dict(accuracy=1.0), "accuracy must be above 0 and below 1"),
 ]
 
 
