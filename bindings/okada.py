@@ -910,6 +910,8 @@ def _launch(call: _Call, operation: str, of: str, tail: tuple[int, ...], out: Ar
 
 def _tensor(call: _Call, compute: Callable[[_Call], Array]) -> Array:
     """A result in tensors; observers without a value do not spoil its derivatives."""
+    if call.batch is not None:
+        return compute(call)
     guarded = importlib.import_module("dislok.edges").guarded
     return guarded(lambda obs: compute(call._replace(obs=obs)), call.obs, call.src)
 
