@@ -47,7 +47,7 @@ class Settings:
     fine: tuple[int, ...] = (1, 2, 3, 4, 6, 8, 12, 16, 24)
     passes: int = 2
     trust: Trust = field(default_factory=Trust)
-    soft: tuple[float, float, float] = (0.1, 0.05, 0.02)
+    soft: tuple[float, float, float] = (0.2, 0.1, 0.04)
 
 
 @dataclass
