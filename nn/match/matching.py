@@ -64,13 +64,14 @@ def match(
         valid = valid[::-1] if isinstance(valid, tuple | list) else (None, valid)
     pair, shape, _ = prepare(pre, post, valid)
     result, shift = solved(pair, settings or Settings())
+    likeness = doubt.likeness(result)
     field = result.field + np.array(shift[::-1], np.float32)[:, None, None]
     sign = -1 if backwards else 1
     cut = slice(shape[0]), slice(shape[1])
     return FlowMap(
         values=np.stack([sign * field[0], -sign * field[1]], -1)[cut],
-        error=doubt.deviation(result)[cut],
-        valid=doubt.usable(result)[cut],
+        error=doubt.deviation(result, likeness)[cut],
+        valid=doubt.usable(result, likeness)[cut],
         frame=reference,
         score=result.rho[cut],
     )
@@ -173,16 +174,17 @@ def trace(
     pair, shape, _ = prepare(pre, post, valid)
     result, shift = solved(pair, how)
     hypotheses, costs = others(result, how.carry, count)
+    likeness = doubt.likeness(result)
     cut = slice(shape[0]), slice(shape[1])
     return Trace(
         pre=result.level.pre[cut],
         post=result.level.post[cut],
         field=result.field[(slice(None), *cut)],
-        error=np.moveaxis(doubt.deviation(result), -1, 0)[(slice(None), *cut)],
+        error=np.moveaxis(doubt.deviation(result, likeness), -1, 0)[(slice(None), *cut)],
         cost=1 - result.rho[cut],
         hypotheses=hypotheses[(slice(None), slice(None), *cut)],
         costs=costs[(slice(None), *cut)],
-        valid=doubt.usable(result)[cut],
+        valid=doubt.usable(result, likeness)[cut],
         shift=shift,
     )
 
