@@ -295,6 +295,13 @@ def title(function) -> str:
 
 
 CASES = [(function, name) for function, arguments in GOOD.items() for name in arguments]
+# Where one value after the other is computed with before the next is refused.
+LONG = {"dislok.propagator", "dislok.inversion.fault.problem"}
+
+
+def case(function, name):
+    marks = [pytest.mark.slow] if function.__module__ in LONG else []
+    return pytest.param(function, name, marks=marks)
 
 
 @pytest.mark.parametrize("function", GOOD, ids=title)
@@ -318,7 +325,9 @@ def refused_by_us(error: BaseException) -> bool:
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(("function", "name"), CASES, ids=lambda v: v if isinstance(v, str) else title(v))
+@pytest.mark.parametrize(
+    ("function", "name"), [case(*each) for each in CASES], ids=lambda v: v if isinstance(v, str) else title(v)
+)
 def test_bad_arguments(function, name):
     wrong = []
     for kind, value in {**HARD, **SOFT}.items():
