@@ -24,8 +24,8 @@ RECOGNISED = 0.5
 def deviation(result: Result, likeness: np.ndarray) -> np.ndarray:
     """Standard deviation of motion to the right and down, (h, w, 2), px.
 
-    The inverse of what the pixels in a window say together, the doubt about where a step lies, and what a poor
-    `likeness` of the images (h, w) leaves open.
+    The inverse of what the pixels in a window say together, the doubt about where a step lies, and what a
+    poor `likeness` of the images (h, w) leaves open.
     """
     area = np.float32(4 * np.pi * WINDOW**2)
     a, b, d = (area * blur(np.ascontiguousarray(plane), WINDOW) for plane in result.precision)
