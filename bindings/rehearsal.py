@@ -77,6 +77,9 @@ def _tde(operation: str, dtype: str) -> None:
     """Half space and full space; a plain triangle and a narrow one."""
     from dislok import tde
 
+    if operation == "on_grid":
+        _grid_of_many()
+        return
     plain = np.array([[[0.0, 0.0, -1.0], [5.0, 1.0, -3.0], [2.0, 6.0, -4.0]]], dtype)
     narrow = np.array([[[0.0, 0.0, -1.0], [5.0, 1.0, -3.0], [2.5, 0.50001, -2.0]]], dtype)
     slip = np.ones((1, 3), dtype)
@@ -88,6 +91,18 @@ def _tde(operation: str, dtype: str) -> None:
                     continue
                 given = {"greens": [], "apply_adjoint": [np.ones_like(obs)]}.get(operation, [slip])
                 _with_gradient(partial(getattr(tde, operation), obs, tri, *given, space=space), operation)
+
+
+def _grid_of_many() -> None:
+    """A grid over so many triangles that they are summed by clusters."""
+    from dislok import tde
+    from dislok.far import FEW
+
+    x = np.arange(FEW) - 0.5 * FEW
+    triangles = np.zeros((FEW, 3, 3)) + [[0.0, 0.0, -1.0], [1.0, 0.2, -1.5], [0.2, 1.0, -2.0]]
+    triangles[..., 0] += x[:, None]
+    axis = np.linspace(-60.0, 60.0, 40)
+    tde.on_grid(axis, axis, triangles, np.ones(3), threads=1)
 
 
 def _tde_ladder(operation: str, obs: np.ndarray, tri: np.ndarray, slip: np.ndarray, space: str) -> None:
@@ -126,7 +141,7 @@ def _propagator(operation: str, dtype: str, most: int = 4) -> None:
 _OKADA = "displacement fields strain greens apply apply_adjoint jacobian hessian".split()
 FAMILIES: dict[str, tuple[Callable[[str, str], None], tuple[str, ...]]] = {
     "okada": (_okada, (*_OKADA, *_LADDER)),
-    "tde": (_tde, (*(name for name in _OKADA if name != "hessian"), *_LADDER)),
+    "tde": (_tde, (*(name for name in _OKADA if name != "hessian"), *_LADDER, "on_grid")),
     "propagator": (_propagator, ("statics", "seismograms", "layer_kernels", "static_layer_kernels")),
 }
 

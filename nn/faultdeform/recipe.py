@@ -63,8 +63,9 @@ class Recipe:
         Hurst exponents of the surface along strike and down dip. 0.8 is stated; Candela et al. (2012) find
         0.6 along slip and 0.8 across it.
     roughness : pair
-        Root mean square of the trace about its trend, over its length; logarithmic. Natural faults lie
-        between 1e-3 and 1e-2; what is left out at the upper end bends and steps make up for.
+        Root mean square of level sections of the surface about their trends, over its length; logarithmic.
+        Natural faults lie between 1e-3 and 1e-2; what is left out at the upper end bends and steps make up
+        for.
     shortest_wave : float
         Shortest wavelength of the roughness in elements of the mesh: with 16, a mesh twice as fine moves
         the ground by about 1e-3 of the slip at most. The waves that are left out are mostly lower than a

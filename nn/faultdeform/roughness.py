@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy import fft, ndimage
 
+SECTIONS = 9
 Power = Callable[[np.ndarray, np.ndarray], np.ndarray]
 MARGIN = 2.0
 """The field is periodic over this many times the part that is used, so that its ends know nothing of each
@@ -83,8 +84,9 @@ class Field:
             cut = keep[rows, : shape[1] // 2 + 1]
             values = fft.irfft2(cut, s=shape) * (shape[0] * shape[1] / (size[0] * size[1]))
             spacing = (self.step * size[0] / shape[0], self.step * size[1] / shape[1])
-            used = [int(np.ceil(e / h)) + 2 * _RIM for e, h in zip(self.extent[::-1], spacing, strict=True)]
-            yield _Spline(values[: used[0], : used[1]], spacing)
+            ends = [int(np.ceil(e / h)) + _RIM for e, h in zip(self.extent[::-1], spacing, strict=True)]
+            rows, columns = (np.arange(-_RIM, end) % n for end, n in zip(ends, shape, strict=True))
+            yield _Spline(values[rows[:, None], columns], spacing)
             shape = [2 * (n // 4) for n in shape]
             level += 1
 
@@ -102,10 +104,18 @@ class Field:
         return self.scale * (out - self.mean - self.slope * x)
 
     def levelled(self, x: np.ndarray, rms: float) -> Field:
-        """The field without the trend of its section along d = 0, which gets this root mean square."""
-        top = self(x, np.zeros_like(x))
-        self.slope, self.mean = np.polyfit(x, top, 1)
-        self.scale = rms / np.sqrt(np.mean(self(x, np.zeros_like(x)) ** 2))
+        """The field without the trend of its section along d = 0, with this root mean square.
+
+        It is that of sections along x without their trends, on average over `SECTIONS` of them: one alone may
+        by chance be nearly straight.
+        """
+        found = []
+        for d in np.linspace(self.extent[1], 0.0, SECTIONS):
+            section = self(x, np.full_like(x, d))
+            trend = np.polyfit(x, section, 1)
+            found.append(np.mean((section - np.polyval(trend, x)) ** 2))
+        self.slope, self.mean = trend
+        self.scale = rms / np.sqrt(np.mean(found))
         return self
 
     def standardised(self, x: np.ndarray, d: np.ndarray) -> Field:
