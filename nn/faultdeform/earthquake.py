@@ -30,8 +30,10 @@ class Earthquake:
 
     Parameters
     ----------
-    points : ndarray, shape (p, 3), and cells : ndarray of int, shape (m, 3)
-        The mesh; the normals of its triangles point to the right of strike, into the hanging wall.
+    points : ndarray, shape (p, 3)
+        Of the mesh.
+    cells : ndarray of int, shape (m, 3)
+        Points of its triangles, whose normals point to the right of strike, into the hanging wall.
     slip : ndarray, shape (m, 3)
         Along strike, up dip, and opening, as of `dislok.tde`.
     traces : list of ndarray of int
