@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["DRIVERS", "Raster", "common", "read", "write"]
+__all__ = ["DRIVERS", "Raster", "common", "opened", "read", "write"]
 
 DRIVERS = ("GTiff", "JP2OpenJPEG", "HFA", "ENVI", "PNG", "NITF")
 """Formats that are read, by their names in GDAL."""
@@ -159,19 +159,29 @@ def read(
         If it is no raster, has no such band, the band is a palette, an alpha band or complex, the window
         reaches beyond, or there is nothing to see; the message names file, band and reason.
     """
-    rasterio, file = _rasterio(), Path(path)
-    if not file.is_file():
-        raise FileNotFoundError(f"{os.fspath(path)}: no such file")
+    rasterio = _rasterio()
     name = f"{os.fspath(path)}, band {band}"
-    with _opened(rasterio, file) as data:
+    with opened(path) as data:
         _check_band(rasterio, data, band, name)
         found = _read(rasterio, data, band, window, name)
     return screened(found) if screen else found
 
 
-def _opened(rasterio: Any, file: Path) -> Any:
-    """A data set of rasterio, by the first of the `DRIVERS` that knows the file."""
-    reasons = []
+def opened(path: str | os.PathLike[str]) -> Any:
+    """A data set of rasterio to read from, by the first of the `DRIVERS` that knows the file.
+
+    Raises
+    ------
+    ImportError
+        If rasterio is not installed.
+    FileNotFoundError
+        If there is no such local file: addresses of networks and of archives are none.
+    ValueError
+        If it is in none of these formats; the message names it.
+    """
+    rasterio, file, reasons = _rasterio(), Path(path), []
+    if not file.is_file():
+        raise FileNotFoundError(f"{os.fspath(path)}: no such file")
     for driver in DRIVERS:
         try:
             with warnings.catch_warnings():

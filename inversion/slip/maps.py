@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from dislok import raster
+
 from ..fault.data import Array
 from ..quadtree import Cells, Noise, noise_model, quadtree
 
@@ -57,11 +59,7 @@ def plane_of(source: Any, pixel: float | None, origin: tuple[float, float] | Non
 
 def _from_file(path: str | os.PathLike[str], origin: tuple[float, float] | None) -> Plane:
     """The bands in metres; places are metres from `origin`, by default the middle."""
-    try:
-        import rasterio
-    except ImportError as error:
-        raise ImportError('maps in files need rasterio: pip install "dislok[nn]"') from error
-    with rasterio.open(path) as data:
+    with raster.opened(path) as data:
         if data.count != 8 or "FRAME" not in data.tags():
             raise ValueError(f"{os.fspath(path)}: is no displacement map of `dislok flow`")
         layers = data.read(_BANDS).astype(float)

@@ -8,7 +8,6 @@ warp).
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from dislok import raster
 
 from .inputs import Array, Mask
 
@@ -149,14 +150,7 @@ def _closing() -> Iterator[list[Any]]:
 
 @contextmanager
 def _opened(path: Path, band: int) -> Iterator[Any]:
-    rasterio = needed()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
-        try:
-            data = rasterio.open(path)
-        except rasterio.errors.RasterioIOError as error:
-            raise ValueError(f"{path}: cannot be read as a raster: {error}") from None
-    with data:
+    with raster.opened(path) as data:
         if not 1 <= band <= data.count:
             raise ValueError(f"{path}: band must be 1 to {data.count}, got {band}")
         if np.dtype(data.dtypes[band - 1]).kind == "c":

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
+from dislok import raster
 from dislok.store import writing
 
 from .grids import needed
@@ -190,8 +191,7 @@ def process(path: Path, steps: Steps) -> None:
     The standard deviations stay those of the measurement.
     """
     steps.check()
-    rasterio = needed()
-    with rasterio.open(path) as data:
+    with raster.opened(path) as data:
         profile, tags = data.profile, data.tags()
         layers = data.read()
         names, units = data.descriptions, data.units
@@ -242,7 +242,7 @@ def _slope(metres: Array, pixels: Array) -> Array:
 
 
 def _mask(path: Path, shape: tuple[int, ...]) -> Mask:
-    with needed().open(path) as data:
+    with raster.opened(path) as data:
         mask = data.read(1) != 0
     if mask.shape != shape:
         raise ValueError(f"{path}: expected the map's shape {shape}, got {mask.shape}")

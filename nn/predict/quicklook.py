@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from dislok import raster
 from dislok.store import writing
 
-from .grids import needed
 from .inputs import Array
 
 _LARGEST = 1400
@@ -31,7 +31,7 @@ def quicklook(path: Path, picture: Path) -> None:
 
 def _read(path: Path) -> tuple[Array, float, str]:
     """Bands (8, h, w) at a size for the screen, pixels of the map for each of them, a title."""
-    with needed().open(path) as data:
+    with raster.opened(path) as data:
         step = max(1.0, max(data.shape) / _LARGEST)
         shape = (data.count, max(1, round(data.height / step)), max(1, round(data.width / step)))
         layers = data.read(out_shape=shape)

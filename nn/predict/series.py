@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import ndimage
 
+from dislok import raster
+
 from .grids import needed
 from .inputs import Array, Mask
 from .output import compression
@@ -160,7 +162,7 @@ def flow_series(
         if not out.exists():
             tell(f"dates {i + 1} and {j + 1}")
             flow(images[i], images[j], out, replace(job), tell)
-        with needed().open(out) as data:
+        with raster.opened(out) as data:
             layers.append(data.read([1, 2, 5, 6, 8]))
             profiles.append(data.profile)
         if layers[-1].shape != layers[0].shape or profiles[-1]["transform"] != profiles[0]["transform"]:

@@ -15,6 +15,7 @@ from dislok.nn.predict.grids import Grid, on_common_grid
 from dislok.nn.predict.run import Job, flow
 
 rasterio = pytest.importorskip("rasterio")
+from rasterio import shutil  # noqa: E402
 from rasterio.transform import Affine, from_origin  # noqa: E402
 
 SQUARE = from_origin(5e5, 4e6, 10, 10)
@@ -266,7 +267,7 @@ def test_command_line_with_picture_and_post_processing(tmp_path, ground, capsys)
         (["a.tif", "b.tif", "--out", "o.tif", "--band", "3"], "band must be 1 to 1, got 3"),
         (["a.tif", "far.tif", "--out", "o.tif"], "do not overlap"),
         (["a.tif", "bare.tif", "--out", "o.tif"], "bare.tif: no coordinate system"),
-        (["a.tif", "text.tif", "--out", "o.tif"], "text.tif: cannot be read"),
+        (["a.tif", "text.tif", "--out", "o.tif"], "text.tif cannot be read"),
         (["a.tif", "b.tif", "--out", "o.tif", "--set", "x"], "no option 'x'"),
         (["a.tif", "b.tif", "--out", "o.tif", "--set", "x=y z"], "NAME=VALUE"),
         (["a.tif", "b.tif", "--out", "o.tif", "--tile", "3"], "at least 128"),
@@ -292,3 +293,15 @@ def test_memory_does_not_grow_with_the_image(tmp_path, ground):
         values, good = one.read(slice(-10, 20), slice(450, 480))
         assert values.shape == (30, 30) and not good[:10].any() and not good[:, 10:].any()
         assert good[10:, :10].all() and two.grid == one.grid
+
+
+@pytest.mark.parametrize("name", ["a.vrt", "/vsicurl/http://127.0.0.1:9/a.tif", "/vsizip/a.zip/a.tif"])
+def test_images_that_lead_elsewhere_are_not_opened(tmp_path, ground, capsys, name):
+    """A description of other files, an address, an archive: dislok reads plain local files only."""
+    good = save(tmp_path / "a.tif", ground)
+    with rasterio.open(good) as data:
+        shutil.copy(data, tmp_path / "a.vrt", driver="VRT")
+    path = tmp_path / name if name == "a.vrt" else name
+    assert main(["flow", str(path), str(good), "--out", str(tmp_path / "o.tif"), "--method", "dis"]) == 2
+    assert name.rpartition("/")[2] in capsys.readouterr().err
+    assert not (tmp_path / "o.tif").exists()
