@@ -53,7 +53,7 @@ def test_sources(repository, package):
     bad = {
         str(file.relative_to(repository)): found
         for file in files
-        if str(file.relative_to(repository)) not in READERS
+        if str(file.relative_to(repository)) not in READERS + COMPILED
         and (found := offences(ast.parse(file.read_text(encoding="utf-8"))))
     }
     assert not bad
@@ -63,7 +63,8 @@ def test_sources(repository, package):
     "line",
     [
         "import pickle", "from yaml import load", "eval(x)", "np.load(p)", "np.load(p, allow_pickle=True)",
-        "torch.load(p)", "rasterio.open(p)", "torch.load(p, weights_only=False)", "obspy.read(p)", "run(c, shell=True)",
+        "torch.load(p)", "rasterio.open(p)", "torch.load(p, weights_only=False)", "obspy.read(p)",
+        "run(c, shell=True)",
     ],
 )  # fmt: skip
 def test_the_test_sees(line):
