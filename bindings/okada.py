@@ -173,7 +173,7 @@ def displacement(
     >>> okada.displacement(np.array([[5.0, 2.0]]), fault).shape
     (1, 3)
     """
-    if not pairs and backend is None and out is None and threads is None:
+    if pairs is False and backend is None and out is None and threads is None:
         found = small.field(obs, source, nu, origin, "displacement")
         if found is not None:
             return found
@@ -212,7 +212,7 @@ def gradient(
     TypeError, ValueError, ImportError
         As :func:`displacement` does.
     """
-    if not pairs and backend is None and out is None and threads is None:
+    if pairs is False and backend is None and out is None and threads is None:
         found = small.field(obs, source, nu, origin, "gradient")
         if found is not None:
             return found.reshape(-1, 3, 3)

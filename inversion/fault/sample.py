@@ -254,6 +254,10 @@ class _Box:
         return np.where(self.both, 1 - 2 * special.expit(t), np.where(self.below | self.above, 1.0, 0.0))
 
 
+FARTHEST = 1e30
+"""Parameters beyond which the density counts as zero."""
+
+
 class _Density:
     """Negative log density and its gradient in standardised unbounded variables z, with t = centre + factor
     z.
@@ -265,7 +269,8 @@ class _Density:
     def gradient(self, z: Array) -> tuple[Array, float]:
         t = self.centre + self.factor @ z
         q = self.box.inside(t)
-        if not np.isfinite(q).all():
+        # A sampler's step may lead anywhere; the density has nothing to say of numbers that overflow.
+        if not (np.abs(q) < FARTHEST).all():
             return np.zeros_like(z), np.inf
         value, slope = self.problem.log_posterior(q)
         first = self.box.slopes(t)[0]

@@ -9,6 +9,7 @@ import numpy as np
 
 from dislok.kernels.cpu import kernel
 from dislok.kernels.lanes import LANES
+from dislok.kernels.limits import LARGEST
 
 from .blocks import CHUNK, FRAME, ROOM, run
 from .limits import FINE, first_bad_rectangle
@@ -32,7 +33,7 @@ _DTYPE = np.dtype(np.float64)
 
 
 @kernel
-def summed(obs, src, nu, fa, fb, tolerance, rules, inside, surface, inputs, nothing, index, to, out):
+def summed(obs, src, nu, fa, fb, tolerance, largest, rules, inside, surface, inputs, nothing, index, to, out):
     """Rows `index` of the result, added up over a few rectangles (m, 10), to `out` (n, width).
 
     `inside` and `surface` are addresses of code, as `run` takes them. Returns `LEFT` where values are not
@@ -47,11 +48,11 @@ def summed(obs, src, nu, fa, fb, tolerance, rules, inside, surface, inputs, noth
     bad = np.int64(not 0.0 <= nu < 0.5)
     for i in range(n):
         for j in range(3):
-            bad += np.int64(places[i, j] - places[i, j] != 0.0)
+            bad += np.int64(not abs(places[i, j]) <= largest)
         bad += np.int64(places[i, 2] > 0.0)
     for i in range(m):
         for j in range(10):
-            bad += np.int64(src[i, j] - src[i, j] != 0.0)
+            bad += np.int64(not abs(src[i, j]) <= largest)
     if bad or first_bad_rectangle(src, fb[0], tolerance)[0] != FINE:
         return LEFT
     table = np.empty((m, _WIDTH))
@@ -76,6 +77,7 @@ def summed(obs, src, nu, fa, fb, tolerance, rules, inside, surface, inputs, noth
     return DONE if missing < 0 else LEFT
 
 
+_LARGEST = LARGEST[_DTYPE.itemsize]
 _RULES = (REACH[_DTYPE], *SWITCH[_DTYPE])
 _INDEX = {of: np.arange(first, first + width) for of, (first, width) in FIELD_ROWS.items()}
 _TO = {of: np.arange(width) for of, (_, width) in FIELD_ROWS.items()}
@@ -91,7 +93,7 @@ def field(obs, src, nu, origin, of):
     out = np.empty((len(obs), len(index)))
     fa, fb = _FRACTIONS[origin[0]], _FRACTIONS[origin[1]]
     left = summed(
-        obs, src, nu, fa, fb, 1e-9, _RULES, *_CODES[of], _uncontracted(_DTYPE), _no_sink(_DTYPE), index,
-        _TO[of], out,
+        obs, src, nu, fa, fb, 1e-9, _LARGEST, _RULES, *_CODES[of], _uncontracted(_DTYPE), _no_sink(_DTYPE),
+        index, _TO[of], out,
     )  # fmt: skip
     return None if left else out

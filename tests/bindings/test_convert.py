@@ -210,7 +210,7 @@ def test_sources_are_checked():
         convert.corners(okada.Point(0, 0, 1, 0, 90))
     with pytest.raises(ValueError, match=r"^source.width\[0\] is 0.0; it must be positive$"):
         convert.corners(FAULT._replace(width=0.0))
-    with pytest.raises(ValueError, match="^unknown origin 'middle'"):
+    with pytest.raises(ValueError, match="^to must be one of topleft, .*; got 'middle'"):
         convert.move_origin(FAULT, "topleft", "middle")
 
 

@@ -32,9 +32,9 @@ def record(depth=12.0, dt=1.0, n=128, vs=3.5):
         (lambda: record(depth=1e-5), "source within 8.6e-06 km of the stations' depth"),
         (lambda: propagator.statics(crust(), source(1e-7), STATIONS), "source within 9.1e-07 km"),
         (lambda: propagator.spectra(crust(), source(1e-7), STATIONS, [0.0]), "source within 9.1e-07 km"),
-        (lambda: record(dt=1e-9), "frequencies up to 5e[+]08 Hz"),
+        (lambda: record(dt=1e-6), "frequencies up to 5e[+]05 Hz"),
         (lambda: record(dt=1e-3, n=100_000), "n=100000 samples of dt=0.001 s and .* frequencies"),
-        (lambda: record(n=10**12), "n=1000000000000 samples of dt=1 s"),
+        (lambda: record(n=3 * 10**6), "n=3000000 samples of dt=1 s"),
         (lambda: record(vs=1e-3), "waves as slow as 0.001 km/s in layer 0"),
     ],
 )
