@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy import ndimage
 
 SMALLEST = 64
+FLAT = 9  # pixels on a side of a square of one value that counts as nothing seen: fill, saturation
 
 
 class NoMatch(ValueError):
@@ -61,6 +63,27 @@ def mask(valid: Any, shape: tuple[int, ...], name: str) -> np.ndarray:
     return array
 
 
+def seen_in(image: np.ndarray, valid: np.ndarray, name: str) -> np.ndarray:
+    """Pixels that show something: valid, finite, and in no square of one single value.
+
+    Sensors are noisy; where `FLAT` by `FLAT` pixels are alike there is fill, a border or a saturated cloud.
+
+    Raises
+    ------
+    NoMatch
+        If no pixel is left.
+    """
+    seen = valid & np.isfinite(image)
+    if not seen.any():
+        raise NoMatch(f"{name} has no valid pixel")
+    low, high = image[seen].min(), image[seen].max()
+    if low == high:
+        raise NoMatch(f"{name} has the value {low:g} in all {seen.sum()} valid pixels: nothing to match")
+    values = np.where(seen, image, low)
+    alike = ndimage.maximum_filter(values, FLAT) == ndimage.minimum_filter(values, FLAT)
+    return seen & ~ndimage.maximum_filter(alike, FLAT)
+
+
 def scaled(image: np.ndarray, seen: np.ndarray, name: str) -> np.ndarray:
     """Single precision, median 0 and typical deviation 1, rare extremes cut; 0 where unseen.
 
@@ -71,11 +94,7 @@ def scaled(image: np.ndarray, seen: np.ndarray, name: str) -> np.ndarray:
     """
     values = image[seen].astype(np.float64)
     if not values.size:
-        raise NoMatch(f"{name} has no valid pixel")
-    if values.min() == values.max():
-        raise NoMatch(
-            f"{name} has the value {values[0]:g} in all {values.size} valid pixels: nothing to match"
-        )
+        raise NoMatch(f"{name} has no valid pixel that differs from those around it: nothing to match")
     low, middle, high = np.percentile(values, [0.1, 50, 99.9])
     spread = max(values.std(), 1e-300) if high == low else (high - low) / 6
     low, high = low - 3 * spread, high + 3 * spread
@@ -92,8 +111,8 @@ def prepare(pre: Any, post: Any, valid: Any) -> tuple[Pair, tuple[int, int], tup
         raise ValueError(
             f"valid must be a mask of pre, or one for pre and one for post, not {len(masks)} items"
         )
-    seen_first = mask(masks[0], first.shape, "valid (pre)") & np.isfinite(first)
-    seen_second = mask(masks[1], second.shape, "valid (post)") & np.isfinite(second)
+    seen_first = seen_in(first, mask(masks[0], first.shape, "valid (pre)"), "pre")
+    seen_second = seen_in(second, mask(masks[1], second.shape, "valid (post)"), "post")
     images = scaled(first, seen_first, "pre"), scaled(second, seen_second, "post")
     canvas = tuple(max(sizes) for sizes in zip(first.shape, second.shape, strict=True))
     planes = [spread_out(each, canvas) for each in (*images, seen_first, seen_second)]

@@ -129,3 +129,15 @@ def test_wrong_options_are_named():
         match(image, image, reference="mid")
     with pytest.raises(ValueError, match=r"valid \(pre\) must be booleans of shape \(80, 80\)"):
         match(image, image, valid=np.ones((80, 80)))
+
+
+def test_fill_and_saturation_are_not_ground(pair):
+    """In areas of one value nothing can be told, and nothing is said; the ground beside them is measured."""
+    pre, post, right, down = (plane.copy() for plane in pair)
+    fill = slice(40, 90), slice(60, 120)
+    pre[fill] = post[fill] = 0.0
+    post[100:140, 20:50] = 4095.0
+    found = match(pre, post)
+    assert not found.valid[fill].any() and not found.valid[104:136, 24:46].any()
+    assert found.valid[INSIDE].mean() > 0.5
+    assert (length(found, right, down)[found.valid] > 1).mean() < 0.01
