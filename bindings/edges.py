@@ -9,6 +9,7 @@ put in as constants.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -42,7 +43,8 @@ def kept_apart(
 
 def can_look(tensor: Tensor) -> bool:
     """Whether values can be looked at: not on a device, which would have to wait, nor inside `torch.func`."""
-    return not tensor.is_cuda and not torch._C._functorch.is_functorch_wrapped_tensor(tensor)
+    core: Any = torch._C
+    return not tensor.is_cuda and not core._functorch.is_functorch_wrapped_tensor(tensor)
 
 
 def guarded(compute: Callable[[Tensor], Tensor], obs: Tensor, *sources: Tensor | None) -> Tensor:

@@ -28,7 +28,7 @@ import numpy as np
 from dislok import gate as gates
 from dislok import geodesics
 from dislok.kernels.propagator import plan, radiation
-from dislok.kernels.propagator.plan import PlanError
+from dislok.kernels.propagator.cost import PlanError
 from dislok.kernels.propagator.stack import Layers
 from dislok.layers import LayeredModel
 from dislok.motion import (

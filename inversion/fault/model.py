@@ -58,10 +58,8 @@ class FaultModel:
             if isinstance(given, Mapping):
                 _check_known(what, given)
         limits = gates.mapping(gates.pair(gates.number(infinite=True)), PARAMETERS)
-        bounds = limits("bounds", {} if bounds is None else bounds)
-        prior = gates.mapping(gates.pair(gates.number(infinite=True)), PARAMETERS)(
-            "prior", {} if prior is None else prior
-        )
+        bounds = dict(limits("bounds", {} if bounds is None else bounds))
+        prior = dict(limits("prior", {} if prior is None else prior))
         if isinstance(fixed, Mapping):
             fixed = gates.mapping(gates.number(), PARAMETERS)("fixed", fixed)
         elif isinstance(fixed, str) or not isinstance(fixed, Collection):

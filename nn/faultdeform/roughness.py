@@ -109,7 +109,7 @@ class Field:
         It is that of sections along x without their trends, on average over `SECTIONS` of them: one alone may
         by chance be nearly straight.
         """
-        found = []
+        found, trend = [], np.zeros(2)
         for d in np.linspace(self.extent[1], 0.0, SECTIONS):
             section = self(x, np.full_like(x, d))
             trend = np.polyfit(x, section, 1)

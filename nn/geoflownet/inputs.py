@@ -132,9 +132,8 @@ def _alternatives(
             warped, inside = _moved(finest, post.valid, *there)
             misfit = _misfit(pre, warped, inside & pre.valid)
             _insert(best, kept, misfit, np.stack((there[0] - right, there[1] - down)))
-    return [
-        plane for (east, south), misfit in zip(kept, best, strict=True) for plane in (east, south, misfit)
-    ]
+    planes_of = np.concatenate((kept, best[:, None]), 1)
+    return list(planes_of.reshape(-1, *right.shape))
 
 
 def _steps(pre: Planes, warped: np.ndarray, both: np.ndarray) -> list[np.ndarray]:

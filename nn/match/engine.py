@@ -120,9 +120,9 @@ def middle(level: Level, field: np.ndarray, how: Settings) -> np.ndarray:
 
 def finest(level: Level, field: np.ndarray, how: Settings) -> Solution:
     """Carry and refine until the traces are sharp."""
-    for k in range(how.passes):
+    soft = replace(how.refine, eps=how.soft[2])
+    for k in range(how.passes - 1):
         field = carried(level, field, how.fine, how.carry, around=k == 0)
-        last = k == how.passes - 1
-        solution = refined(level, field, how.refine if last else replace(how.refine, eps=how.soft[2]))
-        field = solution.field
-    return solution
+        field = refined(level, field, soft).field
+    field = carried(level, field, how.fine, how.carry, around=how.passes == 1)
+    return refined(level, field, how.refine)

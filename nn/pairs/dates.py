@@ -52,7 +52,7 @@ class Alignment:
     def at(self, column: np.ndarray, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Displacement (right, down) of the second date at places of the first, in pixels of the window."""
         basis = _basis(column, row, self.shape, self.terms.shape[1])
-        right, down = (sum(a * b for a, b in zip(terms, basis, strict=True)) for terms in self.terms)
+        right, down = (np.tensordot(terms, np.stack(basis), 1) for terms in self.terms)
         return right, down
 
 

@@ -193,7 +193,7 @@ class ScrewFault:
         from dislok.kernels.images.screw import screw
 
         names = ("strike", "depth", "roughness", "hurst", "variation", "zone", "tip", "offset")
-        numbers = {name: getattr(self, name).draw(rng) for name in names} | {"kind": "screw"}
+        numbers: dict[str, Any] = {name: getattr(self, name).draw(rng) for name in names} | {"kind": "screw"}
         size = (shape[0] + 2 * margin, shape[1] + 2 * margin)
         direction, origin = _line(size, min(shape), numbers)
         length = 2 * int(np.hypot(*size)) + 2

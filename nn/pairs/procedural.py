@@ -29,6 +29,7 @@ class Maker(Protocol):
 
     def draw(self, rng: np.random.Generator, shape: Shape) -> Texture:
         """One of this many rows and columns."""
+        ...
 
 
 def _drawn(maker: Any, rng: np.random.Generator) -> dict[str, Any]:

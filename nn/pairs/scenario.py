@@ -21,6 +21,7 @@ class Fault(Protocol):
 
     def draw(self, rng: np.random.Generator, shape: Shape, margin: int) -> Displacement:
         """One of this window and margin."""
+        ...
 
 
 class Crop(NamedTuple):

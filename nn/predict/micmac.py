@@ -75,6 +75,7 @@ def micmac(
     for level in pyramid[-2::-1]:
         right, down = (_finer(plane, level[0].shape) for plane in (right, down))
         regular.improve(*level, right, down, 1.0, 5)
+    costs = np.empty(0)
     for step in _STEPS:
         costs = regular.improve(*pyramid[0], right, down, step, 3)
     return _flow(right, down, costs, good, least, gamma)

@@ -18,12 +18,15 @@ class Group(Protocol):
 
     def share(self, network: nn.Module) -> nn.Module:
         """The network with gradients averaged over the group."""
+        ...
 
     def part(self, batch: int) -> range:
         """Which samples of a batch are this process's."""
+        ...
 
     def agree(self, wish: bool) -> bool:
         """Whether any process wishes so."""
+        ...
 
 
 class Alone:

@@ -12,7 +12,7 @@ import numpy as np
 
 from dislok.store import writing
 
-FIELDS = ("step", "samples", "loss", "rate", "error", "still", "seconds")
+FIELDS: tuple[str, ...] = ("step", "samples", "loss", "rate", "error", "still", "seconds")
 
 
 class Table:

@@ -48,6 +48,7 @@ class Source(Protocol):
 
     def sample(self, index: int, *, validation: bool = False) -> Sample:
         """The sample of a number; those for validation share nothing with those for training."""
+        ...
 
 
 class Numbered(Dataset):
