@@ -106,8 +106,8 @@ class Problem(NamedTuple):
     @property
     def extent(self) -> Extent:
         """The class of similar problems that this one belongs to."""
-        offsets = np.abs(self.depth - self.receiver)
-        return plan.rounded(Extent(offsets.min(), offsets.max(), self.ray.distance.max()))
+        offsets, distance = np.abs(self.depth - self.receiver), self.ray.distance
+        return plan.rounded(Extent(offsets.min(), offsets.max(), distance.max(), distance.min()))
 
     def need_strength(self, what: str) -> None:
         """Raise an error where there is no moment or force to multiply with."""

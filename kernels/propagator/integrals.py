@@ -16,7 +16,7 @@ from dislok.kernels.threads import default_threads, share
 
 from .numba_cpu import sweep
 from .pair import COLUMNS, ELASTIC, FORCE_COLUMNS, GROUPS, LOSSY, STATIC, kept_columns
-from .reach import Grid, reach
+from .reach import Grid, cut_off, reach
 from .stack import Layers, Paths, table, table_along
 
 # OpenBLAS shares larger products among threads, each of which would wait for those of the other frequencies.
@@ -57,6 +57,8 @@ def bessel_tables(grid: Grid, distances: np.ndarray, xp: Any = np, special: Any 
     """Weights times Bessel functions of distances (..., d): (..., order 0 to 3, J or J', d, wavenumber)."""
     k, weights = xp.asarray(grid.k), xp.asarray(grid.weights * grid.k / (2.0 * np.pi))
     values, slopes = bessel(xp.asarray(distances)[..., None] * k, xp, special)
+    if np.isfinite(grid.turn):
+        weights = weights * cut_off(grid, distances, xp, special)
     tables = xp.stack([values * weights, slopes * (weights * k)], axis=-3)
     return xp.moveaxis(tables, 0, -4)
 

@@ -72,6 +72,7 @@ def rounded(extent: Extent) -> Extent:
         float(rounded_distance(extent.nearest)),
         float(rounded_distance(extent.deepest, up=True)),
         float(rounded_distance(extent.distance, up=True)),
+        float(rounded_distance(extent.closest)),
     )
 
 
@@ -93,6 +94,7 @@ def first_density(accuracy: float) -> Density:
         phase=max(16.0 - 1.5 * digits, 4.0),
         decay=5.0 + 2.6 * digits,
         margin=1.1,
+        turn=46.0 + 12.0 * digits,
     )
 
 
@@ -126,13 +128,18 @@ def _draft(request: Request, density: Density, stretch: float) -> Plan:
     return Plan(window, omega, spectrum, grid, timeseries.matrix(window, count, request.quantity), np.nan)
 
 
+def _distances(extent: Extent) -> np.ndarray:
+    """Distances of a trial."""
+    shares = np.maximum(extent.distance * np.array(_SHARES), extent.closest)
+    return np.append(shares, min(extent.trial, extent.distance))
+
+
 def _records(request: Request, plan: Plan) -> list[np.ndarray]:
     """Records of all integrals at the distances and depths of the trial, their derivatives with the distance,
     and with the depth; arrays (columns, ..., n)."""
     layers, extent = from_hashable(request.layers), request.extent
     depths = np.unique([request.receiver + extent.nearest, request.receiver + extent.deepest])
-    distances = np.append(extent.distance * np.array(_SHARES), extent.nearest)
-    tables = [bessel_tables(plan.grid, distances)]
+    tables = [bessel_tables(plan.grid, _distances(extent))]
     paths = build(layers, request.receiver, depths)
     spectra = integrate(layers, paths, plan.omega, plan.grid, tables)
     return [
@@ -188,7 +195,7 @@ def make_grid(
 ) -> tuple[Grid, float]:
     """Wavenumbers that serve given frequencies, and the estimated error; like `make`."""
     layers, frequencies = from_hashable(key), np.array(omega)
-    distances = np.append(extent.distance * np.array(_SHARES), extent.nearest)
+    distances = _distances(extent)
     depths = np.unique([receiver + extent.nearest, receiver + extent.deepest])
     paths = build(layers, receiver, depths)
 

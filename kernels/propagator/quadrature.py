@@ -16,7 +16,7 @@ import numpy as np
 
 from dislok.kernels.lanes import LANES
 
-from .reach import Grid, whole_blocks
+from .reach import Grid, behind_waves, whole_blocks
 from .stack import Layers
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(8)
@@ -26,7 +26,8 @@ class Density(NamedTuple):
     """How finely to integrate: all lengths of panels and limits follow from these numbers.
 
     `pole`: length of panels near poles over their distance from the axis; `near`, `phase`: k r that a panel
-    may span there and beyond; `decay`: largest k h; `margin`: factor on the slowest wave's wavenumber.
+    may span there and beyond; `decay`: largest k h; `margin`: factor on the slowest wave's wavenumber;
+    `turn`: k r, beyond the waves, by which stations at the distance r see all that there is.
     """
 
     pole: float
@@ -34,6 +35,7 @@ class Density(NamedTuple):
     phase: float
     decay: float
     margin: float
+    turn: float
 
     def finer(self) -> Density:
         """Shorter panels."""
@@ -41,16 +43,22 @@ class Density(NamedTuple):
 
     def longer(self) -> Density:
         """A later end of the integration."""
-        return self._replace(decay=1.2 * self.decay, margin=1.05 * self.margin)
+        return self._replace(decay=1.2 * self.decay, margin=1.05 * self.margin, turn=1.2 * self.turn)
 
 
 class Extent(NamedTuple):
     """What the integrals must serve: the least and the largest vertical distance of source and receiver, and
-    the largest horizontal one (km)."""
+    the largest and the least horizontal one (km)."""
 
     nearest: float
     deepest: float
     distance: float
+    closest: float = 0.0
+
+    @property
+    def trial(self) -> float:
+        """The horizontal distance at which the largest wavenumbers count most."""
+        return max(self.nearest, self.closest)
 
 
 def slowest(layers: Layers, frequency: float) -> float:
@@ -69,7 +77,10 @@ def bounds(
     slow = slowest(layers, omega_max / (2.0 * np.pi))
     edge = 0.03 if np.any(omega) else 0.0
     zone = density.margin * omega.real / slow + edge
-    limits = np.maximum(zone, density.decay / extent.nearest)
+    limits = np.maximum(
+        zone,
+        min(density.decay / extent.nearest, float(zone.max()) + behind_waves(density.turn, extent.closest)),
+    )
     alpha = float(np.min(-omega.imag))
     return zone, limits, min(density.pole * alpha / fast, density.near / max(extent.distance, 1e-9)), alpha
 
@@ -92,7 +103,8 @@ def grid(layers: Layers, omega: np.ndarray, extent: Extent, density: Density) ->
         step = smooth(at)
         edges.append(at + (min(step, fine) if at < zone.max() and alpha > 0.0 else step))
     k, weights = _panels(np.array(edges))
-    return Grid(k, weights, whole_blocks(k, limits), zone, density.decay)
+    turn = density.turn if limits.max() < density.decay / extent.nearest else np.inf
+    return Grid(k, weights, whole_blocks(k, limits), zone, density.decay, turn, extent.closest)
 
 
 def smooth_panel(layers: Layers, extent: Extent, density: Density) -> Callable[[float], float]:

@@ -7,9 +7,10 @@ nothing.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import scipy.special
 
 from dislok.kernels.lanes import LANES
 
@@ -28,7 +29,9 @@ class Grid(NamedTuple):
 
     `k` (rad/km, n a multiple of `LANES`) and `weights`; `counts`: how many of them each frequency needs,
     multiples of `LANES`; `zone`: the wavenumber of each frequency's slowest wave; `decay`: the largest k h, h
-    being the vertical distance of source and receiver. Without a zone every source needs all of the counts.
+    being the vertical distance of source and receiver; `turn`: k times the distance to the `closest` station,
+    by which the integration ends behind all waves, infinite where it ends by `decay`. Without a zone every
+    source needs all of the counts.
     """
 
     k: np.ndarray
@@ -36,6 +39,18 @@ class Grid(NamedTuple):
     counts: np.ndarray
     zone: np.ndarray | None = None
     decay: float = 0.0
+    turn: float = np.inf
+    closest: float = 0.0
+
+    def end(self, offset: Any) -> Any:
+        """Largest wavenumber that sources at a rounded vertical distance from the receiver need."""
+        assert self.zone is not None
+        return np.minimum(self.decay / offset, self.zone.max() + behind_waves(self.turn, self.closest))
+
+
+def behind_waves(turn: float, closest: float) -> float:
+    """How far behind the waves the closest station needs wavenumbers."""
+    return turn / closest if closest > 0.0 else np.inf
 
 
 class Reach(NamedTuple):
@@ -81,7 +96,7 @@ def needed(grid: Grid, nearest: float) -> Grid:
     """The part of a grid that sources need which are so far from the receiver in depth."""
     if grid.zone is None:
         return grid
-    end = max(float(grid.zone.max()), grid.decay / float(rounded(nearest)))
+    end = max(float(grid.zone.max()), float(grid.end(rounded(nearest))))
     n = int(whole_blocks(grid.k, np.array(end)))
     return grid._replace(k=grid.k[:n], weights=grid.weights[:n], counts=np.minimum(grid.counts, n))
 
@@ -99,9 +114,27 @@ def _ends(paths: Paths, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
     n_sources = len(paths.sources)
     if grid.zone is None:
         return np.repeat(grid.counts[:, None], n_sources, axis=1), np.ones((n_sources, len(grid.k)))
-    last = grid.decay / rounded(paths.offsets)
+    last, waves = grid.end(rounded(paths.offsets)), float(grid.zone.max())
     counts = whole_blocks(grid.k, np.maximum(grid.zone[:, None], last))
-    return counts, np.stack([_roll_off(grid.k, grid.zone.max(), end) for end in last])
+    cut = last < grid.decay / rounded(paths.offsets)
+    uncut = np.ones_like(grid.k)
+    return counts, np.stack(
+        [uncut if early else _roll_off(grid.k, waves, end) for early, end in zip(cut, last, strict=True)]
+    )
+
+
+def cut_off(grid: Grid, distances: Any, xp: Any = np, special: Any = scipy.special) -> Any:
+    """Factors (..., n) of the wavenumbers at distances (...): an end before the integrands have decayed.
+
+    What is smooth in k has no part in the motion at a distance r but for k r of order one. The end must be
+    smooth itself: that of an integrated Gaussian leaves as little at its sides as in its transform if its
+    half-width is the root of `turn` / 4 of its standard lengths.
+    """
+    assert grid.zone is not None
+    half = xp.asarray(distances)[..., None] * (2.0 / grid.turn)
+    return 0.5 * special.erfc(
+        0.5 * np.sqrt(grid.turn) * (half * (xp.asarray(grid.k) - grid.zone.max()) - 1.0)
+    )
 
 
 def _roll_off(k: np.ndarray, waves: float, end: float) -> np.ndarray:

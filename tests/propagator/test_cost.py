@@ -6,12 +6,14 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from dislok import motion, propagator
+from dislok import convert, motion, okada, propagator
 from dislok.kernels.propagator import timeseries
+from dislok.kernels.propagator.quadrature import Extent
 from dislok.kernels.propagator.timeseries import Window
 
 MOMENT = [1e17, -2e17, 1e17, 3e16, 0.0, 0.0]
 STATIONS = propagator.Stations([30.0, -60.0], [40.0, 20.0])
+ABOVE = propagator.Stations([0.0, -60.0], [0.0, 20.0])
 
 
 def crust(vs=3.5):
@@ -22,16 +24,16 @@ def source(depth):
     return propagator.PointSource(0.0, 0.0, depth, moment=MOMENT)
 
 
-def record(depth=12.0, dt=1.0, n=128, vs=3.5):
-    return propagator.seismograms(crust(vs), source(depth), STATIONS, dt, n)
+def record(depth=12.0, dt=1.0, n=128, vs=3.5, stations=STATIONS):
+    return propagator.seismograms(crust(vs), source(depth), stations, dt, n)
 
 
 @pytest.mark.parametrize(
     ("call", "reason"),
     [
-        (lambda: record(depth=1e-5), "source within 8.6e-06 km of the stations' depth"),
-        (lambda: propagator.statics(crust(), source(1e-7), STATIONS), "source within 9.1e-07 km"),
-        (lambda: propagator.spectra(crust(), source(1e-7), STATIONS, [0.0]), "source within 9.1e-07 km"),
+        (lambda: record(depth=1e-5, stations=ABOVE), "source within 8.6e-06 km of the stations' depth"),
+        (lambda: propagator.statics(crust(), source(1e-7), ABOVE), "source within 9.1e-07 km"),
+        (lambda: propagator.spectra(crust(), source(1e-7), ABOVE, [0.0]), "source within 9.1e-07 km"),
         (lambda: record(dt=1e-6), "frequencies up to 5e[+]05 Hz"),
         (lambda: record(dt=1e-3, n=100_000), "n=100000 samples of dt=0.001 s and .* frequencies"),
         (lambda: record(n=3 * 10**6), "n=3000000 samples of dt=1 s"),
@@ -97,3 +99,60 @@ def test_fine_sampling_of_a_low_band_costs_little():
     fine = propagator.seismograms(crust(), source(12.0), STATIONS, 0.05, 640, lowpass=(0.05, 0.1))
     assert time.process_time() - start < 20.0
     assert np.abs(fine[..., ::10] - coarse).max() < 2e-2 * np.abs(coarse).max()
+
+
+def decayed(monkeypatch):
+    """Let integrations end where the integrands have decayed with the source's depth, and nowhere before."""
+    monkeypatch.setattr(motion.Problem, "extent", property(_extent_without_closest))
+
+
+def _extent_without_closest(problem):
+    offsets = np.abs(problem.depth - problem.receiver)
+    return propagator.plan.rounded(Extent(offsets.min(), offsets.max(), problem.ray.distance.max()))
+
+
+@pytest.mark.parametrize("accuracy", [1e-3, 1e-6, 1e-9])
+@pytest.mark.parametrize("depth", [0.5, 0.05])
+def test_shallow_sources_far_away_are_as_in_a_half_space(depth, accuracy):
+    """Okada's point source, with all its derivatives, at stations far beyond the depth."""
+    model = propagator.LayeredModel([np.inf], [6.0], [3.0], [2.7])
+    x, y = np.array([4.0, -20.0, 90.0]), np.array([3.0, 20.0, -10.0])
+    at = propagator.PointSource(0.0, 0.0, depth, moment=convert.moment_tensor(30.0, 60.0, 40.0, 1e18))
+    made = propagator.static_kernels(model, at, propagator.Stations(x, y), accuracy=accuracy)
+    potency = 1e18 / (2700.0 * 3000.0**2)
+    point = okada.Point(0.0, 0.0, 1e3 * depth, 30.0, 60.0, 40.0, potency=potency)
+    obs = 1e3 * np.column_stack([x, y])
+    exact = okada.displacement(obs, point, nu=1.0 / 3.0)  # lambda is twice mu
+    slopes = 1e3 * okada.jacobian(obs, point, nu=1.0 / 3.0)[:, :, 0, :3]
+    size = np.linalg.norm(exact, axis=1, keepdims=True)
+    assert (np.abs(made.seismogram - exact) / size).max() < 3 * accuracy
+    # what the accuracy is relative to is the strongest of all elementary sources, of which this is a mixture
+    scale = np.linalg.norm(slopes, axis=1, keepdims=True)
+    wrong = np.abs(made.location[:, :3].transpose(0, 2, 1) - slopes) / scale
+    assert wrong.max() < 40 * accuracy
+
+
+def test_shallow_sources_in_layers_are_as_before(monkeypatch):
+    """The integrals that end early are those that end when all has decayed."""
+    near = propagator.Stations([3.0, -60.0], [4.0, 20.0])
+    early = propagator.seismograms(crust(), source(0.2), near, 1.0, 64, lowpass=(0.1, 0.2), accuracy=1e-4)
+    still = propagator.statics(crust(), source(0.2), near, accuracy=1e-8)
+    decayed(monkeypatch)
+    late = propagator.seismograms(crust(), source(0.2), near, 1.0, 64, lowpass=(0.1, 0.2), accuracy=1e-4)
+    wrong = np.sqrt(np.mean((early - late) ** 2, axis=(1, 2)) / np.mean(late**2, axis=(1, 2)))
+    assert wrong.max() < 2e-4
+    slow = propagator.statics(crust(), source(0.2), near, accuracy=1e-8)
+    assert np.abs(still - slow).max(axis=1) == pytest.approx(0.0, abs=3e-8 * np.abs(slow).max())
+
+
+@pytest.mark.parametrize("depth", [1e-2, 1e-5])
+def test_shallow_sources_cost_no_more_than_deep_ones(depth):
+    """Far from the stations; motion is that of a source a little deeper."""
+    near = propagator.Stations([3.0, -60.0], [4.0, 20.0])
+    start = time.process_time()
+    got = propagator.static_kernels(crust(), source(depth), near, location=False)
+    assert time.process_time() - start < 10.0
+    assert got.accuracy <= 1e-6
+    deeper = propagator.statics(crust(), source(depth + 0.01), near)
+    change = np.abs(got.seismogram - deeper).max() / np.abs(deeper).max()
+    assert 1e-5 < change < 0.02
