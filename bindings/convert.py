@@ -28,6 +28,7 @@ from dislok.sources import (
     check_values,
     fractions,
     named_fields,
+    origin_of,
     points_on,
     sincos_degrees,
     stack,
@@ -267,7 +268,7 @@ def double_couple(tensor: ArrayLike, *, frame: str = "ENU") -> DoubleCouple:
     return DoubleCouple(*planes, spread / 2.0, clvd, isotropic)
 
 
-def corners(source: Rectangle, *, origin: str = "topleft") -> FloatArray:
+def corners(source: Rectangle, *, origin: str | None = None) -> FloatArray:
     """Corners of rectangles.
 
     Parameters
@@ -275,7 +276,8 @@ def corners(source: Rectangle, *, origin: str = "topleft") -> FloatArray:
     source : Rectangle
         The m rectangles.
     origin : str, optional
-        Where their (x, y, depth) sits, a key of :data:`dislok.okada.ORIGINS`.
+        Where their (x, y, depth) sits, a key of :data:`dislok.okada.ORIGINS`; by default what they carry, or
+        "topleft".
 
     Returns
     -------
@@ -283,10 +285,11 @@ def corners(source: Rectangle, *, origin: str = "topleft") -> FloatArray:
         East, north and up of the corners top left, top right, bottom right, bottom left; up is negative below
         the surface.
     """
-    return points_on(_table(source, origin), fractions(origin), _CORNERS)
+    table, here = _table(source, origin)
+    return points_on(table, here, _CORNERS)
 
 
-def triangles(source: Rectangle, *, origin: str = "topleft") -> FloatArray:
+def triangles(source: Rectangle, *, origin: str | None = None) -> FloatArray:
     """Rectangles cut in two triangles each, whose normals point up and whose slip means the same.
 
     Parameters
@@ -357,10 +360,11 @@ def move_origin(source: Rectangle, origin: str, to: str) -> Rectangle:
     Returns
     -------
     Rectangle
-        With x, y and depth of shape (m,), and the other fields as they were.
+        With x, y and depth of shape (m,), and the other fields as they were. It carries `to`.
     """
-    place = points_on(_table(source, origin), fractions(origin), [fractions(to)])[:, 0]
-    return source._replace(x=place[:, 0], y=place[:, 1], depth=-place[:, 2])
+    table, here = _table(source, origin)
+    place = points_on(table, here, [fractions(to)])[:, 0]
+    return source._replace(x=place[:, 0], y=place[:, 1], depth=-place[:, 2]).with_origin(to)
 
 
 @gates.gate(look=gates.choice("right", "left"))
@@ -565,15 +569,16 @@ def _by_strike(first: Plane, second: Plane) -> Plane:
     return sort(strike), sort(dip), sort(rake)
 
 
-def _table(source: Rectangle, origin: str) -> FloatArray:
+def _table(source: Rectangle, origin: str | None) -> tuple[FloatArray, tuple[float, float]]:
+    """All numbers (m, 10), and where on a rectangle (x, y, depth) sits."""
     if not isinstance(source, Rectangle):
         raise TypeError(f"source must be a Rectangle, got {type(source).__name__}")
     space, arrays = guard(named_fields(source))
     if space.framework != "numpy":
         raise TypeError("source has tensors; conversions take numbers and NumPy arrays")
-    table = stack(arrays, space)
-    check_values("rectangle", table, fractions(origin))
-    return table.astype(np.float64)
+    table, here = stack(arrays, space), fractions(origin_of(source, origin))
+    check_values("rectangle", table, here)
+    return table.astype(np.float64), here
 
 
 def _check_rectangles(

@@ -23,6 +23,7 @@ from dislok.sources import (
     fractions,
     kind_of,
     named_fields,
+    origin_of,
     points_on,
     stack,
 )
@@ -87,17 +88,18 @@ class OkadaElements(Elements):
     ----------
     source : Rectangle or Point
     nu : float
-    origin : str
+    origin : str, optional
     threads : int, optional
         As of :func:`dislok.okada.displacement`.
     """
 
-    def __init__(self, source: Source, nu: float, origin: str, threads: int | None = None) -> None:
+    def __init__(self, source: Source, nu: float, origin: str | None, threads: int | None = None) -> None:
         kind = kind_of(source)
         named = {name: on_host(name, value) for name, value in named_fields(source).items()}
         space, arrays = guard(named)
         self.table = np.asarray(stack(arrays, space), np.float64)
-        self.kind = type(source)
+        self.kind = Point if kind == "point" else Rectangle
+        origin = origin_of(source, origin)
         self.entries = _ENTRIES[kind]
         okada.check(np.zeros((0, 3)), _source(self.kind, self.table), nu=nu, origin=origin)
         self.options = {"nu": nu, "origin": origin, "threads": threads}

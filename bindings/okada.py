@@ -81,6 +81,7 @@ from dislok.sources import (
     fractions,
     kind_of,
     named_fields,
+    origin_of,
     stack,
 )
 
@@ -115,7 +116,7 @@ def displacement(
     source: Source,
     *,
     nu: float | Array = 0.25,
-    origin: str = "topleft",
+    origin: str | None = None,
     pairs: bool = False,
     backend: str | None = None,
     out: Array | None = None,
@@ -133,7 +134,8 @@ def displacement(
         Poisson's ratio, in [0, 0.5). May be a zero-dimensional tensor where the others are tensors.
     origin : str, optional
         Where (x, y, depth) sits on a rectangle: a key of `ORIGINS`, as "topleft", "center" or "bottomright".
-        Points ignore it.
+        By default what the rectangles carry, see :meth:`Rectangle.with_origin`, or "topleft"; another than
+        they carry is refused. Points ignore it.
     pairs : bool, optional
         Source i with observer i alone, nothing summed; the sources then broadcast to the n observers.
     backend : {"numba", "cupy", "numba-cuda"}, optional
@@ -187,7 +189,7 @@ def gradient(
     source: Source,
     *,
     nu: float | Array = 0.25,
-    origin: str = "topleft",
+    origin: str | None = None,
     pairs: bool = False,
     backend: str | None = None,
     out: Array | None = None,
@@ -226,7 +228,7 @@ def fields(
     source: Source,
     *,
     nu: float | Array = 0.25,
-    origin: str = "topleft",
+    origin: str | None = None,
     pairs: bool = False,
     backend: str | None = None,
     out: tuple[Array, Array] | None = None,
@@ -280,7 +282,7 @@ def strain(
     source: Source,
     *,
     nu: float | Array = 0.25,
-    origin: str = "topleft",
+    origin: str | None = None,
     pairs: bool = False,
     backend: str | None = None,
     out: Array | None = None,
@@ -316,7 +318,7 @@ def stress(
     *,
     mu: float | Array = 30e9,
     nu: float | Array = 0.25,
-    origin: str = "topleft",
+    origin: str | None = None,
     pairs: bool = False,
     backend: str | None = None,
     out: Array | None = None,
@@ -357,7 +359,7 @@ def greens(
     *,
     of: str = "displacement",
     nu: float | Array = 0.25,
-    origin: str = "topleft",
+    origin: str | None = None,
     pairs: bool = False,
     backend: str | None = None,
     out: Array | None = None,
@@ -409,7 +411,7 @@ def apply(
     *,
     of: str = "displacement",
     nu: float | Array = 0.25,
-    origin: str = "topleft",
+    origin: str | None = None,
     backend: str | None = None,
     out: Array | None = None,
     threads: int | None = None,
@@ -455,7 +457,7 @@ def apply_adjoint(
     *,
     of: str = "displacement",
     nu: float | Array = 0.25,
-    origin: str = "topleft",
+    origin: str | None = None,
     backend: str | None = None,
     out: Array | None = None,
     threads: int | None = None,
@@ -497,7 +499,7 @@ def jacobian(
     *,
     of: str = "displacement",
     nu: float | Array = 0.25,
-    origin: str = "topleft",
+    origin: str | None = None,
     pairs: bool = False,
     backend: str | None = None,
     out: Array | None = None,
@@ -536,7 +538,7 @@ def hessian(
     *,
     of: str = "displacement",
     nu: float | Array = 0.25,
-    origin: str = "topleft",
+    origin: str | None = None,
     pairs: bool = False,
     backend: str | None = None,
     out: Array | None = None,
@@ -578,7 +580,7 @@ def operator(
     of: str = "displacement",
     tolerance: float = 1e-4,
     nu: float = 0.25,
-    origin: str = "topleft",
+    origin: str | None = None,
     dtype: str = "float64",
     folder: str | os.PathLike[str] | None = None,
     progress: Callable[[str, int, int], object] | None = None,
@@ -635,7 +637,7 @@ def on_grid(
     *,
     tolerance: float = 1e-4,
     nu: float = 0.25,
-    origin: str = "topleft",
+    origin: str | None = None,
     out: Any = None,
     marks: str | os.PathLike[str] | None = None,
     progress: Callable[[str, int, int], object] | None = None,
@@ -686,7 +688,7 @@ def grid_tiles(
     *,
     tolerance: float = 1e-4,
     nu: float = 0.25,
-    origin: str = "topleft",
+    origin: str | None = None,
     threads: int | None = None,
 ) -> Iterator[Tile]:
     """What :func:`on_grid` computes, one tile after the other, for what is done with each at once.
@@ -717,7 +719,7 @@ def check(
     source: Source,
     *,
     nu: float | Array = 0.25,
-    origin: str = "topleft",
+    origin: str | None = None,
     pairs: bool = False,
 ) -> None:
     """Check everything about the inputs of a call, also the values of CUDA arrays, and compute nothing.
@@ -775,7 +777,7 @@ def _prepare(
     obs: ArrayLike,
     source: Source,
     nu: Any,
-    origin: str,
+    origin: str | None,
     pairs: bool,
     backend: str | None,
     threads: int | None,
@@ -790,7 +792,7 @@ def _shapes(
     obs: ArrayLike,
     source: Source,
     nu: Any,
-    origin: str,
+    origin: str | None,
     pairs: bool,
     backend: str | None = None,
     threads: int | None = None,
@@ -798,7 +800,7 @@ def _shapes(
 ) -> _Call:
     """All inputs in one space, with shapes that fit; values not looked at."""
     kind = kind_of(source)
-    at = fractions(origin)
+    at = fractions(origin_of(source, origin))
     one = all(map(is_plain, source))
     named = {} if one else named_fields(source)
     guarded_nu = {} if is_plain(nu) else {"nu": nu}

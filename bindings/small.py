@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dislok.arrays import is_plain
-from dislok.sources import ORIGINS, Rectangle
+from dislok.sources import DEFAULT_ORIGIN, ORIGINS, RECTANGLES, Rectangle
 
 _DOUBLE = np.dtype(np.float64)
 _ONLY = frozenset((float,))
@@ -26,7 +26,11 @@ def field(obs: Any, source: Any, nu: Any, origin: Any, of: str) -> np.ndarray | 
     """
     if type(obs) is not np.ndarray or obs.dtype != _DOUBLE or obs.ndim != 2 or not obs.flags.carray:
         return None
-    if type(source) is not Rectangle or type(nu) is not float or obs.shape[1] not in (2, 3):
+    if type(source) not in RECTANGLES or type(nu) is not float or obs.shape[1] not in (2, 3):
+        return None
+    if origin is None:
+        origin = source.origin or DEFAULT_ORIGIN
+    elif source.origin not in (None, origin):
         return None
     if type(origin) is not str or origin not in ORIGINS or not _often():
         return None

@@ -27,6 +27,8 @@ ORIGINS: Mapping[str, tuple[float, float]] = {
 Strike points from left to right, as one sees the fault from its hanging wall.
 """
 
+DEFAULT_ORIGIN = "topleft"
+
 _OUTCROP = {8: 1e-9, 4: 1e-6}  # by the bytes of a number
 _NEGATIVE_DEPTH = "depth is positive downwards and must not be negative"
 
@@ -43,7 +45,8 @@ class Rectangle(NamedTuple):
     Attributes
     ----------
     x, y : float or array, shape (m,)
-        East and north coordinate of the reference point, which ``origin=`` of a function chooses.
+        East and north coordinate of the reference point: the one that the rectangles carry
+        (:meth:`with_origin`), or the one that ``origin=`` of a function chooses, by default "topleft".
     depth : float or array, shape (m,)
         Depth of the reference point, positive downwards.
     length, width : float or array, shape (m,)
@@ -78,6 +81,50 @@ class Rectangle(NamedTuple):
     rake: ArrayLike = 0.0
     slip: ArrayLike = 1.0
     opening: ArrayLike = 0.0
+
+    @property
+    def origin(self) -> str | None:
+        """The reference point that the rectangles carry, a key of `ORIGINS`; None where they carry none."""
+        return None
+
+    def with_origin(self, origin: str) -> Rectangle:
+        """The same numbers, carrying the reference point that (x, y, depth) is.
+
+        Functions use what a rectangle carries and refuse an ``origin=`` that contradicts it. To move the
+        reference point, see :func:`dislok.convert.move_origin`.
+
+        Parameters
+        ----------
+        origin : str
+            A key of `ORIGINS`.
+
+        Examples
+        --------
+        >>> from dislok import okada
+        >>> fault = okada.Rectangle(0, 0, 5, 20, 10, 30, 60).with_origin("topcenter")
+        >>> fault.origin, fault._replace(slip=2.0).origin
+        ('topcenter', 'topcenter')
+        """
+        fractions(origin)
+        return _PLACED[origin]._make(self)
+
+
+class _Placed(Rectangle):
+    """Rectangles that carry their reference point: one class for each, so that copies keep it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"{super().__repr__()}.with_origin({self.origin!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Rectangle.with_origin, (Rectangle._make(self), self.origin)
+
+
+_PLACED: Mapping[str, type[Rectangle]] = {
+    name: type("Rectangle", (_Placed,), {"__slots__": (), "origin": name}) for name in ORIGINS
+}
+RECTANGLES = frozenset((Rectangle, *_PLACED.values()))
 
 
 class Point(NamedTuple):
@@ -115,7 +162,9 @@ class Point(NamedTuple):
 
 Source: TypeAlias = Rectangle | Point
 
-KINDS: Mapping[type, str] = {Rectangle: "rectangle", Point: "point"}
+KINDS: Mapping[type, str] = {Rectangle: "rectangle", Point: "point"} | dict.fromkeys(
+    _PLACED.values(), "rectangle"
+)
 UNIT_SOURCES: Mapping[str, int] = {"rectangle": 3, "point": 4}
 """Number of unit sources B of a kind: strike-slip, dip-slip, opening, and for points inflation."""
 
@@ -136,6 +185,26 @@ def fractions(origin: str) -> tuple[float, float]:
     if not isinstance(origin, str) or origin not in ORIGINS:
         raise ValueError(f"unknown origin {origin!r}; choose from {', '.join(map(repr, ORIGINS))}")
     return ORIGINS[origin]
+
+
+def origin_of(source: Source, origin: str | None = None) -> str:
+    """The reference point of sources for which a caller gave `origin`.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown, or the sources carry another.
+    """
+    carried = source.origin if isinstance(source, Rectangle) else None
+    if origin is None:
+        return carried or DEFAULT_ORIGIN
+    fractions(origin)
+    if carried not in (None, origin):
+        raise ValueError(
+            f"origin must be {carried!r}, which the source carries, or left out; got {origin!r} "
+            "(dislok.convert.move_origin moves the reference point)"
+        )
+    return origin
 
 
 def named_fields(source: Source) -> dict[str, Any]:

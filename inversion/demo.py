@@ -47,7 +47,7 @@ def kumamoto_problem(table: OffsetTable | None = None) -> Problem:
     size = np.linalg.norm(table.offset, axis=-1, keepdims=True)
     sigma = np.sqrt(table.sigma**2 + COMMON_ERROR**2 + (MODEL_ERROR * size) ** 2)
     fault = FaultModel(
-        Rectangle(0.0, 0.0, 2.0, 30.0, 15.0, 180.0, 60.0),
+        Rectangle(0.0, 0.0, 2.0, 30.0, 15.0, 180.0, 60.0).with_origin("topcenter"),
         bounds={
             "x": (-40, 40),
             "y": (-40, 40),

@@ -187,7 +187,7 @@ def _enu(fit: Fit, values: Array) -> Array:
 
 
 def _outline(result: Result) -> Array:
-    return np.asarray(corners(result.faults, origin=result.origin), np.float64)
+    return np.asarray(corners(result.faults), np.float64)
 
 
 def _frame(result: Result, radius: float | None) -> tuple[Array, float]:

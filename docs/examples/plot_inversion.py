@@ -15,25 +15,26 @@ from dislok.inversion.fault import FaultModel, Gnss, Problem
 # %%
 # The data
 # --------
-# Kilometres, metres, degrees. Horizontal offsets are known to 4 mm, vertical ones to 10 mm.
+# Kilometres, metres, degrees; x, y and depth are the middle of the upper edge. Horizontal offsets are known
+# to 4 mm, vertical ones to 10 mm.
 
 rng = np.random.default_rng(3)
 truth = okada.Rectangle(
     x=3.0, y=-2.0, depth=2.0, length=28.0, width=14.0, strike=35.0, dip=55.0, rake=150.0, slip=1.6
-)
+).with_origin("topcenter")
 stations = rng.uniform(-45.0, 45.0, (30, 2))
 sigma = np.array([0.004, 0.004, 0.010])
-offsets = okada.displacement(stations, truth, origin="topcenter") + sigma * rng.standard_normal((30, 3))
+offsets = okada.displacement(stations, truth) + sigma * rng.standard_normal((30, 3))
 
 # %%
 # The question
 # ------------
 # The first guess is far off. Bounds keep the search among faults that make sense; what has no bounds is
-# free.
+# free. The guess says which of its points x, y and depth mean, and so do all results.
 
 guess = okada.Rectangle(
     x=0.0, y=0.0, depth=5.0, length=20.0, width=10.0, strike=0.0, dip=45.0, rake=180.0, slip=1.0
-)
+).with_origin("topcenter")
 fault = FaultModel(
     guess,
     bounds={

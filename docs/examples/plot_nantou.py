@@ -53,7 +53,9 @@ if path is not None:
 # take 4, as is usual for this magnitude.
 
 fault = FaultModel(
-    Rectangle(x=0.0, y=0.0, depth=10.0, length=12.0, width=12.0, strike=0.0, dip=30.0),
+    Rectangle(x=0.0, y=0.0, depth=10.0, length=12.0, width=12.0, strike=0.0, dip=30.0).with_origin(
+        "topcenter"
+    ),
     bounds={
         "x": (-30.0, 30.0),
         "y": (-30.0, 30.0),

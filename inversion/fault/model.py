@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dislok import gate as gates
 from dislok.okada import Rectangle
+from dislok.sources import DEFAULT_ORIGIN
 
 Array = NDArray[np.float64]
 
@@ -20,6 +21,7 @@ GEOMETRY = PARAMETERS[:7]
 """The parameters on which the displacement depends nonlinearly even when the slip is solved for."""
 
 _ANGLES = ("strike", "rake")
+_TOP_EDGE = ("topleft", "topcenter", "topright")
 
 
 class FaultModel:
@@ -29,7 +31,9 @@ class FaultModel:
     ----------
     initial : Rectangle
         Ten numbers: where the search begins, and the value of what is held fixed. A rake or slip outside its
-        bounds begins at the nearer one. Lengths in the problem's length unit, angles in degrees.
+        bounds begins at the nearer one. Lengths in the problem's length unit, angles in degrees. What it
+        carries as its reference point (`Rectangle.with_origin`) is what x, y and depth mean, "topleft" if
+        nothing.
     bounds : mapping of name to (lower, upper)
         Limits of parameters. Without an entry, ``depth >= 0``, ``0 <= dip <= 90``, ``slip >= 0``, length and
         width at least a thousandth of their initial value, and position, strike and rake are free. A strike
@@ -67,6 +71,7 @@ class FaultModel:
         for what, names in (("bounds", bounds), ("fixed", fixed), ("prior", prior)):
             _check_known(what, names)
         values = _as_numbers(initial)
+        self.origin = initial.origin
         if isinstance(fixed, Mapping):
             values |= {name: float(value) for name, value in fixed.items()}
         held = set(fixed) | ({"opening"} - set(bounds) - set(prior))
@@ -80,6 +85,27 @@ class FaultModel:
     def __repr__(self) -> str:
         values = ", ".join(f"{name}={value:g}" for name, value in zip(PARAMETERS, self.initial, strict=True))
         return f"FaultModel({values}; free: {', '.join(self.free)})"
+
+
+def common_origin(faults: Sequence[FaultModel], origin: str | None) -> str:
+    """The reference point of all faults, on the upper edge: what they carry and what is given must agree."""
+    origin = gates.optional(gates.text())("origin", origin)
+    owns = [fault.origin or origin or DEFAULT_ORIGIN for fault in faults]
+    common = upper_edge(owns[0] if origin is None else origin)
+    for i, own in enumerate(owns):
+        if own != common:
+            raise ValueError(
+                f"faults[{i}] has the origin {own!r}, expected {common!r} as of the others or as given "
+                "(dislok.convert.move_origin moves the reference point)"
+            )
+    return common
+
+
+def upper_edge(origin: str) -> str:
+    """A reference point on the upper edge."""
+    if origin not in _TOP_EDGE:
+        raise ValueError(f"origin must lie on the upper edge, one of {', '.join(_TOP_EDGE)}; got {origin!r}")
+    return origin
 
 
 def wrap(angle: float, lower: float, upper: float) -> float:

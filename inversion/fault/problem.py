@@ -16,7 +16,7 @@ from dislok.store import Place
 from .data import Dataset, check_names
 from .levenberg import Quadratic, undefined
 from .linear import Loss, Profile, profile, project_out
-from .model import PARAMETERS, FaultModel
+from .model import PARAMETERS, FaultModel, common_origin
 
 if TYPE_CHECKING:
     from .result import Result
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 SLIP, OPENING = PARAMETERS.index("slip"), PARAMETERS.index("opening")
-_TOP_EDGE = ("topleft", "topcenter", "topright")
 _CHUNK = 4096
 
 
@@ -53,9 +52,10 @@ class Problem:
         At least one; the displacements add.
     nu : float
         Poisson's ratio.
-    origin : "topleft", "topcenter" or "topright"
-        Point of a rectangle that x, y and depth mean. It lies on the upper edge, so that ``depth >= 0`` is
-        what keeps a fault in the ground.
+    origin : "topleft", "topcenter" or "topright", optional
+        Point of a rectangle that x, y and depth mean: by default what the faults carry
+        (`Rectangle.with_origin`), or "topleft". It lies on the upper edge, so that ``depth >= 0`` is what
+        keeps a fault in the ground. The faults of results carry it.
     loss : "linear", "soft_l1", "huber" or "cauchy"
         Loss of whitened residuals; all but the first let outliers go.
     loss_scale : float
@@ -79,7 +79,7 @@ class Problem:
         faults: Sequence[FaultModel] | FaultModel,
         *,
         nu: float = 0.25,
-        origin: str = "topcenter",
+        origin: str | None = None,
         loss: str = "linear",
         loss_scale: float = 1.0,
         length_unit: float = 1.0,
@@ -91,14 +91,11 @@ class Problem:
         length_unit = gates.number(above=0)("length_unit", length_unit)
         shear_modulus = gates.number(above=0)("shear_modulus", shear_modulus)
         loss_scale = gates.number(above=0)("loss_scale", loss_scale)
-        loss, origin = gates.text()("loss", loss), gates.text()("origin", origin)
+        loss = gates.text()("loss", loss)
         check_names(self.datasets)
         if not self.faults:
             raise ValueError("faults: give at least one fault")
-        if origin not in _TOP_EDGE:
-            raise ValueError(
-                f"origin must lie on the upper edge, one of {', '.join(_TOP_EDGE)}; got {origin!r}"
-            )
+        origin = common_origin(self.faults, origin)
         self.nu, self.origin, self.loss = float(nu), origin, Loss(loss, loss_scale)
         self.length_unit, self.shear_modulus = float(length_unit), float(shear_modulus)
         self._set_parameters()
@@ -130,8 +127,8 @@ class Problem:
         return gates.real(len(self.names))("point", point)
 
     def rectangle(self, point: ArrayLike) -> Rectangle:
-        """The faults at a point (p,) of the unknowns: a Rectangle of arrays (m,)."""
-        return Rectangle(*self.parameters(point).T)
+        """The faults at a point (p,) of the unknowns: a Rectangle of arrays (m,) that carries its origin."""
+        return Rectangle(*self.parameters(point).T).with_origin(self.origin)
 
     def log_posterior(self, point: ArrayLike) -> tuple[float, Array]:
         """Log posterior density up to a constant, and its gradient (p,); minus infinity out of bounds."""

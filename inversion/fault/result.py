@@ -114,8 +114,8 @@ class Result:
 
     @property
     def faults(self) -> Rectangle:
-        """The faults, a Rectangle of arrays (m,)."""
-        return Rectangle(*self.parameters.T)
+        """The faults, a Rectangle of arrays (m,) that carries its `origin`."""
+        return Rectangle(*self.parameters.T).with_origin(self.origin)
 
     @property
     def sigma(self) -> Array:

@@ -11,7 +11,7 @@ from scipy.spatial import KDTree
 from dislok import gate as gates
 from dislok import okada
 from dislok.okada import Rectangle
-from dislok.sources import fractions, points_on
+from dislok.sources import fractions, origin_of, points_on
 
 from .grid import checked_counts, rectangle_row
 from .mesh import TOLERANCE, Mesh, checked_cells
@@ -20,7 +20,7 @@ from .patches import Array, Indices
 _STEPS = 64
 
 
-def mesh_of_rectangle(fault: Rectangle, n_strike: int, n_dip: int, origin: str = "topleft") -> Mesh:
+def mesh_of_rectangle(fault: Rectangle, n_strike: int, n_dip: int, origin: str | None = None) -> Mesh:
     """Mesh of a rectangular fault: ``2 n_strike n_dip`` triangles, diagonals alternating.
 
     Parameters
@@ -32,7 +32,7 @@ def mesh_of_rectangle(fault: Rectangle, n_strike: int, n_dip: int, origin: str =
     table = rectangle_row(fault)
     okada.check(np.zeros((1, 2)), fault, origin=origin)
     at = [(s, d) for d in np.linspace(0, 1, rows + 1) for s in np.linspace(0, 1, columns + 1)]
-    points = points_on(table, fractions(origin), at)[0]
+    points = points_on(table, fractions(origin_of(fault, origin)), at)[0]
     return Mesh(points, lattice(columns, rows))
 
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from dislok import gate as gates
 from dislok import okada
 from dislok.okada import Rectangle
-from dislok.sources import down_dip_and_strike, fractions, points_on, sincos_degrees
+from dislok.sources import down_dip_and_strike, fractions, origin_of, points_on, sincos_degrees
 
 from .mesh import TOLERANCE
 from .patches import Adjacency, Array, Patches, surface_points
@@ -30,13 +30,14 @@ class Grid(Patches):
         Seven numbers of geometry; its rake, slip and opening do not matter.
     n_strike, n_dip : int
         Number of patches along strike and down dip.
-    origin : str
-        Point of the rectangle that x, y and depth mean, a key of `dislok.okada.ORIGINS`.
+    origin : str, optional
+        Point of the rectangle that x, y and depth mean, a key of `dislok.okada.ORIGINS`; by default what the
+        rectangle carries, or "topleft".
 
     Attributes
     ----------
-    fault : Rectangle with the reference point "topleft"; shape : (n_dip, n_strike).
-    source : Rectangle of arrays (m,), reference point "topleft": the patches.
+    fault : Rectangle that carries the reference point "topleft"; shape : (n_dip, n_strike).
+    source : Rectangle of arrays (m,), carrying "topleft": the patches.
 
     Raises
     ------
@@ -45,13 +46,13 @@ class Grid(Patches):
         of the ground.
     """
 
-    def __init__(self, fault: Rectangle, n_strike: int, n_dip: int, origin: str = "topleft") -> None:
+    def __init__(self, fault: Rectangle, n_strike: int, n_dip: int, origin: str | None = None) -> None:
         self.shape = checked_counts(n_strike, n_dip)
         table = rectangle_row(fault)
-        here = fractions(origin)
+        here = fractions(origin_of(fault, origin))
         okada.check(np.zeros((1, 2)), fault, origin=origin)
         x, y, z = points_on(table, here, [(0.0, 0.0)])[0, 0]
-        self.fault = Rectangle(x, y, max(-z, 0.0), *table[0, 3:7])
+        self.fault = Rectangle(x, y, max(-z, 0.0), *table[0, 3:7]).with_origin("topleft")
         self.source = self._cut()
         self.outlines, self.centroids = self._places()
         self.areas = np.full(self.size, self.source.length[0] * self.source.width[0])
@@ -93,7 +94,7 @@ class Grid(Patches):
         east, north, _ = along[:, None] * s + down[:, None] * d
         deep = depth + d * float(sincos_degrees(dip)[0])
         same = (np.full(self.size, v) for v in (length / columns, width / rows, strike, dip))
-        return Rectangle(x + east, y + north, deep, *same)
+        return Rectangle(x + east, y + north, deep, *same).with_origin("topleft")
 
     def _places(self) -> tuple[Array, Array]:
         table = np.stack(np.broadcast_arrays(*self.source), axis=-1).astype(float)

@@ -30,7 +30,7 @@ from dislok.sources import fractions, sincos_degrees
 
 from ..fault.data import Dataset
 from ..fault.levenberg import Quadratic, minimise, undefined
-from ..fault.model import FaultModel
+from ..fault.model import FaultModel, common_origin
 from ..mesh.grid import Grid
 from ..mesh.mesh import Mesh
 from ..mesh.patches import Patches, surface_points
@@ -79,15 +79,15 @@ class GridShape:
         matter; they are those of the patches.
     n_strike, n_dip : int
         Number of patches.
-    origin : "topleft", "topcenter" or "topright"
-        Point of the rectangle that x, y and depth mean.
+    origin : "topleft", "topcenter" or "topright", optional
+        Point of the rectangle that x, y and depth mean; by default what the model's rectangle carries, or
+        "topleft".
     """
 
-    def __init__(self, model: FaultModel, n_strike: int, n_dip: int, origin: str = "topcenter") -> None:
+    def __init__(self, model: FaultModel, n_strike: int, n_dip: int, origin: str | None = None) -> None:
         gates.instance(FaultModel)("model", model)
         n_strike, n_dip = gates.count(1)("n_strike", n_strike), gates.count(1)("n_dip", n_dip)
-        if fractions(origin)[1]:
-            raise ValueError(f"origin must lie on the upper edge, got {origin!r}")
+        origin = common_origin([model], origin)
         self.n_strike, self.n_dip, self.origin = n_strike, n_dip, origin
         self.names = tuple(name for name in model.free if name in Rectangle._fields[:7])
         if not self.names:
@@ -103,10 +103,10 @@ class GridShape:
         self.patches(self.start)
 
     def rectangle(self, values: Array) -> Rectangle:
-        """The whole fault."""
+        """The whole fault; it carries its origin."""
         table = self._template.copy()
         table[self._where] = values
-        return Rectangle(*table.tolist())
+        return Rectangle(*table.tolist()).with_origin(self.origin)
 
     def patches(self, values: Array) -> Grid:
         """The fault's grid."""

@@ -5,8 +5,8 @@ import numpy as np
 from dislok.inversion.fault import FaultModel, Gnss
 from dislok.okada import Rectangle, displacement
 
-TRUTH = Rectangle(3.0, -2.0, 2.0, 22.0, 10.0, 33.0, 50.0, 120.0, 1.5)
-GUESS = Rectangle(0.0, 0.0, 5.0, 10.0, 5.0, 60.0, 38.0)
+TRUTH = Rectangle(3.0, -2.0, 2.0, 22.0, 10.0, 33.0, 50.0, 120.0, 1.5).with_origin("topcenter")
+GUESS = Rectangle(0.0, 0.0, 5.0, 10.0, 5.0, 60.0, 38.0).with_origin("topcenter")
 BOUNDS = {
     "x": (-20, 20),
     "y": (-20, 20),
@@ -24,7 +24,7 @@ def stations(n=60, half_width=40.0, seed=0):
 
 
 def moved(xy, fault=TRUTH):
-    return displacement(xy, fault, origin="topcenter")
+    return displacement(xy, fault)
 
 
 def truth_of(names, fault=TRUTH):

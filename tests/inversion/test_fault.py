@@ -192,7 +192,7 @@ def test_los_and_gnss_together_with_an_offset_of_each():
 
 
 def test_two_faults():
-    second = Rectangle(-12.0, 10.0, 1.0, 12.0, 8.0, 100.0, 70.0, -20.0, 0.8)
+    second = Rectangle(-12.0, 10.0, 1.0, 12.0, 8.0, 100.0, 70.0, -20.0, 0.8).with_origin("topcenter")
     xy = stations(120)
     u = moved(xy) + moved(xy, second)
     models = [
@@ -207,9 +207,9 @@ def test_two_faults():
 
 
 def test_opening_is_found_when_asked_for():
-    dyke = Rectangle(2.0, 1.0, 1.0, 10.0, 6.0, 20.0, 80.0, 0.0, 0.0, 2.0)
+    dyke = Rectangle(2.0, 1.0, 1.0, 10.0, 6.0, 20.0, 80.0, 0.0, 0.0, 2.0).with_origin("topcenter")
     model = FaultModel(
-        Rectangle(0.0, 0.0, 2.0, 8.0, 5.0, 30.0, 70.0),
+        Rectangle(0.0, 0.0, 2.0, 8.0, 5.0, 30.0, 70.0).with_origin("topcenter"),
         bounds=BOUNDS | {"opening": (0, 10)},
         fixed={"rake": 0.0, "slip": 0.0},
     )
@@ -231,7 +231,7 @@ def test_units_and_axes_do_not_matter():
     factor = np.array([1e3, 1e3, 1e3, 1e3, 1e3, 1, 1, 1, 1])
     data, model = gnss(0.01, 5), fault()
     bounds = {k: (a * 1e3, b * 1e3) if k != "dip" else (a, b) for k, (a, b) in BOUNDS.items()}
-    guess = Rectangle(*(np.array(model.initial) * np.r_[factor, 1]))
+    guess = Rectangle(*(np.array(model.initial) * np.r_[factor, 1])).with_origin("topcenter")
     metres = Problem(Gnss(1e3 * data.xy, data.observed, 0.01), FaultModel(guess, bounds=bounds)).solve()
     np.testing.assert_allclose(metres.values, plain.values * factor, rtol=1e-7)
     assert metres.magnitude == pytest.approx(plain.magnitude, rel=1e-9)

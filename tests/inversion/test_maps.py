@@ -87,7 +87,7 @@ def test_cells_across_a_rupture_are_left_out(rng):
 
 def test_fault_is_within_its_uncertainty(rng):
     data = PixelOffsets.from_map(a_map(rng), pixel=PIXEL, largest=32, smallest=16, correlation=5.0)
-    guess = okada.Rectangle(0, 0, 2, 6, 4, 0, 85, 0, 2)
+    guess = okada.Rectangle(0, 0, 2, 6, 4, 0, 85, 0, 2).with_origin("topcenter")
     bounds = {"x": (-8, 8), "y": (-8, 8), "depth": (0, 5), "length": (1, 20), "width": (1, 12)}
     result = Problem(data, FaultModel(guess, bounds=bounds), length_unit=1000).solve(starts=1)
     truth = np.array([(TRUTH | {"slip": 4.0})[name] for name in result.names])
