@@ -18,7 +18,7 @@ import numpy as np
 
 __all__ = ["DRIVERS", "Raster", "common", "opened", "read", "write"]
 
-DRIVERS = ("GTiff", "JP2OpenJPEG", "HFA", "ENVI", "PNG", "NITF")
+DRIVERS = ("GTiff", "JP2OpenJPEG", "HFA", "ENVI", "PNG", "NITF", "netCDF")
 """Formats that are read, by their names in GDAL."""
 
 PIXEL = 1e-3  # pixels by which two grids may be apart and still count as one
@@ -131,6 +131,7 @@ def read(
     band: int = 1,
     window: tuple[int, int, int, int] | None = None,
     *,
+    variable: str | None = None,
     screen: bool = True,
 ) -> Raster:
     """Read a band of a file, or a part of it.
@@ -146,6 +147,8 @@ def read(
         From 1.
     window : tuple of int, optional
         Row, column, height and width of the part.
+    variable : str, optional
+        Which variable of a netCDF file, where it holds several.
     screen : bool, optional
         Refuse a part in which no pixel holds anything, or all hold one value: nothing can be seen in it.
 
@@ -161,14 +164,20 @@ def read(
     """
     rasterio = _rasterio()
     name = f"{os.fspath(path)}, band {band}"
-    with opened(path) as data:
+    with opened(path, variable) as data:
         _check_band(rasterio, data, band, name)
         found = _read(rasterio, data, band, window, name)
     return screened(found) if screen else found
 
 
-def opened(path: str | os.PathLike[str]) -> Any:
+def opened(path: str | os.PathLike[str], variable: str | None = None) -> Any:
     """A data set of rasterio to read from, by the first of the `DRIVERS` that knows the file.
+
+    Parameters
+    ----------
+    path : path
+    variable : str, optional
+        Which variable of a netCDF file, where it holds several.
 
     Raises
     ------
@@ -177,22 +186,56 @@ def opened(path: str | os.PathLike[str]) -> Any:
     FileNotFoundError
         If there is no such local file: addresses of networks and of archives are none.
     ValueError
-        If it is in none of these formats; the message names it.
+        If it is in none of these formats, or holds several variables of which none or another is chosen; the
+        message names it.
     """
     rasterio, file, reasons = _rasterio(), Path(path), []
     if not file.is_file():
         raise FileNotFoundError(f"{os.fspath(path)}: no such file")
+    if variable is not None:
+        return _variable(rasterio, file, variable)
     for driver in DRIVERS:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
-                return rasterio.open(file, driver=driver)
+                data = rasterio.open(file, driver=driver)
+                return _only(data, file) if driver == "netCDF" else data
         except rasterio.errors.RasterioIOError as error:
             reasons.append(str(error))
     told = next(
         (each for each in reasons if "not recognized" not in each), "in none of the formats of DRIVERS"
     )
     raise ValueError(f"{file} cannot be read as a raster: {told}")
+
+
+def _variables(data: Any) -> list[str]:
+    return [name.rpartition(":")[2] for name in data.subdatasets]
+
+
+def _only(data: Any, file: Path) -> Any:
+    """The data set of a netCDF file that holds one variable."""
+    if data.count:
+        return data
+    names = ", ".join(_variables(data)) or "none of rows and columns"
+    data.close()
+    raise ValueError(f"{file}: choose one of its variables with variable=...: {names}")
+
+
+def _variable(rasterio: Any, file: Path, variable: str) -> Any:
+    """One variable of a netCDF file."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+        try:
+            with rasterio.open(file, driver="netCDF") as data:
+                names = _variables(data)
+        except rasterio.errors.RasterioIOError as error:
+            raise ValueError(f"{file} cannot be read as netCDF: {error}") from error
+        if names and variable not in names:
+            raise ValueError(f"{file}: has no variable {variable!r}; there are {', '.join(names)}")
+        try:
+            return rasterio.open(f'NETCDF:"{file}":{variable}', driver="netCDF")
+        except rasterio.errors.RasterioIOError as error:
+            raise ValueError(f"{file}: its variable {variable!r} cannot be read: {error}") from error
 
 
 def _check_band(rasterio: Any, data: Any, band: int, name: str) -> None:
@@ -219,6 +262,8 @@ def _read(rasterio: Any, data: Any, band: int, window: Any, name: str) -> Raster
         mask = data.read_masks(band, window=part) > 0
     except rasterio.errors.RasterioIOError as error:
         raise ValueError(f"{name}: damaged: {error}") from None
+    if data.driver == "netCDF" and data.transform == rasterio.Affine.identity():
+        raise ValueError(f"{name}: its axes state no units such as degrees_east or m: it has no place")
     placed = data.crs is not None or data.transform != rasterio.Affine.identity()
     transform = tuple(data.transform)[:6] if placed else (1.0, 0.0, 0.0, 0.0, -1.0, 0.0)
     nodata = None if data.nodata is None else float(data.nodata)

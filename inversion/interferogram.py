@@ -7,10 +7,13 @@ satellite, and motion towards it positive, in metres.
   ``geo.N``, ``geo.U``; what SAT_look gives, gridded).
 - ``isce``: two planes in degrees, incidence from the vertical, and the direction of the vector to the
   satellite, anticlockwise from north.
+- ``heading``: incidence from the vertical and heading of a satellite that looks to its right, in degrees
+  clockwise from north; planes, or one number each for a small scene.
 - ``hyp3``: two planes in radians, ``lv_theta``, its elevation above the horizontal, and ``lv_phi``, its
   direction, anticlockwise from east.
 
-All of them unwrap phase (rad) that grows away from the satellite.
+All of them unwrap phase (rad) that grows away from the satellite. Grids of GMTSAR are netCDF, which
+`dislok.raster.read` opens too.
 """
 
 from __future__ import annotations
@@ -20,8 +23,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from dislok.convert import line_of_sight
+
 Array = NDArray[np.float64]
-MAKERS = ("licsar", "gmtsar", "isce", "hyp3")
+MAKERS = ("licsar", "gmtsar", "isce", "hyp3", "heading")
 
 
 class Interferogram(NamedTuple):
@@ -42,9 +47,10 @@ def look_vectors(maker: str, *planes: ArrayLike) -> Array:
 
     Parameters
     ----------
-    maker : {"licsar", "gmtsar", "isce", "hyp3"}
+    maker : {"licsar", "gmtsar", "isce", "hyp3", "heading"}
     *planes : array_like
-        East, north and up; or incidence and azimuth (degrees); or theta and phi (rad): see the module.
+        East, north and up; or incidence and azimuth (degrees); or theta and phi (rad); or incidence and
+        heading (degrees): see the module.
 
     Raises
     ------
@@ -59,6 +65,10 @@ def look_vectors(maker: str, *planes: ArrayLike) -> Array:
     first, second, *third = (np.asarray(plane, float) for plane in planes)
     if third:
         return _unit(np.stack([first, second, third[0]]))
+    if maker == "heading":
+        known = np.isfinite(first) & np.isfinite(second)
+        vectors = line_of_sight(np.where(known, first, 0), np.where(known, second, 0))
+        return np.where(known, np.moveaxis(vectors, -1, 0), np.nan)
     if maker == "isce":
         incidence, azimuth = np.radians(first), np.radians(second)
         flat = np.sin(incidence)
@@ -100,9 +110,9 @@ def interferogram(
     phase : Raster
         Unwrapped, as `dislok.raster.read` gives it; zero counts as missing where the maker is LiCSAR, ISCE
         or HyP3.
-    look : sequence of Raster
-        As `look_vectors` wants them.
-    maker : {"licsar", "gmtsar", "isce", "hyp3"}
+    look : sequence of Raster or float
+        As `look_vectors` wants them; a number holds for all of the scene.
+    maker : {"licsar", "gmtsar", "isce", "hyp3", "heading"}
     wavelength : float
         Of the radar (m).
     metres : bool
@@ -113,7 +123,8 @@ def interferogram(
     ValueError
         If grids differ or are turned, or as of `look_vectors`.
     """
-    for each in look:
+    rasters = [each for each in look if not isinstance(each, int | float)]
+    for each in rasters:
         if each.shape != phase.shape or not np.allclose(each.transform, phase.transform, rtol=1e-9):
             raise ValueError(f"{each.name}: is not on the grid of {phase.name}")
     a, b, c, d, e, f = phase.transform
@@ -123,6 +134,12 @@ def interferogram(
     if maker != "gmtsar":
         values[values == 0] = np.nan
     motion = values if metres else motion_of(values, wavelength)
-    vectors = look_vectors(maker, *(np.where(each.valid, each.values, np.nan) for each in look))
+    vectors = look_vectors(maker, *(_plane(each, phase.shape) for each in look))
     known = np.isfinite(vectors).all(axis=0)
     return Interferogram(np.where(known, motion, np.nan), vectors, (a, e), (c + a / 2, f + e / 2))
+
+
+def _plane(look: Any, shape: tuple[int, int]) -> Array:
+    if isinstance(look, int | float):
+        return np.full(shape, float(look))
+    return np.where(look.valid, look.values, np.nan).astype(float)
