@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ KEYS = {
         "nearest", "farthest", "count", "only", "exclude", "components",
         "band", "butterworth", "window", "window_speed", "sigma", "noise", "model_error", "quiet", "max_gap",
         "shift", "weight",
+        "unit", "channels", "locations", "orientation", "starttime", "endtime", "strict",
     },
     "offsets": {"file", "name", "nearest", "farthest", "components", "model_error"},
     "source": {
@@ -40,6 +41,8 @@ KEYS = {
     "uncertainty": {"bootstrap", "exact", "leave_one_out", "depths", "map", "seed"},
 }  # fmt: skip
 """Tables of a configuration and the keys that each may hold."""
+
+_MARGIN = 600.0
 
 
 @dataclass(frozen=True)
@@ -221,22 +224,45 @@ def _waveforms(
     if "origin_time" not in event and not str(part["file"]).endswith(".npz"):
         raise ValueError(f"[event] lacks 'origin_time', which {part['file']} needs")
     reference = parse_utc(str(event.get("origin_time", "1970-01-01")))
-    inventory = folder / part["inventory"] if "inventory" in part else None
-    quantity = part.get("quantity", "displacement")
     response = part.get("response", False)
-    groups = read(
-        folder / part["file"], reference, quantity=quantity, inventory=inventory,
-        responses=response == "inventory",
-    )  # fmt: skip
+    groups = _read(part, reference, folder)
     if response != "inventory" and response:
         groups = tuple(replace(group, response=_response(response)) for group in groups)
+    chosen = _chosen(part, groups, origin)
     names = [part.get("name", "waveforms")]
-    if len(groups) > 1:
-        names = [f"{names[0]} at {1 / group.dt:g} Hz" for group in groups]
-    return [
-        _one_waveforms(part, _chosen(part, group, origin), origin, name)
-        for group, name in zip(groups, names, strict=True)
-    ]
+    if len(chosen) > 1:
+        kinds = [f"{group.quantity} at {1 / group.dt:g} Hz" for group in chosen]
+        names = [
+            f"{names[0]}, {kind}" + (f" ({i})" if kinds.count(kind) > 1 else "")
+            for i, kind in enumerate(kinds, 1)
+        ]
+    return [_one_waveforms(part, group, origin, name) for group, name in zip(chosen, names, strict=True)]
+
+
+def _read(part: Mapping[str, Any], reference: Any, folder: Path) -> tuple[Records, ...]:
+    """All records of a file or folder, from ten minutes before to ten after what the fit needs."""
+    given = {
+        key: part[key]
+        for key in (
+            "quantity", "unit", "channels", "locations", "orientation", "starttime", "endtime", "strict"
+        )
+        if key in part
+    }  # fmt: skip
+    counts = part.get("response", False) not in (False, "inventory")
+    if counts:
+        # The samples are what the response in the configuration makes of the ground's motion.
+        given.setdefault("unit", "counts")
+    file = folder / part["file"]
+    if not str(file).endswith(".npz"):
+        start, end = part.get("window", (0.0, 100.0))
+        late = part.get("farthest", 1000.0) / float(part["window_speed"]) if "window_speed" in part else 0.0
+        given.setdefault("starttime", min(float(start), 0.0) - _MARGIN)
+        given.setdefault("endtime", float(end) + late + _MARGIN)
+    return read(
+        file, reference, inventory=folder / part["inventory"] if "inventory" in part else None,
+        responses=part.get("response", False) == "inventory",
+        **{key: value for key, value in given.items() if not (key == "unit" and str(file).endswith(".npz"))},
+    )  # fmt: skip
 
 
 def _response(table: Any) -> Response:
@@ -274,15 +300,64 @@ def band(part: Mapping[str, Any]) -> Filter:
     return CosineLowpass(*part.get("band", (0.05, 0.2)))
 
 
-def _chosen(part: Mapping[str, Any], records: Records, origin: tuple[float, float]) -> Records:
-    if "only" in part:
-        records = records.named(part["only"])
-    if "exclude" in part:
-        records = records.without(part["exclude"])
-    records = records.between(*origin, part.get("nearest", 0.0), part.get("farthest", np.inf))
+def _chosen(part: Mapping[str, Any], groups: Sequence[Records], origin: tuple[float, float]) -> list[Records]:
+    """The stations of all tables that the configuration asks for; tables without any are left out."""
+    _check_stations(part, groups)
+    left = [some for group in groups if (some := _asked(part, group)) is not None]
+    if not left:
+        raise ValueError("[[waveforms]] only and exclude leave no station")
+    near, far = part.get("nearest", 0.0), part.get("farthest", np.inf)
+    inside = []
+    for group in left:
+        distance = group.distance(*origin)
+        if len(left) == 1 or ((distance >= near) & (distance <= far)).any():
+            inside.append(group.between(*origin, near, far))
+    if not inside:
+        every = np.concatenate([group.distance(*origin) for group in left])
+        raise ValueError(
+            f"no station between {near:g} and {far:g} km; they lie at {every.min():.0f} to "
+            f"{every.max():.0f} km"
+        )
     wanted = ["ENU".index(c) for c in part.get("components", "EN")]
-    alive = np.isfinite(records.values[:, wanted]).any(axis=(1, 2))
-    return records.take(np.flatnonzero(alive)[: part.get("count")])
+    alive = [np.isfinite(group.values[:, wanted]).any(axis=(1, 2)) for group in inside]
+    distances = [np.where(good, g.distance(*origin), np.inf) for g, good in zip(inside, alive, strict=True)]
+    # The nearest stations of all tables together.
+    nearest = np.sort(np.concatenate(distances))[: part.get("count")]
+    limit = nearest[np.isfinite(nearest)].max(initial=-1.0)
+    kept = [
+        group.take(np.flatnonzero(distance <= limit))
+        for group, distance in zip(inside, distances, strict=True)
+        if (distance <= limit).any()
+    ]
+    if not kept:
+        raise ValueError(f"no station has samples of the components {part.get('components', 'EN')}")
+    lines = dict.fromkeys(line for group in groups for line in group.left_out)
+    notes = dict.fromkeys(line for group in groups for line in group.notes)
+    rest = [replace(group, left_out=(), notes=()) for group in kept[1:]]
+    return [replace(kept[0], left_out=tuple(lines), notes=tuple(notes)), *rest]
+
+
+def _check_stations(part: Mapping[str, Any], groups: Sequence[Records]) -> None:
+    known = [str(name) for group in groups for name in group.station]
+    for key, words in (("only", "no records of station"), ("exclude", "cannot leave out")):
+        for name in part.get(key, ()):
+            if not any(_is_called(station, name) for station in known):
+                raise ValueError(f"{words} {name!r}; there are {', '.join(known[:20])}")
+
+
+def _asked(part: Mapping[str, Any], records: Records) -> Records | None:
+    """The stations of a table that `only` names and `exclude` does not, in the order of `only`."""
+    known = [str(name) for name in records.station]
+    order = list(range(len(known)))
+    if "only" in part:
+        order = [i for name in part["only"] for i in range(len(known)) if _is_called(known[i], name)]
+    kept = [i for i in order if not any(_is_called(known[i], name) for name in part.get("exclude", ()))]
+    return records.take(kept) if kept else None
+
+
+def _is_called(station: str, name: str) -> bool:
+    """Whether a name is a station's, with its network or without."""
+    return name == station or name == station.split(".")[-1]
 
 
 def _offsets(part: Mapping[str, Any], origin: tuple[float, float], folder: Path) -> Offsets:

@@ -169,8 +169,13 @@ class Waveforms:
 
     @property
     def dropped(self) -> tuple[str, ...]:
-        """What was left out, and why, one line for each trace."""
-        return self._prepared[2]
+        """What was left out, in reading too, and why, one line for each trace."""
+        return (*self.records.left_out, *self._prepared[2])
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was strange in reading and used all the same."""
+        return self.records.notes
 
     @cached_property
     def whitener(self) -> Whitener:
@@ -263,6 +268,11 @@ class Offsets:
     @property
     def dropped(self) -> tuple[str, ...]:
         """Nothing: missing offsets are simply not fitted."""
+        return ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Nothing."""
         return ()
 
     @cached_property

@@ -1,10 +1,11 @@
-"""Records and offsets from files: ObsPy streams, MiniSEED and SAC folders, tables."""
+"""Records from files: ObsPy streams, MiniSEED and SAC folders, archives."""
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,29 +13,49 @@ import numpy as np
 
 from dislok import foreign
 from dislok import gate as gates
-from dislok.inversion.gnss import OffsetTable
+from dislok.inversion.gnss import OffsetTable, read_offsets
 
-from .data import COMPONENTS
 from .filters import Array
+from .orientation import parallel
 from .records import QUANTITIES, Records, Response, read_archive
+from .sampling import alike, axis, converted, laid_out, nominal, same_rate, same_response
+from .traces import Channel, Findings, Options, channels, component_rows, one_instrument, outside
 
-_DIRECTIONS = {"E": 0, "N": 1, "Z": 2, "U": 2}
-
-
-@gates.gate(
-    path=gates.path(),
-    reference=gates.instance(datetime),
-    quantity=gates.choice(*QUANTITIES),
-    inventory=gates.optional(gates.path()),
-    responses=gates.flag(),
+ORIENTATIONS = ("metadata", "names")
+_TABLES = (".xml", ".dataless", ".resp")
+_TIMES = gates.optional(
+    gates.instance(datetime, int, float, what="a datetime, or seconds after the reference")
 )
+
+_KINDS = {
+    "reference": gates.instance(datetime),
+    "quantity": gates.optional(gates.choice(*QUANTITIES)),
+    "responses": gates.flag(),
+    "unit": gates.optional(gates.text()),
+    "channels": gates.optional(gates.anything()),
+    "locations": gates.optional(gates.anything()),
+    "orientation": gates.choice(*ORIENTATIONS),
+    "starttime": _TIMES,
+    "endtime": _TIMES,
+    "strict": gates.flag(),
+}
+
+
+@gates.gate(path=gates.path(), inventory=gates.optional(gates.path()), **_KINDS)
 def read(
     path: str | Path,
     reference: datetime,
     *,
-    quantity: str = "displacement",
+    quantity: str | None = None,
     inventory: str | Path | None = None,
     responses: bool = False,
+    unit: str | None = None,
+    channels: str | Sequence[str] | None = None,
+    locations: str | Sequence[str] | None = None,
+    orientation: str = "metadata",
+    starttime: datetime | float | None = None,
+    endtime: datetime | float | None = None,
+    strict: bool = False,
 ) -> tuple[Records, ...]:
     """Read records: a NumPy archive (see `read_archive`), or a file or folder of MiniSEED, SAC and their
     like.
@@ -42,236 +63,306 @@ def read(
     Parameters
     ----------
     path : path
+        Files of a folder that cannot be read are left out, and named in `Records.left_out`.
     reference : datetime
         UTC time of t = 0; an archive has its own.
-    quantity : {"displacement", "velocity", "acceleration"}
-    inventory : path, optional
-        StationXML with places, orientations and responses; the folder's own ``*.xml`` by default.
-    responses : bool
+    quantity, responses, unit, channels, locations, orientation, starttime, endtime, strict
         As of `from_obspy`.
+    inventory : path, optional
+        A file or a folder of StationXML, dataless SEED or RESP with places, orientations and responses; those
+        in the folder of the records by default.
 
     Returns
     -------
     tuple of Records
-        One for each sampling rate and response.
+        One for each sampling rate, quantity and kind of response.
     """
     source = Path(path)
     if source.suffix == ".npz":
-        if quantity != "displacement" or responses:
+        if quantity not in (None, "displacement") or responses:
             raise ValueError(f"{source}: an archive holds displacement in m, not {quantity} or counts")
-        return (read_archive(source),)
+        archive = read_archive(source)
+        span = (_seconds(starttime, archive.reference), _seconds(endtime, archive.reference))
+        return (_within(archive, *span),)
     obspy = foreign.installed("obspy", "seismic formats need ObsPy", "seis")
     if not source.exists():
         raise FileNotFoundError(f"{source}: no such file or folder")
+    findings = Findings(strict)
     files = sorted(source.iterdir()) if source.is_dir() else [source]
-    tables = [f for f in files if f.suffix.lower() == ".xml"] if inventory is None else [Path(inventory)]
-    waves = [f for f in files if f.is_file() and f.suffix.lower() != ".xml" and not f.name.startswith(".")]
+    waves = [f for f in files if f.is_file() and not f.name.startswith(".") and not _is_table(f)]
     if not waves:
         raise ValueError(f"{source}: no waveforms in this folder")
+    stations = _stations(files, inventory, obspy, findings)
+    options = _options(
+        reference, quantity, responses, unit, channels, locations, orientation, starttime, endtime
+    )
     stream = obspy.Stream()
     for file in waves:
-        stream += foreign.waveforms(file)
-    stations = obspy.Inventory() if tables else None
-    for table in tables:
-        stations += foreign.inventory(table)
-    return from_obspy(stream, stations, reference, quantity=quantity, responses=responses)
+        stream.extend(_traces(file, options, findings))
+    return _collected(stream, stations, options, reference, findings)
 
 
-@gates.gate(reference=gates.instance(datetime), quantity=gates.choice(*QUANTITIES), responses=gates.flag())
+@gates.gate(**_KINDS)
 def from_obspy(
     stream: Any,
     inventory: Any,
     reference: datetime,
     *,
-    quantity: str = "displacement",
+    quantity: str | None = None,
     responses: bool = False,
+    unit: str | None = None,
+    channels: str | Sequence[str] | None = None,
+    locations: str | Sequence[str] | None = None,
+    orientation: str = "metadata",
+    starttime: datetime | float | None = None,
+    endtime: datetime | float | None = None,
+    strict: bool = False,
 ) -> tuple[Records, ...]:
     """Records of an ObsPy stream.
 
     Parameters
     ----------
     stream : obspy.Stream
-        Channels E, N, Z, or 1, 2, Z to be turned with the inventory's azimuths; gaps stay gaps.
+        Channels of any names and directions; gaps stay gaps.
     inventory : obspy.Inventory or None
-        Places of the stations; SAC headers serve where it is None.
+        Places and directions of the channels; headers of SAC and K-NET files serve for what it does not know.
+        Codes are compared without blanks, and without locations where that leaves one channel.
     reference : datetime
         UTC time of t = 0.
-    quantity : {"displacement", "velocity", "acceleration"}
-        What the samples are, in SI units, or what the instrument answers to if `responses`.
+    quantity : {"displacement", "velocity", "acceleration"}, optional
+        What the samples are, displacement by default. Where `unit` or `responses` tell, what they must be.
     responses : bool
         Whether samples are an instrument's counts, to be modelled with the inventory's poles and zeros.
+    unit : str, optional
+        Unit of the samples, "nm/s" say; SI by default. Whole numbers are refused without a unit, because they
+        are a digitiser's; ``"counts"`` takes them as they are.
+    channels, locations : str or sequence of str, optional
+        Channel codes, with ``*`` and ``?``, and location codes to use ("" or "--" for an empty one). Of
+        several instruments of a station the one with the most components, samples, and the first name is
+        used.
+    orientation : {"metadata", "names"}
+        Whether the inventory and headers say where channels point, or only their names.
+    starttime, endtime : datetime or float, optional
+        What is kept, as times or in seconds after the reference; a day before and after it by default.
+    strict : bool
+        Raise a `ValueError` for what would be left out.
 
     Returns
     -------
     tuple of Records
-        One for each sampling rate and response, since these are computed separately.
+        One for each sampling rate, quantity and kind of response, since these are computed separately; the
+        largest first. What was left out, and what is strange, stands in the first one.
 
     Raises
     ------
     ValueError
-        If a station has no place, two records of one component, or channels 1 and 2 without azimuths.
+        If nothing is left, or, if `strict`, something is left out; the message names it.
+
+    Notes
+    -----
+    The sensitivity of each channel is divided out, responses of one station that differ are brought to one,
+    and then east, north and up follow from the channels' azimuths and dips: oblique axes, reversed ones, and
+    such as are not at right angles to each other included.
     """
     if not len(stream):
         raise ValueError("stream: no traces")
-    turned = _rotated(stream.copy(), inventory)
-    groups: dict[Any, dict[str, dict[int, Any]]] = defaultdict(dict)
-    for (station, component), traces in _by_component(turned).items():
-        response = _response(inventory, traces[0], quantity) if responses else Response()
-        rate = round(float(traces[0].stats.sampling_rate), 6)
-        groups[rate, response].setdefault(station, {})[component] = traces
-    return tuple(
-        _records(members, 1 / rate, response, inventory, reference, quantity)
-        for (rate, response), members in sorted(groups.items(), key=lambda item: -item[0][0])
+    options = _options(
+        reference, quantity, responses, unit, channels, locations, orientation, starttime, endtime
     )
+    return _collected(stream, inventory, options, reference, Findings(strict))
 
 
 @gates.gate(path=gates.path())
 def read_offset_table(path: str | Path) -> OffsetTable:
-    """Read static offsets from CSV with a header.
-
-    Parameters
-    ----------
-    path : path
-        Columns ``station, lat, lon, E_mm, N_mm, U_mm, sE_mm, sN_mm, sU_mm`` in any order; without ``_mm`` the
-        numbers are in m. Lines that begin with ``#`` are comments.
-    """
-    with open(path, newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
-    if not rows:
-        raise ValueError(f"{path}: no station in this table")
-    unit = 1e-3 if "E_mm" in rows[0] else 1.0
-    ending = "_mm" if unit == 1e-3 else ""
-    offset = _columns(path, rows, [f"{c}{ending}" for c in COMPONENTS])
-    sigma = _columns(path, rows, [f"s{c}{ending}" for c in COMPONENTS])
-    place = _columns(path, rows, ["lat", "lon"])
-    names = np.array([row["station"] for row in rows])
-    columns = (place[:, 0], place[:, 1], unit * offset, unit * sigma)
-    return OffsetTable(names, *(np.asarray(column, np.float64) for column in columns))
+    """Read static offsets; the same as `dislok.inversion.gnss.read_offsets`."""
+    return read_offsets(path)
 
 
-def _columns(path: str | Path, rows: list[dict[str, str]], names: list[str]) -> Array:
-    missing = [name for name in names if name not in rows[0]]
-    if missing:
-        raise ValueError(f"{path}: no column {missing[0]!r}; there are {', '.join(rows[0])}")
-    try:
-        return np.array([[float(row[name]) for name in names] for row in rows])
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+def _is_table(file: Path) -> bool:
+    return file.suffix.lower() in _TABLES or file.name.upper().startswith("RESP.")
 
 
-def _rotated(stream: Any, inventory: Any) -> Any:
-    odd = sorted({trace.id for trace in stream if trace.stats.channel[-1] in "12"})
-    if not odd:
-        return stream
-    if inventory is None:
-        raise ValueError(f"{odd[0]} points along an axis of its own; an inventory must say its azimuth")
-    return stream.rotate("->ZNE", inventory=inventory)
+def _stations(files: Sequence[Path], given: str | Path | None, obspy: Any, findings: Findings) -> Any:
+    """The inventory of all files with metadata, or None where there are none."""
+    where = None if given is None else Path(given)
+    if where is not None:
+        files = sorted(where.iterdir()) if where.is_dir() else [where]
+    tables = [f for f in files if _is_table(f) or (where is not None and f == where)]
+    stations = obspy.Inventory() if tables else None
+    for table in tables:
+        try:
+            stations += foreign.inventory(table)
+        except ValueError as error:
+            if where is not None:
+                raise
+            findings.leave_out(table.name, error)
+    return stations
 
 
-def _by_component(stream: Any) -> dict[tuple[str, int], list[Any]]:
-    """Traces of each station and component; several are pieces of one channel."""
-    pieces: dict[tuple[str, int], list[Any]] = defaultdict(list)
-    for trace in stream:
-        letter = trace.stats.channel[-1:]
-        if letter not in _DIRECTIONS:
-            raise ValueError(f"{trace.id}: channel {trace.stats.channel!r} is not one of E, N, Z")
-        key = (f"{trace.stats.network}.{trace.stats.station}".lstrip("."), _DIRECTIONS[letter])
-        pieces[key].append(trace)
-    for (station, component), traces in pieces.items():
-        ids = sorted({trace.id for trace in traces})
-        if len(ids) > 1:
-            raise ValueError(
-                f"station {station} has two records of component {COMPONENTS[component]}: {', '.join(ids)}; "
-                "keep one"
-            )
-    return pieces
+def _options(
+    reference: datetime, quantity: str | None, responses: bool, unit: str | None,
+    channels: str | Sequence[str] | None, locations: str | Sequence[str] | None, orientation: str,
+    starttime: datetime | float | None, endtime: datetime | float | None,
+) -> Options:  # fmt: skip
+    start, end = _seconds(starttime, reference), _seconds(endtime, reference)
+    if start is not None and end is not None and not start < end:
+        raise ValueError(f"endtime must lie after starttime, got {start:g} and {end:g} s after the reference")
+    return Options(
+        _timestamp(reference), start, end, quantity, responses, unit,
+        _words("channels", channels), _words("locations", locations), orientation,
+    )  # fmt: skip
 
 
-def _response(inventory: Any, trace: Any, quantity: str) -> Response:
-    """Poles and zeros of a channel, with its sensitivity at the frequency for which that is stated."""
-    if inventory is None:
-        raise ValueError(f"{trace.id}: no inventory to take the response from")
-    try:
-        response = inventory.get_response(trace.id, trace.stats.starttime)
-        paz, stated = response.get_paz(), response.instrument_sensitivity
-        unit, value, frequency = stated.input_units.upper(), float(stated.value), float(stated.frequency)
-    except Exception as error:
-        # ObsPy raises bare exceptions here, without the channel in some of them.
-        raise ValueError(f"{trace.id}: the inventory has no poles, zeros and sensitivity ({error})") from None
-    if _UNITS.get(unit) != quantity:
-        raise ValueError(f"{trace.id}: the instrument answers to {unit}, which is not {quantity}")
-    if paz.pz_transfer_function_type not in _ROOT_UNITS:
-        raise ValueError(f"{trace.id}: no poles and zeros of the type {paz.pz_transfer_function_type}")
-    scale = _ROOT_UNITS[paz.pz_transfer_function_type]
-    zeros, poles = (tuple(scale * complex(root) for root in roots) for roots in (paz.zeros, paz.poles))
-    size = float(np.abs(Response(zeros, poles).response(np.array([2 * np.pi * frequency + 0j])))[0])
-    if size == 0:
-        raise ValueError(f"{trace.id}: its sensitivity is stated at {frequency:g} Hz, where it has none")
-    return Response(zeros, poles, value / size)
+def _words(name: str, value: str | Sequence[str] | None) -> tuple[str, ...]:
+    words = () if value is None else (value,) if isinstance(value, str) else tuple(value)
+    if not all(isinstance(word, str) for word in words):
+        raise TypeError(f"{name} must be text or several texts, got {value!r:.60}")
+    return words
 
 
-_UNITS = {"M": "displacement", "M/S": "velocity", "M/S**2": "acceleration"}
-_ROOT_UNITS = {"LAPLACE (RADIANS/SECOND)": 1.0, "LAPLACE (HERTZ)": 2 * np.pi}
+def _seconds(value: datetime | float | None, reference: datetime) -> float | None:
+    return _timestamp(value) - _timestamp(reference) if isinstance(value, datetime) else value
 
 
-def _records(
-    members: dict[str, dict[int, Any]],
-    dt: float,
-    response: Response,
-    inventory: Any,
-    reference: datetime,
-    quantity: str,
-) -> Records:
-    """One table of records on the samples nearest to whole steps after the reference."""
-    traces = [trace for parts in members.values() for pieces in parts.values() for trace in pieces]
-    start = min(trace.stats.starttime.timestamp for trace in traces) - reference.timestamp()
-    end = max(trace.stats.endtime.timestamp for trace in traces) - reference.timestamp()
-    first, count = int(np.ceil(start / dt - 1e-6)), int(np.floor((end - start) / dt + 1e-6)) + 1
-    t = dt * (first + np.arange(count))
-    values = np.full((len(members), 3, count), np.nan)
-    for i, parts in enumerate(members.values()):
-        for component, pieces in parts.items():
-            for trace in pieces:
-                _place(values[i, component], t, trace, reference.timestamp())
-    places = np.array([_coordinates(inventory, next(iter(parts.values()))[0]) for parts in members.values()])
-    return Records(
-        np.array(list(members)), places[:, 0], places[:, 1], t, values, reference, quantity, response
+def _timestamp(time: datetime) -> float:
+    """Seconds after 1970; times without a zone are UTC."""
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+
+
+def _within(records: Records, start: float | None, end: float | None) -> Records:
+    low, high = -np.inf if start is None else start, np.inf if end is None else end
+    inside = (records.t >= low - 1e-6) & (records.t <= high + 1e-6)
+    if inside.sum() < 3:
+        raise ValueError(
+            f"no samples between {low:g} and {high:g} s; they go from {records.t[0]:g} to {records.t[-1]:g} s"
+        )
+    return (
+        records if inside.all() else replace(records, t=records.t[inside], values=records.values[..., inside])
     )
 
 
-def _place(row: Array, t: Array, trace: Any, reference: float) -> None:
-    """Put the samples of a piece where they belong; between samples by a band-limited shift."""
-    data: Array = np.ma.filled(np.ma.asarray(trace.data, float), np.nan)
-    dt = t[1] - t[0]
-    start = trace.stats.starttime.timestamp - reference
-    index = int(np.ceil((start - t[0]) / dt - 1e-3))
-    lag = (t[0] + index * dt - start) / dt
-    if lag > 1e-3:
-        data = _advanced(data, lag, trace.id)
-    low, high = max(index, 0), min(index + len(data), len(row))
-    row[low:high] = data[low - index : high - index]
+def _traces(file: Path, options: Options, findings: Findings) -> list[Any]:
+    """The traces of a file, cut to what is asked for, so that the rest of a long file can be forgotten."""
+    from obspy import UTCDateTime
+
+    start, end = (UTCDateTime(options.reference + side) for side in options.window)
+    try:
+        stream = foreign.waveforms(file, starttime=start, endtime=end)
+    except ValueError as error:
+        findings.leave_out(file.name, str(error).removeprefix(f"{file}: "))
+        return []
+    kept = []
+    for trace in stream:
+        if trace.stats.endtime < start or trace.stats.starttime > end:
+            trace.data = trace.data[:0]
+        else:
+            trace.trim(start, end)
+            trace.data = trace.data.copy()
+        trace.file = file.name
+        kept.append(trace)
+    if not kept:
+        for trace in foreign.waveforms(file, headonly=True):
+            begins = trace.stats.starttime.timestamp - options.reference
+            findings.leave_out(trace.id, outside(options.window, begins))
+    return kept
 
 
-def _advanced(data: Array, lag: float, name: str) -> Array:
-    """Samples `lag` (0 to 1) sampling intervals later, by a windowed sinc of 32 points."""
-    if not np.isfinite(data).all():
-        raise ValueError(
-            f"{name}: samples lie between those of the other records, and there are gaps; split it"
-        )
-    offset = np.arange(-16, 17) - lag
-    weights = np.sinc(offset) * np.cos(np.pi * offset / 34) ** 2
-    padded = np.pad(data, 16, mode="edge")
-    return np.asarray(np.convolve(padded, weights[::-1] / weights.sum(), mode="valid"))[:-1]
+def _collected(
+    stream: Any, inventory: Any, options: Options, reference: datetime, findings: Findings
+) -> tuple[Records, ...]:
+    by_station: dict[str, list[Channel]] = defaultdict(list)
+    for channel in channels(stream, inventory, options, findings):
+        by_station[channel.code.name].append(channel)
+    groups: list[list[tuple[str, list[Channel]]]] = []
+    for name, members in by_station.items():
+        kept = one_instrument(members, findings)
+        for group in groups:
+            if _belongs(kept[0], group[0][1][0]):
+                group.append((name, kept))
+                break
+        else:
+            groups.append([(name, kept)])
+    tables = [table for group in groups if (table := _records(group, reference, findings)) is not None]
+    if not tables:
+        raise findings.nothing("no records are left")
+    tables.sort(key=lambda table: (-len(table), table.dt))
+    tables[0] = replace(tables[0], left_out=tuple(findings.left_out), notes=tuple(findings.notes))
+    return tuple(tables)
 
 
-def _coordinates(inventory: Any, trace: Any) -> tuple[float, float]:
-    if inventory is not None:
+def _belongs(channel: Channel, other: Channel) -> bool:
+    """Whether two stations' records go into one table."""
+    kind = same_rate(channel.dt, other.dt) and channel.quantity == other.quantity
+    if not kind:
+        return False
+    pair = (channel.response, other.response, other.dt)
+    return channel.response == other.response or same_response(*pair) or alike(*pair)
+
+
+def _records(
+    group: list[tuple[str, list[Channel]]], reference: datetime, findings: Findings
+) -> Records | None:
+    """One table of records on whole steps after the reference."""
+    every = [channel for _, members in group for channel in members]
+    dt, response = nominal([channel.dt for channel in every]), every[0].response
+    t = axis([piece for channel in every for piece in channel.pieces], dt)
+    if len(t) < 3:
+        for channel in every:
+            findings.leave_out(channel.code, f"{len(t)} samples in the window")
+        return None
+    names, places, values = [], [], []
+    for name, members in group:
+        rows, used = _rows(members, t, dt, response, findings)
+        if not used:
+            continue
+        enu, known = component_rows(used, rows)
+        lost = _unresolved(used, known)
+        if lost:
+            codes = ", ".join(str(channel.code) for channel in lost)
+            findings.leave_out(codes, _why(lost))
+        if known:
+            names.append(name)
+            places.append(used[0].place)
+            values.append(enu)
+    if not names:
+        return None
+    at = np.array(places, float)
+    return Records(
+        np.array(names), at[:, 0], at[:, 1], t, np.array(values), reference, every[0].quantity, response
+    )
+
+
+def _rows(
+    members: list[Channel], t: Array, dt: float, response: Response, findings: Findings
+) -> tuple[Array, list[Channel]]:
+    """Samples (k, n) of a station's channels as one kind of instrument has them."""
+    rows, used = [], []
+    for channel in members:
         try:
-            found = inventory.get_coordinates(trace.id, trace.stats.starttime)
-        except Exception as error:
-            raise ValueError(f"{trace.id}: the inventory does not know this channel ({error})") from None
-        return found["latitude"], found["longitude"]
-    sac = getattr(trace.stats, "sac", {})
-    if "stla" not in sac or "stlo" not in sac:
-        raise ValueError(f"{trace.id}: neither an inventory nor a SAC header says where this station is")
-    return float(sac["stla"]), float(sac["stlo"])
+            if not (same_response(channel.response, response, dt) or alike(channel.response, response, dt)):
+                raise ValueError("its response is another than that of the station's other channels")
+            rows.append(converted(laid_out(channel.pieces, t), channel.response, response, dt))
+            used.append(channel)
+        except ValueError as error:
+            findings.leave_out(channel.code, error)
+    twins = parallel([channel.direction for channel in used]) if used else []
+    for channel, twin in zip(used, twins, strict=True):
+        if twin:
+            findings.leave_out(channel.code, f"{_why([channel])}, which another channel has, too")
+    kept = [i for i, twin in enumerate(twins) if not twin]
+    return np.array([rows[i] for i in kept]), [used[i] for i in kept]
+
+
+def _unresolved(members: list[Channel], known: list[int]) -> list[Channel]:
+    """Channels that no component could be made of."""
+    matrix = np.array([channel.direction.vector for channel in members])
+    return [
+        channel
+        for channel, vector in zip(members, matrix, strict=True)
+        if np.linalg.norm(np.delete(vector, known)) > 0.5
+    ]
+
+
+def _why(lost: Sequence[Channel]) -> str:
+    angles = "; ".join(f"{c.direction.azimuth:g}°, {c.direction.dip:g}°" for c in lost)
+    return f"east, north and up do not follow from azimuth and dip of {angles}"

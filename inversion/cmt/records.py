@@ -96,6 +96,8 @@ class Records:
     reference : UTC time of t = 0, usually the origin time of the hypocentre.
     quantity : "displacement", "velocity" or "acceleration".
     response : response of the instruments, where it was not removed.
+    left_out : what could not be read, and why.
+    notes : what was read though it looks strange.
     """
 
     station: NDArray[np.str_]
@@ -106,6 +108,8 @@ class Records:
     reference: datetime
     quantity: str = "displacement"
     response: Response = field(default_factory=Response)
+    left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         gates.verify(
@@ -245,6 +249,8 @@ def merge(parts: Sequence[Records]) -> Records:
         latitude=np.concatenate([part.latitude for part in parts]),
         longitude=np.concatenate([part.longitude for part in parts]),
         values=np.concatenate([part.values for part in parts]),
+        left_out=tuple(line for part in parts for line in part.left_out),
+        notes=tuple(line for part in parts for line in part.notes),
     )
 
 

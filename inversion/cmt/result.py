@@ -126,6 +126,7 @@ class Result:
     history : misfit, and place, time, duration of the first source at every iteration.
     converged : whether the search converged.
     at_bound : names of the unknowns that ended on a bound.
+    notes : what was strange in reading and used all the same.
     """
 
     event: str
@@ -147,6 +148,7 @@ class Result:
     history: tuple[dict[str, float], ...]
     converged: bool
     at_bound: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def variance_reduction(self) -> float:
@@ -240,6 +242,8 @@ class Result:
         origin = "what the stations disagree about" if self.errors == "stations" else "the errors of the data"
         lines.append(f"uncertainties (±, one standard deviation) from {origin}")
         lines.extend(self.warnings)
+        lines.extend(f"note: {line}" for line in self.notes)
+        lines.extend(f"left out: {line}" for line in self.dropped)
         return "\n".join(lines)
 
     @property
@@ -365,6 +369,7 @@ def conclude(found: Search, constraint: str, event: str = "earthquake", errors: 
         misfit=state.misfit,
         fits=fits(state),
         dropped=tuple(line for part in problem.data for line in part.dropped),
+        notes=tuple(line for part in problem.data for line in part.notes),
         history=tuple(_plain_step(step) for step in found.history),
         converged=found.converged,
         at_bound=tuple(sorted(at_bound)),

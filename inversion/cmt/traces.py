@@ -1,0 +1,389 @@
+"""Channels of a stream with what is known of each, and what had to be left out."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import orientation, units
+from .filters import Array
+from .metadata import Code, Entry, Header, Inventory, direction, header, instrument
+from .orientation import Direction
+from .records import Response
+from .sampling import Piece, nominal, same_rate
+
+FARTHEST = 86400.0
+"""Seconds from the reference up to which samples are kept where nothing else is said."""
+
+
+@dataclass
+class Findings:
+    """What was left out and what a reader of the result should know, each with its reason.
+
+    Attributes
+    ----------
+    strict : whether leaving out is an error.
+    left_out, notes : lines of text.
+    """
+
+    strict: bool = False
+    left_out: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def leave_out(self, name: object, reason: object) -> None:
+        """Note why something is not used; raise a `ValueError` instead if `strict`."""
+        line = f"{name}: {reason}"
+        if self.strict:
+            raise ValueError(line)
+        if line not in self.left_out:
+            self.left_out.append(line)
+
+    def note(self, name: object, text: str) -> None:
+        """Note what is used, though it looks strange."""
+        line = f"{name}: {text}"
+        if line not in self.notes:
+            self.notes.append(line)
+
+    def nothing(self, what: str) -> ValueError:
+        """The error that says why nothing is left."""
+        reasons = "; ".join(self.left_out[:5]) or "nothing came"
+        more = len(self.left_out) - 5
+        return ValueError(f"{what}: {reasons}" + (f"; and {more} more" if more > 0 else ""))
+
+
+class Options(NamedTuple):
+    """How a stream is read; see `dislok.inversion.cmt.from_obspy`."""
+
+    reference: float
+    start: float | None = None
+    end: float | None = None
+    quantity: str | None = None
+    responses: bool = False
+    unit: str | None = None
+    channels: tuple[str, ...] = ()
+    locations: tuple[str, ...] = ()
+    orientation: str = "metadata"
+
+    @property
+    def window(self) -> tuple[float, float]:
+        """First and last time (s after the reference) of what is kept."""
+        start = -FARTHEST if self.start is None else self.start
+        return start, FARTHEST if self.end is None else self.end
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One channel: its samples in m, m/s or m/s² times the shape of its response."""
+
+    code: Code
+    pieces: tuple[Piece, ...]
+    dt: float
+    place: tuple[float, float]
+    direction: Direction
+    quantity: str
+    response: Response
+
+    @property
+    def instrument(self) -> tuple[str, str]:
+        """What it shares with the other channels of its instrument."""
+        return self.code.location, orientation.instrument_of(self.code.channel)
+
+    @property
+    def samples(self) -> int:
+        """Number of samples that are there."""
+        return sum(int(np.isfinite(piece.samples).sum()) for piece in self.pieces)
+
+
+def channels(stream: Iterable[Any], inventory: Any, options: Options, findings: Findings) -> list[Channel]:
+    """All channels of an ObsPy stream that can be used."""
+    traces = _by_code(stream, options, findings)
+    names = defaultdict(list)
+    for code in traces:
+        names[code.name, code.location, orientation.instrument_of(code.channel)].append(code.channel)
+    known, found = Inventory(inventory), []
+    for code, parts in traces.items():
+        siblings = names[code.name, code.location, orientation.instrument_of(code.channel)]
+        try:
+            found.append(_channel(code, parts, siblings, known, options, findings))
+        except ValueError as error:
+            findings.leave_out(code, error)
+    return found
+
+
+def _by_code(stream: Iterable[Any], options: Options, findings: Findings) -> dict[Code, list[Any]]:
+    traces: dict[Code, list[Any]] = {}
+    for trace in stream:
+        stats = trace.stats
+        code = Code.of(stats.network, stats.station, stats.location, stats.channel)
+        if not _chosen(code, options):
+            continue
+        if not code.station:
+            findings.leave_out(_where(trace, code), "it does not say its station")
+        elif not code.channel and _unnamed(trace) is None:
+            findings.leave_out(_where(trace, code), "it says neither its channel nor its direction")
+        else:
+            named = code if code.channel else code._replace(channel=_unnamed(trace) or "")
+            traces.setdefault(named, []).append(trace)
+    return traces
+
+
+def _chosen(code: Code, options: Options) -> bool:
+    channel = not options.channels or any(fnmatchcase(code.channel, p.upper()) for p in options.channels)
+    if not options.locations:
+        return channel
+    return channel and code.location in {Code.of("", "", word, "").location for word in options.locations}
+
+
+def _where(trace: Any, code: Code) -> str:
+    return getattr(trace, "file", "") or str(code)
+
+
+def _unnamed(trace: Any) -> str | None:
+    """A name for a channel that has none, from the direction in its header."""
+    says = header(trace)
+    pointing = direction(says.azimuth, says.dip, None)
+    if pointing is None:
+        return None
+    return f"{orientation.NAMELESS}{pointing.azimuth:g}/{pointing.dip:g}"
+
+
+def _channel(
+    code: Code, traces: list[Any], siblings: Sequence[str], known: Inventory, options: Options,
+    findings: Findings,
+) -> Channel:  # fmt: skip
+    pieces = _pieces(code, traces, options, findings)
+    says = header(traces[0])
+    entry = _entry(code, known, options.reference + _moment(pieces), says, findings)
+    quantity, gain, response = _meaning(traces[0], entry, options)
+    scaled = tuple(piece._replace(samples=piece.samples / gain) for piece in pieces)
+    return Channel(
+        code, scaled, nominal([piece.dt for piece in pieces]), _place(code, entry, says, findings),
+        _pointing(code, siblings, entry, says, options, findings), quantity, response,
+    )  # fmt: skip
+
+
+def _pieces(code: Code, traces: list[Any], options: Options, findings: Findings) -> tuple[Piece, ...]:
+    """Samples in the window, of the one sampling rate that covers most of it."""
+    start, end = options.window
+    rates: list[list[Piece]] = []
+    far = 0.0
+    for trace in traces:
+        piece = _cut(_piece(trace, options.reference), start, end)
+        if not len(piece.samples):
+            far = trace.stats.starttime.timestamp - options.reference
+            continue
+        for same in rates:
+            if same_rate(same[0].dt, piece.dt):
+                same.append(piece)
+                break
+        else:
+            rates.append([piece])
+    if not rates:
+        raise ValueError(outside(options.window, far))
+    rates.sort(key=lambda same: -sum(piece.dt * len(piece.samples) for piece in same))
+    for other in rates[1:]:
+        spans = f"{other[0].start:g} to {other[-1].end:g} s"
+        findings.leave_out(
+            f"{code} at {1 / other[0].dt:g} Hz, {spans}", f"most of it has {1 / rates[0][0].dt:g} Hz"
+        )
+    return tuple(rates[0])
+
+
+def outside(window: tuple[float, float], begins: float) -> str:
+    """What is wrong with a trace that begins so many seconds after the reference."""
+    start, end = window
+    return f"no samples between {start:g} and {end:g} s; it begins {_span(begins)} the reference"
+
+
+def _span(seconds: float) -> str:
+    size, side = abs(seconds), "after" if seconds > 0 else "before"
+    for unit, length in (("years", 3.156e7), ("days", 86400.0)):
+        if size > 2 * length:
+            return f"{size / length:.0f} {unit} {side}"
+    return f"{size:g} s {side}"
+
+
+def _piece(trace: Any, reference: float) -> Piece:
+    stats = trace.stats
+    if not stats.sampling_rate > 0:
+        raise ValueError(f"its sampling rate is {stats.sampling_rate:g} Hz")
+    return Piece(stats.starttime.timestamp - reference, 1 / float(stats.sampling_rate), trace.data)
+
+
+def _cut(piece: Piece, start: float, end: float) -> Piece:
+    """The samples from `start` to `end`, as numbers of their own: the whole trace can be forgotten."""
+    low = max(int(np.ceil((start - piece.start) / piece.dt - 1e-3)), 0)
+    high = min(int(np.floor((end - piece.start) / piece.dt + 1e-3)) + 1, len(piece.samples))
+    part = piece.samples[low : max(high, low)]
+    values = np.array(np.ma.filled(np.ma.asarray(part, float), np.nan), float)
+    return Piece(piece.start + low * piece.dt, piece.dt, values)
+
+
+def _moment(pieces: Sequence[Piece]) -> float:
+    """The time nearest to the reference that the pieces hold."""
+    start, end = min(p.start for p in pieces), max(p.end for p in pieces)
+    return float(np.clip(0.0, start, end))
+
+
+def _entry(code: Code, known: Inventory, time: float, says: Header, findings: Findings) -> Entry | None:
+    try:
+        return known.find(code, time)
+    except ValueError as error:
+        if says.latitude is None or says.longitude is None:
+            raise
+        findings.note(code, f"{error}; the header of its file was used")
+        return None
+
+
+def _place(code: Code, entry: Entry | None, says: Header, findings: Findings) -> tuple[float, float]:
+    own = (says.latitude, says.longitude)
+    if entry is None:
+        if own[0] is None or own[1] is None:
+            raise ValueError("neither an inventory nor its header says where this station is")
+        return own[0], own[1]
+    place = (entry.latitude, entry.longitude)
+    if own[0] is not None and own[1] is not None:
+        apart = 111.2 * np.hypot(own[0] - place[0], (own[1] - place[1]) * np.cos(np.deg2rad(place[0])))
+        if apart > 1.0:
+            findings.note(
+                code, f"the header of its file lies {apart:.0f} km from the inventory, which was used"
+            )
+    return place
+
+
+def _meaning(trace: Any, entry: Entry | None, options: Options) -> tuple[str, float, Response]:
+    """Quantity, numbers per SI unit, and response of a channel's samples."""
+    if options.responses:
+        if entry is None or entry.response is None:
+            raise ValueError("no inventory to take the response from")
+        found = instrument(entry.response)
+        if options.quantity and found.quantity != options.quantity:
+            unit = entry.response.instrument_sensitivity.input_units
+            raise ValueError(f"the instrument answers to {unit}, which is not {options.quantity}")
+        return found.quantity, found.gain, found.response
+    calibration = float(trace.stats.get("calib", 1.0))
+    if "knet" in trace.stats:
+        return _same("acceleration", options.quantity), 1 / calibration, Response()
+    if options.unit is None:
+        if np.asarray(trace.data).dtype.kind in "iu":
+            raise ValueError(
+                "its samples are whole numbers, as of a digitiser; take the responses from an inventory, or "
+                "say the unit"
+            )
+        return options.quantity or "displacement", 1.0, Response()
+    if options.unit.lower() in units.COUNTS:
+        return options.quantity or "displacement", 1.0, Response()
+    unit = units.parse(options.unit)
+    return _same(unit.quantity, options.quantity), 1 / unit.factor, Response()
+
+
+def _same(found: str, wanted: str | None) -> str:
+    if wanted and found != wanted:
+        raise ValueError(f"it holds {found}, not {wanted}")
+    return found
+
+
+def _pointing(
+    code: Code, siblings: Sequence[str], entry: Entry | None, says: Header, options: Options,
+    findings: Findings,
+) -> Direction:  # fmt: skip
+    """The direction of a channel: what the inventory says, or the header, or the name; in this order."""
+    named = orientation.by_name(code.channel, siblings)
+    if options.orientation == "metadata":
+        sources: list[tuple[str, Callable[[], Direction | None]]] = []
+        if entry is not None:
+            sources.append(("inventory", lambda: direction(entry.azimuth, entry.dip, named)))
+        sources.append(("header", lambda: direction(says.azimuth, says.dip, named)))
+        for source, said in sources:
+            found = said()
+            if found is not None:
+                _report(code, named, found, source, findings)
+                return found
+    if named is None:
+        raise ValueError(
+            f"channel {code.channel!r} points along an axis of its own; an inventory or a header must say "
+            "its azimuth and dip"
+        )
+    if options.orientation == "metadata" and (entry is not None or says.latitude is not None):
+        findings.note(code, "its metadata do not say its direction; its name was believed")
+    return named
+
+
+def _report(code: Code, named: Direction | None, found: Direction, source: str, findings: Findings) -> None:
+    angle = orientation.contradiction(named, found)
+    if angle:
+        findings.note(
+            code,
+            f"called {orientation.letter_of(code.channel)}, but the {source} says azimuth "
+            f"{found.azimuth:g}°, dip {found.dip:g}° ({angle:.0f}° apart); the {source} was believed",
+        )
+
+
+def one_instrument(members: list[Channel], findings: Findings) -> list[Channel]:
+    """The channels of a station's best instrument; what the others have is left out."""
+    kinds: dict[Any, list[Channel]] = defaultdict(list)
+    for channel in members:
+        kinds[channel.instrument].append(channel)
+    best = min(kinds, key=lambda kind: (-len(_axes(kinds[kind])), -_reach(kinds[kind]), kind))
+    for kind, others in kinds.items():
+        if kind != best:
+            chosen = ".".join(best).strip(".") or "without a name"
+            names = ", ".join(str(channel.code) for channel in others)
+            findings.leave_out(
+                names, f"the station has another instrument, {chosen}; choose by channels, locations"
+            )
+    kept = _three(kinds[best])
+    for other in kinds[best]:
+        if other not in kept:
+            findings.leave_out(other.code, f"the instrument has {', '.join(str(c.code) for c in kept)}")
+    return _of_one_kind(kept, findings)
+
+
+def _axes(members: Sequence[Channel]) -> list[int]:
+    apart = _apart(_three(members))
+    return orientation.unmixing([channel.direction for channel in apart])[1] if apart else []
+
+
+def _three(members: Sequence[Channel]) -> list[Channel]:
+    """At most three channels: those called E, N, Z, where raw ones stand beside them."""
+    if len(members) <= 3:
+        return list(members)
+    return sorted(members, key=lambda one: orientation.by_name(one.code.channel) is None)[:3]
+
+
+def _apart(members: Sequence[Channel]) -> list[Channel]:
+    """The channels that do not point the same way as another one."""
+    twins = orientation.parallel([channel.direction for channel in members])
+    return [channel for channel, twin in zip(members, twins, strict=True) if not twin]
+
+
+def _reach(members: Sequence[Channel]) -> float:
+    """Seconds that all channels of an instrument hold together."""
+    return round(sum(channel.samples * channel.dt for channel in members), 0)
+
+
+def _of_one_kind(members: list[Channel], findings: Findings) -> list[Channel]:
+    """The channels of an instrument that share sampling rate and quantity with most of it."""
+    first = max(
+        members, key=lambda one: sum(same_rate(one.dt, o.dt) and one.quantity == o.quantity for o in members)
+    )
+    kept = []
+    for one in members:
+        if one.quantity != first.quantity:
+            findings.leave_out(one.code, f"it records {one.quantity}, {first.code} {first.quantity}")
+        elif not same_rate(one.dt, first.dt):
+            findings.leave_out(one.code, f"it has {1 / one.dt:g} Hz, {first.code} {1 / first.dt:g} Hz")
+        else:
+            kept.append(replace(one, dt=first.dt))
+    return kept
+
+
+def component_rows(members: Sequence[Channel], rows: Array) -> tuple[Array, list[int]]:
+    """East, north, up (3, n) of a station from rows (k, n) of its channels, and which of them are there."""
+    matrix, known = orientation.unmixing([channel.direction for channel in members])
+    return orientation.mixed(matrix, rows), known
