@@ -115,6 +115,22 @@ def equations(mean_x, mean_y, xx, xy, yx, yy, change, cx, cy, both, n0, n1, u, v
 
 
 @kernel
+def attach(field, weight, out, begin, end):
+    """Add springs towards a motion (2, h, w), `weight` px⁻² strong, to the equations."""
+    n = weight.shape[1]
+    for r in range(begin, end):
+        for colour in range(2):
+            first = (r + colour) & 1
+            for j in range(n // 2):
+                c = 2 * j + first
+                tie = weight[r, c]
+                out[I11, colour, r + 1, j + 1] += tie
+                out[I22, colour, r + 1, j + 1] += tie
+                out[B1, colour, r + 1, j + 1] += tie * field[0, r, c]
+                out[B2, colour, r + 1, j + 1] += tie * field[1, r, c]
+
+
+@kernel
 def stiffness(u, v, alpha, eps, tau, out, begin, end):
     """How strongly each pixel is tied to its neighbours at the right and below, planes EAST and SOUTH.
 

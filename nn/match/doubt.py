@@ -7,6 +7,7 @@ import numpy as np
 from ...kernels.images import claims
 from .carrying import correlation
 from .engine import Result
+from .filling import Fill, recognised
 from .planes import blur
 
 # Calibrated on generated pairs; see docs/flow-engine.rst.
@@ -17,8 +18,6 @@ NEARBY = 2.0
 SLIP = 1.5
 UNLIKE = 1.0
 WIDE = 5.0
-# Correlation in windows of `WIDE` below which a motion is not used.
-RECOGNISED = 0.5
 
 
 def deviation(result: Result, likeness: np.ndarray) -> np.ndarray:
@@ -54,7 +53,7 @@ def usable(result: Result, likeness: np.ndarray) -> np.ndarray:
     """Pixels whose motion both images show, that are recognised, and that no other claims with more right."""
     height, width = result.level.shape
     seen = result.level.seen_pre > 0
-    inside = (result.mass > 0.3) & (likeness > RECOGNISED)
+    inside = (result.mass > 0.3) & recognised(result.field, likeness, Fill())
     owner = np.full((height, width), -1, np.int64)
     field = np.ascontiguousarray(result.field)
     claims.claim(field, np.ascontiguousarray(result.rho), owner)

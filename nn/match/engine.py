@@ -8,9 +8,11 @@ import numpy as np
 
 from .calming import Trust, calmed
 from .carrying import Carry, carried, correlation
+from .filling import Fill, filled
 from .planes import Level, double, pyramid
 from .refining import Refine, Solution, refined
 from .search import Search, start
+from .zones import Zone, zoned
 
 LEVELS = 4
 
@@ -25,8 +27,8 @@ class Settings:
         Farthest motion to look for, px.
     contrast : float
         Window of the local normalisation, standard deviation in pixels.
-    search, carry, refine
-        Settings of the three steps.
+    search, carry, refine, zone, fill
+        Settings of the steps.
     middle, fine : tuple of int
         Distances (px of the level) over which motion is carried on the coarser levels and on the finest.
     passes : int
@@ -43,6 +45,8 @@ class Settings:
     search: Search = field(default_factory=Search)
     carry: Carry = field(default_factory=Carry)
     refine: Refine = field(default_factory=Refine)
+    zone: Zone = field(default_factory=Zone)
+    fill: Fill = field(default_factory=Fill)
     middle: tuple[int, ...] = (1, 2, 4)
     fine: tuple[int, ...] = (1, 2, 3, 4, 6, 8, 12, 16, 24)
     passes: int = 2
@@ -84,6 +88,7 @@ def solve(
     field = coarse(levels[2], field, how)
     field = middle(levels[1], np.stack([double(plane) for plane in field]), how)
     solution = finest(levels[0], np.stack([double(plane) for plane in field]), how)
+    solution.field = filled(levels[0], solution.field, how.fill)
     rho, mass = correlation(levels[0], solution.field, how.carry.sigma)
     rows, columns = slice(shape[0]), slice(shape[1])
     level = Level(
@@ -125,4 +130,7 @@ def finest(level: Level, field: np.ndarray, how: Settings) -> Solution:
         field = carried(level, field, how.fine, how.carry, around=k == 0)
         field = refined(level, field, soft).field
     field = carried(level, field, how.fine, how.carry, around=how.passes == 1)
-    return refined(level, field, how.refine)
+    found = zoned(level, field, how.zone)
+    if found is None:
+        return refined(level, field, how.refine)
+    return refined(level, found.field, how.refine, (found.field, found.weight))

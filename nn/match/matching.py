@@ -11,13 +11,16 @@ from ..flow import FRAMES, FlowMap
 from . import doubt
 from .carrying import Carry, correlation
 from .engine import Result, Settings, solve
+from .filling import roughness
 from .inputs import NoMatch, Pair, prepare
 from .planes import halve, normalise
 from .shift import moved, whole_shift
 
-# Correlation in wide windows below which nothing is recognised, and the share of pixels that must reach it.
-RECOGNISED = 0.35
-ENOUGH = 0.02
+# Correlation in wide windows that recognised ground has, the mean gradient of motion above which any two images
+# correlate by chance, and the share of pixels that must pass both.
+RECOGNISED = 0.4
+ROUGH = 0.1
+ENOUGH = 0.05
 
 
 def match(
@@ -115,11 +118,12 @@ def recognised(result: Result) -> None:
     seen = (mass > 0.3) & (result.level.seen_pre > 0)
     if not seen.any():
         raise NoMatch("pre and post have no place in common that both show")
-    share = float((rho[seen] > RECOGNISED).mean())
+    share = float(((rho > RECOGNISED) & (roughness(result.field, 6.0) < ROUGH))[seen].mean())
     if share < ENOUGH:
         raise NoMatch(
-            f"nothing of pre is recognised in post: the correlation in wide windows exceeds {RECOGNISED:g} "
-            f"in {share:.1%} of the pixels, its median is {np.median(rho[seen]):.2f}; do the images show the "
+            f"nothing of pre is recognised in post: the correlation in wide windows exceeds {RECOGNISED:g} under "
+            f"a smooth motion in {share:.1%} of the pixels, its median is {np.median(rho[seen]):.2f}; do the "
+            "images show the "
             "same place, and is the motion within reach?"
         )
 

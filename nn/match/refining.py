@@ -77,8 +77,13 @@ def slopes(plane: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return x, y
 
 
-def refined(level: Level, field: np.ndarray, how: Refine) -> Solution:
-    """Lower the energy from a start."""
+def refined(
+    level: Level, field: np.ndarray, how: Refine, held: tuple[np.ndarray, np.ndarray] | None = None
+) -> Solution:
+    """Lower the energy from a start.
+
+    `held`: a motion (2, h, w) towards which pixels are drawn, and by how much (h, w), px⁻².
+    """
     height, width = level.shape
     out = variational.room(height, width)
     alpha = np.full(level.shape, how.alpha, np.float32)
@@ -89,6 +94,8 @@ def refined(level: Level, field: np.ndarray, how: Refine) -> Solution:
         noise = assemble(level, field, how, out, None if k % 3 == 0 else noise)
         if k == how.rounds - 1:
             bands(variational.unpack_three, height, out, precision)
+        if held is not None:
+            bands(variational.attach, height, *held, out)
         bands(variational.stiffness, height, *field, alpha, np.float32(how.eps), np.float32(how.step), out)
         bands(variational.invert, height, out, *field)
         for sweep in range(2 * how.sweeps):
