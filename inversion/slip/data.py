@@ -87,6 +87,7 @@ class PixelOffsets(Dataset):
         largest: int = 64,
         correlation: float = 28.0,
         rest: ArrayLike | None = None,
+        explained: ArrayLike | None = None,
         nuisance: Nuisance = "offset",
         name: str = "offsets",
     ) -> PixelOffsets:
@@ -114,6 +115,10 @@ class PixelOffsets(Dataset):
             `dislok.nn.match` were measured to have on a smooth field.
         rest : array_like of bool, shape (h, w), optional
             Ground at rest, where correlation and size of the errors are measured instead.
+        explained : array_like, shape (h, w, 2), optional
+            Motion (m), east and north of each pixel, by a model that was found before: correlation and size
+            of the errors are measured in what it leaves, on `rest` or everywhere. Errors of the model are
+            errors of its data then.
         nuisance, name
             As of the class.
 
@@ -133,7 +138,7 @@ class PixelOffsets(Dataset):
             raise ValueError(f"length_unit, correlation: expected > 0, got {length_unit!r}, {correlation!r}")
         plane = plane_of(source, pixel, origin)
         cells, sigma = cells_of(plane, threshold, smallest, largest)
-        covariance = covariance_of(cells, sigma, plane, correlation, rest)
+        covariance = covariance_of(cells, sigma, plane, correlation, rest, explained)
         made = cls(cells.xy / length_unit, cells.values, covariance=covariance, nuisance=nuisance, name=name)
         made.cells = cells
         return made

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from dislok import gate as gates
 from dislok import raster
 
 from ..fault.data import Array
@@ -133,19 +134,35 @@ def _threshold(plane: Plane) -> float:
 
 
 def covariance_of(
-    cells: Cells, sigma: Array, plane: Plane, correlation: float, rest: ArrayLike | None
+    cells: Cells,
+    sigma: Array,
+    plane: Plane,
+    correlation: float,
+    rest: ArrayLike | None,
+    explained: ArrayLike | None,
 ) -> Array:
     """Covariance (2k, 2k) of the cells' means, east and north of each after the other.
 
-    Errors of pixels are the map's, correlated over a distance; with ground at rest both the distance and
-    how far the map's errors are from what they say are measured there.
+    Errors of pixels are the map's, correlated over a distance; with ground at rest, or motion that is
+    explained, both the distance and how far the map's errors are from what they say are measured there.
     """
+    if explained is not None:
+        plane = plane._replace(values=plane.values - _explained(explained, plane.values.shape))
+        rest = np.isfinite(plane.values).all(axis=0) if rest is None else rest
     k = len(cells.pixels)
     matrix = np.zeros((k, 2, k, 2))
     for c in range(2):
         noise = _noise(plane, c, correlation, rest)
         matrix[:, c, :, c] = cells.covariance(noise) * sigma[:, None, c] * sigma[None, :, c]
     return matrix.reshape(2 * k, 2 * k)
+
+
+def _explained(motion: ArrayLike, shape: tuple[int, ...]) -> Array:
+    """East and north (2, h, w) of motion (h, w, 2)."""
+    values = gates.real()("explained", motion)
+    if values.shape != (*shape[1:], 2):
+        raise ValueError(f"explained: expected shape {(*shape[1:], 2)}, got {values.shape}")
+    return np.moveaxis(values, -1, 0)
 
 
 def _noise(plane: Plane, component: int, correlation: float, rest: ArrayLike | None) -> Noise:

@@ -77,6 +77,19 @@ def test_errors_measured_where_the_ground_rests(rng):
     assert np.std(boasting.values / boasting.sigma.ravel()) > 2
 
 
+def test_errors_measured_in_what_a_model_leaves(rng):
+    found, words = a_map(rng), {"pixel": PIXEL, "threshold": 1e9, "largest": 32, "smallest": 32}
+    found.error = found.error / 3
+    data = PixelOffsets.from_map(found, explained=quake(), **words)
+    at_rest = a_map(np.random.default_rng(0))
+    at_rest.values, at_rest.error = found.values - quake() / PIXEL, found.error
+    still = PixelOffsets.from_map(at_rest, rest=found.valid, **words)
+    np.testing.assert_allclose(data.sigma, still.sigma, rtol=1e-6)
+    assert np.median(data.sigma / PixelOffsets.from_map(found, correlation=5.0, **words).sigma) > 2
+    with pytest.raises(ValueError, match="explained: expected shape"):
+        PixelOffsets.from_map(found, explained=quake()[..., 0], **words)
+
+
 def test_cells_across_a_rupture_are_left_out(rng):
     found = a_map(rng, 0.01)
     found.values[...] = 0
