@@ -45,23 +45,55 @@ def combine(
         return None
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        n, width = count.literal_value, lanes.literal_value
-        element = context.get_data_type(plane.dtype)
-        vector = ir.VectorType(element, width)
-        place = _address(context, builder, signature.args[0], args[0], args[1])
-        weight = _address(context, builder, signature.args[3], args[3], args[4])
-        total = None
-        for row in range(n):
-            factor = _splat(builder, builder.load(_beyond(builder, weight, row)), vector)
-            term = builder.fmul(_load(builder, place, 0, vector), factor, flags=FLAGS)
-            total = term if total is None else builder.fadd(total, term, flags=FLAGS)
-            place = builder.gep(place, [args[2]], inbounds=True)
-        beside = _address(context, builder, signature.args[3], args[3], args[5])
-        total = builder.fmul(total, _load(builder, beside, 0, vector), flags=FLAGS)
+        width = lanes.literal_value
+        total = _weighted(context, builder, signature, args, count.literal_value, width)
         return _sum(builder, total, width)
 
     kinds = (plane, types.uint64, types.uint64, w, types.uint64, types.uint64, count, lanes)
     return plane.dtype(*kinds), generate
+
+
+@intrinsic
+def combine_two(
+    typing: Any, plane: Any, at: Any, stride: Any, w: Any, down: Any, across: Any, count: Any, lanes: Any
+) -> Any:
+    """What `combine` gives, of two planes that lie in one, their numbers in turn: two sums.
+
+    The weights at ``w[across:]`` stand twice each.
+    """
+    if not (isinstance(count, types.IntegerLiteral) and isinstance(lanes, types.IntegerLiteral)):
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        width = lanes.literal_value
+        total = _weighted(context, builder, signature, args, count.literal_value, width)
+        sums = [_sum(builder, _every_second(builder, total, width, k), width // 2) for k in range(2)]
+        return context.make_tuple(builder, signature.return_type, sums)
+
+    kinds = (plane, types.uint64, types.uint64, w, types.uint64, types.uint64, count, lanes)
+    return types.UniTuple(plane.dtype, 2)(*kinds), generate
+
+
+def _weighted(context: Any, builder: Any, signature: Any, args: Any, rows: int, width: int) -> Any:
+    """Rows of neighbours, each times its weight, summed up; times the weights across."""
+    kinds = signature.args
+    vector = ir.VectorType(context.get_data_type(kinds[0].dtype), width)
+    place = _address(context, builder, kinds[0], args[0], args[1])
+    weight = _address(context, builder, kinds[3], args[3], args[4])
+    total = None
+    for row in range(rows):
+        factor = _splat(builder, builder.load(_beyond(builder, weight, row)), vector)
+        term = builder.fmul(_load(builder, place, 0, vector), factor, flags=FLAGS)
+        total = term if total is None else builder.fadd(total, term, flags=FLAGS)
+        place = builder.gep(place, [args[2]], inbounds=True)
+    beside = _address(context, builder, kinds[3], args[3], args[5])
+    return builder.fmul(total, _load(builder, beside, 0, vector), flags=FLAGS)
+
+
+def _every_second(builder: Any, vector: Any, width: int, first: int) -> Any:
+    lanes = list(range(first, width, 2))
+    mask = ir.Constant(ir.VectorType(ir.IntType(32), width // 2), lanes)
+    return builder.shuffle_vector(vector, vector, mask)
 
 
 @intrinsic

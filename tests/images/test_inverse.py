@@ -53,7 +53,9 @@ def test_fields_go_on_beyond_their_side():
     rows, columns = np.mgrid[:40, :50].astype(np.float32)
     label = (columns + 0.3 * rows > 28).astype(np.uint8)
     field = np.where(label, 2 + 0.1 * columns + 0.2 * rows, -7).astype(np.float32)
-    got = continued((field,), label, 1, np.ones(label.shape, bool))[0]
+    got = continued(field, field, label, 1, np.ones(label.shape, bool))
+    np.testing.assert_array_equal(got[..., 0], got[..., 1])
+    got = got[..., 0]
     np.testing.assert_array_equal(got[label == 1], field[label == 1])
     near = (label == 0) & (columns + 0.3 * rows > 25) & (rows > 4) & (rows < 35)
     np.testing.assert_allclose(got[near], (2 + 0.1 * columns + 0.2 * rows)[near], atol=0.02)
