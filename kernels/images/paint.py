@@ -1,4 +1,4 @@
-"""Leaves that hide one another, and the shadows of heights."""
+"""Leaves that hide one another, and light and shadows on heights."""
 
 from __future__ import annotations
 
@@ -31,45 +31,59 @@ def leaves(out, shapes):
 
 
 @kernel
-def light(height, out, east, north, up, ambient, most):
+def light(height, out, down, right, up, ambient, shadows):
     """Sunlight on a surface (h, w) in pixels: shading after Lambert, and shadows, soft over one pixel.
 
-    `east`, `north`, `up` is the unit vector towards the sun; level ground in the sun has 1, shadows
-    `ambient`. Rays are followed for `most` pixels, for none without shadows; beyond the edges nothing casts a
-    shadow.
+    (`down`, `right`, `up`) is the unit vector towards the sun, along rows, columns and upwards, with
+    abs(down) >= abs(right); level ground in the sun has 1, shadows `ambient`. Rows are followed away from the
+    sun with the height below which ground is dark, interpolated between columns, so that the edges of shadows
+    grow softer with distance. Beyond the edges nothing casts a shadow.
     """
     h, w = height.shape
-    level = np.hypot(east, north)
-    to_column, to_row, rise = east / max(level, 1e-9), -north / max(level, 1e-9), up / max(level, 1e-9)
-    top = height.max()
-    for r in range(h):
-        above, below = max(r - 1, 0), min(r + 1, h - 1)
-        for c in range(w):
-            left, right = max(c - 1, 0), min(c + 1, w - 1)
-            by_row = (height[below, c] - height[above, c]) / (below - above)
-            by_column = (height[r, right] - height[r, left]) / (right - left)
-            facing = (up - east * by_column + north * by_row) / np.sqrt(1 + by_column**2 + by_row**2)
-            direct = max(facing, 0.0) / up
-            if direct > 0 and most:
-                direct *= 1.0 - _hidden(height, r, c, to_row, to_column, rise, top, most)
-            out[r, c] = (1.0 - ambient) * direct + ambient
+    dark, lit = np.empty(w, np.float32), np.empty(w, np.float32)
+    dark[:] = -np.inf
+    rise = np.float32(up / max(np.sqrt(down * down + right * right), 1e-9))
+    for k in range(h):
+        r = h - 1 - k if down > 0 else k
+        if shadows and k:
+            _followed(height[r + 1 if down > 0 else r - 1], dark, right / abs(down), up / abs(down), lit)
+        _facing(height, r, np.float32(down), np.float32(right), np.float32(up), lit)
+        row, own, least = height[r], out[r], np.float32(ambient)
+        for c in range(np.uint64(w)):
+            hidden = min(max((dark[c] - row[c]) / rise, np.float32(0)), np.float32(1))
+            own[c] = (np.float32(1) - least) * lit[c] * (np.float32(1) - hidden) + least
 
 
 @kernel
-def _hidden(height, r, c, to_row, to_column, rise, top, most):
-    """How much of the sun is behind what stands in its way: 0 ... 1."""
+def _followed(before, dark, shift, fall, high):
+    """The heights below which a row is dark, from those of the row before it, towards the sun."""
+    w = len(dark)
+    for c in range(w):
+        high[c] = max(dark[c], before[c])
+    whole = int(np.floor(shift))
+    share, drop = np.float32(shift - whole), np.float32(fall)
+    first, last = max(0, -whole), min(w, w - 1 - whole)
+    dark[:] = -np.inf
+    there = np.uint64(first + whole)
+    for i in range(np.uint64(max(0, last - first))):
+        near, far = high[there + i], high[there + i + np.uint64(1)]
+        dark[np.uint64(first) + i] = near + share * (far - near) - drop
+
+
+@kernel
+def _facing(height, r, down, right, up, out):
+    """Direct light on a row: 0 where it turns away from the sun."""
     h, w = height.shape
-    ground, hidden = height[r, c], 0.0
-    for step in range(1, most):
-        ray = ground + rise * step
-        x, y = c + to_column * step, r + to_row * step
-        if ray > top or not (0 <= x < w - 1 and 0 <= y < h - 1):
-            break
-        i, j = int(y), int(x)
-        s, t = x - j, y - i
-        above = height[i, j] + s * (height[i, j + 1] - height[i, j])
-        below = height[i + 1, j] + s * (height[i + 1, j + 1] - height[i + 1, j])
-        hidden = max(hidden, (above + t * (below - above) - ray) / rise)
-        if hidden >= 1.0:
-            return 1.0
-    return hidden
+    above, here, below = height[max(r - 1, 0)], height[r], height[min(r + 1, h - 1)]
+    per_row = np.float32(1 / max(min(r + 1, h - 1) - max(r - 1, 0), 1))
+    half, one, zero = np.float32(0.5), np.float32(1), np.float32(0)
+    for c in range(np.uint64(1), np.uint64(w - 1)):
+        by_row = per_row * (below[c] - above[c])
+        by_column = half * (here[c + np.uint64(1)] - here[c - np.uint64(1)])
+        size = np.sqrt(one + by_column * by_column + by_row * by_row)
+        out[c] = max((up - right * by_column - down * by_row) / size, zero) / up
+    for c in (0, w - 1):
+        by_row = per_row * (below[c] - above[c])
+        by_column = here[min(c + 1, w - 1)] - here[max(c - 1, 0)]
+        size = np.sqrt(one + by_column * by_column + by_row * by_row)
+        out[c] = max((up - right * by_column - down * by_row) / size, zero) / up

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 AMBIENT = 0.25  # part of the light that comes from the sky and reaches shadows
-FARTHEST = 256  # pixels along which shadows are followed
 
 
 def shading(height: np.ndarray, azimuth: float, elevation: float, *, shadows: bool = True) -> np.ndarray:
@@ -34,11 +33,10 @@ def shading(height: np.ndarray, azimuth: float, elevation: float, *, shadows: bo
     from dislok.kernels.images import paint
 
     turn, lift = np.radians(azimuth), np.radians(elevation)
-    sun = (np.sin(turn) * np.cos(lift), np.cos(turn) * np.cos(lift), np.sin(lift))
-    surface = np.ascontiguousarray(height, np.float32)
-    most = 0
-    if shadows and elevation < 89:
-        most = min(FARTHEST, int(float(np.ptp(surface)) / np.tan(lift)) + 2)
+    down, right, up = -np.cos(turn) * np.cos(lift), np.sin(turn) * np.cos(lift), np.sin(lift)
+    turned = abs(right) > abs(down)  # rows must be what the light runs across
+    surface = np.ascontiguousarray(height.T if turned else height, np.float32)
+    level = (right, down) if turned else (down, right)
     out = np.empty_like(surface)
-    paint.light(surface, out, *map(float, sun), AMBIENT, most)
-    return out
+    paint.light(surface, out, *map(float, (*level, up)), AMBIENT, shadows and elevation < 89)
+    return np.ascontiguousarray(out.T) if turned else out
