@@ -12,6 +12,9 @@ import numba
 
 from dislok.kernels.waiting import Group, here
 
+LARGEST = 1_000_000
+"""Numbers of a job: a few milliseconds."""
+
 _pool: ThreadPoolExecutor | None = None
 _pool_owner: tuple[int, int] = (0, 0)
 
@@ -28,6 +31,18 @@ def executor(threads: int) -> ThreadPoolExecutor:
     if _pool is None or _pool_owner != owner:
         _pool, _pool_owner = ThreadPoolExecutor(threads, thread_name_prefix="dislok"), owner
     return _pool
+
+
+def portions(count: int, unit: int, size: int, threads: int) -> list[tuple[int, int]]:
+    """Ranges that make up 0 ... `count`, each of whole units but the last: jobs for :func:`share`.
+
+    One thread gets few, several get four each; a job is at most about a million numbers, of which each of the
+    `count` has `size`, so that it can be interrupted.
+    """
+    least = count * size // LARGEST + 1
+    pieces = max(least, 4 * threads if threads > 1 else 1)
+    step = unit * max(1, -(-count // (unit * pieces)))
+    return [(begin, min(begin + step, count)) for begin in range(0, count, step)]
 
 
 def share(work: Callable[..., None], jobs: Iterable[tuple], threads: int, give_up: Callable[[], Any]) -> None:

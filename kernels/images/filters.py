@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dislok.kernels.cpu import kernel
-from dislok.kernels.threads import default_threads, share
+from dislok.kernels.threads import default_threads, portions, share
 
 from .formula import POLES, gain, horizon
 
@@ -71,20 +71,29 @@ def _begin(data, at, n, step, width, z, far):
 
 
 @kernel
-def _columns(image, h, w, factor, plane, stride, begin, end, poles, horizons):
+def _columns(image, h, w, factor, plane, stride, first, last, poles, horizons):
     """Copy columns of an image, times a factor, into the plane, and filter them."""
-    count = np.uint64(end - begin)
-    for r in range(h):
-        source, target = np.uint64(r * w + begin), np.uint64((r + BEFORE) * stride + BEFORE + begin)
-        for i in range(count):
-            plane[target + i] = factor * image[source + i]
-    filter_along(plane, BEFORE * stride + BEFORE + begin, h, stride, end - begin, poles, horizons)
+    for begin in range(first, last, STRIP):
+        end = min(begin + STRIP, last)
+        count = np.uint64(end - begin)
+        for r in range(h):
+            source, target = np.uint64(r * w + begin), np.uint64((r + BEFORE) * stride + BEFORE + begin)
+            for i in range(count):
+                plane[target + i] = factor * image[source + i]
+        filter_along(plane, BEFORE * stride + BEFORE + begin, h, stride, end - begin, poles, horizons)
 
 
 @kernel
-def _rows(plane, h, w, stride, begin, end, poles, horizons):
+def _rows(plane, h, w, stride, first, last, poles, horizons):
     """Filter rows of the plane, turned so that they lie side by side, and mirror them into the margins."""
     turned = np.empty(w * BLOCK, plane.dtype)
+    for begin in range(first, last, BLOCK):
+        _block(plane, w, stride, begin, min(begin + BLOCK, last), turned, poles, horizons)
+
+
+@kernel
+def _block(plane, w, stride, begin, end, turned, poles, horizons):
+    """Some rows, at most `BLOCK`; `turned` is room for them."""
     for r in range(begin, end):
         source, lane = np.uint64((r + BEFORE) * stride + BEFORE), np.uint64(r - begin)
         for c in range(np.uint64(w)):
@@ -136,10 +145,10 @@ def coefficients(image: np.ndarray, order: int, threads: int | None = None) -> n
     flat, source, stride = plane.reshape(-1), image.reshape(-1), w + BEYOND
     filters = _filters(order, image.dtype)
     factor, threads = image.dtype.type(gain(order) ** 2), threads or default_threads()
-    strips = [(c, min(c + STRIP, w)) for c in range(0, w, STRIP)]
+    strips = portions(w, STRIP, h, threads)
     jobs = [(source, h, w, factor, flat, stride, *strip, *filters) for strip in strips]
     share(_columns, jobs, threads, idle)
-    blocks = [(r, min(r + BLOCK, h)) for r in range(0, h, BLOCK)]
+    blocks = portions(h, BLOCK, w, threads)
     share(_rows, [(flat, h, w, stride, *block, *filters) for block in blocks], threads, idle)
     _mirror_rows(flat, h, stride)
     return plane

@@ -10,15 +10,18 @@ from dislok.kernels.cpu import kernel
 @kernel
 def _landing(mask, right, down, out):
     h, w = mask.shape
+    flat, edge, bottom = mask.reshape(-1), w - 1.0, h - 1.0
     for r in range(out.shape[0]):
-        for c in range(out.shape[1]):
-            x, y = c + float(right[r, c]), r + float(down[r, c])
-            good = False
-            if 0 <= x <= w - 1 and 0 <= y <= h - 1:
-                i, j = int(y), int(x)
-                k, m = min(i + (y > i), h - 1), min(j + (x > j), w - 1)
-                good = mask[i, j] and mask[i, m] and mask[k, j] and mask[k, m]
-            out[r, c] = good
+        to_right, to_down, row = right[r], down[r], out[r]
+        for c in range(np.uint64(out.shape[1])):
+            x, y = float(np.int64(c)) + to_right[c], r + float(to_down[c])
+            good = x >= 0.0 and y >= 0.0 and x <= edge and y <= bottom
+            if good:
+                i, j = np.uint64(y), np.uint64(x)
+                at, beside = i * np.uint64(w) + j, np.uint64(x > j)
+                below = np.uint64(w) if y > i else np.uint64(0)
+                good = flat[at] & flat[at + beside] & flat[at + below] & flat[at + below + beside]
+            row[c] = good
 
 
 def landing(mask: np.ndarray, right: np.ndarray, down: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dislok.kernels.cpu import kernel
-from dislok.kernels.threads import default_threads, share
+from dislok.kernels.threads import default_threads, portions, share
 
 from .filters import BEFORE, BEYOND, coefficients, idle, unfiltered
 from .formula import lanes, weights
@@ -21,7 +21,7 @@ from .taps import combine, spread, weigh
 __all__ = ["adjoint", "coefficients", "slopes", "supported", "warp"]
 
 LARGEST = 1e9  # displacements beyond count as outside
-ROWS = 16  # rows that a thread takes at once
+ROWS = 16  # least rows that a thread takes at once
 
 
 @kernel
@@ -107,12 +107,12 @@ def _run(
     h, w = plane.shape[0] - 2 * BEFORE, plane.shape[1] - BEYOND
     flat, mask = plane.reshape(-1), np.empty(0, np.bool_) if cells is None else cells.reshape(-1)
     fields, table = (right.reshape(-1), down.reshape(-1)), weights(order, plane.dtype.name).reshape(-1)
+    threads = threads or default_threads()
     jobs = [
-        (flat, plane.shape[1], h, w, *fields, across, *origin, r, min(r + ROWS, height), table, mask)
-        + (out, inside, by_x, by_y)
-        for r in range(0, height, ROWS)
+        (flat, plane.shape[1], h, w, *fields, across, *origin, *rows, table, mask, out, inside, by_x, by_y)
+        for rows in portions(height, ROWS, across, threads)
     ]
-    share(_warp(order, with_slopes), jobs, threads or default_threads(), idle)
+    share(_warp(order, with_slopes), jobs, threads, idle)
     return [a.reshape(height, across) for a in (out, inside, by_x, by_y)[: 4 if with_slopes else 2]]
 
 

@@ -62,3 +62,14 @@ def columns(plane, taps, out, begin, end):
                 below = plane[r + j]
                 for c in range(n):
                     target[c] += tap * below[c]
+
+
+def blurred(image: np.ndarray, sigma: float, reach: float) -> np.ndarray:
+    """An image (h, w), float32, under a Gaussian window of so many sigmas; its edges are mirrors."""
+    window = taps(sigma, reach)
+    edge = len(window) - 1
+    wide = np.pad(np.asarray(image, np.float32), edge, mode="symmetric")
+    across, out = np.empty_like(wide), np.empty_like(wide)
+    rows(wide, window, across, 0, len(wide))
+    columns(across, window, out, 0, len(wide))
+    return np.ascontiguousarray(out[edge:-edge, edge:-edge])

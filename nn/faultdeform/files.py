@@ -27,7 +27,7 @@ from .recipe import Recipe
 from .scaling import law
 from .window import ground_of, place_windows
 
-VERSION = 1
+VERSION = 2
 """Of how numbers become earthquakes and pairs; what was kept under another one is another problem."""
 MARGIN = 8
 """Pixels around a window beyond the largest amplitude."""

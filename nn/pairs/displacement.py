@@ -61,7 +61,8 @@ class Displacement:
     @property
     def amplitude(self) -> float:
         """Largest length of the displacement in the window."""
-        return float(np.hypot(self.inner(self.right), self.inner(self.down)).max())
+        right, down = self.inner(self.right), self.inner(self.down)
+        return float(np.sqrt((right * right + down * down).max()))
 
     def inner(self, plane: np.ndarray) -> np.ndarray:
         """The window of a plane (..., h, w)."""

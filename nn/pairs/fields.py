@@ -7,6 +7,8 @@ from functools import cache
 import numpy as np
 from scipy import fft
 
+from dislok.kernels.images.noise import normal
+
 Shape = tuple[int, int]
 
 
@@ -15,6 +17,17 @@ def frequencies(shape: Shape) -> np.ndarray:
     """Radial frequency (cycles per pixel) of each number of a real transform, (h, w // 2 + 1)."""
     rows, columns = np.fft.fftfreq(shape[0]), np.fft.rfftfreq(shape[1])
     return np.hypot(rows[:, None], columns).astype(np.float32)
+
+
+def _logarithms(f: np.ndarray) -> np.ndarray:
+    with np.errstate(divide="ignore"):
+        return np.log(f)
+
+
+@cache
+def _round(shape: Shape) -> np.ndarray:
+    """Logarithms of `frequencies`."""
+    return _logarithms(frequencies(shape))
 
 
 def power_law(
@@ -46,13 +59,13 @@ def power_law(
         larger than the field.
     """
     size = (fft.next_fast_len(shape[0], real=True), fft.next_fast_len(shape[1], real=True))
-    f = _stretched(size, *stretch) if stretch[0] != 1.0 else frequencies(size)
-    lowest = 1.0 / (longest or max(size))
-    amplitude = np.exp(np.float32(-slope / 2) * np.log(np.maximum(f, np.float32(lowest))))
+    f = _logarithms(_stretched(size, *stretch)) if stretch[0] != 1.0 else _round(size)
+    lowest = np.float32(-np.log(longest or max(size)))
+    amplitude = np.exp(np.float32(-slope / 2) * np.maximum(f, lowest))
     amplitude[0, 0] = 0.0
     # of these columns the inverse transform uses the real part of the field alone, half of the power
     amplitude[:, [0, -1] if size[1] % 2 == 0 else [0]] *= np.float32(np.sqrt(2.0))
-    white = rng.standard_normal((*f.shape, 2), dtype=np.float32).view(np.complex64)[..., 0]
+    white = normal(rng, (*f.shape, 2)).view(np.complex64)[..., 0]
     return normalised(fft.irfft2(white * amplitude, size)[: shape[0], : shape[1]])
 
 
@@ -74,7 +87,9 @@ def normalised(field: np.ndarray) -> np.ndarray:
 def smooth(rng: np.random.Generator, shape: Shape, knots: int = 4) -> np.ndarray:
     """A smooth field of standard deviation about 1, from `knots` by `knots` random numbers; cheap."""
     coarse = rng.standard_normal((knots, knots)).astype(np.float32)
-    return _upsampled(knots, shape[0]) @ coarse @ _upsampled(knots, shape[1]).T
+    # of so few numbers a sum of BLAS is slower, in threads above all
+    rows = np.einsum("ra,ab->rb", _upsampled(knots, shape[0]), coarse)
+    return np.einsum("rb,cb->rc", rows, _upsampled(knots, shape[1]))
 
 
 def _upsampled(knots: int, size: int) -> np.ndarray:

@@ -19,6 +19,8 @@ from typing import Any, Protocol
 import numpy as np
 from scipy import special
 
+from dislok.kernels.images.noise import normal
+
 from .distributions import Choice, Distribution, LogUniform, Uniform
 from .fields import power_law
 from .textures import Shape, Texture
@@ -162,7 +164,7 @@ class DeadLeaves:
         numbers = _drawn(self, rng)
         field = np.zeros(shape, np.float32)
         paint.leaves(field, _leaves(rng, shape, numbers))
-        grains = rng.standard_normal(shape, dtype=np.float32)
+        grains = normal(rng, shape)
         albedo = np.exp(np.float32(numbers["contrast"]) * field + np.float32(numbers["grain"]) * grains)
         return Texture(albedo, None, None, "dead_leaves", numbers)
 

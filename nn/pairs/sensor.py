@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
+
+from dislok.kernels.images.noise import normal
+from dislok.kernels.images.smooth import blurred
 
 from .distributions import Choice, Distribution, LogUniform, Normal, Uniform
 from .fields import Shape, power_law
@@ -60,7 +62,7 @@ class Blur:
         if rng.random() >= self.probability:
             return image, {}
         sigma = self.sigma.draw(rng)
-        return ndimage.gaussian_filter(image, sigma, truncate=3.5), {"sigma": sigma}
+        return blurred(image, sigma, 3.5), {"sigma": sigma}
 
 
 @dataclass(frozen=True)
@@ -111,8 +113,9 @@ class Noise:
         if rng.random() >= self.probability:
             return image, {}
         strength = self.strength.draw(rng)
-        noise = rng.standard_normal(image.shape, dtype=np.float32)
-        return image + np.float32(strength * image.std()) * noise, {"strength": strength}
+        noise = normal(rng, image.shape)
+        noise *= np.float32(strength * image.std())
+        return np.add(image, noise, out=noise), {"strength": strength}
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
-from dislok.kernels.images.sides import continued, inverse
+from dislok.kernels.images.sides import Sides, inverse
 from dislok.kernels.images.trace import signed_distance
 from dislok.nn.flow import FlowMap
 
@@ -53,7 +54,11 @@ def test_fields_go_on_beyond_their_side():
     rows, columns = np.mgrid[:40, :50].astype(np.float32)
     label = (columns + 0.3 * rows > 28).astype(np.uint8)
     field = np.where(label, 2 + 0.1 * columns + 0.2 * rows, -7).astype(np.float32)
-    got = continued(field, field, label, 1, np.ones(label.shape, bool))
+    distances = (columns + np.float32(0.3) * rows - 28)[None]
+    sides = Sides(field, field, distances, reach=np.inf)
+    np.testing.assert_array_equal(sides.label, label)
+    assert sides.present == [0, 1]
+    got = sides.field(1).copy()
     np.testing.assert_array_equal(got[..., 0], got[..., 1])
     got = got[..., 0]
     np.testing.assert_array_equal(got[label == 1], field[label == 1])
@@ -217,3 +222,27 @@ def test_maps_check_their_shapes(change, words):
         FlowMap(**given)
     with pytest.raises(ValueError, match="tear is 0"):
         FlowMap(np.zeros((4, 5, 2)), None, np.ones((4, 5), bool)).to_post(tear=0)
+
+
+def test_walls_over_each_other_far_away():
+    """Ground that comes from 40 pixels beyond a line is found there: 40 columns show two walls."""
+    right, down, known = opening(-40.0)
+    assert (~known).sum(1).tolist() == [40] * SIZE
+    right, down, known = opening(40.0)
+    assert (~known).sum(1).tolist() == [40] * SIZE
+
+
+@pytest.mark.parametrize("amplitude", [1.0, 20.0])
+def test_rough_fields_are_inverted_alike(rng, amplitude):
+    """Strain from pixel to pixel, as a rough fault makes it: the fixed point is as exact as its bound."""
+    noise = amplitude * 2e-3 * rng.normal(size=(2, FULL, FULL))
+    rows, columns = planes()
+    smooth = Wall(amplitude, 0.4, 0.2)(columns, rows)
+    right, down = (np.asarray(a + b, np.float32) for a, b in zip(smooth, noise, strict=True))
+    u, v, known = inverse(right, down, np.empty((0, FULL, FULL), np.float32), MARGIN, 0.05)
+    assert known.all()
+    x, y = columns[MARGIN:-MARGIN, MARGIN:-MARGIN] - u, rows[MARGIN:-MARGIN, MARGIN:-MARGIN] - v
+    for plane, got in ((right, u), (down, v)):
+        there = ndimage.map_coordinates(plane.astype(float), (y, x), order=1)
+        # linear interpolation of the noise is itself off by about its size
+        assert np.abs(there - got).max() < 6 * amplitude * 2e-3 + 2e-3
