@@ -8,8 +8,6 @@ it, need no distances.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numba
 import numpy as np
 
@@ -165,8 +163,8 @@ def _tile(
 def solve(
     field, distances, side, margin, tolerance, top, end, table, out_right, out_down, depth, count,
 ):  # fmt: skip
-    """The inverse of one side's field in rows from `top` to before `end`; where it lies deepest in its side so
-    far, it is kept. Each block of rows begins anew.
+    """The inverse of one side's field in rows from `top` to before `end`; where it lies deepest in its side
+    so far, it is kept. Each block of rows begins anew.
 
     `field` (h, w, 2) and `distances` (n, h, w) have a margin around the result (height, width).
     """
@@ -200,7 +198,8 @@ def solve(
                 u, v = np.float32(0), np.float32(0)
             _tile(
                 flat, h, w, table, weight, distances, side, margin, tolerance, found and here > DEEP,
-                r, bottom, c, right, width, u, v, _strain(flat, h, w, x, y), last, to_right, to_down, deepest, counts,
+                r, bottom, c, right, width, u, v, _strain(flat, h, w, x, y), last,
+                to_right, to_down, deepest, counts,
             )  # fmt: skip
 
 
