@@ -1,4 +1,4 @@
-"""Pairs as torch data sets: made on the fly without end, or read from files.
+"""Pairs as torch data sets: made on the fly without end. Those in files are in `dislok.nn.stored`.
 
 A stream is a seed and a scenario. Its crops are numbered; each epoch takes the next ones, each rank and each
 worker its share of them, no crop twice::
@@ -17,30 +17,16 @@ Training that stopped after some batches of an epoch goes on with `PairStream.re
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 
-import numpy as np
 import torch
-from torch import Tensor
-from torch.utils.data import Dataset, IterableDataset, get_worker_info
+from torch.utils.data import IterableDataset, get_worker_info
 
-from dislok.nn.pairs.scenario import Crop, Scenario, crop_of
+from dislok.nn.pairs.scenario import Scenario
 
-Sample = dict[str, Tensor]
+from .stored import PairFiles, Sample, StoredPairs, sample_of
 
-
-def sample_of(crop: Crop) -> Sample:
-    """A crop as tensors: pre, post (1, h, w), flow (2, h, w) east and north, valid (h, w), and more."""
-    return {
-        "pre": torch.from_numpy(crop.pre)[None],
-        "post": torch.from_numpy(crop.post)[None],
-        "flow": torch.from_numpy(crop.flow),
-        "valid": torch.from_numpy(crop.valid),
-        "distance": torch.from_numpy(crop.distance),
-        "amplitude": torch.tensor(crop.amplitude, dtype=torch.float32),
-        "index": torch.tensor(crop.number),
-    }
+__all__ = ["PairFiles", "PairStream", "Sample", "StoredPairs", "sample_of"]
 
 
 class PairStream(IterableDataset[Sample]):
@@ -138,65 +124,3 @@ def _place(rank: int | None, world: int | None) -> tuple[int, int]:
     if not 0 <= rank < world:
         raise ValueError(f"rank is {rank}; it must be from 0 to {world - 1}")
     return rank, world
-
-
-class PairFiles(Dataset[Sample]):
-    """Pairs in files, one each, as `dislok.nn.pairs.files.save` writes them.
-
-    Parameters
-    ----------
-    paths : path of a folder, or sequence of paths
-        A folder stands for all ``*.npz`` in it, sorted by name.
-    crop : int, optional
-        Take a random square of so many pixels of each pair, another in each epoch; None takes all of it.
-    seed : int, optional
-        Of the squares.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no file.
-    """
-
-    def __init__(
-        self,
-        paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
-        *,
-        crop: int | None = None,
-        seed: int = 0,
-    ) -> None:
-        if isinstance(paths, (str, os.PathLike)):
-            found = sorted(Path(paths).glob("*.npz"))
-        else:
-            found = [Path(path) for path in paths]
-        if not found:
-            raise FileNotFoundError(f"no pairs in {paths}: files are called *.npz")
-        self.paths, self.crop, self.seed, self.epoch = found, crop, int(seed), 0
-
-    def __len__(self) -> int:
-        """Number of files."""
-        return len(self.paths)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Take other squares."""
-        self.epoch = int(epoch)
-
-    def __getitem__(self, index: int) -> Sample:
-        """A pair, or a square of it."""
-        from dislok.nn.pairs.files import load
-
-        crop = crop_of(load(self.paths[index]), index)
-        if self.crop is None:
-            return sample_of(crop)
-        rng = np.random.default_rng([self.seed, self.epoch, index])
-        return sample_of(_square(crop, self.crop, rng, self.paths[index]))
-
-
-def _square(crop: Crop, size: int, rng: np.random.Generator, path: Path) -> Crop:
-    h, w = crop.valid.shape
-    if min(h, w) < size:
-        raise ValueError(f"{path} is {h} by {w} pixels, less than the crop of {size}")
-    top, left = int(rng.integers(h - size + 1)), int(rng.integers(w - size + 1))
-    part = (..., slice(top, top + size), slice(left, left + size))
-    pre, post, flow, valid, distance = (np.ascontiguousarray(a[part]) for a in crop[:5])
-    return Crop(pre, post, flow, valid, distance, crop.amplitude, crop.number)

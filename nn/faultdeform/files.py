@@ -18,6 +18,7 @@ import numpy as np
 from dislok.blocks import Blocks, Layout
 from dislok.nn.pairs import RANGES, Pair, amplitude_in, make_pair
 from dislok.nn.pairs import Recipe as PairRecipe
+from dislok.nn.pairs.displacement import BAND
 from dislok.nn.pairs.quakes import seen
 from dislok.store import Place, fingerprint
 
@@ -145,6 +146,7 @@ class DataSet:
             "valid_pre": [p.flow_pre.valid for p in pairs],
             "valid_post": [p.flow_post.valid for p in pairs],
             "up": [up for _, up, _ in made],
+            "distance": [np.full(p.pre.shape, BAND) if p.distance is None else p.distance for p in pairs],
         }
         arrays = {name: np.stack(each)[None] for name, each in planes.items()}
         return {**arrays, "about": as_bytes(told, self._text)[None]}
@@ -164,6 +166,7 @@ class DataSet:
             "valid_pre": ((), "bool"),
             "valid_post": ((), "bool"),
             "up": ((), "float32"),
+            "distance": ((), "float32"),
         }
         found = {
             name: Layout((n, k, *extra, s, s), (1, k, *extra, s, s), dtype)
@@ -180,7 +183,7 @@ class DataSet:
             "samples": self.samples,
             "recipe": self.recipe.to_dict(),
             "law_source": law(self.recipe.law).source,
-            "units": "flow: east, north in pixels; up: m; lengths: km",
+            "units": "flow: east, north in pixels; distance (of a trace): pixels; up: m; lengths: km",
         }
         try:
             return Blocks.create(path, self.problem, self.layouts(), axes=1, attributes=told)

@@ -9,7 +9,7 @@ drawn from distributions (`ground`, `sensor`). One state of a generator makes on
     pair = make_pair(AnyGround().draw(rng, moved.right.shape), moved, rng)
 """
 
-from .dates import Alignment, align, windows
+from .dates import Alignment, DateWindow, TwoDates, align, windows
 from .displacement import RANGES, Displacement, ScrewFault, amplitude_in, of_metres
 from .distributions import Choice, Distribution, Fixed, LogUniform, Mixture, Normal, Uniform
 from .pair import Pair, make_pair
@@ -27,6 +27,7 @@ __all__ = [
     "Blend",
     "Choice",
     "Crop",
+    "DateWindow",
     "DeadLeaves",
     "Displacement",
     "Distribution",
@@ -44,6 +45,7 @@ __all__ = [
     "ScrewFault",
     "Terrain",
     "Texture",
+    "TwoDates",
     "Uniform",
     "align",
     "amplitude_in",

@@ -9,8 +9,8 @@ interpolation, so that the truth needs no correction; what the polynomial does n
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import fft
@@ -19,6 +19,7 @@ from dislok import images
 from dislok.raster import Raster, common
 
 from .textures import Shape, Texture, of_image
+from .turns import matrix
 
 TILE = 64  # pixels of a tile
 LEAST = 6  # tiles of a fit
@@ -53,6 +54,43 @@ class Alignment:
         """Displacement (right, down) of the second date at places of the first, in pixels of the window."""
         basis = _basis(column, row, self.shape, self.terms.shape[1])
         right, down = (np.tensordot(terms, np.stack(basis), 1) for terms in self.terms)
+        return right, down
+
+    def part(self, top: int, left: int, size: int) -> AlignedPart:
+        """How both dates lie on one another in a square of the window."""
+        return AlignedPart(self, (top, left), size)
+
+
+@dataclass(frozen=True)
+class AlignedPart:
+    """An alignment in the pixels of a square of its window, which may be turned.
+
+    Attributes
+    ----------
+    alignment : Alignment
+    corner : tuple of int
+        Row and column of the square's first pixel in the window.
+    size : int
+        Pixels along a side.
+    way : int
+        As of `dislok.nn.pairs.turns`.
+    """
+
+    alignment: Alignment
+    corner: Shape
+    size: int
+    way: int = 0
+
+    def turned(self, way: int) -> AlignedPart:
+        """The same, of the square turned."""
+        return replace(self, way=way)
+
+    def at(self, column: np.ndarray, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Displacement (right, down) of the second date at places of the first, in pixels of the square."""
+        turn, middle = matrix(self.way), 0.5 * (self.size - 1)
+        x, y = (a * (column - middle) + b * (row - middle) + middle for a, b in turn)
+        moved = self.alignment.at(x + self.corner[1], y + self.corner[0])
+        right, down = (a * moved[0] + b * moved[1] for a, b in turn.T)
         return right, down
 
 
@@ -156,6 +194,58 @@ class DateWindow:
     second: Texture
     alignment: Alignment
     corner: Shape
+
+
+@dataclass(frozen=True)
+class Dated:
+    """A square of ground at two dates; `in_truth` as of `TwoDates`."""
+
+    first: Texture
+    second: Texture
+    alignment: AlignedPart
+    in_truth: bool
+
+
+@dataclass(frozen=True)
+class TwoDates:
+    """Ground with a real second date, for scenarios: squares that are cut from windows of two dates.
+
+    Attributes
+    ----------
+    windows : sequence of DateWindow
+        What `windows` found to be usable: ``tuple(windows(raster.read(a), raster.read(b)))``, of as many
+        scenes as one likes.
+    in_truth : bool
+        How the dates lie on one another beyond whole pixels stays in the images and is added to the truth,
+        so that the second date is resampled by the displacement alone, as in the published data set. By
+        default it is taken out of the images, in the same interpolation, and the truth is that of the
+        ground.
+    """
+
+    windows: Sequence[DateWindow]
+    in_truth: bool = False
+
+    def __post_init__(self) -> None:
+        """Check that there is one."""
+        if not self.windows:
+            raise ValueError("there is no window of two dates that can be used")
+
+    def draw(self, rng: np.random.Generator, shape: Shape) -> Dated:
+        """A square of so many pixels.
+
+        Raises
+        ------
+        ValueError
+            If no window is as large.
+        """
+        fit = [w for w in self.windows if min(w.first.shape) >= max(shape)]
+        if not fit or shape[0] != shape[1]:
+            largest = max(min(w.first.shape) for w in self.windows)
+            raise ValueError(f"a square of {shape} pixels was asked for; windows have {largest} at most")
+        window = fit[int(rng.integers(len(fit)))]
+        top, left = (int(rng.integers(a - b + 1)) for a, b in zip(window.first.shape, shape, strict=True))
+        first, second = (texture.window(top, left, shape) for texture in (window.first, window.second))
+        return Dated(first, second, window.alignment.part(top, left, shape[0]), self.in_truth)
 
 
 def windows(

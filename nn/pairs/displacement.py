@@ -9,6 +9,7 @@ import numpy as np
 
 from .distributions import Choice, Distribution, Fixed, LogUniform, Uniform
 from .fields import Shape
+from .turns import turned_places, turned_vectors
 
 #: Ranges of amplitudes in pixels of the published data set.
 RANGES = ((0.01, 1.0), (1.0, 5.0), (5.0, 15.0), (15.0, 50.0))
@@ -74,6 +75,20 @@ class Displacement:
         parts = (np.float32(factor) * self.right, np.float32(factor) * self.down)
         numbers = self.numbers | {"factor": factor * self.numbers.get("factor", 1.0)}
         return Displacement(*parts, self.traces, self.margin, numbers)
+
+    def turned(self, way: int) -> Displacement:
+        """A square one, turned by quarters and mirrored, see `dislok.nn.pairs.turns`.
+
+        Raises
+        ------
+        ValueError
+            If it is no square.
+        """
+        if self.right.shape[0] != self.right.shape[1]:
+            raise ValueError(f"only squares can be turned, not {self.right.shape}")
+        planes = turned_vectors(self.right, self.down, way)
+        traces = tuple(turned_places(np.asarray(t, float), len(self.right), way) for t in self.traces)
+        return Displacement(*planes, traces, self.margin, self.numbers | {"turn": way})
 
     def distances(self, band: float = BAND) -> np.ndarray:
         """Distance from each trace, positive on its right hand, at most `band`: (n, h, w) with the margin."""

@@ -10,7 +10,7 @@ import numpy as np
 from dislok import images
 from dislok.nn.flow import FlowMap
 
-from .dates import Alignment
+from .dates import AlignedPart, Alignment
 from .displacement import Displacement
 from .recipe import Recipe
 from .textures import Texture
@@ -60,7 +60,8 @@ def make_pair(
     recipe: Recipe | None = None,
     *,
     second: Texture | None = None,
-    alignment: Alignment | None = None,
+    alignment: Alignment | AlignedPart | None = None,
+    alignment_in_truth: bool = False,
     threads: int | None = None,
 ) -> Pair:
     """A pair of images of one piece of ground, at two dates, between which it has moved.
@@ -80,6 +81,8 @@ def make_pair(
         of the recipe are not used.
     alignment : Alignment, optional
         How it lies on the first: see `dislok.nn.pairs.dates`.
+    alignment_in_truth : bool, optional
+        Leave what the alignment says, but for whole pixels, in the second image, and add it to the truth.
     threads : int, optional
         Most threads.
 
@@ -106,7 +109,10 @@ def make_pair(
     }
     scenes, meta["ground"] = _dates(texture, second, rng, recipe)
     valid = [texture.valid, texture.valid if second is None else second.valid]
-    moved = _Moved.of(displacement, recipe, rng, meta, threads)
+    extra = None
+    if alignment is not None and alignment_in_truth:
+        extra, meta["alignment"] = _rest(alignment, displacement.right.shape)
+    moved = _Moved.of(displacement, recipe, rng, meta, threads, extra)
     seen = _rendered(scenes, valid, moved, alignment, recipe, rng, meta, threads)
     return _finished(seen, moved, recipe, rng, meta)
 
@@ -153,7 +159,11 @@ class _Moved:
         rng: np.random.Generator,
         meta: dict[str, Any],
         threads: int | None,
+        known: tuple[np.ndarray, np.ndarray] | None = None,
     ) -> _Moved:
+        if known is not None:  # of two real dates, whose truth it is
+            right, down = (a + b for a, b in zip((displacement.right, displacement.down), known, strict=True))
+            displacement = replace(displacement, right=right, down=down)
         distances = displacement.distances()
         error = recipe.misregistration
         numbers: dict[str, Any] = {}
@@ -163,20 +173,20 @@ class _Moved:
         meta["misregistration"] = numbers
         planes = (displacement.right + extra[0], displacement.down + extra[1])
         apparent = Displacement(*planes, displacement.traces, displacement.margin, displacement.numbers)
-        right, down, known = apparent.inverse(distances, threads)
+        right, down, seen = apparent.inverse(distances, threads)
         if not numbers:
-            return _Moved(displacement, right, down, known, (right, down), distances)
+            return _Moved(displacement, right, down, seen, (right, down), distances)
         if error is not None and error.in_truth:
-            return _Moved(apparent, right, down, known, (right, down), distances)
-        own_right, own_down, own_known = displacement.inverse(distances, threads)
-        return _Moved(displacement, own_right, own_down, known & own_known, (right, down), distances)
+            return _Moved(apparent, right, down, seen, (right, down), distances)
+        own_right, own_down, own_seen = displacement.inverse(distances, threads)
+        return _Moved(displacement, own_right, own_down, seen & own_seen, (right, down), distances)
 
 
 def _rendered(
     scenes: tuple[np.ndarray, np.ndarray],
     valid: list[np.ndarray | None],
     moved: _Moved,
-    alignment: Alignment | None,
+    alignment: Alignment | AlignedPart | None,
     recipe: Recipe,
     rng: np.random.Generator,
     meta: dict[str, Any],
@@ -202,8 +212,21 @@ def _rendered(
     return result
 
 
+def _rest(
+    alignment: Alignment | AlignedPart, shape: tuple[int, ...]
+) -> tuple[tuple[np.ndarray, np.ndarray], dict[str, Any]]:
+    """What an alignment says at every pixel beyond whole pixels, and numbers about it."""
+    rows, columns = np.mgrid[: shape[0], : shape[1]].astype(float)
+    middle = [float(a) for a in alignment.at(np.array(0.5 * shape[1]), np.array(0.5 * shape[0]))]
+    whole = [round(a) for a in middle]
+    right, down = (
+        (a - b).astype(np.float32) for a, b in zip(alignment.at(columns, rows), whole, strict=True)
+    )
+    return (right, down), {"middle": middle, "whole": whole, "in_truth": True}
+
+
 def _aligned(
-    alignment: Alignment, margin: int, right: np.ndarray, down: np.ndarray
+    alignment: Alignment | AlignedPart, margin: int, right: np.ndarray, down: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Where the second date shows the ground that the first one shows at displaced pixels."""
     rows, columns = np.mgrid[: right.shape[0], : right.shape[1]] + float(margin)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from .dates import Dated, TwoDates
 from .displacement import BAND, RANGES, Displacement, ScrewFault, amplitude_in
 from .distributions import Choice
 from .pair import Pair, make_pair
 from .procedural import AnyGround, Maker
 from .recipe import Recipe
 from .textures import Shape, Texture
+from .turns import WAYS, turned_plane
 
 
 class Fault(Protocol):
@@ -58,8 +60,9 @@ class Scenario:
 
     Attributes
     ----------
-    ground : Maker
-        Draws textures: `AnyGround()` or another, or a `Library` of images.
+    ground : Maker or TwoDates
+        Draws textures: `AnyGround()` or another, or a `Library` of images; `TwoDates` draws real second dates
+        too, and the parts of `recipe` that would model them are not used.
     fault : Fault
         Draws displacement.
     ranges : sequence of (low, high), or None
@@ -75,11 +78,15 @@ class Scenario:
     margin : int
         Pixels around the window, more than the largest displacement.
     reuse : int
-        Pairs that are made of one piece of ground, each of it turned or mirrored in another way, with another
-        fault and another second date; 1 ... 8. Ground is dear, and a network sees few of the pairs twice.
+        Pairs that are made of one piece of ground, each of it turned or mirrored, with another fault and
+        another second date; 1 ... 64. Ground is dear, and a network sees few of the pairs twice.
+    same_fault : bool
+        Whether these pairs share their fault too, turned and mirrored in other ways than the ground, each
+        with an amplitude of its own. Of `Earthquakes`, whose maps cost more than pairs, this makes many
+        pairs, as the published data set does.
     """
 
-    ground: Maker = AnyGround()
+    ground: Maker | TwoDates = AnyGround()
     fault: Fault = ScrewFault()
     ranges: Sequence[tuple[float, float]] | None = RANGES
     weights: Sequence[float] | None = None
@@ -89,6 +96,7 @@ class Scenario:
     window: int = 512
     margin: int = 56
     reuse: int = 4
+    same_fault: bool = False
 
     def __post_init__(self) -> None:
         """Check the numbers.
@@ -102,8 +110,8 @@ class Scenario:
             raise ValueError(
                 f"window is {self.window}; it must be a multiple of crop, {self.crop}, at least 8"
             )
-        if not 1 <= self.reuse <= 8:
-            raise ValueError(f"reuse is {self.reuse}; ground can be turned and mirrored in 8 ways")
+        if not 1 <= self.reuse <= WAYS**2:
+            raise ValueError(f"reuse is {self.reuse}; ground and fault can be turned in {WAYS**2} ways")
         for low, high in self.ranges or ():
             if not 0 < low <= high or high + 5 > self.margin:
                 bounds = f"positive, in order, and 5 below the margin, {self.margin}"
@@ -136,14 +144,19 @@ class Scenario:
         size = self.window + 2 * self.margin
         source = np.random.default_rng([seed, number])
         ground = self.ground.draw(source, (size, size))
-        turns = source.permutation(8)[: self.reuse]
+        turns = source.permutation(WAYS)
+        shared = self._fault(source) if self.same_fault else None
         for k in range(skip, self.reuse):
             rng = np.random.default_rng([seed, number, k])
-            moved = self.fault.draw(rng, (self.window, self.window), self.margin)
+            # all 64 pairs of ways differ
+            moved = shared.turned((k + k // WAYS) % WAYS) if shared else self._fault(rng)
             if self.ranges is not None:
                 limits = Choice(tuple(self.ranges), self.weights).draw(rng)
                 moved = amplitude_in(moved, rng, limits, self.law)
-            yield make_pair(turned(ground, int(turns[k])), moved, rng, self.recipe, threads=threads)
+            yield _pair(ground, int(turns[k % WAYS]), moved, rng, self.recipe, threads)
+
+    def _fault(self, rng: np.random.Generator) -> Displacement:
+        return self.fault.draw(rng, (self.window, self.window), self.margin)
 
     def group(self, seed: int, number: int, *, skip: int = 0, threads: int | None = 1) -> Iterator[Crop]:
         """The crops of a group of pairs, in order, without the first `skip`; see `pairs`."""
@@ -158,15 +171,14 @@ class Scenario:
 
     def to_dict(self) -> dict[str, Any]:
         """Words that tell this scenario from another: for checkpoints and records."""
-        names = ("ground", "fault", "ranges", "weights", "law", "recipe", "crop", "window", "margin", "reuse")
-        return {name: repr(getattr(self, name)) for name in names}
+        return {field.name: repr(getattr(self, field.name)) for field in fields(self)}
 
 
 def crop_of(pair: Pair, index: int, corner: Shape = (0, 0), shape: Shape | None = None) -> Crop:
     """A piece of a pair, from its upper left pixel on; all of it without a shape."""
     h, w = pair.pre.shape if shape is None else shape
     part = (..., slice(corner[0], corner[0] + h), slice(corner[1], corner[1] + w))
-    images = [_finite(image[part]) for image in (pair.pre, pair.post)]
+    images = [finite(image[part]) for image in (pair.pre, pair.post)]
     flow = np.moveaxis(pair.flow_pre.values, -1, 0)[part]
     far = np.full((h, w), BAND, np.float32)
     distance = far if pair.distance is None else pair.distance[part]
@@ -175,7 +187,7 @@ def crop_of(pair: Pair, index: int, corner: Shape = (0, 0), shape: Shape | None 
     return Crop(pre, post, truth, valid, distance, pair.meta["amplitude"], index)
 
 
-def _finite(image: np.ndarray) -> np.ndarray:
+def finite(image: np.ndarray) -> np.ndarray:
     """The image with its median, or 0 where there is none, for what is not a number."""
     known = np.isfinite(image)
     if known.all():
@@ -185,12 +197,28 @@ def _finite(image: np.ndarray) -> np.ndarray:
 
 def turned(ground: Texture, way: int) -> Texture:
     """A square piece of ground, turned by quarters and mirrored: 8 ways."""
+    height, valid = (None if a is None else turned_plane(a, way) for a in (ground.height, ground.valid))
+    return Texture(turned_plane(ground.albedo, way), height, valid, ground.kind, ground.numbers)
 
-    def plane(a: np.ndarray | None) -> np.ndarray | None:
-        if a is None:
-            return None
-        return np.ascontiguousarray(np.rot90(a.T if way & 4 else a, way & 3))
 
-    albedo = plane(ground.albedo)
-    assert albedo is not None
-    return Texture(albedo, plane(ground.height), plane(ground.valid), ground.kind, ground.numbers)
+def _pair(
+    ground: Texture | Dated,
+    way: int,
+    moved: Displacement,
+    rng: np.random.Generator,
+    recipe: Recipe,
+    threads: int | None,
+) -> Pair:
+    """A pair of ground that is turned in this way, at one date or two."""
+    if isinstance(ground, Texture):
+        return make_pair(turned(ground, way), moved, rng, recipe, threads=threads)
+    return make_pair(
+        turned(ground.first, way),
+        moved,
+        rng,
+        recipe,
+        second=turned(ground.second, way),
+        alignment=ground.alignment.turned(way),
+        alignment_in_truth=ground.in_truth,
+        threads=threads,
+    )

@@ -79,7 +79,7 @@ def test_a_fault_of_ones_own_and_its_own_amplitudes():
     [
         ({"window": 40}, "window is 40; it must be a multiple of crop"),
         ({"crop": 4}, "at least 8"),
-        ({"reuse": 9}, "reuse is 9"),
+        ({"reuse": 65}, "reuse is 65"),
         ({"ranges": ((1.0, 10.0),)}, "5 below the margin, 12"),
         ({"ranges": ((2.0, 1.0),)}, "ranges has \\(2.0, 1.0\\)"),
         ({"weights": (1.0,)}, "1 weights for 2 values"),
