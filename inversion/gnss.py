@@ -1,5 +1,6 @@
 """Static offsets from GNSS displacement records, and tables of them.
- An offset is the difference of two medians: the level after the shaking less the level before it. The noise
+
+An offset is the difference of two medians: the level after the shaking less the level before it. The noise
 of real-time positions is correlated over minutes, so its uncertainty cannot come from the scatter over the
 square root of the number of samples. It comes from the record's variogram, which needs no knowledge of the
 level.
@@ -7,16 +8,23 @@ level.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
-from pathlib import Path
-from typing import NamedTuple
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dislok import gate as gates
-from dislok.store import writing
+
+from . import steps
+from .offsets import OffsetTable, read_offsets, write_offsets
+from .series import Series, offsets_of_series, read_series
+
+__all__ = [
+    "OffsetTable", "Series", "StaticOffsets", "offsets_of_series", "read_offsets", "read_series",
+    "static_offsets", "write_offsets",
+]  # fmt: skip
 
 Array = NDArray[np.float64]
 
@@ -26,6 +34,93 @@ MAD_TO_SIGMA = 1.4826022185056018
 _DECILES_TO_SIGMA = 2.5631031310892007
 _CORRELATION_TIMES = 24
 _LAGS = 18
+
+
+MODELS = ("auto", "levels", "trend")
+"""What a record is besides its step: nothing, or a trend and seasons."""
+
+_DRIFTING = 0.8
+_YEARS = (1950.0, 2150.0)
+
+
+def _instants(**limits: bool) -> gates.Kind:
+    """Numbers, or times as datetime64 of any unit."""
+
+    def check(name: str, value: Any) -> Any:
+        if isinstance(value, datetime):
+            value = np.datetime64(value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value)
+        array = gates.ragged(name, value)
+        if array.dtype.kind != "M":
+            return gates.real(**limits)(name, value)
+        if np.isnat(array).any():
+            raise ValueError(f"{name}: not a time (NaT) at index {int(np.argmax(np.isnat(array)))}")
+        return array
+
+    return check
+
+
+class _Clock(NamedTuple):
+    """Times as numbers, the length of a year in their unit, where that is known, and whether they are half a
+    day or more apart.
+    """
+
+    t: Array
+    origin: Array
+    year: float | None
+    daily: bool
+
+
+def _clock(t: Any, origin: Any) -> _Clock:
+    """Seconds after the first sample of datetime64, days after it of decimal years, else numbers as given."""
+    kinds = {np.asarray(part).dtype.kind == "M" for part in (t, origin)}
+    if len(kinds) > 1:
+        raise TypeError("t and origin_time must both be numbers or both be datetime64")
+    if kinds == {True}:
+        first = t.reshape(-1)[0] if t.size else np.datetime64(0, "s")
+        seconds = [(part - first) / np.timedelta64(1, "s") for part in (t, origin)]
+        far = float(np.median(np.diff(seconds[0]))) if t.ndim == 1 and t.size > 1 else 0.0
+        return _Clock(seconds[0], np.asarray(seconds[1]), 86400 * steps.YEAR, far >= 43200)
+    if t.ndim == 1 and t.size > 1:
+        far = float(np.median(np.diff(t)))
+        if _YEARS[0] < t.min() and t.max() < _YEARS[1] and 0.5 <= far * steps.YEAR < 40:
+            days = [(np.asarray(part) - t[0]) * steps.YEAR for part in (t, origin)]
+            return _Clock(days[0], days[1], steps.YEAR, True)
+        if far >= 43200:
+            return _Clock(t, origin, 86400 * steps.YEAR, True)
+    return _Clock(t, origin, None, False)
+
+
+def _drifts(times: Array, records: Array, step: Array) -> bool:
+    """Whether one trend before and after the step is most of what most records have besides it."""
+    shares = []
+    for station, at in zip(records, step[:, 0], strict=True):
+        for row in station:
+            present = np.isfinite(row)
+            sides = [present & (times < at), present & (times > at)]
+            if min(side.sum() for side in sides) < 30:
+                continue
+            x = np.concatenate([times[side] - times[side].mean() for side in sides])
+            y = np.concatenate([row[side] - row[side].mean() for side in sides])
+            rest = y - (x @ y) / (x @ x) * x
+            shares.append(1 - (rest @ rest) / (y @ y) if y @ y > 0 else 0.0)
+    return bool(shares) and float(np.median(shares)) > _DRIFTING
+
+
+def _beside_trends(
+    times: Array, records: Array, step: Array, before: float, after: float, least: int, year: float | None
+) -> StaticOffsets:
+    """Steps beside trends and seasons, in the form of static offsets; correlation times are infinite."""
+    found = []
+    for station, at in zip(records, step, strict=True):
+        near = (times >= at - before) & (times <= at + after)
+        found.append(steps.fit(times[near], station[:, near], float(at), year=year, least=least))
+    offset, sigma, white, coloured = (
+        np.array([getattr(one, name) for one in found]) for name in ("offset", "sigma", "white", "coloured")
+    )
+    counts = [np.array([getattr(one, name) for one in found]) for name in ("n_before", "n_after")]
+    nothing = np.where(np.isfinite(offset), 0.0, np.nan)
+    noise = np.stack([white, coloured, np.where(np.isfinite(white), np.inf, np.nan)], axis=-1)
+    return StaticOffsets(offset, sigma, *counts, nothing, nothing + 1.0, noise)
 
 
 class StaticOffsets(NamedTuple):
@@ -64,22 +159,11 @@ class StaticOffsets(NamedTuple):
         return np.asarray((calm & (self.sigma < noise * np.nanmedian(self.sigma, axis=0))).all(axis=-1))
 
 
-class OffsetTable(NamedTuple):
-    """Offsets of a network: station names, latitude and longitude (degrees), offset and sigma (n, 3) in
-    metres, ENU.
-    """
-
-    station: NDArray[np.str_]
-    latitude: Array
-    longitude: Array
-    offset: Array
-    sigma: Array
-
-
 @gates.gate(
-    t=gates.real(nan=True, infinite=True),
+    t=_instants(nan=True, infinite=True),
     enu=gates.real(nan=True),
-    origin_time=gates.real(),
+    origin_time=_instants(),
+    model=gates.choice(*MODELS),
     settle=gates.real(),
     before=gates.number(above=0, infinite=True),
     after=gates.number(above=0, infinite=True),
@@ -96,17 +180,19 @@ def static_offsets(
     after: float = np.inf,
     min_samples: int = 30,
     pool: bool = True,
+    model: str = "auto",
 ) -> StaticOffsets:
     """Measure the static offset of displacement records at a known time.
 
     Parameters
     ----------
     t : array_like, shape (n_times,)
-        Sample times, evenly spaced.
+        Sample times, evenly spaced: numbers, ``datetime64`` of any unit, which is taken in seconds, or
+        decimal years, taken in days. Daily positions may have gaps.
     enu : array_like, shape (n_stations, n_components, n_times)
         Displacement records, NaN where a sample is missing; any unit.
     origin_time : float or array_like, shape (n_stations,)
-        Time of the step: samples before it are the quiet level.
+        Time of the step, given as `t` is: samples before it are the quiet level.
     settle : float or array_like, shape (n_stations,)
         Time after `origin_time` at which the shaking is over. It depends on the distance.
     before, after : float
@@ -118,7 +204,13 @@ def static_offsets(
         Take the shape of the noise (its correlation time and the share of white noise) from all stations
         together, one for each component, and only its size from each record. A record of a few minutes says
         little about its own noise of a few minutes' period, so a single record's uncertainty is often several
-        times too small.
+        times too small. Not for the model "trend".
+    model : {"auto", "levels", "trend"}
+        "levels": the difference of two medians, for records that rest before and after. "trend": a step
+        beside a trend and, where the unit of time is known, yearly and half-yearly seasons, for daily
+        positions; `settle` is not used, and samples less than one interval from the step are left out.
+        "auto": "trend" where samples are half a day or more apart by ``datetime64``, decimal years or
+        seconds, or where most records drift on both sides of the step alike; else "levels".
 
     Returns
     -------
@@ -142,8 +234,11 @@ def static_offsets(
     ----------
     .. [1] Cressie, N. (1993), Statistics for Spatial Data, sections 2.3 and 2.4.
     """
-    times, records = _check_records(t, enu)
-    step = _per_station(origin_time, len(records), "origin_time")[:, None]
+    clock = _clock(t, origin_time)
+    times, records = _check_records(clock.t, enu, even=model == "levels" or not clock.daily)
+    step = _per_station(clock.origin, len(records), "origin_time")[:, None]
+    if model == "trend" or (model == "auto" and (clock.daily or _drifts(times, records, step))):
+        return _beside_trends(times, records, step[:, 0], before, after, min_samples, clock.year)
     rest = step + _per_station(settle, len(records), "settle")[:, None]
     present = np.isfinite(records)
     early = present & ((times < step) & (times >= step - before))[:, None]
@@ -159,36 +254,6 @@ def static_offsets(
     noise = np.stack([np.sqrt(variogram.white), np.sqrt(variogram.correlated), variogram.time], axis=-1)
     offset, sigma, drift, spread = (np.where(missing, np.nan, v) for v in (offset, sigma, drift, spread))
     return StaticOffsets(offset, sigma, n_early, n_late, drift, spread, noise)
-
-
-@gates.gate(path=gates.path())
-def read_offsets(path: str | Path) -> OffsetTable:
-    """Read a table that `write_offsets` wrote. A malformed line raises ValueError with its number."""
-    stations, numbers = [], []
-    with open(path, newline="", encoding="utf-8") as file:
-        for line, row in enumerate(csv.reader(file), start=1):
-            if not row or row[0].startswith("#") or row[0] == "station":
-                continue
-            stations.append(row[0])
-            numbers.append(_numbers(row[1:], f"{path}, line {line}"))
-    if not stations:
-        raise ValueError(f"{path}: no station in this table")
-    table = np.array(numbers)
-    return OffsetTable(np.array(stations), table[:, 0], table[:, 1], table[:, 2:5], table[:, 5:8])
-
-
-@gates.gate(path=gates.path())
-def write_offsets(path: str | Path, table: OffsetTable, header: Sequence[str] = ()) -> None:
-    """Write a table of offsets as CSV (metres, five decimals) under comment lines `header`."""
-    with writing(path) as draft, open(draft, "w", newline="", encoding="utf-8") as file:
-        file.writelines(f"# {line}\n" for line in header)
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(
-            ["station", "lat", "lon", "east", "north", "up", "sigma_east", "sigma_north", "sigma_up"]
-        )
-        for name, lat, lon, offset, sigma in zip(*table, strict=True):
-            values = [f"{v:.5f}" for v in (*offset, *sigma)]
-            writer.writerow([name, f"{lat:.5f}", f"{lon:.5f}", *values])
 
 
 class _Variogram(NamedTuple):
@@ -208,14 +273,15 @@ class _Variogram(NamedTuple):
         return np.asarray(white + self.correlated[..., None] * (1 - decay))
 
 
-def _check_records(t: ArrayLike, enu: ArrayLike) -> tuple[Array, Array]:
+def _check_records(t: Array, enu: ArrayLike, even: bool) -> tuple[Array, Array]:
     times, records = np.asarray(t, dtype=float), np.asarray(enu, dtype=float)
     if times.ndim != 1 or times.size < 3:
         raise ValueError(f"t: expected shape (n_times,) with at least 3 times, got {times.shape}")
     if records.ndim != 3 or records.shape[-1] != times.size:
         raise ValueError(f"enu: expected shape (n_stations, n_components, {times.size}), got {records.shape}")
-    steps = np.diff(times)
-    if not (np.isfinite(steps).all() and steps[0] > 0 and np.allclose(steps, steps[0], rtol=1e-3)):
+    intervals = np.diff(times)
+    rising = np.isfinite(intervals).all() and bool((intervals > 0).all())
+    if not rising or (even and not np.allclose(intervals, intervals[0], rtol=1e-3)):
         raise ValueError("t: times must be finite, increasing and evenly spaced; mark gaps by NaN in enu")
     return times, records
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from dislok.inversion.gnss import OffsetTable, offsets_of_series, read_offsets, read_series
 from dislok.propagator import LayeredModel
 
 from . import tensor as tensors
@@ -17,7 +18,7 @@ from .data import Dataset, Offsets, Waveforms
 from .filters import Butterworth, CosineLowpass, Filter
 from .noise import Noise
 from .problem import Problem
-from .readers import read, read_offset_table
+from .readers import read
 from .records import Records, Response, local, parse_utc
 from .source import UNKNOWNS, Sources
 
@@ -32,7 +33,7 @@ KEYS = {
         "shift", "weight",
         "unit", "channels", "locations", "orientation", "starttime", "endtime", "strict",
     },
-    "offsets": {"file", "name", "nearest", "farthest", "components", "model_error"},
+    "offsets": {"file", "name", "nearest", "farthest", "components", "model_error", "before", "after"},
     "source": {
         "constraint", "stf", "half_duration", "duration", "fixed", "bounds", "prior", "subevents",
         "depth", "time",
@@ -43,6 +44,9 @@ KEYS = {
 """Tables of a configuration and the keys that each may hold."""
 
 _MARGIN = 600.0
+
+SERIES = (".tenv3", ".pos")
+"""Endings of files with daily positions."""
 
 
 @dataclass(frozen=True)
@@ -206,7 +210,7 @@ def _datasets(
     found: list[Dataset] = []
     for part in _listed(table.get("waveforms", [])):
         found.extend(_waveforms(part, event, origin, folder))
-    found.extend(_offsets(part, origin, folder) for part in _listed(table.get("offsets", [])))
+    found.extend(_offsets(part, event, origin, folder) for part in _listed(table.get("offsets", [])))
     if not found:
         raise ValueError("the configuration has neither [[waveforms]] nor [[offsets]]")
     return found
@@ -360,13 +364,32 @@ def _is_called(station: str, name: str) -> bool:
     return name == station or name == station.split(".")[-1]
 
 
-def _offsets(part: Mapping[str, Any], origin: tuple[float, float], folder: Path) -> Offsets:
+def _offsets(
+    part: Mapping[str, Any], event: Mapping[str, Any], origin: tuple[float, float], folder: Path
+) -> Offsets:
     if "file" not in part:
         raise ValueError("[[offsets]] lacks 'file'")
     options = {key: part[key] for key in ("components", "model_error", "name") if key in part}
-    table = read_offset_table(folder / part["file"])
+    table = _offset_table(part, event, folder / part["file"])
     distance = np.hypot(*local(table.latitude, table.longitude, *origin))
     keep = (distance >= part.get("nearest", 0.0)) & (distance <= part.get("farthest", np.inf))
     if not keep.any():
         raise ValueError(f"{part['file']}: no station in the range of distances asked for")
     return Offsets(table, **options).select(keep)
+
+
+def _offset_table(part: Mapping[str, Any], event: Mapping[str, Any], file: Path) -> OffsetTable:
+    """A table of offsets, or the offsets at the origin time in a folder of daily positions."""
+    if not (file.is_dir() or file.suffix.lower() in SERIES):
+        return read_offsets(file)
+    if "origin_time" not in event:
+        raise ValueError(f"[event] lacks 'origin_time', which {part['file']} needs")
+    files = [f for f in sorted(file.iterdir()) if f.suffix.lower() in SERIES] if file.is_dir() else [file]
+    if not files:
+        raise ValueError(f"{file}: no daily positions ({', '.join(SERIES)}) in this folder")
+    table = offsets_of_series(
+        [read_series(one) for one in files], parse_utc(str(event["origin_time"])),
+        **{key: part[key] for key in ("before", "after") if key in part},
+    )  # fmt: skip
+    known = np.isfinite(table.offset).any(axis=1)
+    return OffsetTable(*(column[known] for column in table))

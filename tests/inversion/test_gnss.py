@@ -143,7 +143,7 @@ def test_table_round_trip(tmp_path):
 )
 def test_malformed_table(tmp_path, line, message):
     path = tmp_path / "table.csv"
-    path.write_text(f"station,lat\n{line}\n")
+    path.write_text(f"station,lat,lon,E,N,U,sE,sN,sU\n{line}\n")
     with pytest.raises(ValueError, match=message):
         read_offsets(path)
 
