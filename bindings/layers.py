@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from dislok import crusts
 from dislok import gate as gates
 from dislok.kernels.propagator.stack import Layers
 
@@ -93,12 +94,46 @@ class LayeredModel:
         return cls(*kept.T, **keywords)
 
     @classmethod
-    def read(cls, path: str | os.PathLike[str], **keywords: Any) -> LayeredModel:
-        """A model from a text file: a row per layer as in `from_rows`; empty lines and ``#`` are skipped."""
+    def read(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        depths: str | None = None,
+        unit: str | None = None,
+        **keywords: Any,
+    ) -> LayeredModel:
+        """A model from a text file, recognised by its header or by its numbers.
+
+        Parameters
+        ----------
+        path : path
+            What CRUST 1.0 and 2.0 print (without water and ice, as `crust2`), ``.nd``, QSEIS, axitra, fk,
+            MudPy, CPS, PyGRT, any table whose header names its columns and units, or rows as in `from_rows`
+            (km, km/s, g/cm³). Between nodes (``.nd``, QSEIS) properties change linearly and become layers
+            whose steps are below 3 %, down to 300 km.
+        depths : {"thickness", "tops", "bottoms", "nodes"}, optional
+            What the lengths are, where the file does not say: thicknesses, depths of the upper or lower ends
+            of layers, or depths of nodes.
+        unit : {"km", "m"}, optional
+            Unit of the lengths, where the file does not say.
+        **keywords
+            As of `LayeredModel`.
+
+        Raises
+        ------
+        ValueError
+            If it cannot be told what a column is or in which unit, or the layers are none; the message names
+            the file.
+        """
         gates.path()("path", path)
-        lines = (line.split("#")[0].split() for line in Path(path).read_text().splitlines())
+        gates.optional(gates.choice(*crusts.DEPTHS))("depths", depths)
+        gates.optional(gates.choice(*crusts.UNITS))("unit", unit)
+        file = Path(path)
         try:
-            return cls.from_rows([[float(word) for word in line] for line in lines if line], **keywords)
+            rows = crusts.layers(
+                file.read_text(encoding="utf-8-sig"), depths=depths, unit=unit, suffix=file.suffix
+            )
+            return cls.from_rows(crusts.without_shear_loss(rows.tolist()), **keywords)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
 

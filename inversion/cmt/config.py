@@ -25,7 +25,7 @@ from .source import UNKNOWNS, Sources
 KEYS = {
     "": {"event", "crust", "waveforms", "offsets", "source", "search", "uncertainty"},
     "event": {"name", "origin_time", "latitude", "longitude", "depth"},
-    "crust": {"layers", "file", "crust2", "compare"},
+    "crust": {"layers", "file", "crust2", "compare", "depths", "unit"},
     "waveforms": {
         "file", "inventory", "quantity", "response", "name",
         "nearest", "farthest", "count", "only", "exclude", "components",
@@ -155,7 +155,7 @@ def read_crust(table: Mapping[str, Any], origin: tuple[float, float], folder: Pa
             f"a crust needs exactly one of layers, file, crust2; got {', '.join(given) or 'none'}"
         )
     if "file" in given:
-        return LayeredModel.read(folder / table["file"])
+        return LayeredModel.read(folder / table["file"], depths=table.get("depths"), unit=table.get("unit"))
     if "crust2" in given:
         return LayeredModel.crust2(*origin)
     rows = np.array([[float(v) for v in row] for row in table["layers"]])
