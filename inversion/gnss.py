@@ -117,10 +117,10 @@ def _beside_trends(
     offset, sigma, white, coloured = (
         np.array([getattr(one, name) for one in found]) for name in ("offset", "sigma", "white", "coloured")
     )
-    counts = [np.array([getattr(one, name) for one in found]) for name in ("n_before", "n_after")]
+    early, late = (np.array([getattr(one, name) for one in found]) for name in ("n_before", "n_after"))
     nothing = np.where(np.isfinite(offset), 0.0, np.nan)
     noise = np.stack([white, coloured, np.where(np.isfinite(white), np.inf, np.nan)], axis=-1)
-    return StaticOffsets(offset, sigma, *counts, nothing, nothing + 1.0, noise)
+    return StaticOffsets(offset, sigma, early, late, nothing, nothing + 1.0, noise)
 
 
 class StaticOffsets(NamedTuple):

@@ -392,4 +392,7 @@ def _offset_table(part: Mapping[str, Any], event: Mapping[str, Any], file: Path)
         **{key: part[key] for key in ("before", "after") if key in part},
     )  # fmt: skip
     known = np.isfinite(table.offset).any(axis=1)
-    return OffsetTable(*(column[known] for column in table))
+    return OffsetTable(
+        table.station[known], table.latitude[known], table.longitude[known], table.offset[known],
+        table.sigma[known],
+    )  # fmt: skip

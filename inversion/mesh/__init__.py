@@ -10,7 +10,7 @@ Examples
 """
 
 from .build import listric, merge, mesh_of_rectangle, refine, trace_mesh
-from .files import read_mesh, write_mesh
+from .files import read_mesh, read_mesh_values, write_mesh
 from .grid import Grid
 from .mesh import Mesh
 from .operators import gradient, laplacian, mass
@@ -28,6 +28,7 @@ __all__ = [
     "merge",
     "mesh_of_rectangle",
     "read_mesh",
+    "read_mesh_values",
     "refine",
     "trace_mesh",
     "write_mesh",

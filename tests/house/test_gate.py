@@ -171,6 +171,7 @@ GOOD = {
     mesh.merge: {"points": POINTS, "cells": CELLS, "tolerance": 1e-9},
     mesh.mesh_of_rectangle: {"fault": FAULT, "n_strike": 2, "n_dip": 2, "origin": "topleft"},
     mesh.read_mesh: {"path": "no such file", "unit": 1.0, "turn": True},
+    mesh.read_mesh_values: {"path": "no such file", "unit": 1.0, "turn": True},
     mesh.refine: {"mesh": SURFACE, "times": 1},
     mesh.trace_mesh: {"trace": TRACE, "profile": PROFILE, "patch": 2.0, "across": "mean"},
     GRID.moment: {"slip": np.ones((4, 3)), "mu": 30e9, "length_unit": 1.0},
