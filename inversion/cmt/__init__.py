@@ -15,6 +15,7 @@ O'Toole, T. B., Valentine, A. P. & Woodhouse, J. H. (2012). Centroid-moment tens
 GPS waveforms. Geophys. J. Int. 191, 257-270.
 """
 
+from .catalogue import Place, Quake, read_event
 from .data import Offsets, Waveforms
 from .filters import Butterworth, CosineLowpass
 from .noise import Noise
@@ -37,7 +38,9 @@ __all__ = [
     "CosineLowpass",
     "Noise",
     "Offsets",
+    "Place",
     "Problem",
+    "Quake",
     "Records",
     "Response",
     "Result",
@@ -61,6 +64,7 @@ __all__ = [
     "quakeml",
     "read",
     "read_archive",
+    "read_event",
     "read_offset_table",
     "outliers",
     "rejecting",

@@ -14,6 +14,7 @@ from dislok.inversion.gnss import OffsetTable, offsets_of_series, read_offsets, 
 from dislok.propagator import LayeredModel
 
 from . import tensor as tensors
+from .catalogue import read_event
 from .data import Dataset, Offsets, Waveforms
 from .filters import Butterworth, CosineLowpass, Filter
 from .noise import Noise
@@ -24,7 +25,7 @@ from .source import UNKNOWNS, Sources
 
 KEYS = {
     "": {"event", "crust", "waveforms", "offsets", "source", "search", "uncertainty"},
-    "event": {"name", "origin_time", "latitude", "longitude", "depth"},
+    "event": {"name", "origin_time", "latitude", "longitude", "depth", "file", "number"},
     "crust": {"layers", "file", "crust2", "compare", "depths", "unit"},
     "waveforms": {
         "file", "inventory", "quantity", "response", "name",
@@ -56,6 +57,7 @@ class Event:
     Attributes
     ----------
     name : of the earthquake.
+    depth : of its hypocentre, km.
     problem : the least-squares problem.
     start : where the search begins.
     constraint : "full", "deviatoric" or "double_couple".
@@ -72,6 +74,7 @@ class Event:
     """
 
     name: str
+    depth: float
     problem: Problem
     start: Sources
     constraint: str
@@ -106,7 +109,7 @@ def load(path: str | Path) -> Event:
 def build(table: Mapping[str, Any], folder: Path) -> Event:
     """The event that a configuration describes; see `load`."""
     _check_keys(table)
-    event, source = _need(table, "event"), dict(table.get("source", {}))
+    event, source = _event(_need(table, "event"), folder), dict(table.get("source", {}))
     for key in ("name", "latitude", "longitude", "depth"):
         if key not in event:
             raise ValueError(f"[event] lacks {key!r}")
@@ -127,10 +130,8 @@ def build(table: Mapping[str, Any], folder: Path) -> Event:
     return Event(
         name=str(event["name"]),
         problem=problem,
-        start=Sources.at(
-            0.0, 0.0, source.get("depth", event["depth"]), source.get("time", 0.0),
-            0.0 if impulse else source.get("half_duration", 5.0),
-        ),
+        start=_start(event, source, impulse),
+        depth=float(event["depth"]),
         constraint=constraint,
         scaled_duration=not impulse and source.get("duration", "solve") == "scaled",
         bands=tuple(CosineLowpass(*pair) for pair in search.get("bands", [[0.02, 0.06]])),
@@ -143,6 +144,42 @@ def build(table: Mapping[str, Any], folder: Path) -> Event:
         crusts={n: read_crust(c, origin, folder) for n, c in crust.get("compare", {}).items()},
         uncertainty=dict(table.get("uncertainty", {})),
     )  # fmt: skip
+
+
+def _event(table: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The table of the event, completed by what its file says; keys of the table win."""
+    if "file" not in table:
+        if "number" in table:
+            raise ValueError("[event] number says which event of a file, but there is no 'file'")
+        return table
+    quake = read_event(folder / table["file"], table.get("number"))
+    begin = quake.begin
+    found: dict[str, Any] = {
+        "name": quake.name, "origin_time": begin.time.isoformat(), "latitude": begin.latitude,
+        "longitude": begin.longitude,
+    }  # fmt: skip
+    if np.isfinite(begin.depth):
+        found["depth"] = begin.depth
+    if quake.centroid is not None:
+        found["centroid"] = quake.centroid
+    if quake.half_duration:
+        found["half_duration"] = quake.half_duration
+    return {**found, **table}
+
+
+def _start(event: Mapping[str, Any], source: Mapping[str, Any], impulse: bool) -> Sources:
+    """Where the search begins: at the centroid of the event's file, if it has one, or at the hypocentre."""
+    place = event.get("centroid")
+    east = north = time = 0.0
+    depth = float(event["depth"])
+    if place is not None:
+        x, y = local(place.latitude, place.longitude, float(event["latitude"]), float(event["longitude"]))
+        east, north = float(x), float(y)
+        depth = place.depth if np.isfinite(place.depth) else depth
+        if "origin_time" in event:
+            time = (place.time - parse_utc(str(event["origin_time"]))).total_seconds()
+    half = 0.0 if impulse else source.get("half_duration", event.get("half_duration", 5.0))
+    return Sources.at(east, north, source.get("depth", depth), source.get("time", time), half)
 
 
 def read_crust(table: Mapping[str, Any], origin: tuple[float, float], folder: Path) -> LayeredModel:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from dislok.store import write_text, writing
+from dislok.store import fingerprint, write_text, writing
 
 from .records import parse_utc
 from .result import Result
@@ -14,7 +15,7 @@ from .result import Result
 def quakeml(result: Result) -> Any:
     """The result as an ObsPy `Catalog` of one event for every source; needs the extra ``seis``."""
     event = _obspy().core.event
-    catalog = event.Catalog()
+    catalog = event.Catalog(resource_id=_identifier(event, result, "catalogue"))
     for i in range(len(result.centroids)):
         catalog.append(_event(event, result, i))
     return catalog
@@ -27,13 +28,15 @@ def write_quakeml(result: Result, path: str | Path) -> None:
 
 
 def cmtsolution(result: Result, source: int = 0) -> str:
-    """The text of a CMTSOLUTION file: one source, moments in dyn·cm."""
+    """The text of a CMTSOLUTION file: hypocentre, and one source with its moments in dyn·cm."""
     c, utc = result.centroids[source], result.utc(source)
-    origin = parse_utc(result.reference)
-    seconds = origin.second + origin.microsecond * 1e-6
+    # Rounded first, so that no minute has 60.00 seconds.
+    origin = parse_utc(result.reference) + timedelta(microseconds=5000)
     lat, lon = result.origin
+    depth = c.depth if result.hypocentre_depth is None else result.hypocentre_depth
     head = (
-        f" DLOK {origin:%Y %m %d %H %M} {seconds:05.2f} {lat:.4f} {lon:.4f} {c.depth:.1f} "
+        f" DLOK {origin:%Y %m %d %H %M} {origin.second:02d}.{origin.microsecond // 10000:02d} {lat:.4f} "
+        f"{lon:.4f} {depth:.1f} "
         f"{c.magnitude:.1f} {c.magnitude:.1f} {result.event}"
     )
     values = {
@@ -62,10 +65,19 @@ def _obspy() -> Any:
     return obspy
 
 
+def _identifier(event: Any, result: Result, what: str) -> Any:
+    """The name of a part, which is the same whenever the same result is written."""
+    facts = (result.event, result.origin, result.reference, result.stf, result.constraint, result.misfit)
+    digest = fingerprint(facts, result.centroids, result.covariance)[:16]
+    return event.ResourceIdentifier(f"smi:local/dislok/{digest}/{what}")
+
+
 def _event(event: Any, result: Result, i: int) -> Any:
     c, sigma, spread = result.centroids[i], result.sigma(i), result.spread(i)
     origin = _origin(event, result, i, sigma)
+    begin = _hypocentre(event, result, i)
     magnitude = event.Magnitude(
+        resource_id=_identifier(event, result, f"magnitude/{i + 1}"),
         mag=c.magnitude,
         mag_errors=event.QuantityError(uncertainty=spread["Mw"]),
         magnitude_type="Mwc",
@@ -74,8 +86,9 @@ def _event(event: Any, result: Result, i: int) -> Any:
     )
     mechanism = _mechanism(event, result, i, origin, magnitude, spread)
     found = event.Event(
+        resource_id=_identifier(event, result, f"event/{i + 1}"),
         event_type="earthquake",
-        origins=[origin],
+        origins=[begin, origin],
         magnitudes=[magnitude],
         focal_mechanisms=[mechanism],
         event_descriptions=[event.EventDescription(text=result.event, type="earthquake name")],
@@ -86,9 +99,24 @@ def _event(event: Any, result: Result, i: int) -> Any:
     return found
 
 
+def _hypocentre(event: Any, result: Result, i: int) -> Any:
+    """Where and when the earthquake began, as it was given."""
+    latitude, longitude = result.origin
+    depth = result.hypocentre_depth
+    return event.Origin(
+        resource_id=_identifier(event, result, f"hypocentre/{i + 1}"),
+        time=_obspy().UTCDateTime(parse_utc(result.reference)),
+        latitude=latitude,
+        longitude=longitude,
+        depth=None if depth is None else 1000 * depth,
+        origin_type="hypocenter",
+    )
+
+
 def _origin(event: Any, result: Result, i: int, sigma: dict[str, float]) -> Any:
     c = result.centroids[i]
     origin = event.Origin(
+        resource_id=_identifier(event, result, f"centroid/{i + 1}"),
         time=_obspy().UTCDateTime(result.utc(i)),
         latitude=c.latitude,
         longitude=c.longitude,
@@ -123,6 +151,7 @@ def _mechanism(
         for n, (strike, dip, rake) in enumerate(c.planes, start=1)
     ]  # fmt: skip
     tensor = event.MomentTensor(
+        resource_id=_identifier(event, result, f"tensor/{i + 1}"),
         derived_origin_id=origin.resource_id,
         moment_magnitude_id=magnitude.resource_id,
         scalar_moment=c.moment,
@@ -141,7 +170,9 @@ def _mechanism(
         ],
     )
     return event.FocalMechanism(
-        nodal_planes=event.NodalPlanes(nodal_plane_1=planes[0], nodal_plane_2=planes[1]), moment_tensor=tensor
+        resource_id=_identifier(event, result, f"mechanism/{i + 1}"),
+        nodal_planes=event.NodalPlanes(nodal_plane_1=planes[0], nodal_plane_2=planes[1]),
+        moment_tensor=tensor,
     )
 
 

@@ -127,6 +127,7 @@ class Result:
     converged : whether the search converged.
     at_bound : names of the unknowns that ended on a bound.
     notes : what was strange in reading and used all the same.
+    hypocentre_depth : km, where it is known.
     """
 
     event: str
@@ -149,6 +150,7 @@ class Result:
     converged: bool
     at_bound: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    hypocentre_depth: float | None = None
 
     @property
     def variance_reduction(self) -> float:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,7 @@ def invert(event: Event, folder: Path, stages: Stages, progress: Progress | None
     """
     say = progress or _silent
     found = _find(event, stages, say)
-    result = conclude(found, event.constraint, event.name)
+    result = replace(conclude(found, event.constraint, event.name), hypocentre_depth=event.depth)
     result.save(folder / "result.json")
     say("\n" + result.summary() + "\n")
     ensemble = _uncertainty(event, found, folder, stages, say)

@@ -240,6 +240,7 @@ GOOD = {
     },
     cmt.read_archive: {"path": "no such file"},
     cmt.read_offset_table: {"path": "no such file"},
+    cmt.read_event: {"path": "no such file", "number": 1},
     cmt.load: {"path": "no such file"},
 }
 
@@ -385,6 +386,8 @@ OTHER = {
     "Patches",
     "Cells",
     "OffsetTable",
+    "Place",
+    "Quake",
     "StaticOffsets",
     "bootstrap",
     "cmtsolution",

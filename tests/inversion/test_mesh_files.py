@@ -200,8 +200,8 @@ def test_longitude_and_latitude_are_projected_where_somebody_says_so(tmp_path):
 def test_larger_elements_are_split(tmp_path):
     """A quad by its shorter diagonal, a triangle with six nodes into four; values go along."""
     meshio = pytest.importorskip("meshio", reason="files of meshes need meshio")
-    points = np.array([[0, 0, -1.0], [2, 0, -1], [3, 1, -1], [0, 1, -1], [4, 0, -1], [3, 0, -1], [3.5, 0.5, -1],
-                       [2.5, 0.5, -1]])  # fmt: skip
+    flat = [[0, 0], [2, 0], [3, 1], [0, 1], [4, 0], [3, 0], [3.5, 0.5], [2.5, 0.5]]
+    points = np.column_stack([flat, np.full(len(flat), -1.0)])
     cells = [("quad", np.array([[0, 1, 2, 3]])), ("triangle6", np.array([[1, 4, 2, 5, 6, 7]]))]
     data = {"slip": [np.array([1.0]), np.array([2.0])]}
     meshio.Mesh(points, cells, cell_data=data, point_data={"x": points[:, 0]}).write(tmp_path / "f.vtu")
