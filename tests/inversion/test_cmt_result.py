@@ -1,6 +1,7 @@
 """Results: conventions, uncertainty, other programs' formats, pictures; resampling of stations."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -92,6 +93,12 @@ def test_result_survives_its_file(outcome, tmp_path):
     (tmp_path / "x.json").write_text("{}")
     with pytest.raises(ValueError, match="does not hold"):
         result.load(tmp_path / "x.json")
+
+
+def test_summary_names_what_was_left_out(outcome):
+    odd = replace(outcome, dropped=("XX.A..LHE: dead",), notes=("XX.B..LHZ: called Z, but reversed",))
+    lines = odd.summary().splitlines()
+    assert "left out: XX.A..LHE: dead" in lines and "note: XX.B..LHZ: called Z, but reversed" in lines
 
 
 def test_fit_reports_every_trace(outcome):

@@ -1,6 +1,7 @@
 """Waveforms as data centres hand them out: metadata are believed, what is bad is named and left out."""
 
 import re
+import tracemalloc
 from datetime import UTC, datetime
 
 import numpy as np
@@ -18,7 +19,7 @@ from obspy.core.inventory import (  # noqa: E402
     Station,
 )
 
-from dislok.inversion.cmt import from_obspy, read, units  # noqa: E402
+from dislok.inversion.cmt import config, from_obspy, read, units  # noqa: E402
 from dislok.inversion.cmt.orientation import Direction, by_name, unmixing  # noqa: E402
 
 REFERENCE = datetime(2020, 5, 1, 12, tzinfo=UTC)
@@ -392,3 +393,101 @@ def test_a_sensor_for_air_pressure_is_no_seismometer():
     table = inventory({"A": AXES["ENZ"]}, responses=response)
     (got,) = from_obspy(recorded(AXES["ENZ"]), table, REFERENCE, responses=True)
     assert got.left_out == ("XX.A..LYZ: 'PA' is no unit of displacement, velocity or acceleration",)
+
+
+def test_headers_of_knet():
+    """Counts with a factor to m/s², channels by their words, places in the header."""
+    stream = recorded({"EW1": (90, 0), "NS1": (0, 0), "UD1": (0, -90)}, prefix="", motion=MOTION / 1e-6)
+    for one in stream:
+        one.data = np.round(one.data).astype(np.int32)
+        one.stats.calib = 1e-6
+        one.stats.knet = obspy.core.AttribDict({"stla": 33.0, "stlo": 130.0})
+    (got,) = from_obspy(stream, None, REFERENCE)
+    assert got.quantity == "acceleration" and (got.latitude[0], got.longitude[0]) == (33.0, 130.0)
+    np.testing.assert_allclose(got.values[0], MOTION, atol=1e-6)
+    with pytest.raises(ValueError, match="it holds acceleration, not velocity"):
+        from_obspy(stream, None, REFERENCE, quantity="velocity")
+
+
+TOML = """
+[event]
+name = "Test"
+latitude = 33.2
+longitude = 130.2
+depth = 10.0
+origin_time = "2020-05-01T12:00:00"
+[crust]
+layers = [[10, 6.0, 3.4, 2.7], [inf, 8.1, 4.6, 3.3]]
+[[waveforms]]
+file = "data"
+components = "ENU"
+band = [0.05, 0.2]
+window = [0, 40]
+"""
+
+
+def network(folder):
+    """Six stations of which one is reversed, one has channels that lie about their names, and one is bad."""
+    axes = {name: AXES["ENZ"] for name in "ABCD"} | {"R": AXES["reversed"], "L": AXES["names lie"]}
+    stream, table = obspy.Stream(), None
+    for i, (name, own) in enumerate(axes.items()):
+        stream += recorded(own, name)
+        part = inventory({name: own}, place=(33.0 + 0.1 * i, 130.0))
+        table = part if table is None else table + part
+    stream.write(str(folder / "all.mseed"), format="MSEED")
+    recorded(AXES["ENZ"], "Q").write(str(folder / "q.mseed"), format="MSEED")
+    table.write(str(folder / "stations.xml"), format="STATIONXML")
+
+
+def test_a_configuration_reads_by_metadata_and_names_what_it_leaves_out(tmp_path):
+    (tmp_path / "data").mkdir()
+    network(tmp_path / "data")
+    (tmp_path / "e.toml").write_text(TOML)
+    (data,) = config.load(tmp_path / "e.toml").problem.data
+    assert len(data.records) == 6
+    for values in data.records.values:
+        np.testing.assert_allclose(values[:, np.isfinite(values[0])], MOTION, atol=1e-6)
+    assert sorted(line.split("..")[0] for line in data.notes) == ["XX.L", "XX.L", "XX.R", "XX.R"]
+    assert sum("XX.Q..LY" in line for line in data.dropped) == 3
+    (tmp_path / "e.toml").write_text(TOML + "strict = true\n")
+    with pytest.raises(ValueError, match=r"XX\.Q\.\.LYE: the inventory does not know this channel"):
+        config.load(tmp_path / "e.toml")
+    (tmp_path / "e.toml").write_text(TOML + 'strict = true\nchannels = "LY*"\nonly = ["A", "XX.B", "R"]\n')
+    (tmp_path / "data" / "q.mseed").unlink()
+    (data,) = config.load(tmp_path / "e.toml").problem.data
+    assert sorted(data.records.station) == ["XX.A", "XX.B", "XX.R"]
+
+
+def test_two_kinds_of_instruments_become_two_data_sets(tmp_path):
+    """The nearest stations of both together; a name of one kind is no stranger to the other."""
+    (tmp_path / "data").mkdir()
+    network(tmp_path / "data")
+    fast = recorded(AXES["ENZ"], "F", sampling_rate=2.0)
+    fast.write(str(tmp_path / "data" / "f.mseed"), format="MSEED")
+    inventory({"F": AXES["ENZ"]}, place=(33.2, 130.1)).write(
+        str(tmp_path / "data" / "f.xml"), format="STATIONXML"
+    )
+    (tmp_path / "e.toml").write_text(TOML + 'count = 3\nexclude = ["D"]\nsigma = 0.01\n')
+    sets = config.load(tmp_path / "e.toml").problem.data
+    assert [one.name for one in sets] == [
+        "waveforms, displacement at 1 Hz",
+        "waveforms, displacement at 2 Hz",
+    ]
+    assert [sorted(one.records.station) for one in sets] == [["XX.B", "XX.C"], ["XX.F"]]
+    assert sets[0].dropped and not sets[1].dropped
+
+
+def test_a_day_of_records_is_not_held(tmp_path):
+    """Three channels of a day at 20 Hz take 41 MB; what is asked for takes a hundredth."""
+    day = np.random.default_rng(0).standard_normal(86400 * 20).astype(np.float32)
+    table = inventory({"A": AXES["ENZ"]})
+    for c in "ENZ":
+        one = trace("A", f"LY{c}", day, sampling_rate=20.0, starttime=obspy.UTCDateTime(REFERENCE) - 43200)
+        one.write(str(tmp_path / f"{c}.mseed"), format="MSEED")
+    table.write(str(tmp_path / "s.xml"), format="STATIONXML")
+    read(tmp_path, REFERENCE, starttime=-1, endtime=1)
+    tracemalloc.start()
+    (got,) = read(tmp_path, REFERENCE, starttime=-60, endtime=300)
+    held = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert got.values.shape == (1, 3, 7201) and held < 2e6
