@@ -15,6 +15,8 @@ from .orientation import Direction
 from .records import Response
 
 _UNSET = -12345.0
+# SAC's numbers of what a file holds.
+_DEPENDENT = {6: "displacement", 7: "velocity", 8: "acceleration"}
 _ROOT_UNITS = {"LAPLACE (RADIANS/SECOND)": 1.0, "LAPLACE (HERTZ)": 2 * np.pi}
 
 
@@ -149,10 +151,11 @@ class Header(NamedTuple):
     longitude: float | None = None
     azimuth: float | None = None
     dip: float | None = None
+    quantity: str | None = None
 
 
 def header(trace: Any) -> Header:
-    """The place and direction in a SAC or K-NET header of an ObsPy trace."""
+    """The place, direction and quantity in a SAC or K-NET header of an ObsPy trace."""
     sac, knet = trace.stats.get("sac", {}), trace.stats.get("knet", {})
     if not sac:
         return Header(_set(knet, "stla"), _set(knet, "stlo"))
@@ -162,6 +165,7 @@ def header(trace: Any) -> Header:
         _set(sac, "stlo"),
         _set(sac, "cmpaz"),
         None if incidence is None else incidence - 90.0,
+        _DEPENDENT.get(int(sac.get("idep", 5))),
     )
 
 

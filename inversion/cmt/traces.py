@@ -28,12 +28,13 @@ class Findings:
     Attributes
     ----------
     strict : whether leaving out is an error.
-    left_out, notes : lines of text.
+    left_out : lines of text.
+    remarks : texts, and whom each is about.
     """
 
     strict: bool = False
     left_out: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    remarks: dict[str, list[str]] = field(default_factory=dict)
 
     def leave_out(self, name: object, reason: object) -> None:
         """Note why something is not used; raise a `ValueError` instead if `strict`."""
@@ -45,9 +46,14 @@ class Findings:
 
     def note(self, name: object, text: str) -> None:
         """Note what is used, though it looks strange."""
-        line = f"{name}: {text}"
-        if line not in self.notes:
-            self.notes.append(line)
+        names = self.remarks.setdefault(text, [])
+        if str(name) not in names:
+            names.append(str(name))
+
+    @property
+    def notes(self) -> list[str]:
+        """A line for every text, with all whom it is about."""
+        return [f"{', '.join(names)}: {text}" for text, names in self.remarks.items()]
 
     def nothing(self, what: str) -> ValueError:
         """The error that says why nothing is left."""
@@ -159,7 +165,7 @@ def _channel(
     pieces = _pieces(code, traces, options, findings)
     says = header(traces[0])
     entry = _entry(code, known, options.reference + _moment(pieces), says, findings)
-    quantity, gain, response = _meaning(traces[0], entry, options)
+    quantity, gain, response = _meaning(code, traces[0], entry, says, options, findings)
     scaled = tuple(piece._replace(samples=piece.samples / gain) for piece in pieces)
     return Channel(
         code, scaled, nominal([piece.dt for piece in pieces]), _place(code, entry, says, findings),
@@ -256,7 +262,9 @@ def _place(code: Code, entry: Entry | None, says: Header, findings: Findings) ->
     return place
 
 
-def _meaning(trace: Any, entry: Entry | None, options: Options) -> tuple[str, float, Response]:
+def _meaning(
+    code: Code, trace: Any, entry: Entry | None, says: Header, options: Options, findings: Findings
+) -> tuple[str, float, Response]:
     """Quantity, numbers per SI unit, and response of a channel's samples."""
     if options.responses:
         if entry is None or entry.response is None:
@@ -275,7 +283,10 @@ def _meaning(trace: Any, entry: Entry | None, options: Options) -> tuple[str, fl
                 "its samples are whole numbers, as of a digitiser; take the responses from an inventory, or "
                 "say the unit"
             )
-        return options.quantity or "displacement", 1.0, Response()
+        if says.quantity is None:
+            return options.quantity or "displacement", 1.0, Response()
+        findings.note(code, f"its header says {says.quantity}, in nm by SAC's rule; taken in SI units")
+        return _same(says.quantity, options.quantity), 1.0, Response()
     if options.unit.lower() in units.COUNTS:
         return options.quantity or "displacement", 1.0, Response()
     unit = units.parse(options.unit)

@@ -45,7 +45,7 @@ AXES = {
 
 
 def same(got, truth):
-    np.testing.assert_allclose(got, truth, rtol=1e-6, atol=1e-12)
+    np.testing.assert_allclose(got, truth, rtol=1e-6, atol=1e-12 * np.abs(truth).max())
 
 
 def trace(station, channel, data, **stats):
@@ -143,6 +143,21 @@ def test_sac_headers_say_where_channels_point():
     same(got.values[0], MOTION)
 
 
+def test_sac_headers_say_what_was_recorded():
+    stream = recorded(AXES["ENZ"])
+    for one in stream:
+        sac(one, idep=7)
+    (got,) = from_obspy(stream, None, REFERENCE)
+    assert got.quantity == "velocity"
+    assert got.notes[0] == (
+        "XX.A..LYE, XX.A..LYN, XX.A..LYZ: its header says velocity, in nm by SAC's rule; taken in SI units"
+    )
+    with pytest.raises(ValueError, match="it holds velocity, not displacement"):
+        from_obspy(stream, None, REFERENCE, quantity="displacement")
+    (got,) = from_obspy(stream, None, REFERENCE, unit="nm/s")
+    same(got.values[0], 1e-9 * MOTION)
+
+
 def test_gaps_stay_in_the_components_they_belong_to():
     stream = recorded(AXES["12Z"])
     stream[2].data = np.ma.masked_array(stream[2].data, T > 40)
@@ -154,7 +169,7 @@ def test_vertical_needs_no_azimuth_and_names_serve_where_metadata_are_silent():
     table = inventory({"A": {"E": (None, None), "N": (None, 0), "Z": (None, -90)}})
     (got,) = from_obspy(recorded(AXES["ENZ"]), table, REFERENCE)
     same(got.values[0], MOTION)
-    assert [line.split(":")[0] for line in got.notes] == ["XX.A..LYE", "XX.A..LYN"]
+    assert [line.split(":")[0] for line in got.notes] == ["XX.A..LYE, XX.A..LYN"]
 
 
 @pytest.mark.parametrize("channel, siblings, found", [
