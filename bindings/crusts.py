@@ -50,6 +50,12 @@ _DENSITIES = {
     "t/m3": 1.0, "10^3 kg/m^3": 1.0, "kg/m3": 1e-3, "kg/m^3": 1e-3, "kg/m**3": 1e-3,
 }  # fmt: skip
 
+_ENDINGS = {
+    "km": "km", "m": "m", "kms": "km/s", "km_s": "km/s", "kmps": "km/s", "ms": "m/s", "m_s": "m/s",
+    "mps": "m/s", "gcc": "g/cc", "gcm3": "g/cm3", "g_cm3": "g/cm3", "g_cc": "g/cc", "kgm3": "kg/m3",
+    "kg_m3": "kg/m3",
+}  # fmt: skip
+
 
 class Table(NamedTuple):
     """Rows of a table, and what its columns are.
@@ -178,10 +184,20 @@ def _header(line: str) -> tuple[list[str], list[str]]:
             # A unit that stands by itself belongs to the word before it.
             units[-1] = word
             continue
-        names.append(_KNOWN.get(word.lower(), ""))
-        units.append(unit)
+        base, ending = _apart(word.lower())
+        names.append(_KNOWN.get(base, ""))
+        units.append(unit or ending)
     first = next((i for i, name in enumerate(names) if name), 0)
     return names[first:], units[first:]
+
+
+def _apart(word: str) -> tuple[str, str]:
+    """A word and the unit at its end: depth_km, vp_km_s, rho_kgm3."""
+    if word not in _KNOWN:
+        for ending, unit in _ENDINGS.items():
+            if word.endswith(f"_{ending}") and word.removesuffix(f"_{ending}") in _KNOWN:
+                return word.removesuffix(f"_{ending}"), unit
+    return word, ""
 
 
 def _units_alone(line: str, names: Sequence[str]) -> list[str]:

@@ -214,10 +214,10 @@ def _options(
 
 
 def _words(name: str, value: str | Sequence[str] | None) -> tuple[str, ...]:
-    words = () if value is None else (value,) if isinstance(value, str) else tuple(value)
-    if not all(isinstance(word, str) for word in words):
+    words = (value,) if isinstance(value, str) else () if value is None else value
+    if not isinstance(words, (tuple, list)) or not all(isinstance(word, str) for word in words):
         raise TypeError(f"{name} must be text or several texts, got {value!r:.60}")
-    return words
+    return tuple(words)
 
 
 def _seconds(value: datetime | float | None, reference: datetime) -> float | None:

@@ -11,6 +11,6 @@ Examples
 """
 
 from .files import read, write
-from .model import FiniteFault, from_rectangles
+from .model import FiniteFault, from_grid, from_rectangles
 
-__all__ = ["FiniteFault", "from_rectangles", "read", "write"]
+__all__ = ["FiniteFault", "from_grid", "from_rectangles", "read", "write"]

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dislok import gate as gates
-from dislok.convert import magnitude_from_moment, to_geographic, to_local
+from dislok.convert import magnitude_from_moment, move_origin, to_geographic, to_local
+from dislok.inversion.mesh import Grid
 from dislok.okada import Rectangle
 from dislok.propagator import LayeredModel
 from dislok.sources import origin_of
@@ -162,8 +163,6 @@ def from_rectangles(
     mu, shape, name
         As of `FiniteFault`.
     """
-    from dislok.convert import move_origin
-
     if not isinstance(rectangles, Rectangle):
         raise TypeError(f"rectangles must be a Rectangle, got {type(rectangles).__name__}")
     if np.any(np.asarray(rectangles.opening) != 0):
@@ -180,6 +179,31 @@ def from_rectangles(
         length * unit / 1e3, width * unit / 1e3, np.abs(slip), shape=shape, name=name,
     )  # fmt: skip
     return model.with_moment(mu)
+
+
+def from_grid(
+    grid: Grid, slip: ArrayLike, origin: tuple[float, float], *, unit: float = 1e3,
+    mu: float | LayeredModel = 30e9, name: str = "earthquake",
+) -> FiniteFault:  # fmt: skip
+    """A finite-fault model of a slip inversion on a grid of rectangles.
+
+    Parameters
+    ----------
+    grid : Grid
+    slip : array_like, shape (m, 3)
+        Strike-slip, dip-slip and opening of each patch, in m; opening must be zero.
+    origin, unit, mu, name
+        As of `from_rectangles`.
+    """
+    table = gates.real(None, 3)("slip", slip)
+    if len(table) != grid.size:
+        raise ValueError(f"slip: expected shape ({grid.size}, 3), got {table.shape}")
+    rows, columns = grid.shape
+    whole = grid.source._replace(
+        rake=np.rad2deg(np.arctan2(table[:, 1], table[:, 0])), slip=np.hypot(table[:, 0], table[:, 1]),
+        opening=table[:, 2],
+    )  # fmt: skip
+    return from_rectangles(whole, origin, unit=unit, mu=mu, shape=((columns, rows),), name=name)
 
 
 def _check(model: FiniteFault) -> None:

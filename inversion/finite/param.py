@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from dislok.convert import to_geographic
+
 from .model import Array, FiniteFault, joined, uniform
 
 _SEGMENT = re.compile(
@@ -113,8 +115,6 @@ def text(model: FiniteFault) -> str:
 
 def _boundary(model: FiniteFault, inside: Array) -> list[tuple[float, float, float]]:
     """Latitude, longitude and depth of the corners of a segment, the first one twice."""
-    from dislok.convert import to_geographic
-
     rectangles = model.rectangles(model.place)
     x, y, depth, length, width, strike, dip = (np.asarray(v)[inside] for v in rectangles[:7])
     turn, fall = np.deg2rad(strike), np.deg2rad(dip)

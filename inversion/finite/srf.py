@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from dislok.convert import to_geographic
+
 from .model import Array, FiniteFault, joined
 
 _DENSITY = 2.8
@@ -125,8 +127,6 @@ def _plane(model: FiniteFault, inside: Array, nx: int, ny: int) -> list[str]:
     strike, dip = float(model.strike[upper].mean()), float(model.dip[upper].mean())
     long, wide = nx * float(model.length[inside].mean()), ny * float(model.width[inside].mean())
     top = float((model.depth - model.width / 2 * np.sin(np.deg2rad(model.dip)))[upper].mean())
-    from dislok.convert import to_geographic
-
     turn, fall = np.deg2rad(strike), np.deg2rad(dip)
     aside = -500.0 * float(model.width[upper].mean()) * np.cos(fall)
     lon, lat = to_geographic(

@@ -80,6 +80,22 @@ def test_rectangles_and_moments(model):
     )
 
 
+def test_slip_of_an_inversion_goes_out(tmp_path, rng):
+    grid = Grid(okada.Rectangle(3.0, -2.0, 1.0, 20, 12, 224, 65), 4, 3)
+    slip = np.column_stack([rng.uniform(-3, 0, 12), rng.uniform(-1, 1, 12), np.zeros(12)])
+    model = finite.from_grid(grid, slip, PLACE, mu=32e9)
+    assert model.total_moment == pytest.approx(32e9 * 5e3 * 4e3 * np.hypot(*slip[:, :2].T).sum())
+    finite.write(tmp_path / "m.fsp", model)
+    xy = np.array([[5.0, 5.0], [-20.0, 3.0]])
+    truth = grid.apply(xy, slip)
+    again = okada.displacement(xy, finite.read(tmp_path / "m.fsp").rectangles(PLACE))
+    np.testing.assert_allclose(again, truth, rtol=1e-4, atol=1e-6)
+    with pytest.raises(ValueError, match=r"slip: expected shape \(12, 3\)"):
+        finite.from_grid(grid, slip[:5], PLACE)
+    with pytest.raises(ValueError, match="rectangles open"):
+        finite.from_grid(grid, slip + [0, 0, 0.1], PLACE)
+
+
 USGS = """#Total number of fault_segments=     1
 #Fault_segment =   1 nx(Along-strike)=   2 Dx= 15.00km ny(downdip)=   1 Dy=  9.60km
 #Boundary of Fault_segment     1. EQ in cell 13,4. Lon: 93.0725   Lat: 2.3484

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from dislok.inversion import steps
+from dislok.inversion.cmt import config
 from dislok.inversion.gnss import (
     OffsetTable,
     offsets_of_series,
@@ -224,3 +225,32 @@ def test_other_steps_and_short_sides(rng):
         assert (abs(found.offset[0] - 0.05) < 4 * found.sigma[0]) == good or not others
         assert (found.sigma[0] < 1e-3) == bool(others)
     assert np.isnan(steps.fit(t[:320], row[:, :320], 0.0, year=None).offset).all()
+
+
+def test_high_rate_times_may_be_datetimes(rng):
+    """Milliseconds, with the origin time between two samples: the same as numbers of seconds."""
+    t = np.arange(-120.0, 300.0)
+    records = 0.002 * rng.standard_normal((2, 3, t.size)) + 0.1 * (t > 0.4)
+    when = np.datetime64("2016-04-15T16:25:06.400", "ms")
+    times = when - np.timedelta64(400, "ms") + (1000 * t).astype("timedelta64[ms]")
+    numbers, dates = (
+        static_offsets(t, records, 0.4, settle=10),
+        static_offsets(times, records, when, settle=10),
+    )
+    np.testing.assert_allclose(numbers.offset, dates.offset)
+    np.testing.assert_allclose(numbers.sigma, dates.sigma, rtol=1e-6)
+
+
+def test_a_folder_of_positions_in_a_configuration(tmp_path, rng):
+    (tmp_path / "daily").mkdir()
+    near = slice(550, 1150)
+    for write, name, ending in ((tenv3, "AAAA", "tenv3"), (pos, "BBBB", "pos")):
+        write(tmp_path / "daily" / f"{name}.{ending}", positions(rng)[near], NOON[near], name)
+    late = NOON[near] + np.timedelta64(20 * 365, "D")
+    tenv3(tmp_path / "daily" / "LATE.tenv3", positions(rng)[near], late, "LATE")
+    event = {"origin_time": ORIGIN.isoformat()}
+    table = config._offset_table({"file": "daily", "before": 250.0}, event, tmp_path / "daily")
+    assert list(table.station) == ["AAAA", "BBBB"]
+    assert (np.abs(table.offset - [0.05, 0.025, 0]) < 4 * table.sigma).all()
+    with pytest.raises(ValueError, match="lacks 'origin_time', which daily needs"):
+        config._offset_table({"file": "daily"}, {}, tmp_path / "daily")

@@ -120,6 +120,7 @@ FORMATS = {
         THREE,
     ),
     "thin layers in m": ("c.txt", THIN, THREE * [1e-3, 0.1, 0.1, 1]),
+    "units in names": ("c.csv", "depth_km,vp_km_s,vs_kms,rho_gcc\n" + TOPS.replace(" ", ","), THREE),
     "bottoms": ("c.csv", "bottom,vp,vs,rho\n5,5.0,2.9,2.5\n20,6.0,3.46,2.7\n40,8.0,4.5,3.3\n", THREE),
     "tops": ("c.csv", "Top (km),Vp (km/s),Vs (km/s),Rho (g/cm3)\n" + TOPS.replace(" ", ","), THREE),
     "CPS": ("model96", CPS, LOSSY),
