@@ -57,7 +57,6 @@ class Event:
     Attributes
     ----------
     name : of the earthquake.
-    depth : of its hypocentre, km.
     problem : the least-squares problem.
     start : where the search begins.
     constraint : "full", "deviatoric" or "double_couple".
@@ -71,10 +70,10 @@ class Event:
     errors : "given", or "residuals": a last search weighs the waveforms by what is left of them.
     crusts : other crustal models to compare, by name.
     uncertainty : the table of that name.
+    depth : of the hypocentre in km, where it is known.
     """
 
     name: str
-    depth: float
     problem: Problem
     start: Sources
     constraint: str
@@ -88,6 +87,7 @@ class Event:
     errors: str
     crusts: dict[str, LayeredModel]
     uncertainty: dict[str, Any]
+    depth: float | None = None
 
 
 def load(path: str | Path) -> Event:

@@ -122,7 +122,7 @@ def _entries(inventory: Any) -> Iterator[Entry]:
                 )
             if not station.channels:
                 code = Code.of(network.code, station.code, "", "")
-                yield Entry(code, *_epoch(station), *(float(v) for v in place))
+                yield Entry(code, *_epoch(station), *(_degrees(v) for v in place))
 
 
 def _epoch(part: Any) -> tuple[float, float]:
@@ -133,7 +133,11 @@ def _epoch(part: Any) -> tuple[float, float]:
 def _place(channel: Any, station: tuple[Any, Any]) -> tuple[float, float]:
     own = (channel.latitude, channel.longitude)
     latitude, longitude = station if None in own else own
-    return float(latitude), float(longitude)
+    return _degrees(latitude), _degrees(longitude)
+
+
+def _degrees(value: Any) -> float:
+    return np.nan if value is None else float(value)
 
 
 def _number(value: Any) -> float | None:
@@ -160,6 +164,9 @@ def header(trace: Any) -> Header:
     if not sac:
         return Header(_set(knet, "stla"), _set(knet, "stlo"))
     incidence = _set(sac, "cmpinc")
+    if incidence is not None and not 0.0 <= incidence <= 180.0:
+        # An angle from the vertical is none of these; whoever wrote it meant something else.
+        incidence = None
     return Header(
         _set(sac, "stla"),
         _set(sac, "stlo"),

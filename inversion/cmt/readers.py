@@ -63,7 +63,8 @@ def read(
     Parameters
     ----------
     path : path
-        Files of a folder that cannot be read are left out, and named in `Records.left_out`.
+        Files of a folder that cannot be read are left out, and named in `Records.left_out`. A folder that has
+        folders only is read with all of them.
     reference : datetime
         UTC time of t = 0; an archive has its own.
     quantity, responses, unit, channels, locations, orientation, starttime, endtime, strict
@@ -88,8 +89,8 @@ def read(
     if not source.exists():
         raise FileNotFoundError(f"{source}: no such file or folder")
     findings = Findings(strict)
-    files = sorted(source.iterdir()) if source.is_dir() else [source]
-    waves = [f for f in files if f.is_file() and not f.name.startswith(".") and not _is_table(f)]
+    files = _files(source)
+    waves = [f for f in files if not _is_table(f)]
     if not waves:
         raise ValueError(f"{source}: no waveforms in this folder")
     stations = _stations(files, inventory, obspy, findings)
@@ -178,6 +179,16 @@ def read_offset_table(path: str | Path) -> OffsetTable:
     return read_offsets(path)
 
 
+def _files(source: Path) -> list[Path]:
+    """The file, or the files of a folder; those of its folders where it has none with waveforms itself."""
+    if not source.is_dir():
+        return [source]
+    found = [f for f in sorted(source.iterdir()) if f.is_file() and not f.name.startswith(".")]
+    if any(not _is_table(file) for file in found):
+        return found
+    return [f for f in sorted(source.rglob("*")) if f.is_file() and not f.name.startswith(".")]
+
+
 def _is_table(file: Path) -> bool:
     return file.suffix.lower() in _TABLES or file.name.upper().startswith("RESP.")
 
@@ -255,7 +266,7 @@ def _traces(file: Path, options: Options, findings: Findings) -> list[Any]:
     for trace in stream:
         if trace.stats.endtime < start or trace.stats.starttime > end:
             trace.data = trace.data[:0]
-        else:
+        elif trace.stats.sampling_rate > 0:
             trace.trim(start, end)
             trace.data = trace.data.copy()
         trace.file = file.name

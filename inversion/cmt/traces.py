@@ -227,6 +227,7 @@ def _cut(piece: Piece, start: float, end: float) -> Piece:
     high = min(int(np.floor((end - piece.start) / piece.dt + 1e-3)) + 1, len(piece.samples))
     part = piece.samples[low : max(high, low)]
     values = np.array(np.ma.filled(np.ma.asarray(part, float), np.nan), float)
+    values[~np.isfinite(values)] = np.nan
     return Piece(piece.start + low * piece.dt, piece.dt, values)
 
 
@@ -247,6 +248,13 @@ def _entry(code: Code, known: Inventory, time: float, says: Header, findings: Fi
 
 
 def _place(code: Code, entry: Entry | None, says: Header, findings: Findings) -> tuple[float, float]:
+    place = _said_place(code, entry, says, findings)
+    if not (abs(place[0]) <= 90 and abs(place[1]) <= 360):
+        raise ValueError(f"latitude {place[0]:g} and longitude {place[1]:g} are no place")
+    return place
+
+
+def _said_place(code: Code, entry: Entry | None, says: Header, findings: Findings) -> tuple[float, float]:
     own = (says.latitude, says.longitude)
     if entry is None:
         if own[0] is None or own[1] is None:

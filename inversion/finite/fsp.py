@@ -75,7 +75,7 @@ def _tables(lines: Sequence[str]) -> list[tuple[int, list[str], Array]]:
         words = line.lstrip("% ").upper().split()
         if not (line.startswith("%") and {"LAT", "LON", "Z", "SLIP"} <= set(words)):
             continue
-        rows = []
+        rows: list[list[float]] = []
         for below in lines[i + 1 :]:
             if below.startswith("%"):
                 if rows:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -175,7 +176,7 @@ def from_rectangles(
     longitude, latitude = to_geographic(x * unit, y * unit, origin[1], origin[0])
     back = np.asarray(slip) < 0
     model = FiniteFault(
-        latitude, longitude, depth * unit / 1e3, strike, dip, np.where(back, rake + 180, rake),
+        np.asarray(latitude, np.float64), np.asarray(longitude, np.float64), depth * unit / 1e3, strike, dip, np.where(back, rake + 180, rake),
         length * unit / 1e3, width * unit / 1e3, np.abs(slip), shape=shape, name=name,
     )  # fmt: skip
     return model.with_moment(mu)
@@ -234,7 +235,7 @@ def _check(model: FiniteFault) -> None:
 
 def joined(parts: list[FiniteFault]) -> FiniteFault:
     """Models of one segment each as one model."""
-    arrays = {
+    arrays: dict[str, Any] = {
         f.name: np.concatenate([np.asarray(getattr(part, f.name)) for part in parts])
         for f in fields(FiniteFault)
         if f.name in (*_NUMBERS, *_MAYBE)

@@ -424,6 +424,38 @@ def test_headers_of_knet():
         from_obspy(stream, None, REFERENCE, quantity="velocity")
 
 
+def test_what_else_is_left_out_alone(tmp_path):
+    """A log, a place that is none, an infinite sample; folders of folders are read."""
+    (tmp_path / "A").mkdir()
+    stream = recorded(AXES["ENZ"])
+    stream[0].data[5] = np.inf
+    stream.write(str(tmp_path / "A" / "a.mseed"), format="MSEED")
+    lost = recorded(AXES["ENZ"], "P")
+    for one in lost:
+        sac(one, stla=np.nan if one.stats.channel == "LYE" else 95.0)
+    log = trace("A", "LOG", MOTION[0])
+    log.write(str(tmp_path / "A" / "log.mseed"), format="MSEED")
+    inventory({"A": AXES["ENZ"]}).write(str(tmp_path / "s.xml"), format="STATIONXML")
+    (got,) = read(tmp_path, REFERENCE)
+    assert np.isnan(got.values[0, 0]).sum() == 1 and len(got.left_out) == 1 and "LOG" in got.left_out[0]
+    with pytest.raises(ValueError, match="XX.P..LYN: latitude 95 and longitude 130 are no place"):
+        from_obspy(lost, None, REFERENCE)
+    still = recorded({"E": (90, 0)})
+    still[0].stats.delta = 1e9
+    with pytest.raises(ValueError, match="samples in the window|no records are left"):
+        from_obspy(still, inventory({"A": AXES["ENZ"]}), REFERENCE)
+
+
+def test_angles_from_the_vertical_that_are_none():
+    stream = recorded(AXES["ENZ"])
+    for one, dip in zip(stream, (0, 0, -90), strict=True):
+        sac(one, cmpaz={"E": 90.0}.get(one.stats.channel[-1], 0.0), cmpinc=float(dip))
+    stream[2].stats.sac.cmpaz = -12345.0
+    (got,) = from_obspy(stream[2:], None, REFERENCE)
+    same(got.values[0, 2], MOTION[2])
+    assert "its name was believed" in got.notes[0]
+
+
 TOML = """
 [event]
 name = "Test"
