@@ -176,7 +176,8 @@ def from_rectangles(
     longitude, latitude = to_geographic(x * unit, y * unit, origin[1], origin[0])
     back = np.asarray(slip) < 0
     model = FiniteFault(
-        np.asarray(latitude, np.float64), np.asarray(longitude, np.float64), depth * unit / 1e3, strike, dip, np.where(back, rake + 180, rake),
+        np.asarray(latitude, np.float64), np.asarray(longitude, np.float64),
+        depth * unit / 1e3, strike, dip, np.where(back, rake + 180, rake),
         length * unit / 1e3, width * unit / 1e3, np.abs(slip), shape=shape, name=name,
     )  # fmt: skip
     return model.with_moment(mu)
