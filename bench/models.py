@@ -1,8 +1,8 @@
 """Many models at a few stations, and small calls: ``python -m bench.models``.
 
-Models of two faults at a hundred stations, all in one call, beside a Python loop over our own calls and other
-codes that are installed, on a share of the models; then calls of one fault at 1 and at 30 stations. All times
-are those of the processor, on one thread.
+Models of two faults or triangles at a hundred stations, all in one call, beside a Python loop over our own
+calls and other codes that are installed, on a share of the models; then calls of one source at 1 and at 30
+stations. All times are those of the processor, on one thread.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dislok import okada
+from dislok import okada, tde
 
 from . import peers, problems
 
@@ -63,6 +63,30 @@ def batches(count: int, share: int) -> dict[str, float]:
     }
 
 
+def triangles(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Stations on the ground, two triangles of each model below them, and their slip."""
+    rng = np.random.default_rng(2)
+    tri = rng.uniform(-5, 5, (count, FAULTS, 3, 3)) + rng.uniform(-10, 10, (count, FAULTS, 1, 3))
+    tri[..., 2] = -rng.uniform(1, 15, tri.shape[:-1])
+    return models(1)[0], tri, rng.normal(size=(count, FAULTS, 3))
+
+
+def batches_of_triangles(count: int, share: int) -> dict[str, float]:
+    """As `batches`, of triangles."""
+    obs, tri, slip = triangles(count)
+    pairs, some = STATIONS * FAULTS * 1e-9, list(zip(tri[:share], slip[:share], strict=True))
+    whole = cpu(lambda: tde.displacement(obs, tri, slip, threads=1), 1)
+    loop = cpu(lambda: [tde.displacement(obs, *each) for each in some])
+    jacobian = cpu(lambda: tde.jacobian(obs, tri[:share], slip[:share], threads=1), 1)
+    jacobians = cpu(lambda: [tde.jacobian(obs, *each) for each in some])
+    return {
+        "triangles, displacement, one call": whole / count / pairs,
+        "triangles, displacement, loop over models": loop / share / pairs,
+        "triangles, Jacobian, one call": jacobian / share / pairs,
+        "triangles, Jacobian, loop over models": jacobians / share / pairs,
+    }
+
+
 def others(share: int, faults: int, stations: int) -> dict[str, float]:
     """Microseconds of a call of other codes, one model after the other."""
     found = {}
@@ -78,13 +102,21 @@ def others(share: int, faults: int, stations: int) -> dict[str, float]:
 
 
 def small() -> dict[str, float]:
-    """Microseconds of a call of one fault."""
+    """Microseconds of a call of one fault or triangle."""
     fault = okada.Rectangle(0.0, 0.0, 5.0, 9.0, 4.0, 30.0, 40.0, 90.0, 1.0)
-    obs = models(1)[0]
-    return {
-        f"{n} stations": cpu(lambda n=n: [okada.displacement(obs[:n], fault) for _ in range(1000)]) * 1e3
-        for n in (1, 30)
-    }
+    obs, tri, slip = triangles(1)
+    found = {}
+    for n in (1, 30):
+        few = obs[:n].copy()
+        calls: dict[str, Callable[[], object]] = {
+            f"{n} stations": lambda few=few: okada.displacement(few, fault),
+            f"{n} stations, strain": lambda few=few: okada.strain(few, fault),
+            f"{n} stations, triangle": lambda few=few: tde.displacement(few, tri[0, :1], slip[0, :1]),
+            f"{n} stations, triangle, strain": lambda few=few: tde.strain(few, tri[0, :1], slip[0, :1]),
+        }
+        for name, call in calls.items():
+            found[name] = cpu(lambda call=call: [call() for _ in range(1000)], 5) * 1e3
+    return found
 
 
 def main() -> int:
@@ -95,19 +127,20 @@ def main() -> int:
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
     found = {
-        "ns a pair": batches(options.models, options.share),
+        "ns a pair": batches(options.models, options.share)
+        | batches_of_triangles(options.models, options.share),
         "us, 2 faults, 100 stations": others(options.share // 10, FAULTS, STATIONS),
         "us, 1 fault, 30 stations": others(options.share // 10, 1, 30),
         "us, ours": small(),
     }
     ours = found["ns a pair"]["displacement, one call"]
     for name, value in found["ns a pair"].items():
-        print(f"{name:<34} {value:9.1f} ns a pair {value / ours:7.2f} x")
+        print(f"{name:<42} {value:9.1f} ns a pair {value / ours:7.2f} x")
     model, thirty = ours * 1e-3 * FAULTS * STATIONS, found["us, ours"]["30 stations"]
     for name, value in found["us, 2 faults, 100 stations"].items():
         print(f"{name:<34} {value:9.1f} us a model {value / model:7.2f} x ours in one call")
     for name, value in found["us, ours"].items():
-        print(f"okada.displacement, {name:<14} {value:9.1f} us")
+        print(f"a call of ours, {name:<30} {value:9.1f} us")
     for name, value in found["us, 1 fault, 30 stations"].items():
         print(f"{name + ', 30 stations':<34} {value:9.1f} us         {value / thirty:7.2f} x ours")
     if options.json:

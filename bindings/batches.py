@@ -1,107 +1,73 @@
-"""Batches of models: sources of shape (B, k) with the same observers, in one launch."""
+"""Batches of models: sources of shape (B, k, ...) with the same observers, in one launch.
+
+`one` is what launches an operation on a single model (`launches.launch`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
-from typing import Any
+from dataclasses import replace
 
-from dislok.arrays import Array, checked_out
-from dislok.calls import components_of, deliver
+from dislok.arrays import Array, TorchSpace
+from dislok.calls import Call, components_of, copied, target
+
+Launch = Callable[[Call, str, str, tuple[int, ...], Array | None], Array]
 
 
-def launch(call: Any, operation: str, of: str, tail: tuple[int, ...], out: Array | None) -> Array:
-    """Run an operation of okada on every model.
-
-    Parameters
-    ----------
-    call : _Call
-        Checked inputs, with the sources of all models one after the other.
-    operation : {"field", "greens", "jacobian", "hessian"}
-    of : {"displacement", "gradient"}
-    tail : tuple of int
-        Of operations on each source: number of all sources, then the shape of what belongs to one.
-    out : array, optional
-
-    Returns
-    -------
-    array, shape (B, n, components of `of`), or with k and the rest of `tail` behind
-    """
+def launch(
+    call: Call, operation: str, of: str, tail: tuple[int, ...], out: Array | None, one: Launch
+) -> Array:
+    """An operation on every model: (B, n, components), or with k and the rest of `tail` behind."""
+    assert call.batch is not None
     count, size = call.batch
     rest = (size, *tail[1:]) if tail else ()
     shape = (count, call.n, *components_of(of), *rest)
-    compiled = call.space.framework == "numpy" and call.backend == "numba"
-    target = None
+    place = None
     if out is not None and call.space.framework != "torch":
-        target = checked_out(out, shape, call.space, (call.obs, call.src))
+        place = target(call, shape, out)
     if not (count and call.n and size):
         result = call.space.empty(shape)
         result[...] = 0
-    elif compiled:
-        kernel = getattr(import_module("dislok.kernels.okada.batches"), operation)
-        flat = None if target is None else target.reshape(count, call.n, -1, *rest)
-        found = kernel(*call.geometry, of, size, out=flat, threads=call.threads)
-        return found.reshape(shape) if out is None else out
+    elif call.compiled:
+        kernel = getattr(call.batches(), operation)
+        there = None if place is None else place.reshape(count, call.n, -1, *rest)
+        found = kernel(*call.geometry, of, size, out=there, threads=call.threads)
+        return found.reshape(shape) if place is None else place
     else:
-        result = _by_pairs(call, operation, of, rest)
-    if call.space.framework == "torch":
-        return deliver(call.space, result, out)
-    if target is None:
-        return result
-    target[...] = result
-    return target
+        result = _by_pairs(call, operation, of, rest, one)
+    return copied(call, result, out)
 
 
-def _by_pairs(call: Any, operation: str, of: str, rest: tuple[int, ...]) -> Array:
+def _by_pairs(call: Call, operation: str, of: str, rest: tuple[int, ...], one: Launch) -> Array:
     """By pairs of an observer and a source, where there is no loop over models: tensors and devices.
 
     Each pair has numbers of its own, of which torch takes the derivatives back to the models'.
     """
-    from dislok import okada
-
+    assert call.batch is not None
     (count, size), n, components = call.batch, call.n, components_of(of)
-    if call.space.framework == "torch":
+    moved: Callable[..., Array]
+    if isinstance(call.space, TorchSpace):
         obs = call.obs.expand(count * size, n, 3).reshape(-1, 3)
-        src = call.src.repeat_interleave(n, dim=0)
-        moved: Callable[..., Array] = call.space.torch.movedim
+        sources = tuple(array.repeat_interleave(n, dim=0) for array in call.sources)
+        moved = call.space.torch.movedim
     else:
         xp = call.space.xp
         obs = xp.ascontiguousarray(xp.broadcast_to(call.obs, (count * size, n, 3)).reshape(-1, 3))
-        src, moved = xp.repeat(call.src, n, axis=0), xp.moveaxis
-    pairs = call._replace(obs=obs, src=src, pairs=True, batch=None)
-    found = okada._launch(pairs, operation, of, rest[1:], None)
+        sources, moved = tuple(xp.repeat(array, n, axis=0) for array in call.sources), xp.moveaxis
+    pairs = replace(call, obs=obs, sources=sources, pairs=True, batch=None)
+    found = one(pairs, operation, of, rest[1:], None)
     found = found.reshape(count, size, n, *components, *rest[1:])
     return moved(found, 1, 2 + len(components)) if rest else found.sum(1)
 
 
-def fields(call: Any, first: Array | None, second: Array | None) -> tuple[Array, Array]:
+def fields(call: Call, first: Array | None, second: Array | None, one: Launch) -> tuple[Array, Array]:
     """Displacement (B, n, 3) and gradient (B, n, 3, 3)."""
-    if call.space.framework == "numpy" and call.backend == "numba" and call.n and call.m:
-        count, size = call.batch
-        u = _target(call, (count, call.n, 3), first)
-        g = _target(call, (count, call.n, 3, 3), second)
-        kernel = import_module("dislok.kernels.okada.batches").field_both
-        both = kernel(*call.geometry, size, threads=call.threads)
-        u[...], g[...] = both[..., :3], both[..., 3:].reshape(g.shape)
-        return u, g
-    return launch(call, "field", "displacement", (), first), launch(call, "field", "gradient", (), second)
-
-
-def _target(call: Any, shape: tuple[int, ...], out: Array | None) -> Array:
-    if out is None:
-        return call.space.empty(shape)
-    return checked_out(out, shape, call.space, (call.obs, call.src))
-
-
-def from_gradient(call: Any, components: Callable[[Array], list[Array]], out: Array | None) -> Array:
-    """Six numbers (B, n, 6) that follow from the gradient at each observer."""
-    count, n = call.batch[0], call.n
-    g = launch(call, "field", "gradient", (), None).reshape(count * n, 9)
-    result = call.space.columns(components(g), count * n).reshape(count, n, 6)
-    if call.space.framework == "torch":
-        return deliver(call.space, result, out)
-    if out is None:
-        return result
-    target = _target(call, (count, n, 6), out)
-    target[...] = result
-    return target
+    assert call.batch is not None
+    if not (call.compiled and call.n and call.m):
+        return one(call, "field", "displacement", (), first), one(call, "field", "gradient", (), second)
+    count, size = call.batch
+    u = target(call, (count, call.n, 3), first)
+    g = target(call, (count, call.n, 3, 3), second)
+    both = call.batches().field_both(*call.geometry, size, threads=call.threads)
+    u[...], g[...] = both[..., :3], both[..., 3:].reshape(g.shape)
+    return u, g

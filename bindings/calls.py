@@ -1,14 +1,125 @@
-"""What the public functions of every family share: shapes of results, ``out=``, moduli, strain and stress."""
+"""What the public functions of every family share: the call, shapes of results, ``out=``, moduli, strain."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any, ClassVar
 
-from dislok.arrays import Array, Space, check_apart, checked_out, finite_number, is_tensor
+import numpy as np
+
+from dislok import backends
+from dislok.arrays import (
+    Array,
+    Space,
+    TorchSpace,
+    check_apart,
+    check_finite,
+    checked_out,
+    finite_number,
+    is_tensor,
+)
 
 COMPONENTS = {"displacement": (3,), "gradient": (3, 3)}
+# From the nine numbers of a gradient to the six of its symmetric part.
+_SYMMETRIC = np.zeros((9, 6))
+_SYMMETRIC[[0, 4, 8], [0, 1, 2]] = 1.0
+_SYMMETRIC[[1, 3, 2, 6, 5, 7], [3, 3, 4, 4, 5, 5]] = 0.5
 BLOCK = 1 << 17  # observers; displacement and gradient of a block take 13 MB in float64
+
+
+@dataclass(frozen=True)
+class Call:
+    """The checked inputs of a call, as the kernels of its family take them.
+
+    Attributes
+    ----------
+    obs : array, shape (n, 3)
+    sources : tuple of array
+        Each has a row for every source; of batches one model after the other.
+    nu : float or Tensor
+    pairs : bool
+        Source i with observer i alone.
+    space : Space
+    factors : dict of str to array
+        What the Green's matrix is multiplied with.
+    backend : str
+    threads : int or None
+    batch : tuple of int, optional
+        Number of models, and of the sources of each.
+    """
+
+    #: Folder of the kernels, and the module of its torch functions.
+    family: ClassVar[str]
+    autograd: ClassVar[str]
+    #: Whether the CPU kernel writes displacement and gradient to two arrays at once.
+    writes_both: ClassVar[bool] = False
+
+    obs: Array
+    sources: tuple[Array, ...]
+    nu: Any
+    pairs: bool
+    space: Space
+    factors: dict[str, Array] = field(default_factory=dict)
+    backend: str = "numba"
+    threads: int | None = None
+    batch: tuple[int, int] | None = None
+
+    @property
+    def n(self) -> int:
+        """Number of observers."""
+        return int(self.obs.shape[0])
+
+    @property
+    def m(self) -> int:
+        """Number of sources."""
+        return int(self.sources[0].shape[0])
+
+    @property
+    def geometry(self) -> tuple[Any, ...]:
+        """The arguments that every kernel starts with."""
+        raise NotImplementedError
+
+    @property
+    def compiled(self) -> bool:
+        """Whether NumPy arrays meet the CPU kernels."""
+        return self.space.framework == "numpy" and self.backend == "numba"
+
+    def of_sources(self, *numbers: int) -> tuple[int, ...]:
+        """Trailing axes of a result with so many numbers for each source."""
+        return numbers if self.pairs else (self.m, *numbers)
+
+    def kernels(self) -> Any:
+        """The family's kernels of the backend."""
+        return backends.load(self.backend, self.family)
+
+    def batches(self) -> Any:
+        """The family's CPU kernels of many models."""
+        return import_module(f"dislok.kernels.{self.family}.batches")
+
+    def derivatives(self) -> Any:
+        """The family's torch functions; only for tensors, because this imports torch."""
+        return import_module(self.autograd)
+
+
+def check_call(call: Call, check_places: Callable[[Any, Any], None], wait: bool, **values: Array) -> None:
+    """Check every value of a call that can be seen; those on a device only if `wait`.
+
+    ``check_places(obs, source)`` looks at observers and the first array of sources.
+    """
+    look = call.space.fetch if wait else call.space.peek
+    check_poisson(call.nu, call.space, wait)
+    for name, array in {**values, **call.factors}.items():
+        seen = look(array)
+        if seen is not None:
+            check_finite(name, seen)
+    places = call.obs, call.sources[0]
+    obs, source = map(look, places)
+    if obs is not None and source is not None:
+        check_places(obs, source)
+    elif wait or not call.space.on_cuda:
+        call.derivatives().inspect(check_places, *places)
 
 
 def components_of(of: str) -> tuple[int, ...]:
@@ -56,6 +167,11 @@ def strain_of(g: Array) -> list[Array]:
     return [g[:, 0], g[:, 4], g[:, 8], *shear]
 
 
+def symmetric(g: np.ndarray) -> np.ndarray:
+    """xx, yy, zz, xy, xz, yz (n, 6) of a few gradients (n, 9)."""
+    return g @ _SYMMETRIC
+
+
 def stress_of(g: Array, mu: Any, nu: Any) -> list[Array]:
     """xx, yy, zz, xy, xz, yz of the stress that gradients (n, 9) make by Hooke's law."""
     eps = strain_of(g)
@@ -89,3 +205,48 @@ def zeros(space: Space, shape: Sequence[int], out: Array | None) -> Array:
     result = space.empty(shape) if out is None else out
     result.fill(0)
     return result
+
+
+def factor(call: Call, name: str, shape: tuple[int, ...]) -> Array:
+    """What the Green's matrix is multiplied with, if it has this shape."""
+    values = call.factors[name]
+    if tuple(values.shape) != shape:
+        raise ValueError(f"{name} must have shape {shape}, got {tuple(values.shape)}")
+    return values
+
+
+def flat(call: Call, of: str, array: Array) -> Array:
+    """The array with its components along one axis, as the kernels have it; a view."""
+    return array if of == "displacement" else array.reshape(call.n, 9, *array.shape[3:])
+
+
+def target(call: Call, shape: Sequence[int], out: Array | None, *inputs: Array) -> Array:
+    """`out` if results of this shape can go there, or a new array."""
+    if out is None:
+        return call.space.empty(shape)
+    return checked_out(out, shape, call.space, (call.obs, *call.sources, *inputs))
+
+
+def copied(call: Call, result: Array, out: Array | None) -> Array:
+    """A result, in `out` if that is given."""
+    if call.space.framework == "torch":
+        return deliver(call.space, result, out)
+    if out is None:
+        return result
+    place = target(call, result.shape, out)
+    place[...] = result
+    return place
+
+
+def flattened(
+    call_for: dict[str, Any], arrays: dict[str, Array], batch: tuple[int, int], space: Space
+) -> dict[str, Array]:
+    """Arrays of batches, one model after the other; `call_for` is what does not go with batches."""
+    for what, given in call_for.items():
+        if given:
+            raise ValueError(f"{what} takes sources of one model, not batches of shape {batch}")
+    broadcast = space.torch.broadcast_to if isinstance(space, TorchSpace) else space.xp.broadcast_to
+    return {
+        name: broadcast(array, (*batch, *shape)).reshape(-1, *shape)
+        for name, (array, shape) in arrays.items()
+    }

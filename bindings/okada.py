@@ -38,38 +38,29 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from dislok import backends, batches, small
-from dislok.arrays import (
-    Array,
-    ArrayLike,
-    Space,
-    TorchSpace,
-    check_finite,
-    check_observers,
-    checked_out,
-    eager,
-    flag,
-    guard,
-    is_plain,
-)
+from dislok import backends, launches, small
+from dislok.arrays import Array, ArrayLike, Space, check_observers, eager, flag, guard, is_plain
 from dislok.calls import (
-    BLOCK,
-    check_poisson,
+    Call,
+    check_call,
     components_of,
-    deliver,
+    factor,
+    flat,
+    flattened,
     modulus,
     poisson,
     strain_of,
     stress_of,
-    two,
-    zeros,
+    symmetric,
 )
+from dislok.launches import from_gradient, launch, product
 from dislok.sources import (
     ORIGINS,
     UNIT_SOURCES,
@@ -176,11 +167,11 @@ def displacement(
     (1, 3)
     """
     if pairs is False and backend is None and out is None and threads is None:
-        found = small.field(obs, source, nu, origin, "displacement")
+        found = small.field("okada", "displacement", obs, source, nu, origin)
         if found is not None:
             return found
     call = _prepare(obs, source, nu, origin, pairs, backend, threads)
-    return _field(call, "displacement", out)
+    return launch(call, "field", "displacement", (), out)
 
 
 @eager
@@ -215,11 +206,11 @@ def gradient(
         As :func:`displacement` does.
     """
     if pairs is False and backend is None and out is None and threads is None:
-        found = small.field(obs, source, nu, origin, "gradient")
+        found = small.field("okada", "gradient", obs, source, nu, origin)
         if found is not None:
             return found.reshape(-1, 3, 3)
     call = _prepare(obs, source, nu, origin, pairs, backend, threads)
-    return _field(call, "gradient", out)
+    return launch(call, "field", "gradient", (), out)
 
 
 @eager
@@ -256,24 +247,7 @@ def fields(
         As :func:`displacement` does.
     """
     call = _prepare(obs, source, nu, origin, pairs, backend, threads)
-    first, second = two(out)
-    if call.batch is not None:
-        return batches.fields(call, first, second)
-    if call.space.framework == "torch":
-        field = _autograd().field
-        both = _tensor(call, lambda c: field(*c.geometry, "both", call.pairs, call.threads))
-        return deliver(call.space, both[:, :3], first), deliver(
-            call.space, both[:, 3:].reshape(-1, 3, 3), second
-        )
-    u = _target(call, (call.n, 3), first)
-    g = _target(call, (call.n, 3, 3), second)
-    if call.backend == "numba" and call.n and call.m:
-        call.kernels().field_both(*call.geometry, call.pairs, out=(u, g), threads=call.threads)
-        return u, g
-    for rows, both in _blocks(call, 12, "field_both", call.pairs):
-        u[rows] = both[:, :3]
-        g[rows] = both[:, 3:].reshape(-1, 3, 3)
-    return u, g
+    return launches.fields(call, out)
 
 
 @eager
@@ -307,8 +281,12 @@ def strain(
     TypeError, ValueError, ImportError
         As :func:`displacement` does.
     """
+    if pairs is False and backend is None and out is None and threads is None:
+        found = small.field("okada", "gradient", obs, source, nu, origin)
+        if found is not None:
+            return symmetric(found)
     call = _prepare(obs, source, nu, origin, pairs, backend, threads)
-    return _from_gradient(call, strain_of, out)
+    return from_gradient(call, strain_of, out)
 
 
 @eager
@@ -349,7 +327,7 @@ def stress(
     """
     call = _prepare(obs, source, nu, origin, pairs, backend, threads)
     stiffness = modulus(mu, call.space)
-    return _from_gradient(call, lambda g: stress_of(g, stiffness, call.nu), out)
+    return from_gradient(call, lambda g: stress_of(g, stiffness, call.nu), out)
 
 
 @eager
@@ -400,7 +378,7 @@ def greens(
         elements = importlib.import_module("dislok.elements").OkadaElements(source, nu, origin, threads)
         return importlib.import_module("dislok.scale").greens(obs, elements, of=of, chunks=chunks)
     call = _prepare(obs, source, nu, origin, pairs, backend, threads)
-    return _matrix(call, "greens", of, (UNIT_SOURCES[call.kind],), out)
+    return launch(call, "greens", of, call.of_sources(UNIT_SOURCES[call.kind]), out)
 
 
 @eager
@@ -441,12 +419,8 @@ def apply(
         As :func:`displacement` does; also if the shape of `s` does not fit.
     """
     call = _prepare(obs, source, nu, origin, False, backend, threads, s=s)
-    values = _factor(call, "s", (call.m, UNIT_SOURCES[call.kind]))
-    shape = (call.n, *components_of(of))
-    if call.space.framework == "torch":
-        product = _autograd().apply(*call.geometry, of, values, call.threads)
-        return deliver(call.space, product.reshape(shape), out)
-    return _product(call, "apply", of, values, shape, out)
+    values = factor(call, "s", (call.m, UNIT_SOURCES[call.kind]))
+    return product(call, "apply", of, values, (call.n, *components_of(of)), out)
 
 
 @eager
@@ -486,10 +460,8 @@ def apply_adjoint(
         As :func:`displacement` does; also if the shape of `r` does not fit.
     """
     call = _prepare(obs, source, nu, origin, False, backend, threads, r=r)
-    values = _flat(call, of, _factor(call, "r", (call.n, *components_of(of))))
-    if call.space.framework == "torch":
-        return deliver(call.space, _autograd().apply_adjoint(*call.geometry, of, values, call.threads), out)
-    return _product(call, "apply_adjoint", of, values, (call.m, UNIT_SOURCES[call.kind]), out)
+    values = flat(call, of, factor(call, "r", (call.n, *components_of(of))))
+    return product(call, "apply_adjoint", of, values, (call.m, UNIT_SOURCES[call.kind]), out)
 
 
 @eager
@@ -528,7 +500,7 @@ def jacobian(
         As :func:`displacement` does.
     """
     call = _prepare(obs, source, nu, origin, pairs, backend, threads)
-    return _matrix(call, "jacobian", of, (call.p,), out)
+    return launch(call, "jacobian", of, call.of_sources(call.p), out)
 
 
 @eager
@@ -569,7 +541,7 @@ def hessian(
         As :func:`displacement` does.
     """
     call = _prepare(obs, source, nu, origin, pairs, backend, threads)
-    return _matrix(call, "hessian", of, (call.p, call.p), out)
+    return launch(call, "hessian", of, call.of_sources(call.p, call.p), out)
 
 
 @eager
@@ -737,40 +709,25 @@ def check(
     _check(_shapes(obs, source, nu, origin, pairs), wait=True)
 
 
-class _Call(NamedTuple):
-    """The checked inputs of a call, as the kernels take them."""
+@dataclass(frozen=True)
+class _Call(Call):
+    """A call of this family: `sources` is a table with a column for each field."""
 
-    kind: str
-    obs: Array
-    src: Array
-    nu: Any
-    origin: tuple[float, float]
-    pairs: bool
-    space: Space
-    factors: dict[str, Array]
-    backend: str
-    threads: int | None
-    batch: tuple[int, int] | None = None
+    family: ClassVar[str] = "okada"
+    autograd: ClassVar[str] = "dislok.autograd"
+    writes_both: ClassVar[bool] = True
 
-    @property
-    def n(self) -> int:
-        return self.obs.shape[0]
-
-    @property
-    def m(self) -> int:
-        return self.src.shape[0]
+    kind: str = "rectangle"
+    origin: tuple[float, float] = (0.0, 0.0)
 
     @property
     def p(self) -> int:
-        return self.src.shape[1]
+        """Number of parameters of a source."""
+        return int(self.sources[0].shape[1])
 
     @property
     def geometry(self) -> tuple[Any, ...]:
-        """The arguments that every kernel starts with."""
-        return self.kind, self.obs, self.src, self.nu, self.origin
-
-    def kernels(self) -> Any:
-        return backends.load(self.backend)
+        return self.kind, self.obs, *self.sources, self.nu, self.origin
 
 
 def _prepare(
@@ -811,7 +768,8 @@ def _shapes(
     fields = {name: arrays[name] for name in named}
     batch = batch_of(fields)
     if batch is not None:
-        fields = _flattened(fields, batch, paired, factors, space)
+        unfit = {"pairs=True": paired} | {f"the operation with {name}": True for name in factors}
+        fields = flattened(unfit, {name: (field, ()) for name, field in fields.items()}, batch, space)
     if one:
         src = space.repeated(source, 1 if rows is None else rows)
     else:
@@ -820,18 +778,7 @@ def _shapes(
     extra = {name: arrays[name] for name in factors}
     name = backends.select(space.framework, space.on_cuda, backend)
     backends.check_threads(threads, space.on_cuda)
-    return _Call(kind, points, src, ratio, at, paired, space, extra, name, threads, batch)
-
-
-def _flattened(
-    fields: dict[str, Array], batch: tuple[int, int], pairs: bool, factors: Mapping[str, Any], space: Space
-) -> dict[str, Array]:
-    """The fields of batches one after the other."""
-    if pairs or factors:
-        what = "pairs=True" if pairs else f"the operation with {next(iter(factors))}"
-        raise ValueError(f"{what} takes fields with one dimension, not batches of shape {batch}")
-    broadcast = space.torch.broadcast_to if isinstance(space, TorchSpace) else space.xp.broadcast_to
-    return {name: broadcast(field, batch).reshape(-1) for name, field in fields.items()}
+    return _Call(points, (src,), ratio, paired, space, extra, name, threads, batch, kind, at)
 
 
 def _observers(obs: Array, space: Space) -> Array:
@@ -842,17 +789,7 @@ def _observers(obs: Array, space: Space) -> Array:
 
 def _check(call: _Call, wait: bool = False) -> None:
     """Check every value that can be seen; those on a device only if `wait`."""
-    look = call.space.fetch if wait else call.space.peek
-    check_poisson(call.nu, call.space, wait)
-    for name, array in call.factors.items():
-        values = look(array)
-        if values is not None:
-            check_finite(name, values)
-    obs, src = look(call.obs), look(call.src)
-    if obs is not None and src is not None:
-        _check_tables(call.kind, call.origin, call.batch, obs, src)
-    elif wait or not call.space.on_cuda:
-        _autograd().inspect(partial(_check_tables, call.kind, call.origin, call.batch), call.obs, call.src)
+    check_call(call, partial(_check_tables, call.kind, call.origin, call.batch), wait)
 
 
 def _check_tables(
@@ -860,100 +797,3 @@ def _check_tables(
 ) -> None:
     check_observers(obs)
     check_values(kind, src, origin, batch)
-
-
-def _factor(call: _Call, name: str, shape: tuple[int, ...]) -> Array:
-    values = call.factors[name]
-    if tuple(values.shape) != shape:
-        raise ValueError(f"{name} must have shape {shape}, got {tuple(values.shape)}")
-    return values
-
-
-def _autograd() -> Any:
-    # Imported only when a tensor has arrived: importing it imports torch.
-    return importlib.import_module("dislok.autograd")
-
-
-def _flat(call: _Call, of: str, array: Array) -> Array:
-    """The array with its components along one axis, as the kernels have it; a view."""
-    return array if of == "displacement" else array.reshape(call.n, 9, *array.shape[3:])
-
-
-def _target(call: _Call, shape: Sequence[int], out: Array | None, *inputs: Array) -> Array:
-    if out is None:
-        return call.space.empty(shape)
-    return checked_out(out, shape, call.space, (call.obs, call.src, *inputs))
-
-
-def _field(call: _Call, of: str, out: Array | None) -> Array:
-    return _launch(call, "field", of, (), out)
-
-
-def _matrix(call: _Call, operation: str, of: str, tail: tuple[int, ...], out: Array | None) -> Array:
-    return _launch(call, operation, of, tail if call.pairs else (call.m, *tail), out)
-
-
-def _launch(call: _Call, operation: str, of: str, tail: tuple[int, ...], out: Array | None) -> Array:
-    """Run an operation whose result has the components of `of` and then `tail` for each observer."""
-    if call.batch is not None:
-        return batches.launch(call, operation, of, tail, out)
-    shape = (call.n, *components_of(of), *tail)
-    if call.space.framework == "torch":
-        function = getattr(_autograd(), operation)
-        tensor = _tensor(call, lambda c: function(*c.geometry, of, call.pairs, call.threads))
-        return deliver(call.space, tensor.reshape(shape), out)
-    target = None if out is None else _flat(call, of, _target(call, shape, out))
-    if not (call.n and call.m):
-        return zeros(call.space, shape, out)
-    kernel = getattr(call.kernels(), operation)
-    result = kernel(*call.geometry, of, call.pairs, out=target, threads=call.threads)
-    return result.reshape(shape) if out is None else out
-
-
-def _tensor(call: _Call, compute: Callable[[_Call], Array]) -> Array:
-    """A result in tensors; observers without a value do not spoil its derivatives."""
-    if call.batch is not None:
-        return compute(call)
-    guarded = importlib.import_module("dislok.edges").guarded
-    return guarded(lambda obs: compute(call._replace(obs=obs)), call.obs, call.src)
-
-
-def _product(
-    call: _Call, operation: str, of: str, factor: Array, shape: tuple[int, ...], out: Array | None
-) -> Array:
-    """The Green's matrix or its transpose times a factor."""
-    target = None if out is None else _target(call, shape, out, factor)
-    if not (call.n and call.m):
-        return zeros(call.space, shape, out)
-    kernel = getattr(call.kernels(), operation)
-    result = kernel(*call.geometry, of, factor, threads=call.threads).reshape(shape)
-    if target is None:
-        return result
-    target[...] = result
-    return target
-
-
-def _from_gradient(call: _Call, components: Callable[[Array], list[Array]], out: Array | None) -> Array:
-    """Six numbers for each observer that follow from the gradient there."""
-    if call.batch is not None:
-        return batches.from_gradient(call, components, out)
-    if call.space.framework == "torch":
-        g = _field(call, "gradient", None).reshape(call.n, 9)
-        return deliver(call.space, call.space.columns(components(g), call.n), out)
-    result = _target(call, (call.n, 6), out)
-    for rows, g in _blocks(call, 9, "field", "gradient", call.pairs):
-        for k, component in enumerate(components(g)):
-            result[rows, k] = component
-    return result
-
-
-def _blocks(call: _Call, width: int, operation: str, *how: Any) -> Iterator[tuple[slice, Array]]:
-    """Results (rows, width) for one block of observers after the other."""
-    for start in range(0, call.n, BLOCK):
-        rows = slice(start, min(start + BLOCK, call.n))
-        part = call._replace(obs=call.obs[rows], src=call.src[rows] if call.pairs else call.src)
-        if part.m:
-            kernel = getattr(part.kernels(), operation)
-            yield rows, kernel(*part.geometry, *how, threads=part.threads)
-        else:
-            yield rows, zeros(part.space, (part.n, width), None)

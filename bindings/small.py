@@ -1,4 +1,4 @@
-"""Small calls of okada: plain arguments that nothing has to be asked of twice, in a few microseconds."""
+"""Small calls: plain arguments that nothing has to be asked of twice, in a few microseconds."""
 
 from __future__ import annotations
 
@@ -18,24 +18,21 @@ PATIENCE = 50
 _calls = 0
 
 
-def field(obs: Any, source: Any, nu: Any, origin: Any, of: str) -> np.ndarray | None:
-    """Displacement (n, 3) or gradient (n, 9) of few rectangles; None where the usual way has to see to it.
+def field(family: str, of: str, obs: Any, *given: Any) -> np.ndarray | None:
+    """Displacement (n, 3) or gradient (n, 9) of few sources; None where the usual way has to see to it.
 
     That is whatever is not a NumPy array or number in double precision as the kernels take it, and whatever
-    is wrong: the usual way says what.
+    is wrong: the usual way says what. `given` is what the family's functions take beside observers: source,
+    nu and origin of okada, triangles, slip, nu and space of tde.
     """
-    if type(obs) is not np.ndarray or obs.dtype != _DOUBLE or obs.ndim != 2 or not obs.flags.carray:
+    if type(obs) is not np.ndarray or obs.dtype is not _DOUBLE or obs.ndim != 2 or not obs.flags.carray:
         return None
-    if type(source) not in RECTANGLES or type(nu) is not float or obs.shape[1] not in (2, 3):
+    if obs.shape[1] != 3 and obs.shape[1] != 2:
         return None
-    if origin is None:
-        origin = source.origin or DEFAULT_ORIGIN
-    elif source.origin not in (None, origin):
+    arguments = (_rectangles if family == "okada" else _triangles)(*given)
+    if arguments is None or not _often():
         return None
-    if type(origin) is not str or origin not in ORIGINS or not _often():
-        return None
-    src = _rows(source)
-    return None if src is None else _kernels().field(obs, src, nu, ORIGINS[origin], of)
+    return _kernels(family).field(obs, *arguments, of)
 
 
 def _often() -> bool:
@@ -45,26 +42,54 @@ def _often() -> bool:
     return _calls >= PATIENCE
 
 
+def _rectangles(source: Any, nu: Any, origin: Any) -> tuple[np.ndarray, float, tuple[float, float]] | None:
+    """Rows (m, 10), Poisson's ratio, fractions of the origin."""
+    if type(source) not in RECTANGLES or type(nu) is not float:
+        return None
+    if origin is None:
+        origin = source.origin or DEFAULT_ORIGIN
+    elif source.origin not in (None, origin):
+        return None
+    at = ORIGINS.get(origin) if type(origin) is str else None
+    rows = None if at is None else _rows(source)
+    return None if rows is None or at is None else (rows, nu, at)
+
+
 def _rows(source: Rectangle) -> np.ndarray | None:
     """The fields as rows (m, 10), or None."""
     if _ONLY.issuperset(map(type, source)):
-        return np.array((source,), _DOUBLE)
+        return np.fromiter(source, _DOUBLE, len(source)).reshape(1, -1)
     count = 1
-    for field in source:
-        if type(field) is np.ndarray and field.dtype == _DOUBLE and field.ndim == 1:
-            if count != 1 and len(field) not in (1, count):
+    for each in source:
+        if type(each) is np.ndarray and each.dtype == _DOUBLE and each.ndim == 1:
+            if count != 1 and len(each) not in (1, count):
                 return None
-            count = max(count, len(field)) if len(field) else 0
-        elif not is_plain(field):
+            count = max(count, len(each)) if len(each) else 0
+        elif not is_plain(each):
             return None
     if not count:
         return None
     rows = np.empty((count, len(source)))
-    for k, field in enumerate(source):
-        rows[:, k] = field
+    for k, each in enumerate(source):
+        rows[:, k] = each
     return rows
 
 
+def _triangles(tri: Any, slip: Any, nu: Any, space: Any) -> tuple[np.ndarray, np.ndarray, float, bool] | None:
+    """Vertices (m, 3, 3), slips (m, 3) or (1, 3), Poisson's ratio, whether there is a surface."""
+    if type(tri) is not np.ndarray or tri.dtype is not _DOUBLE or tri.shape[1:] != (3, 3):
+        return None
+    if type(slip) is not np.ndarray or slip.dtype is not _DOUBLE or type(nu) is not float:
+        return None
+    if not tri.flags.carray or not slip.flags.carray or type(space) is not str:
+        return None
+    if slip.ndim == 1:
+        slip = slip.reshape(1, -1)
+    if slip.ndim != 2 or slip.shape[1] != 3 or len(slip) not in (1, len(tri)):
+        return None
+    return (tri, slip, nu, space == "half") if space in ("half", "full") else None
+
+
 @cache
-def _kernels() -> Any:
-    return import_module("dislok.kernels.okada.quick")
+def _kernels(family: str) -> Any:
+    return import_module(f"dislok.kernels.{family}.quick")

@@ -20,7 +20,9 @@ Slip
     case: its normal is level, and its dip vector points up.
 Triangles
     An array of vertices (m, 3, 3), row k of a triangle being its vertex k + 1 in east, north, up; or a tuple
-    of points (p, 3) and cells (m, 3) of a mesh, whose triangles share points.
+    of points (p, 3) and cells (m, 3) of a mesh, whose triangles share points. Vertices (B, k, 3, 3) and slip
+    (B, k, 3), which broadcast, are B models of k triangles each: results then begin with an axis B, and sums
+    are those over the triangles of a model. `apply`, `apply_adjoint` and ``pairs=True`` take one model.
 Arrays
     NumPy arrays in, NumPy arrays out; the same for torch tensors, which come out differentiable with respect
     to observers, vertices or points, slip and Poisson's ratio, and for CuPy arrays. See :mod:`dislok.arrays`.
@@ -48,26 +50,31 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from dislok import backends
-from dislok.arrays import Array, ArrayLike, Space, check_finite, checked_out, eager, flag, guard, reject
+from dislok import backends, launches, small
+from dislok.arrays import Array, ArrayLike, Space, check_finite, eager, flag, guard, reject
 from dislok.calls import (
-    BLOCK,
-    check_poisson,
+    Call,
+    check_call,
     components_of,
     deliver,
+    factor,
+    flat,
+    flattened,
     modulus,
     poisson,
     strain_of,
     stress_of,
-    two,
-    zeros,
+    symmetric,
+    target,
 )
+from dislok.launches import from_gradient, launch, product
 from dislok.triangles import check_vertices, frame, orient, read, vertices
 
 if TYPE_CHECKING:
@@ -158,8 +165,12 @@ def displacement(
     >>> tde.displacement(np.array([[5.0, 2.0]]), triangle, [0.0, 1.0, 0.0]).shape
     (1, 3)
     """
+    if pairs is False and backend is None and out is None and threads is None:
+        found = small.field("tde", "displacement", obs, triangles, slip, nu, space)
+        if found is not None:
+            return found
     call = _prepare(obs, triangles, nu, space, pairs, backend, threads, _given(slip))
-    return _launch(call, "field", "displacement", (), out)
+    return launch(call, "field", "displacement", (), out)
 
 
 @eager
@@ -194,8 +205,12 @@ def gradient(
     TypeError, ValueError, ImportError
         As :func:`displacement` does.
     """
+    if pairs is False and backend is None and out is None and threads is None:
+        found = small.field("tde", "gradient", obs, triangles, slip, nu, space)
+        if found is not None:
+            return found.reshape(-1, 3, 3)
     call = _prepare(obs, triangles, nu, space, pairs, backend, threads, _given(slip))
-    return _launch(call, "field", "gradient", (), out)
+    return launch(call, "field", "gradient", (), out)
 
 
 @eager
@@ -233,18 +248,7 @@ def fields(
         As :func:`displacement` does.
     """
     call = _prepare(obs, triangles, nu, space, pairs, backend, threads, _given(slip))
-    first, second = two(out)
-    if call.space.framework == "torch":
-        field = _autograd().field
-        both = _tensor(call, lambda c: field(*c.moving, "both", call.pairs, call.threads))
-        u, g = both[:, :3], both[:, 3:].reshape(-1, 3, 3)
-        return deliver(call.space, u, first), deliver(call.space, g, second)
-    u = _target(call, (call.n, 3), first)
-    g = _target(call, (call.n, 3, 3), second)
-    for rows, both in _blocks(call, 12, "field_both", call.pairs):
-        u[rows] = both[:, :3]
-        g[rows] = both[:, 3:].reshape(-1, 3, 3)
-    return u, g
+    return launches.fields(call, out)
 
 
 @eager
@@ -279,8 +283,12 @@ def strain(
     TypeError, ValueError, ImportError
         As :func:`displacement` does.
     """
+    if pairs is False and backend is None and out is None and threads is None:
+        found = small.field("tde", "gradient", obs, triangles, slip, nu, space)
+        if found is not None:
+            return symmetric(found)
     call = _prepare(obs, triangles, nu, space, pairs, backend, threads, _given(slip))
-    return _from_gradient(call, strain_of, out)
+    return from_gradient(call, strain_of, out)
 
 
 @eager
@@ -321,7 +329,7 @@ def stress(
         As :func:`displacement` does; also if `mu` is not positive.
     """
     call = _prepare(obs, triangles, nu, space, pairs, backend, threads, _given(slip))
-    return _from_gradient(call, partial(stress_of, mu=modulus(mu, call.space), nu=call.nu), out)
+    return from_gradient(call, partial(stress_of, mu=modulus(mu, call.space), nu=call.nu), out)
 
 
 @eager
@@ -372,7 +380,7 @@ def greens(
         )
         return importlib.import_module("dislok.scale").greens(obs, elements, of=of, chunks=chunks)
     call = _prepare(obs, triangles, nu, space, pairs, backend, threads)
-    return _launch(call, "greens", of, _tail(call, 3), out)
+    return launch(call, "greens", of, call.of_sources(3), out)
 
 
 @eager
@@ -412,8 +420,8 @@ def apply(
         As :func:`displacement` does; also if the shape of `s` does not fit.
     """
     call = _prepare(obs, triangles, nu, space, False, backend, threads, s=s)
-    values = _factor(call, "s", (call.m, 3))
-    return _product(call, "apply", of, values, (call.n, *components_of(of)), out)
+    values = factor(call, "s", (call.m, 3))
+    return product(call, "apply", of, values, (call.n, *components_of(of)), out)
 
 
 @eager
@@ -453,8 +461,8 @@ def apply_adjoint(
         As :func:`displacement` does; also if the shape of `r` does not fit.
     """
     call = _prepare(obs, triangles, nu, space, False, backend, threads, r=r)
-    values = _flat(call, of, _factor(call, "r", (call.n, *components_of(of))))
-    return _product(call, "apply_adjoint", of, values, (call.m, 3), out)
+    values = flat(call, of, factor(call, "r", (call.n, *components_of(of))))
+    return product(call, "apply_adjoint", of, values, (call.m, 3), out)
 
 
 @eager
@@ -498,17 +506,17 @@ def jacobian(
         As :func:`displacement` does.
     """
     call = _prepare(obs, triangles, nu, space, pairs, backend, threads, _given(slip))
-    if call.cells is None or call.pairs:
-        return _launch(call, "jacobian", of, _tail(call, 9), out)
+    if call.cells is None or call.pairs or call.batch is not None:
+        return launch(call, "jacobian", of, call.of_sources(9), out)
     if call.space.framework == "torch":
-        found = _launch(call, "jacobian", of, _tail(call, 9), None)
+        found = launch(call, "jacobian", of, call.of_sources(9), None)
         return deliver(call.space, _tensor_at_points(call, found), out)
-    result = _target(call, (call.n, *components_of(of), call.p, 3), out)
+    result = target(call, (call.n, *components_of(of), call.p, 3), out)
     result.fill(0)
     step = max(1, _PART // (81 * max(call.m, 1)))
     for start in range(0, call.n, step):
-        part = call._replace(obs=call.obs[start : start + step])
-        found = _launch(part, "jacobian", of, _tail(part, 9), None)
+        part = replace(call, obs=call.obs[start : start + step])
+        found = launch(part, "jacobian", of, part.of_sources(9), None)
         _add_at_points(part, found, result[start : start + step])
     return result
 
@@ -690,43 +698,21 @@ def check(
 _LARGEST_FLOAT32 = 1e9
 
 
-class _Call(NamedTuple):
-    """The checked inputs of a call, as the kernels take them."""
+@dataclass(frozen=True)
+class _Call(Call):
+    """A call of this family: `sources` are vertices (m, 3, 3) and, where it is wanted, slip (m, 3)."""
 
-    obs: Array
-    tri: Array
-    slip: Array | None
-    nu: Any
-    medium: str
-    pairs: bool
-    space: Space
-    factors: dict[str, Array]
-    name: str
+    family: ClassVar[str] = "tde"
+    autograd: ClassVar[str] = "dislok.tde_autograd"
+
+    medium: str = "half"
+    name: str = "triangles"
     cells: np.ndarray | None = None
     p: int = 0
-    backend: str = ""
-    threads: int | None = None
 
     @property
-    def n(self) -> int:
-        return self.obs.shape[0]
-
-    @property
-    def m(self) -> int:
-        return self.tri.shape[0]
-
-    @property
-    def still(self) -> tuple[Any, ...]:
-        """The arguments that a kernel without slip starts with."""
-        return self.obs, self.tri, self.nu, self.medium
-
-    @property
-    def moving(self) -> tuple[Any, ...]:
-        """The arguments that a kernel with slip starts with."""
-        return self.obs, self.tri, self.slip, self.nu, self.medium
-
-    def kernels(self) -> Any:
-        return backends.load(self.backend, "tde")
+    def geometry(self) -> tuple[Any, ...]:
+        return self.obs, *self.sources, self.nu, self.medium
 
 
 def _prepare(
@@ -744,7 +730,7 @@ def _prepare(
     name = backends.select(call.space.framework, call.space.on_cuda, backend)
     backends.check_threads(threads, call.space.on_cuda)
     _check(call)
-    return call._replace(backend=name, threads=threads)
+    return replace(call, backend=name, threads=threads)
 
 
 def _given(slip: ArrayLike | None) -> ArrayLike:
@@ -771,14 +757,53 @@ def _shapes(
     slips = {} if slip is None else {"slip": slip}
     space, arrays = guard({"obs": obs, mesh.name: mesh.points, **slips, "nu": nu, **factors})
     points = _observers(arrays["obs"], medium, space)
-    tri = vertices(mesh, arrays[mesh.name], space)
-    if paired:
-        tri = _rows("triangles", tri, points.shape[0], "with pairs=True one for each observer")
-    slip = _slips(arrays["slip"], tri.shape[0]) if slips else None
+    sources = {"triangles": vertices(mesh, arrays[mesh.name], space, batches=True)}
+    if slips:
+        sources["slip"] = arrays["slip"]
+    batch = _batch_of(sources)
+    if batch is not None:
+        unfit = {"pairs=True": paired} | {f"the operation with {name}": True for name in factors}
+        shapes = {"triangles": (3, 3), "slip": (3,)}
+        sources = flattened(unfit, {n: (array, shapes[n]) for n, array in sources.items()}, batch, space)
+    else:
+        sources = _of_one_model(sources, points.shape[0] if paired else None)
     ratio = poisson(nu, arrays["nu"], space)
     extra = {name: arrays[name] for name in factors}
     count = 0 if mesh.cells is None else arrays[mesh.name].shape[0]
-    return _Call(points, tri, slip, ratio, medium, paired, space, extra, mesh.name, mesh.cells, count)
+    return _Call(
+        points, tuple(sources.values()), ratio, paired, space, extra,
+        batch=batch, medium=medium, name=mesh.name, cells=mesh.cells, p=count,
+    )  # fmt: skip
+
+
+def _batch_of(sources: dict[str, Array]) -> tuple[int, int] | None:
+    """Shape (B, k) of triangles (B, k, 3, 3) and slips (B, k, 3); None where neither has a leading axis."""
+    tri, slip = sources["triangles"], sources.get("slip")
+    if tri.ndim != 4 and (slip is None or slip.ndim != 3):
+        return None
+    leading = [tuple(tri.shape[:-2])] + ([] if slip is None else [tuple(slip.shape[:-1])])
+    shape: tuple[int, ...]
+    try:
+        shape = np.broadcast_shapes(*leading)
+    except ValueError:
+        shape = ()
+    if len(shape) != 2 or (slip is not None and slip.shape[-1] != 3):
+        given = "" if slip is None else f" and slip {tuple(slip.shape)}"
+        raise ValueError(
+            "batches of models have triangles (B, k, 3, 3) and slip (B, k, 3), which broadcast; "
+            f"got triangles {tuple(tri.shape)}{given}"
+        )
+    models, count = (int(size) for size in shape)
+    return models, count
+
+
+def _of_one_model(sources: dict[str, Array], rows: int | None) -> dict[str, Array]:
+    """Triangles (m, 3, 3) and slips (m, 3); of pairs as many as there are observers."""
+    tri = sources["triangles"]
+    if rows is not None:
+        tri = _rows("triangles", tri, rows, "with pairs=True one for each observer")
+    slips = {name: _slips(slip, tri.shape[0]) for name, slip in sources.items() if name == "slip"}
+    return {"triangles": tri, **slips}
 
 
 def _observers(obs: Array, medium: str, space: Space) -> Array:
@@ -810,130 +835,25 @@ def _rows(name: str, array: Array, count: int, why: str) -> Array:
 
 def _check(call: _Call, wait: bool = False) -> None:
     """Check every value that can be seen; those on a device only if `wait`."""
-    look = call.space.fetch if wait else call.space.peek
-    check_poisson(call.nu, call.space, wait)
-    slip = {} if call.slip is None else {"slip": call.slip}
-    for name, array in {**slip, **call.factors}.items():
-        values = look(array)
-        if values is not None:
-            check_finite(name, values)
-    check_places = partial(_check_places, call.name, call.medium == "half")
-    obs, tri = look(call.obs), look(call.tri)
-    if obs is not None and tri is not None:
-        check_places(obs, tri)
-    elif wait or not call.space.on_cuda:
-        _autograd().inspect(check_places, call.obs, call.tri)
+    places = partial(_check_places, call.name, call.medium == "half", call.batch)
+    check_call(call, places, wait, **dict(zip(["slip"], call.sources[1:], strict=False)))
 
 
-def _check_places(name: str, half: bool, obs: np.ndarray, tri: np.ndarray) -> None:
+def _check_places(
+    name: str, half: bool, batch: tuple[int, int] | None, obs: np.ndarray, tri: np.ndarray
+) -> None:
     check_finite("obs", obs)
     if half and obs.size and obs[:, 2].max() > 0:
         above = obs > 0
         above[:, :2] = False
         reject("obs", obs, above, "observers must not be above the surface (z <= 0)")
+    tri = tri if batch is None else tri.reshape(*batch, 3, 3)
     check_vertices("triangles", tri, half)
     for what, places in (("obs", obs), (name, tri)):
         # Fourth powers of distances must not overflow.
         if places.dtype == np.float32 and places.size and np.abs(places).max() > _LARGEST_FLOAT32:
             rule = f"its size must be at most {_LARGEST_FLOAT32:g} in float32: choose a larger unit of length"
             reject(what, places, np.abs(places) > _LARGEST_FLOAT32, rule)
-
-
-def _factor(call: _Call, name: str, shape: tuple[int, ...]) -> Array:
-    values = call.factors[name]
-    if tuple(values.shape) != shape:
-        raise ValueError(f"{name} must have shape {shape}, got {tuple(values.shape)}")
-    return values
-
-
-def _autograd() -> Any:
-    # Imported only when a tensor has arrived: importing it imports torch.
-    return importlib.import_module("dislok.tde_autograd")
-
-
-def _tail(call: _Call, columns: int) -> tuple[int, ...]:
-    return (columns,) if call.pairs else (call.m, columns)
-
-
-def _flat(call: _Call, of: str, array: Array) -> Array:
-    """The array with its components along one axis, as the kernels have it; a view."""
-    return array if of == "displacement" else array.reshape(call.n, 9, *array.shape[3:])
-
-
-def _target(call: _Call, shape: Sequence[int], out: Array | None, *inputs: Array) -> Array:
-    if out is None:
-        return call.space.empty(shape)
-    slip = () if call.slip is None else (call.slip,)
-    return checked_out(out, shape, call.space, (call.obs, call.tri, *slip, *inputs))
-
-
-def _launch(call: _Call, operation: str, of: str, tail: tuple[int, ...], out: Array | None) -> Array:
-    """Run an operation whose result has the components of `of` and then `tail` for each observer."""
-    shape = (call.n, *components_of(of), *tail)
-    geometry = call.still if call.slip is None else call.moving
-    if call.space.framework == "torch":
-        function, moving = getattr(_autograd(), operation), call.slip is not None
-        tensor = _tensor(
-            call,
-            lambda c: function(*(c.moving if moving else c.still), of, call.pairs, call.threads),
-        )
-        return deliver(call.space, tensor.reshape(shape), out)
-    target = None if out is None else _flat(call, of, _target(call, shape, out))
-    if not (call.n and call.m):
-        return zeros(call.space, shape, out)
-    kernel = getattr(call.kernels(), operation)
-    result = kernel(*geometry, of, call.pairs, out=target, threads=call.threads)
-    return result.reshape(shape) if out is None else out
-
-
-def _tensor(call: _Call, compute: Callable[[_Call], Array]) -> Array:
-    """A result in tensors; observers without a value do not spoil its derivatives."""
-    guarded = importlib.import_module("dislok.edges").guarded
-    return guarded(lambda obs: compute(call._replace(obs=obs)), call.obs, call.tri, call.slip)
-
-
-def _product(
-    call: _Call, operation: str, of: str, factor: Array, shape: tuple[int, ...], out: Array | None
-) -> Array:
-    """The Green's matrix or its transpose times a factor."""
-    if call.space.framework == "torch":
-        product = getattr(_autograd(), operation)(*call.still, of, factor, call.threads)
-        return deliver(call.space, product.reshape(shape), out)
-    target = None if out is None else _target(call, shape, out, factor)
-    if not (call.n and call.m):
-        return zeros(call.space, shape, out)
-    kernel = getattr(call.kernels(), operation)
-    result = kernel(*call.still, of, factor, threads=call.threads).reshape(shape)
-    if target is None:
-        return result
-    target[...] = result
-    return target
-
-
-def _from_gradient(call: _Call, components: Callable[[Array], list[Array]], out: Array | None) -> Array:
-    """Six numbers for each observer that follow from the gradient there."""
-    if call.space.framework == "torch":
-        g = _launch(call, "field", "gradient", (), None).reshape(call.n, 9)
-        return deliver(call.space, call.space.columns(components(g), call.n), out)
-    result = _target(call, (call.n, 6), out)
-    for rows, g in _blocks(call, 9, "field", "gradient", call.pairs):
-        for k, component in enumerate(components(g)):
-            result[rows, k] = component
-    return result
-
-
-def _blocks(call: _Call, width: int, operation: str, *how: Any) -> Iterator[tuple[slice, Array]]:
-    """Results (rows, width) for one block of observers after the other."""
-    for start in range(0, call.n, BLOCK):
-        rows = slice(start, min(start + BLOCK, call.n))
-        part = call._replace(obs=call.obs[rows])
-        if call.pairs and call.slip is not None:
-            part = part._replace(tri=call.tri[rows], slip=call.slip[rows])
-        if part.m:
-            kernel = getattr(part.kernels(), operation)
-            yield rows, kernel(*part.moving, *how, threads=part.threads)
-        else:
-            yield rows, zeros(part.space, (part.n, width), None)
 
 
 def _tensor_at_points(call: _Call, found: Array) -> Array:

@@ -61,8 +61,8 @@ def _cells(cells: Any) -> np.ndarray:
     return np.ascontiguousarray(array, np.int64)
 
 
-def vertices(mesh: Mesh, points: Array, space: Space) -> Array:
-    """Vertices (m, 3, 3) of guarded points; of a tensor differentiable.
+def vertices(mesh: Mesh, points: Array, space: Space, batches: bool = False) -> Array:
+    """Vertices (m, 3, 3), with `batches` also (B, k, 3, 3), of guarded points; of a tensor differentiable.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def vertices(mesh: Mesh, points: Array, space: Space) -> Array:
         If the shape of the points does not fit, or if a cell asks for a point that is not there.
     """
     if mesh.cells is None:
-        if points.ndim != 3 or tuple(points.shape[1:]) != (3, 3):
+        if points.ndim not in ((3, 4) if batches else (3,)) or tuple(points.shape[-2:]) != (3, 3):
             raise ValueError(
                 "triangles must have shape (m, 3, 3), or be a tuple of points (p, 3) and cells (m, 3), "
                 f"got shape {tuple(points.shape)}"
@@ -105,25 +105,26 @@ def check_vertices(name: str, tri: np.ndarray, half: bool) -> None:
     ----------
     name : str
         What the caller calls the triangles.
-    tri : ndarray, shape (m, 3, 3)
+    tri : ndarray, shape (..., 3, 3)
         Vertices.
     half : bool
         Whether there is a surface.
     """
     check_finite(name, tri)
-    if half and tri.size and tri[:, :, 2].max() > 0:
+    if half and tri.size and tri[..., 2].max() > 0:
         above = tri > 0
-        above[:, :, :2] = False
+        above[..., :2] = False
         reject(name, tri, above, "triangles must not reach above the surface (z <= 0)")
-    sides = (tri - tri[:, [2, 0, 1]]).astype(np.float64)
-    longest = (sides**2).sum(2).max(1, initial=0.0)
+    sides = (tri - tri[..., [2, 0, 1], :]).astype(np.float64)
+    longest = (sides**2).sum(-1).max(-1, initial=0.0)
     # Squares of areas of huge triangles would overflow.
-    doubled = np.abs(np.cross(sides[:, 0], sides[:, 1]))
-    area = np.hypot(np.hypot(doubled[:, 0], doubled[:, 1]), doubled[:, 2])
+    doubled = np.abs(np.cross(sides[..., 0, :], sides[..., 1, :]))
+    area = np.hypot(np.hypot(doubled[..., 0], doubled[..., 1]), doubled[..., 2])
     flat = area <= _FLAT[tri.dtype.name] * longest
     if flat.any():
-        j = int(np.argmax(flat))
-        raise ValueError(f"{name}[{j}] is degenerate: its vertices {tri[j].tolist()} lie on a line")
+        at = [int(k) for k in np.argwhere(flat)[0]]
+        where, corners = ", ".join(map(str, at)), tri[tuple(at)].tolist()
+        raise ValueError(f"{name}[{where}] is degenerate: its vertices {corners} lie on a line")
 
 
 def frame(triangles: Any) -> Array:

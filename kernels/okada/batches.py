@@ -26,10 +26,10 @@ from .numba_cpu import (
     Operation,
     Problem,
     Sink,
-    _code,
     _no_sink,
     _uncontracted,
     code_for,
+    codes,
     sink,
     source_rows,
 )
@@ -79,7 +79,7 @@ class Batches(NamedTuple):
     def _evaluator(self, operation: Operation, to: Sink, step: int) -> Callable[[int, int], None]:
         problem = self.problem
         dtype, none = problem.dtype, _no_sink(problem.dtype)
-        code = _code(operation, problem.surface, dtype)
+        code = codes(operation, dtype)[int(problem.surface)]
         rules = (REACH[dtype], *SWITCH[dtype])
         given = (problem.obs, problem.table, False), self.size
         how = rules, code, operation.fused, problem.constants, *_uncontracted(dtype), (to, none, none), step

@@ -348,9 +348,9 @@ def _quadrature(level: str, surface: bool, native: Any) -> int:
 
 
 @cache
-def _code(operation: Operation, surface: bool, dtype: np.dtype) -> np.ndarray:
-    """Addresses for `run`, 0 where there is no code yet."""
-    return np.zeros(3, np.int64)
+def codes(operation: Operation, dtype: np.dtype) -> np.ndarray:
+    """Addresses for `run`, 0 where there is no code yet: for observers anywhere, and at the surface."""
+    return np.zeros((2, 3), np.int64)
 
 
 def real_type(native: Any) -> type:
@@ -441,7 +441,7 @@ class Problem:
 
     def evaluate(self, operation: Operation, part: Part, inputs: Inputs, sinks: Sinks) -> None:
         """Evaluate the pairs of a part and put the results into the sinks."""
-        code = _code(operation, self.surface, self.dtype)
+        code = codes(operation, self.dtype)[int(self.surface)]
         rows = FRAME + max(FRAME_ROWS[operation.level], operation.rows)
         work = (
             np.empty(rows * LANES, self.dtype),

@@ -206,11 +206,16 @@ def _finish_code(name: str, dtype: np.dtype) -> int:
 
 
 @cache
-def code_of(name: str, where: int, dtype: np.dtype) -> np.ndarray:
-    """Addresses for `run`; 0 where code has not been asked for."""
-    code = np.zeros(4, np.int64)
-    code[FINISH] = _finish_code(name, dtype)
+def codes(name: str, dtype: np.dtype) -> np.ndarray:
+    """Addresses for `run`: in full space, half space, at its surface; 0 where code has not been asked for."""
+    code = np.zeros((3, 4), np.int64)
+    code[:, FINISH] = _finish_code(name, dtype)
     return code
+
+
+def code_of(name: str, where: int, dtype: np.dtype) -> np.ndarray:
+    """Addresses for `run` in one of the three."""
+    return codes(name, dtype)[where]
 
 
 def compile_code(way: int, name: str, where: int, dtype: np.dtype) -> None:

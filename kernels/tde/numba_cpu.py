@@ -24,6 +24,8 @@ from .triangles import each, lifts, plan, table
 # Below this many pairs a call stays in the caller's thread.
 SERIAL = 4096
 COMPONENTS = {"displacement": 3, "gradient": 9}
+# Operation of a field, and the rows of its result.
+FIELD = {"displacement": ("value", (0, 3)), "gradient": ("gradient", (3, 12))}
 
 # ---------------------------------------------------------------------------------------- launch
 
@@ -208,8 +210,7 @@ def _scratch(obs, tri, along: tuple[bool, bool], count: int, summed: int) -> tup
 
 def field(obs, tri, slip, nu, space, of, pairs, out=None, threads=None):
     """Displacement (n, 3) or its gradient (n, 9), summed over the triangles."""
-    name, span = ("value", (0, 3)) if of == "displacement" else ("gradient", (3, 12))
-    return _summed(Problem(obs, tri, slip, nu, space, pairs), name, span, out, threads)
+    return _summed(Problem(obs, tri, slip, nu, space, pairs), *FIELD[of], out, threads)
 
 
 def field_both(obs, tri, slip, nu, space, pairs, out=None, threads=None):
@@ -239,10 +240,15 @@ def apply_adjoint(obs, tri, nu, space, of, r, threads=None):
 
 def greens(obs, tri, nu, space, of, pairs, out=None, threads=None):
     """Response to unit slips along strike, up dip, opening: (n, c, m, 3), or (n, c, 3) for pairs."""
+    name, index = _greens_rows(of)
+    return _kept(Problem(obs, tri, None, nu, space, pairs), name, index, None, out, threads)
+
+
+def _greens_rows(of: str) -> tuple[str, np.ndarray]:
+    """Operation of responses to unit slips, and its rows for each component and slip."""
     count = COMPONENTS[of]
     name, rows = ("greens", 3) if count == 3 else ("greens_gradient", 12)
-    index = rows - count + np.arange(count)[:, None] + rows * np.arange(3)
-    return _kept(Problem(obs, tri, None, nu, space, pairs), name, index, None, out, threads)
+    return name, rows - count + np.arange(count)[:, None] + rows * np.arange(3)
 
 
 def jacobian(obs, tri, slip, nu, space, of, pairs, out=None, threads=None):

@@ -196,7 +196,7 @@ def plan_single(row):
 
 
 @cache
-def _loop(formula: Callable[..., Any], given: int, found: int) -> Any:
+def loop(formula: Callable[..., Any], given: int, found: int) -> Any:
     """Compiled loop that makes rows of `found` numbers of rows of `given` numbers."""
 
     def each_row(rows, out):
@@ -211,7 +211,7 @@ def each(formula: Callable[..., Any], found: int, *parts: np.ndarray) -> np.ndar
     flat = [np.reshape(part, (len(part), math.prod(part.shape[1:]))) for part in parts]
     rows = np.concatenate(flat, axis=1, dtype=np.float64)
     out = np.empty((len(rows), found))
-    _loop(formula, rows.shape[1], found)(rows.reshape(-1), out.reshape(-1))
+    loop(formula, rows.shape[1], found)(rows.reshape(-1), out.reshape(-1))
     return out
 
 

@@ -123,9 +123,9 @@ def test_offenders_are_named_by_model_and_source(obs, rng):
         okada.displacement(obs, source._replace(depth=depth))
     with pytest.raises(ValueError, match=r"source.depth has shape \(4, 1\), which does not fit"):
         okada.displacement(obs, source._replace(depth=np.ones((4, 1))))
-    with pytest.raises(ValueError, match="pairs=True takes fields with one dimension"):
+    with pytest.raises(ValueError, match="pairs=True takes sources of one model"):
         okada.displacement(obs, source, pairs=True)
-    with pytest.raises(ValueError, match="the operation with s takes fields with one dimension"):
+    with pytest.raises(ValueError, match="the operation with s takes sources of one model"):
         okada.apply(obs, source, np.ones((COUNT * SIZE, 3)))
     with pytest.raises(ValueError, match="at most two dimensions"):
         okada.displacement(obs, source._replace(x=np.ones((2, COUNT, SIZE))))

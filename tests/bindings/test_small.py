@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from dislok import okada, small
+from dislok import okada, small, tde
 from dislok.kernels.okada import quick
+from dislok.kernels.tde import quick as quick_triangles
 
 FAULT = okada.Rectangle(0.0, 0.0, 2.0, 4.0, 2.0, 30.0, 40.0, 90.0, 3.0, 0.5)
 
@@ -50,7 +51,7 @@ SOURCES = {
 }
 
 
-@pytest.mark.parametrize("operation", ["displacement", "gradient"])
+@pytest.mark.parametrize("operation", ["displacement", "gradient", "strain"])
 @pytest.mark.parametrize("name", SOURCES)
 @pytest.mark.parametrize("n", [1, 30, 400])
 def test_same_numbers(operation, name, n, rng, usual, taken):
@@ -127,6 +128,85 @@ def test_large_calls_are_left_to_threads(rng):
 def test_few_calls_do_not_wait_for_its_code(monkeypatch, rng):
     monkeypatch.setattr(small, "_calls", 0)
     obs = places(rng, 2)
-    found = [small.field(obs, FAULT, 0.25, "topleft", "displacement") for _ in range(small.PATIENCE + 1)]
+    found = [
+        small.field("okada", "displacement", obs, FAULT, 0.25, "topleft") for _ in range(small.PATIENCE + 1)
+    ]
     assert all(each is None for each in found[: small.PATIENCE - 1])
     assert all(each is not None for each in found[small.PATIENCE - 1 :])
+
+
+# ------------------------------------------------------------------------------------------ triangles
+
+TRIANGLES = {
+    "one": np.array([[[0.0, 0.0, -1.0], [5.0, 1.0, -3.0], [2.0, 6.0, -4.0]]]),
+    "at the surface": np.array([[[0.0, 0.0, 0.0], [5.0, 1.0, 0.0], [2.0, 6.0, -4.0]]]),
+    "some": np.array(
+        [
+            [[0.0, 0.0, -1.0], [5.0, 1.0, -3.0], [2.0, 6.0, -4.0]],
+            [[0.0, 0.0, -2.0], [0.0, 1.0, -2.0], [1.0, 0.0, -2.0]],
+            [[3.0, 0.0, -9.0], [3.0, 4.0, -5.0], [3.0, -4.0, -5.0]],
+        ]
+    ),
+}
+SLIP = np.array([0.5, -1.0, 0.25])
+
+
+@pytest.mark.parametrize("operation", ["displacement", "gradient", "strain"])
+@pytest.mark.parametrize("name", TRIANGLES)
+@pytest.mark.parametrize("n", [1, 30, 400])
+def test_same_numbers_of_triangles(operation, name, n, rng, usual, taken):
+    run, tri = getattr(tde, operation), TRIANGLES[name]
+    slips = [SLIP, np.tile(SLIP, (len(tri), 1)) * np.arange(1, len(tri) + 1)[:, None]]
+    for obs in (places(rng, n), places(rng, n)[:, :2].copy(), places(rng, n) * (1, 1, 0)):
+        for slip in slips:
+            for keywords in ({}, {"nu": 0.3}) if obs.shape[1] == 2 else ({}, {"space": "full", "nu": 0.3}):
+                want = usual(run, obs, tri, slip, **keywords)
+                np.testing.assert_array_equal(run(obs, tri, slip, **keywords), want)
+    assert all(found is not None for found in taken) and len(taken) == 12
+
+
+def test_few_observers_of_many_triangles(rng, usual, taken):
+    tri = rng.normal(size=(200, 3, 3)) * 5 - (0, 0, 40)
+    obs = places(rng, 3)
+    want = usual(tde.displacement, obs, tri, SLIP)
+    np.testing.assert_array_equal(tde.displacement(obs, tri, SLIP), want)
+    assert taken[0] is not None
+
+
+@pytest.mark.parametrize(
+    ("obs", "tri", "slip", "keywords", "error"),
+    [
+        ([[0.0, 1.0, 2.0]], None, None, {}, r"obs\[0, 2\] is 2.0"),
+        ([[0.0, np.nan, -2.0]], None, None, {}, r"obs\[0, 1\] is nan"),
+        ([[0.0, 1.0]], None, None, {"nu": 0.5}, "nu is 0.5"),
+        ([[0.0, 1.0]], None, None, {"space": "quarter"}, "unknown space 'quarter'"),
+        ([[0.0, 1.0]], None, None, {"space": "full"}, r"obs must have shape \(n, 3\) in the full space"),
+        ([[0.0, 1.0]], None, [0.0, np.inf, 1.0], {}, r"slip\[0, 1\] is inf"),
+        ([[0.0, 1.0]], None, np.ones((2, 3)), {}, "slip must have length 1"),
+        ([[0.0, 1.0]], [[[0.0, 0, 1], [1, 0, -1], [0, 1, -1]]], None, {}, r"triangles\[0, 0, 2\] is 1.0"),
+        ([[0.0, 1.0]], [[[0.0, 0, -1], [1, 0, -1], [2, 0, -1]]], None, {}, r"triangles\[0\] is degenerate"),
+        (
+            [[0.0, 1.0]],
+            [[[0.0, np.nan, -1], [1, 0, -1], [2, 0, -1]]],
+            None,
+            {},
+            r"triangles\[0, 0, 1\] is nan",
+        ),
+    ],
+)
+def test_same_errors_of_triangles(obs, tri, slip, keywords, error):
+    given = TRIANGLES["one"] if tri is None else np.array(tri), SLIP if slip is None else np.array(slip)
+    with pytest.raises(ValueError, match=error):
+        tde.displacement(np.array(obs), *given, **keywords)
+
+
+def test_other_triangles_go_the_usual_way(rng, taken):
+    obs, tri = places(rng, 4), TRIANGLES["some"]
+    mesh = tri.reshape(-1, 3), np.arange(9).reshape(3, 3)
+    narrow = np.array([[[0.0, 0.0, -1.0], [5.0, 1.0, -3.0], [2.5, 0.50001, -2.0]]])
+    for given in ((tri.tolist(), SLIP), (mesh, SLIP), (tri, [0.0, 1.0, 0.0]), (narrow, SLIP)):
+        tde.displacement(obs, *given)
+    assert taken == [None] * 4
+    assert quick_triangles.field(places(rng, 5000), tri, SLIP[None], 0.25, True, "displacement") is None
+    with pytest.raises(TypeError, match="slip must be an array"):
+        tde.displacement(obs, tri, None)

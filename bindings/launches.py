@@ -1,0 +1,106 @@
+"""From a checked call to the kernels of its backend, or to torch's functions, and back to arrays."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from importlib import import_module
+from typing import Any, TypeVar
+
+from dislok import batches
+from dislok.arrays import Array
+from dislok.calls import BLOCK, Call, components_of, copied, deliver, flat, target, two, zeros
+
+C = TypeVar("C", bound=Call)
+
+
+def launch(call: Call, operation: str, of: str, tail: tuple[int, ...], out: Array | None) -> Array:
+    """Run an operation whose result has the components of `of` and then `tail` for each observer."""
+    if call.batch is not None:
+        return batches.launch(call, operation, of, tail, out, launch)
+    shape = (call.n, *components_of(of), *tail)
+    if call.space.framework == "torch":
+        function = getattr(call.derivatives(), operation)
+        tensor = guarded(call, lambda c: function(*c.geometry, of, call.pairs, call.threads))
+        return deliver(call.space, tensor.reshape(shape), out)
+    place = None if out is None else flat(call, of, target(call, shape, out))
+    if not (call.n and call.m):
+        return zeros(call.space, shape, out)
+    kernel = getattr(call.kernels(), operation)
+    result = kernel(*call.geometry, of, call.pairs, out=place, threads=call.threads)
+    return result.reshape(shape) if out is None else out
+
+
+def guarded(call: C, compute: Callable[[C], Array]) -> Array:
+    """A result in tensors; observers without a value do not spoil its derivatives."""
+    if call.batch is not None:
+        return compute(call)
+    move = import_module("dislok.edges").guarded
+    return move(lambda obs: compute(replace(call, obs=obs)), call.obs, *call.sources)
+
+
+def product(
+    call: Call, operation: str, of: str, given: Array, shape: tuple[int, ...], out: Array | None
+) -> Array:
+    """The Green's matrix or its transpose times a factor."""
+    if call.space.framework == "torch":
+        found = getattr(call.derivatives(), operation)(*call.geometry, of, given, call.threads)
+        return deliver(call.space, found.reshape(shape), out)
+    place = None if out is None else target(call, shape, out, given)
+    if not (call.n and call.m):
+        return zeros(call.space, shape, out)
+    kernel = getattr(call.kernels(), operation)
+    result = kernel(*call.geometry, of, given, threads=call.threads).reshape(shape)
+    if place is None:
+        return result
+    place[...] = result
+    return place
+
+
+def fields(call: Call, out: Any) -> tuple[Array, Array]:
+    """Displacement (n, 3) and gradient (n, 3, 3) in one pass; of batches (B, n, ...)."""
+    first, second = two(out)
+    if call.batch is not None:
+        return batches.fields(call, first, second, launch)
+    if call.space.framework == "torch":
+        function = call.derivatives().field
+        both = guarded(call, lambda c: function(*c.geometry, "both", call.pairs, call.threads))
+        u, g = both[:, :3], both[:, 3:].reshape(-1, 3, 3)
+        return deliver(call.space, u, first), deliver(call.space, g, second)
+    u = target(call, (call.n, 3), first)
+    g = target(call, (call.n, 3, 3), second)
+    if call.writes_both and call.backend == "numba" and call.n and call.m:
+        call.kernels().field_both(*call.geometry, call.pairs, out=(u, g), threads=call.threads)
+        return u, g
+    for rows, both in blocks(call, 12, "field_both", call.pairs):
+        u[rows] = both[:, :3]
+        g[rows] = both[:, 3:].reshape(-1, 3, 3)
+    return u, g
+
+
+def from_gradient(call: Call, components: Callable[[Array], list[Array]], out: Array | None) -> Array:
+    """Six numbers for each observer that follow from the gradient there."""
+    if call.batch is not None or call.space.framework == "torch":
+        g = launch(call, "field", "gradient", (), None)
+        shape = (*g.shape[:-2], 6)
+        result = call.space.columns(components(g.reshape(-1, 9)), math.prod(shape[:-1])).reshape(shape)
+        return copied(call, result, out)
+    result = target(call, (call.n, 6), out)
+    for rows, g in blocks(call, 9, "field", "gradient", call.pairs):
+        for k, component in enumerate(components(g)):
+            result[rows, k] = component
+    return result
+
+
+def blocks(call: Call, width: int, operation: str, *how: Any) -> Iterator[tuple[slice, Array]]:
+    """Results (rows, width) for one block of observers after the other."""
+    for start in range(0, call.n, BLOCK):
+        rows = slice(start, min(start + BLOCK, call.n))
+        sources = tuple(array[rows] for array in call.sources) if call.pairs else call.sources
+        part = replace(call, obs=call.obs[rows], sources=sources)
+        if part.m:
+            kernel = getattr(part.kernels(), operation)
+            yield rows, kernel(*part.geometry, *how, threads=part.threads)
+        else:
+            yield rows, zeros(part.space, (part.n, width), None)

@@ -1,0 +1,134 @@
+"""Small calls: everything between checked arguments and the result in one compiled call.
+
+What is not as it should be is left to the way that says what is wrong; so is code that is not there yet, and
+so are narrow triangles.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from dislok.kernels.cpu import kernel
+from dislok.kernels.lanes import LANES
+from dislok.kernels.limits import LARGEST
+
+from .blocks import CHUNK, run
+from .codes import FULL, HALF, SURFACE, TRI, codes
+from .numba_cpu import FIELD, SERIAL
+from .pair import PLAN_ROW, ROW
+from .recipes import OPERATIONS, ROWS
+from .triangles import loop, plan_double, table_row
+
+DONE, LEFT = 0, 1
+_DTYPE = np.dtype(np.float64)
+_LARGEST, _EPS = LARGEST[_DTYPE.itemsize], float(np.finfo(_DTYPE).eps)
+# Twice the area over the square of the longest side, of triangles that are degenerate.
+_FLAT = 8.0 * _EPS
+_FOUND = ROW + 3
+_tables = loop(table_row, 12, _FOUND)
+_plans = loop(plan_double, ROW, PLAN_ROW)
+
+
+@kernel
+def is_bad(tri, half):
+    """Whether a triangle (3, 3) is not finite, above the surface, or degenerate."""
+    for k in range(3):
+        for j in range(3):
+            if not abs(tri[k, j]) <= _LARGEST:
+                return True
+        if half and tri[k, 2] > 0.0:
+            return True
+    ax, ay, az = tri[0, 0] - tri[2, 0], tri[0, 1] - tri[2, 1], tri[0, 2] - tri[2, 2]
+    bx, by, bz = tri[1, 0] - tri[0, 0], tri[1, 1] - tri[0, 1], tri[1, 2] - tri[0, 2]
+    cx, cy, cz = tri[2, 0] - tri[1, 0], tri[2, 1] - tri[1, 1], tri[2, 2] - tri[1, 2]
+    a, b, c = ax * ax + ay * ay + az * az, bx * bx + by * by + bz * bz, cx * cx + cy * cy + cz * cz
+    area = math.hypot(math.hypot(ay * bz - az * by, az * bx - ax * bz), ax * by - ay * bx)
+    return not area > _FLAT * max(a, b, c)
+
+
+@kernel
+def summed(obs, tri, slip, nu, half, code, count, first, out):
+    """Result rows from `first` on, added up over a few triangles (m, 3, 3), to `out` (n, width).
+
+    `slip` has shape (m, 3) or (1, 3); `count` is the level's number of rows and `code` has the addresses that
+    `run` takes. Returns `LEFT` where values are not what they should be or code is missing; `out` then means
+    nothing.
+    """
+    n, m = obs.shape[0], len(tri)
+    nought, one = np.int64(0), np.int64(1)
+    places = obs
+    if obs.shape[1] == 2:
+        places = np.zeros((n, 3))
+        places[:, :2] = obs
+    bad, below = np.int64(not 0.0 <= nu < 0.5), False
+    for i in range(n):
+        for j in range(3):
+            bad += np.int64(not abs(places[i, j]) <= _LARGEST)
+        bad += np.int64(half and places[i, 2] > 0.0)
+        below = below or places[i, 2] != 0.0
+    for j in range(len(slip)):
+        for k in range(3):
+            bad += np.int64(not abs(slip[j, k]) <= _LARGEST)
+    numbers, table, columns = np.empty((m, 12)), np.empty((m, _FOUND)), np.empty((m, TRI))
+    for j in range(m):
+        bad += np.int64(is_bad(tri[j], half))
+        for k in range(9):
+            numbers[j, k] = tri[j, k // 3, k % 3]
+        for k in range(3):
+            numbers[j, 9 + k] = slip[j % len(slip), k]
+    if bad:
+        return LEFT
+    _tables(numbers.reshape(-1), table.reshape(-1))
+    rows, plan = np.ascontiguousarray(table[:, :ROW]), np.empty((m, PLAN_ROW))
+    _plans(rows.reshape(-1), plan.reshape(-1))
+    for j in range(m):
+        if plan[j, 10] < 4.0 * plan[j, 11]:
+            return LEFT
+    columns[:, :ROW] = rows
+    columns[:, ROW:] = plan
+    by_triangles = m > n and n < 16 * LANES
+    along = (not by_triangles, by_triangles)
+    lanes = m if by_triangles else n
+    chunk = np.int64(min(CHUNK, (lanes + LANES - 1) // LANES * LANES))
+    width = np.int64(out.shape[1])
+    span, none, empty, whole = (first, first + width), np.empty((0, 0)), np.empty(0), np.empty(0, np.int64)
+    nowhere = (nought, nought)
+    if by_triangles:
+        out[:] = 0.0
+    by_lane, by_other = ((nowhere, none), (span, out)) if by_triangles else ((span, out), (nowhere, none))
+    work = (
+        np.empty(3 * (chunk if along[0] else LANES)),
+        np.empty(TRI * (chunk if along[1] else LANES)),
+        np.empty(3 * LANES),
+        np.empty(TRI * LANES),
+        np.empty(2 * count * LANES),
+        np.empty(width * CHUNK),
+        np.empty(CHUNK),
+        np.empty(CHUNK + 1, np.int64),
+    )
+    stop = np.zeros(1, np.int64)
+    where = (SURFACE if not below else HALF) if half else FULL
+    run(
+        places, columns, along, chunk, (nought, one), np.int64(TRI), code[where], (nu, _EPS), count,
+        by_lane, by_other, (whole, whole, empty, nought, nought), work, stop,
+    )  # fmt: skip
+    return LEFT if stop[0] else DONE
+
+
+def _field(of):
+    name, (first, last) = FIELD[of]
+    return codes(name, _DTYPE), ROWS[OPERATIONS[name].level], first, last - first
+
+
+_FIELD = {of: _field(of) for of in FIELD}
+
+
+def field(obs, tri, slip, nu, half, of):
+    """Displacement (n, 3) or its gradient (n, 9) of triangles in double precision; None where it is left."""
+    if not 0 < len(obs) * len(tri) <= SERIAL:
+        return None
+    code, count, first, width = _FIELD[of]
+    out = np.empty((len(obs), width))
+    return None if summed(obs, tri, slip, nu, half, code, count, first, out) else out
