@@ -18,7 +18,7 @@ sources := $(shell find bindings kernels inversion nn -name '*.py' -o -name '*.c
 pytest := pytest --numprocesses $(WORKERS) --dist loadfile
 fast := -m "not slow and not gpu"
 
-.PHONY: help demo test test-all bench docs lint format wheel wheel-test clean
+.PHONY: help demo test test-all bench docs lint format wheel wheel-native wheel-test clean
 
 help:
 	@echo "make demo        find the fault of a real earthquake and draw it (into $(OUT)/)"
@@ -29,6 +29,7 @@ help:
 	@echo "make lint        ruff, mypy, pyright"
 	@echo "make format      let ruff sort the imports and lay out the code"
 	@echo "make wheel-test  build the wheel and run the tests against it in an environment of its own"
+	@echo "make wheel-native  a wheel that brings machine code along, for this system and this Python"
 	@echo "make clean       remove what these commands built, save $(VENV)"
 
 demo: $(VENV)/.with-plot,sample
@@ -59,6 +60,12 @@ format: $(VENV)/.with-lint
 wheel: $(VENV)/.with-lint
 	rm -rf build/lib build/bdist* dist
 	DISLOK_REPOSITORY="$(REPOSITORY)" $(bin)/python -m build --wheel --outdir dist .
+
+# The same with machine code for the first calls, for this system and this Python: minutes.
+wheel-native: $(VENV)/.with-lint
+	rm -rf kernels/code
+	$(bin)/dislok compile --ship kernels/code
+	$(MAKE) wheel; status=$$?; rm -rf kernels/code; exit $$status
 
 wheel-test: wheel
 	rm -rf $(WHEEL_VENV)

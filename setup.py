@@ -32,11 +32,18 @@ def urls(repository: str) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    from setuptools import setup
+    from setuptools import Distribution, setup
+
+    class Package(Distribution):
+        """For one platform where machine code comes along (`make wheel-native`)."""
+
+        def has_ext_modules(self) -> bool:
+            return any(Path("kernels/code").rglob("*.code"))
 
     home = os.environ.get("DISLOK_REPOSITORY", "").rstrip("/")
     setup(
         long_description=page(Path("README.md").read_text(encoding="utf-8"), home),
         long_description_content_type="text/markdown",
         project_urls=urls(home),
+        distclass=Package,
     )

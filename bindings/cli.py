@@ -104,6 +104,10 @@ def compile_kernels(arguments: argparse.Namespace) -> int:
         return fail(f"unknown family {unknown[0]!r}; choose from {', '.join(rehearsal.FAMILIES)}")
     if arguments.jobs < 1:
         return fail(f"--jobs must be at least 1, not {arguments.jobs}")
+    if arguments.ship is not None:
+        for level, done in rehearsal.ship(arguments.ship, arguments.jobs):
+            _say(f"{level}  {done.task}: {done.compiled} compiled, {done.seconds:.1f} s")
+        return 0
     dtypes = rehearsal.DTYPES if arguments.float32 else rehearsal.DTYPES[:1]
     wanted = rehearsal.tasks(families, dtypes)
     if arguments.list:
@@ -189,6 +193,9 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--float32", action="store_true", help="single precision as well")
     command.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes")
     command.add_argument("--list", action="store_true", help="say what would be compiled")
+    command.add_argument(
+        "--ship", type=Path, metavar="FOLDER", help="what first calls need, for several kinds of processors"
+    )
     command.set_defaults(run=compile_kernels)
 
     from dislok.nn.predict import command as flow_command

@@ -1,18 +1,19 @@
 """Sources as sets of elements that can be taken in parts, whatever their family.
 
 What works on pieces of a large problem (:mod:`dislok.hierarchical`, :mod:`dislok.grid`, :mod:`dislok.scale`)
-asks nothing else of a family than what is here.
+asks nothing else of a family than what is here. The family's own functions are handed in, so that they may in
+their turn offer what works on large problems.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 import numpy as np
 
-from dislok import okada, tde
 from dislok.arrays import guard, is_tensor
 from dislok.far import FEW, FINEST, FarField
 from dislok.sources import (
@@ -31,6 +32,14 @@ from dislok.triangles import read, vertices
 
 COMPONENTS = {"displacement": 3, "gradient": 9}
 _OUTLINE = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
+
+
+class Functions(Protocol):
+    """What is asked of the module of a family."""
+
+    check: Callable[..., None]
+    displacement: Callable[..., Any]
+    greens: Callable[..., Any]
 
 
 class Elements(ABC):
@@ -86,6 +95,8 @@ class OkadaElements(Elements):
 
     Parameters
     ----------
+    functions : module
+        `dislok.okada`.
     source : Rectangle or Point
     nu : float
     origin : str, optional
@@ -93,15 +104,18 @@ class OkadaElements(Elements):
         As of :func:`dislok.okada.displacement`.
     """
 
-    def __init__(self, source: Source, nu: float, origin: str | None, threads: int | None = None) -> None:
+    def __init__(
+        self, functions: Functions, source: Source, nu: float, origin: str | None, threads: int | None = None
+    ) -> None:
+        self.functions = functions
         kind = kind_of(source)
         named = {name: on_host(name, value) for name, value in named_fields(source).items()}
         space, arrays = guard(named)
         self.table = np.asarray(stack(arrays, space), np.float64)
         self.kind = Point if kind == "point" else Rectangle
         origin = origin_of(source, origin)
-        self.entries = _ENTRIES[kind]
-        okada.check(np.zeros((0, 3)), _source(self.kind, self.table), nu=nu, origin=origin)
+        self.entries = partial(_source_entries, functions.greens, self.kind)
+        functions.check(np.zeros((0, 3)), _source(self.kind, self.table), nu=nu, origin=origin)
         self.options = {"nu": nu, "origin": origin, "threads": threads}
         outline = ((0.0, 0.0),) if self.kind is Point else _OUTLINE
         self.corners = self._corners(outline, fractions(origin))
@@ -115,11 +129,11 @@ class OkadaElements(Elements):
 
     def observers(self, obs: Any) -> np.ndarray:
         points = _points(obs)
-        okada.check(points, Point(0.0, 0.0, 1.0, 0.0, 0.0))
+        self.functions.check(points, Point(0.0, 0.0, 1.0, 0.0, 0.0))
         return _at_surface(points)
 
     def displacement(self, obs: np.ndarray, columns: Any) -> np.ndarray:
-        return okada.displacement(obs, _source(self.kind, self.table[columns]), **self.options)
+        return self.functions.displacement(obs, _source(self.kind, self.table[columns]), **self.options)
 
 
 class TriangleElements(Elements):
@@ -127,6 +141,8 @@ class TriangleElements(Elements):
 
     Parameters
     ----------
+    functions : module
+        `dislok.tde`.
     triangles : array_like, shape (m, 3, 3), or tuple of points and cells
     slip : array_like, shape (m, 3) or (3,), optional
         What :meth:`displacement` needs.
@@ -138,54 +154,57 @@ class TriangleElements(Elements):
 
     slips = 3
 
-    def __init__(self, triangles: Any, slip: Any, nu: float, space: str, threads: int | None = None) -> None:
+    def __init__(
+        self, functions: Functions, triangles: Any, slip: Any, nu: float, space: str,
+        threads: int | None = None,
+    ) -> None:  # fmt: skip
+        self.functions = functions
         mesh = read(triangles)
         host, arrays = guard({mesh.name: on_host(mesh.name, mesh.points)})
         self.corners = np.asarray(vertices(mesh, arrays[mesh.name], host), np.float64)
         self.table = self.corners.reshape(-1, 9)
-        self.entries = _triangle_entries
+        self.entries = partial(_triangle_entries, functions.greens)
         self.options = {"nu": nu, "space": space, "threads": threads}
         given = slip is not None
         values = (
             np.asarray(guard({"slip": on_host("slip", slip)}).arrays["slip"], np.float64) if given else None
         )
-        tde.check(np.zeros((0, 3)), self.corners, values, nu=nu, space=space)
+        functions.check(np.zeros((0, 3)), self.corners, values, nu=nu, space=space)
         self.slip = np.broadcast_to(values, (self.count, 3)) if values is not None else None
         self.facts = ("triangle", float(nu), space, self.corners, self.slip)
 
     def observers(self, obs: Any) -> np.ndarray:
         points = _points(obs)
-        tde.check(points, self.corners[:0], nu=self.options["nu"], space=self.options["space"])
+        self.functions.check(points, self.corners[:0], nu=self.options["nu"], space=self.options["space"])
         return _at_surface(points)
 
     def displacement(self, obs: np.ndarray, columns: Any) -> np.ndarray:
         if self.slip is None:
             raise ValueError("these triangles have no slip")
-        return tde.displacement(obs, self.corners[columns], self.slip[columns], **self.options)
+        return self.functions.displacement(obs, self.corners[columns], self.slip[columns], **self.options)
 
     def far(self, tolerance: float) -> FarField | None:
         if self.slip is None or self.count < FEW or self.options["space"] != "half" or tolerance < FINEST:
             return None
-        return FarField(self.corners, self.slip, self.options["nu"], tolerance)
+        return FarField(self.corners, self.slip, self.options["nu"], tolerance, self.functions.displacement)
 
 
 def _source(kind: Any, table: np.ndarray) -> Source:
     return kind(*np.ascontiguousarray(table.T))
 
 
-def _rectangle_entries(obs: np.ndarray, table: np.ndarray, **options: Any) -> np.ndarray:
-    return okada.greens(obs, _source(Rectangle, table), **options)
+def _source_entries(
+    greens: Callable[..., Any], kind: Any, obs: np.ndarray, table: np.ndarray, **options: Any
+) -> np.ndarray:
+    found: np.ndarray = greens(obs, _source(kind, table), **options)
+    return found
 
 
-def _point_entries(obs: np.ndarray, table: np.ndarray, **options: Any) -> np.ndarray:
-    return okada.greens(obs, _source(Point, table), **options)
-
-
-def _triangle_entries(obs: np.ndarray, table: np.ndarray, **options: Any) -> np.ndarray:
-    return tde.greens(obs, table.reshape(-1, 3, 3), **options)
-
-
-_ENTRIES = {"rectangle": _rectangle_entries, "point": _point_entries}
+def _triangle_entries(
+    greens: Callable[..., Any], obs: np.ndarray, table: np.ndarray, **options: Any
+) -> np.ndarray:
+    found: np.ndarray = greens(obs, table.reshape(-1, 3, 3), **options)
+    return found
 
 
 def _points(obs: Any) -> np.ndarray:

@@ -8,13 +8,14 @@ in closed form.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from dislok import tde
 from dislok.clusters import tree
 from dislok.kernels.tde.potency import DEGREES, NUMBERS, add_points, at_place, bound, summarise, walk
+from dislok.triangles import frame
 
 FEW = 1000
 """Fewer triangles are computed one by one."""
@@ -51,11 +52,16 @@ class FarField:
     nu : float
     tolerance : float
         Error of a part of the displacement over that part, about.
+    exact : callable
+        `dislok.tde.displacement`, for triangles that are close.
     """
 
-    def __init__(self, corners: np.ndarray, slip: np.ndarray, nu: float, tolerance: float) -> None:
+    def __init__(
+        self, corners: np.ndarray, slip: np.ndarray, nu: float, tolerance: float, exact: Callable[..., Any]
+    ) -> None:
+        self.exact = exact
         self.corners, self.slip, self.nu = np.ascontiguousarray(corners), slip, nu
-        frames = np.asarray(tde.frame(corners))
+        frames = np.asarray(frame(corners))
         burgers = np.einsum("mk,mka->ma", slip, frames)
         sides = corners[:, [1, 2, 0]] - corners
         area = 0.5 * np.cross(sides[:, 0], -sides[:, 2])
@@ -119,7 +125,7 @@ class FarField:
         out = np.ascontiguousarray(moved.T)
         if len(close):
             places = np.column_stack([x, y])
-            out += tde.displacement(places, self.corners[close], self.slip[close], nu=self.nu, threads=1)
+            out += self.exact(places, self.corners[close], self.slip[close], nu=self.nu, threads=1)
         return out, rest
 
     def scattered(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -133,7 +139,7 @@ class FarField:
         own = np.repeat(np.arange(len(x)), [len(c) for c in pairs])
         if len(own):
             each = np.concatenate(pairs)
-            near = tde.displacement(
+            near = self.exact(
                 np.column_stack([x, y])[own], self.corners[each], self.slip[each], nu=self.nu, pairs=True
             )
             for c in range(3):

@@ -38,6 +38,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -375,7 +376,7 @@ def greens(
     if chunks is not None:
         if pairs or backend is not None or out is not None:
             raise ValueError("pairs=, backend= and out= do not go with chunks=")
-        elements = importlib.import_module("dislok.elements").OkadaElements(source, nu, origin, threads)
+        elements = _elements(source, nu, origin, threads)
         return importlib.import_module("dislok.scale").greens(obs, elements, of=of, chunks=chunks)
     call = _prepare(obs, source, nu, origin, pairs, backend, threads)
     return launch(call, "greens", of, call.of_sources(UNIT_SOURCES[call.kind]), out)
@@ -595,7 +596,7 @@ def operator(
     --------
     dislok.hierarchical : How it works, and what the result can do.
     """
-    elements = importlib.import_module("dislok.elements").OkadaElements(source, nu, origin, threads)
+    elements = _elements(source, nu, origin, threads)
     build = importlib.import_module("dislok.skeletons").build
     options = {"of": of, "tolerance": tolerance, "dtype": dtype, "folder": folder, "progress": progress}
     return build(obs, elements, **options)
@@ -647,7 +648,7 @@ def on_grid(
     RuntimeError
         If the tolerance was not reached.
     """
-    elements = importlib.import_module("dislok.elements").OkadaElements(source, nu, origin, threads)
+    elements = _elements(source, nu, origin, threads)
     grid = importlib.import_module("dislok.grid")
     return grid.on_grid(x, y, elements, tolerance=tolerance, out=out, marks=marks, progress=progress)
 
@@ -681,7 +682,7 @@ def grid_tiles(
     TypeError, ValueError, RuntimeError
         As :func:`on_grid` does.
     """
-    elements = importlib.import_module("dislok.elements").OkadaElements(source, nu, origin, threads)
+    elements = _elements(source, nu, origin, threads)
     return importlib.import_module("dislok.grid").tiles(x, y, elements, tolerance=tolerance)
 
 
@@ -707,6 +708,13 @@ def check(
         As :func:`displacement` does.
     """
     _check(_shapes(obs, source, nu, origin, pairs), wait=True)
+
+
+def _elements(source: Source, nu: float, origin: str | None, threads: int | None) -> Any:
+    """The sources as elements of large problems."""
+    return importlib.import_module("dislok.elements").OkadaElements(
+        sys.modules[__name__], source, nu, origin, threads
+    )
 
 
 @dataclass(frozen=True)

@@ -361,7 +361,8 @@ def seismograms(model, source, stations, dt, n, **keywords) -> np.ndarray:
     """
     _need_source(source, "seismograms need")
     if _holds_torch(model, source):
-        return _differentiable(model, source, stations, (dt, n), keywords)
+        functions = kernels, layer_kernels, PointSource
+        return _differentiable(functions, model, source, stations, (dt, n), keywords)
     result = kernels(model, source, stations, dt, n, moment=False, location=False, **keywords)
     return result.seismogram
 
@@ -371,10 +372,11 @@ def _need_source(source: PointSource, what: str) -> None:
         raise ValueError(f"{what} a source with a moment or a force")
 
 
-def _differentiable(*call: Any) -> Any:
-    from dislok.propagator_autograd import differentiable
+def _differentiable(functions: tuple[Any, ...], *call: Any) -> Any:
+    # Imported only when a tensor has arrived: importing it imports torch.
+    from dislok.propagator_autograd import Functions, differentiable
 
-    return differentiable(*call)
+    return differentiable(Functions(*functions), *call)
 
 
 def _holds_torch(model: LayeredModel, source: PointSource) -> bool:
@@ -421,7 +423,8 @@ def statics(
     _need_source(source, "static offsets need")
     keywords: dict[str, Any] = {"accuracy": accuracy, "backend": backend}
     if _holds_torch(model, source):
-        return _differentiable(model, source, stations, (), keywords)
+        functions = static_kernels, static_layer_kernels, PointSource
+        return _differentiable(functions, model, source, stations, (), keywords)
     return static_kernels(model, source, stations, moment=False, location=False, **keywords).seismogram
 
 

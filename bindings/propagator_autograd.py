@@ -9,14 +9,13 @@ device of the source.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from dislok import propagator
 from dislok.layers import PROPERTIES, LayeredModel
 
 PLACE = ("x", "y", "depth", "time")
@@ -25,9 +24,34 @@ NAMES = (*PLACE, "moment", "force", *PROPERTIES)
 _GROUPS = {"moment": ("moment",), "force": ("force",), "location": PLACE, "layers": PROPERTIES}
 
 
-class Call(NamedTuple):
-    """What is not differentiated; `record` is (dt, n), or () for static offsets."""
+class Functions(NamedTuple):
+    """What computes a motion with its derivatives from plain numbers.
 
+    Attributes
+    ----------
+    kernels, layer_kernels : callable
+        Of `dislok.propagator`, for motion or for static offsets.
+    source : type
+        Of point sources.
+    """
+
+    kernels: Callable[..., Any]
+    layer_kernels: Callable[..., Any]
+    source: Callable[..., Any]
+
+
+class Call(NamedTuple):
+    """What is not differentiated.
+
+    Attributes
+    ----------
+    functions : Functions
+        Of motion or of static offsets.
+    record : tuple
+        (dt, n), or () for static offsets.
+    """
+
+    functions: Functions
     model: LayeredModel
     stations: Any
     record: tuple
@@ -37,16 +61,16 @@ class Call(NamedTuple):
         """Kernels by the name of their group, "layers" with one axis for all of them; "motion" as well."""
         model, source = self._plain(tensors)
         groups = {name: name in wanted for name in ("moment", "force", "location")}
-        function: Any = propagator.kernels if self.record else propagator.static_kernels
-        made = function(model, source, self.stations, *self.record, **self.keywords, **groups)
+        made = self.functions.kernels(model, source, self.stations, *self.record, **self.keywords, **groups)
         found = {name: getattr(made, name) for name, asked in groups.items() if asked}
         found["motion"] = made.seismogram
         asked = [name in wanted for name in PROPERTIES]
         if any(asked):
             rows = np.repeat(np.array(asked)[:, None], len(model.layers().vp), axis=1)
-            function = propagator.layer_kernels if self.record else propagator.static_layer_kernels
             keywords = {name: value for name, value in self.keywords.items() if name != "backend"}
-            layers = function(model, source, self.stations, *self.record, **keywords, wanted=rows)
+            layers = self.functions.layer_kernels(
+                model, source, self.stations, *self.record, **keywords, wanted=rows
+            )
             at = source.depth.ndim + 1
             found["layers"] = layers.reshape(*layers.shape[:at], -1, *layers.shape[at + 2 :])
         return {name: torch.as_tensor(value) for name, value in found.items()}
@@ -60,9 +84,8 @@ class Call(NamedTuple):
             units = units.to(source.depth)
         x, y, depth, time = (getattr(source, name)[..., None] + 0.0 * units[0] for name in PLACE)
         strength = {group: units + 0.0 * depth[..., None], "moment" if group == "force" else "force": None}
-        each = propagator.PointSource(x, y, depth, time=time, **strength)
-        function: Any = propagator.kernels if self.record else propagator.static_kernels
-        made = function(model, each, self.stations, *self.record, **self.keywords, moment=False)
+        each = self.functions.source(x, y, depth, time=time, **strength)
+        made = self.functions.kernels(model, each, self.stations, *self.record, **self.keywords, moment=False)
         axis = source.depth.ndim
         return torch.as_tensor(made.location).movedim(axis, axis + 1)
 
@@ -75,10 +98,12 @@ class Call(NamedTuple):
         }
         lossy = (self.model.qp, self.model.qs, self.model.reference_frequency)
         thickness, vp, vs, rho = (given.pop(name) for name in PROPERTIES)
-        return LayeredModel(thickness, vp, vs, rho, *lossy), propagator.PointSource(**given)
+        return LayeredModel(thickness, vp, vs, rho, *lossy), self.functions.source(**given)
 
 
-def _differentiable(model: Any, source: Any, stations: Any, record: tuple, keywords: dict) -> Tensor:
+def _differentiable(
+    functions: Functions, model: Any, source: Any, stations: Any, record: tuple, keywords: dict
+) -> Tensor:
     """The result as a tensor that knows its derivatives."""
     fields = source._asdict()
     given = fields | {name: getattr(model, name) for name in PROPERTIES}
@@ -99,7 +124,7 @@ def _differentiable(model: Any, source: Any, stations: Any, record: tuple, keywo
         )
 
     tensors = _in_one_shape({name: tensor(name) for name in NAMES})
-    return _Motion.apply(Call(model, stations, record, keywords), *tensors)
+    return _Motion.apply(Call(functions, model, stations, record, keywords), *tensors)
 
 
 # Dynamo would trace into the kernels' Python.

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -146,15 +150,48 @@ FAMILIES: dict[str, tuple[Callable[[str, str], None], tuple[str, ...]]] = {
 }
 
 
-def tasks(families: Sequence[str], dtypes: Sequence[str]) -> list[Task]:
+def tasks(
+    families: Sequence[str], dtypes: Sequence[str], only: Mapping[str, Sequence[str]] | None = None
+) -> list[Task]:
     """The tasks of some families, the longest first; layers are computed in double precision only."""
     found = [
         Task(family, operation, dtype)
         for family in families
-        for operation in FAMILIES[family][1]
+        for operation in (only or {name: each[1] for name, each in FAMILIES.items()})[family]
         for dtype in (dtypes if family != "propagator" else DTYPES[:1])
     ]
     return sorted(found, key=lambda task: task.operation not in ("hessian", "vjp2", "jvp2", "jacobian"))
+
+
+#: What a first call most often is: code for it comes with a package that brings machine code along.
+FIRST = {
+    "okada": "displacement gradient fields strain stress greens jacobian".split(),
+    "tde": "displacement gradient fields strain stress greens jacobian".split(),
+    "propagator": "statics seismograms".split(),
+}
+
+
+def ship(folder: Path, jobs: int) -> Iterator[tuple[str, Done]]:
+    """Compile `FIRST` for every level of processors that this one can run, into ``folder/level/family``.
+
+    Yields level and task when it is done. A level that this processor cannot run is left out, because to
+    compile is to call.
+    """
+    from dislok.kernels import keeping
+
+    for level in keeping.levels():
+        with tempfile.TemporaryDirectory() as kept:
+            # read by Numba when the processes that compile import it
+            told = {"NUMBA_CPU_NAME": level, "NUMBA_CPU_FEATURES": "", "NUMBA_CACHE_DIR": kept}
+            before = {name: os.environ.get(name) for name in told}
+            os.environ.update(told, NUMBA_DISABLE_INTEL_SVML="1")
+            try:
+                for done in compile_all(list(FIRST), DTYPES[:1], jobs, FIRST):
+                    yield level, done
+            finally:
+                for name, value in before.items():
+                    os.environ.pop(name) if value is None else os.environ.update({name: value})
+            shutil.copytree(Path(kept, "dislok"), folder / level, dirs_exist_ok=True)
 
 
 def rehearse(task: Task) -> Done:
@@ -184,7 +221,9 @@ def once(family: str, operation: str) -> None:
     getattr(okada if family == "okada" else tde, operation)(obs, *of_source, *factor, **keywords)
 
 
-def compile_all(families: Sequence[str], dtypes: Sequence[str], jobs: int) -> Iterator[Done]:
+def compile_all(
+    families: Sequence[str], dtypes: Sequence[str], jobs: int, only: Mapping[str, Sequence[str]] | None = None
+) -> Iterator[Done]:
     """Compile kernels of some families in so many processes; yields each task when it is done.
 
     What all operations of a family have in common is compiled first, so that no two processes do it.
@@ -192,7 +231,7 @@ def compile_all(families: Sequence[str], dtypes: Sequence[str], jobs: int) -> It
     from concurrent.futures import ProcessPoolExecutor, as_completed
     from multiprocessing import get_context
 
-    rest = tasks(families, dtypes)
+    rest = tasks(families, dtypes, only)
     common = [task for task in rest if task.operation == FAMILIES[task.family][1][0]]
     with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
         for some in (common, [task for task in rest if task not in common]):

@@ -375,9 +375,7 @@ def greens(
     if chunks is not None:
         if pairs or backend is not None or out is not None:
             raise ValueError("pairs=, backend= and out= do not go with chunks=")
-        elements = importlib.import_module("dislok.elements").TriangleElements(
-            triangles, None, nu, space, threads
-        )
+        elements = _elements(triangles, None, nu, space, threads)
         return importlib.import_module("dislok.scale").greens(obs, elements, of=of, chunks=chunks)
     call = _prepare(obs, triangles, nu, space, pairs, backend, threads)
     return launch(call, "greens", of, call.of_sources(3), out)
@@ -572,9 +570,7 @@ def operator(
     --------
     dislok.hierarchical : How it works, and what the result can do.
     """
-    elements = importlib.import_module("dislok.elements").TriangleElements(
-        triangles, None, nu, space, threads
-    )
+    elements = _elements(triangles, None, nu, space, threads)
     build = importlib.import_module("dislok.skeletons").build
     options = {"of": of, "tolerance": tolerance, "dtype": dtype, "folder": folder, "progress": progress}
     return build(obs, elements, **options)
@@ -627,9 +623,7 @@ def on_grid(
     RuntimeError
         If the tolerance was not reached.
     """
-    elements = importlib.import_module("dislok.elements").TriangleElements(
-        triangles, slip, nu, space, threads
-    )
+    elements = _elements(triangles, slip, nu, space, threads)
     grid = importlib.import_module("dislok.grid")
     return grid.on_grid(x, y, elements, tolerance=tolerance, out=out, marks=marks, progress=progress)
 
@@ -664,9 +658,7 @@ def grid_tiles(
     TypeError, ValueError, RuntimeError
         As :func:`on_grid` does.
     """
-    elements = importlib.import_module("dislok.elements").TriangleElements(
-        triangles, slip, nu, space, threads
-    )
+    elements = _elements(triangles, slip, nu, space, threads)
     return importlib.import_module("dislok.grid").tiles(x, y, elements, tolerance=tolerance)
 
 
@@ -696,6 +688,13 @@ def check(
 
 
 _LARGEST_FLOAT32 = 1e9
+
+
+def _elements(triangles: Any, slip: Any, nu: float, space: str, threads: int | None) -> Any:
+    """The triangles as elements of large problems."""
+    return importlib.import_module("dislok.elements").TriangleElements(
+        sys.modules[__name__], triangles, slip, nu, space, threads
+    )
 
 
 @dataclass(frozen=True)

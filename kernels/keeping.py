@@ -9,7 +9,7 @@ import re
 import sys
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 import llvmlite
 import numba
 import numpy as np
+from llvmlite.binding import get_host_cpu_features, get_process_triple
 from numba.core import compiler, config, serialize, types
 from numba.core.dispatcher import Dispatcher
 from numba.core.runtime.nrt import rtsys
@@ -104,6 +105,31 @@ def folders(file: Path) -> list[Path]:
     return [file.parent / "__pycache__", *([Path(own, "dislok", file.parent.name)] if own[0] != "~" else [])]
 
 
+#: Machine code that a built package brings along, in folders named by levels and families.
+SHIPPED = FOLDER / "code"
+#: Kinds of processors that such code is for, by LLVM's names, the best first, and what they can do.
+LEVELS = {
+    "x86-64-v4": "avx2 bmi bmi2 f16c fma lzcnt movbe avx512f avx512bw avx512cd avx512dq avx512vl",
+    "x86-64-v3": "avx2 bmi bmi2 f16c fma lzcnt movbe",
+}
+
+
+@cache
+def levels() -> tuple[str, ...]:
+    """The `LEVELS` of this processor."""
+    if not get_process_triple().startswith("x86_64"):
+        return ()
+    able = get_host_cpu_features()
+    return tuple(level for level, needed in LEVELS.items() if all(able.get(each) for each in needed.split()))
+
+
+@cache
+def shipped() -> tuple[str, ...]:
+    """The levels whose machine code is at hand and can be used; none where Numba was told the processor."""
+    told = config.CPU_NAME is not None or config.CPU_FEATURES is not None
+    return () if told else tuple(level for level in levels() if (SHIPPED / level).is_dir())
+
+
 #: Names of the functions that this process has compiled.
 compiled: list[str] = []
 
@@ -129,27 +155,35 @@ class MachineCode:
 
     disable = flush = enable
 
-    def name(self, signature: Any, context: Any) -> str:
-        """Name of the file for a signature."""
-        words = (self.function.__qualname__, str(signature), *context.codegen().magic_tuple(), *_VERSIONS)
+    def name(self, signature: Any, context: Any, level: str | None = None) -> str:
+        """Name of the file for a signature, for this processor or a level."""
+        triple, *processor = context.codegen().magic_tuple()
+        processor = processor if level is None else [level, ""]
+        words = (self.function.__qualname__, str(signature), triple, *processor, *_VERSIONS)
         digest = hashlib.sha256("\n".join(map(str, words)).encode()).hexdigest()[:24]
         return f"{self.file.stem}.{self.function.__name__}-{digest}.code"
+
+    def places(self, signature: Any, context: Any) -> Iterator[Path]:
+        """Files that may hold the code: this machine's, then those that came with the package."""
+        name = self.name(signature, context)
+        yield from (folder / name for folder in folders(self.file))
+        for level in shipped():
+            yield SHIPPED / level / self.file.parent.name / self.name(signature, context, level)
 
     def load_overload(self, signature: Any, context: Any) -> Any:
         """The compiled function, None where it has to be compiled."""
         # What `context.refresh` loads besides is for compiling, and takes as long as all the rest.
         rtsys.initialize(context)
-        name = self.name(signature, context)
-        for folder in folders(self.file):
+        for path in self.places(signature, context):
             try:
-                content = (folder / name).read_bytes()
+                content = path.read_bytes()
                 if content.startswith(fingerprint(self.file).encode()):
                     return compiler.CompileResult._rebuild(context, *self._opened(content, signature))
             except (FileNotFoundError, NotADirectoryError):
                 continue
             except Exception as error:
                 # Whatever it is that is wrong with the file, the code can be made anew.
-                complain(f"machine code in {folder} cannot be read and is made anew: {error}")
+                complain(f"machine code in {path.parent} cannot be read and is made anew: {error}")
         Progress.begin()
         return None
 

@@ -11,8 +11,8 @@ from dislok import __version__
 from dislok.store import Arrays, Pieces, fingerprint
 
 from .problem import Problem, evaluate
-from .solve import Search, Step
 from .source import UNKNOWNS, Sources
+from .steps import Search, Step
 
 
 class Stages:

@@ -17,10 +17,12 @@ import numpy as np
 from dislok import gate as gates
 from dislok.store import Pieces, Place
 
+from . import kept
 from . import tensor as tensors
 from .filters import Array, CosineLowpass, Filter
 from .problem import Problem, State, evaluate, jacobian
 from .source import Sources
+from .steps import Search, Step
 
 STEP = {"east": 20.0, "north": 20.0, "depth": 8.0, "time": 5.0, "duration": 4.0}
 """Longest steps of one iteration of `minimise`: km and s."""
@@ -36,48 +38,6 @@ CMT project, 1.05e-8 times that of the moment in dyn·cm (Ekström et al. 2012).
 _CONSTRAINT = gates.choice(*tensors.CONSTRAINTS)
 
 Progress = Callable[[str], None]
-
-
-class Step(NamedTuple):
-    """One iteration of a search.
-
-    Attributes
-    ----------
-    sources : Sources
-        Where it is.
-    misfit : float
-        ``|d - s|² / |d|²``.
-    objective : float
-        Squared whitened residuals and priors.
-    damping : float
-        Of the next step; 0 for Gauss-Newton.
-    band : Filter or None
-        Filter of this stage of the search; None for the data's own.
-    """
-
-    sources: Sources
-    misfit: float
-    objective: float
-    damping: float
-    band: Filter | None
-
-
-class Search(NamedTuple):
-    """Where a search ended.
-
-    Attributes
-    ----------
-    state : State
-        The last sources with their residuals.
-    history : tuple of Step
-        Every iteration, the start first.
-    converged : bool
-        Whether the last step was small.
-    """
-
-    state: State
-    history: tuple[Step, ...]
-    converged: bool
 
 
 @gates.gate(
@@ -226,8 +186,6 @@ def search(
     progress : callable, optional
         Gets one line for every band.
     """
-    from . import kept
-
     facts = (problem, start, constraint, bands, times, reach, iterations, scaled_duration)
     pieces = Pieces.at(folder, "search", *facts)
     history: list[Step] = []

@@ -68,7 +68,8 @@ def schedule(obs, table, paired, part, start, reach, switch, amplification, code
     count = width if paired else width * (j1 - j0)
     n = min(count - start, CHUNK)
     heads = np.zeros(len(ORDERS) + 1, np.int64)
-    k = 0
+    # a literal would have `alike` compiled for it, and once more for what follows
+    k = np.int64(0)
     while k < n:
         i, j, run = next_run(start + k, n - k, part, paired)
         classify(obs, i, i + run, table[j], reach, switch, amplification, codes[k : k + run])
@@ -90,7 +91,7 @@ def schedule(obs, table, paired, part, start, reach, switch, amplification, code
             blocks[block, 0] = RULES[max(key - 1, 0)]
             blocks[block, 1] = 0
             blocks[block, 2] = min(LANES, used - (block * LANES - heads[key]))
-    k = 0
+    k = np.int64(0)
     while k < n:
         i, j, run = next_run(start + k, n - k, part, paired)
         step = run if alike(codes, k, run) else 1
@@ -228,7 +229,7 @@ def deliver(rows, lanes, used, ordered, sink, turned):
         begin = lanes[0, 0] * by_observer + lanes[0, 1] * by_source
         step = by_observer + (lanes[1, 1] - lanes[0, 1]) * by_source
         if streamed and step == len(index):
-            place_rows(rows, index, to, used, turned, 0, step)
+            place_rows(rows, index, to, used, turned, np.int64(0), step)
             stream(turned, used * step, out, begin)
         else:
             place_rows(rows, index, to, used, out, begin, step)
@@ -329,7 +330,7 @@ def run(geometry, part, start, stop, rules, code, fused, constants, cot, ways, s
     rows, turned, codes, lanes, blocks = work
     nu, eps = constants
     results = rows[FRAME * LANES :]
-    owner = -1
+    owner = np.int64(-1)
     while start < stop:
         after, total, near = schedule(obs, table, paired, part, start, *rules, codes, lanes, blocks)
         if near and code[NEAR] == 0:

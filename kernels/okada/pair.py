@@ -11,6 +11,7 @@ is the reciprocal of that unit, with which every derivative with a length is mul
 
 from dislok.kernels.scalar import ZERO, Jet, Tangent, const, scalar, with_tangent
 
+from .edges import rectangle_fields, surface_fields
 from .formula import (
     TURN,
     elastic,
@@ -22,9 +23,7 @@ from .formula import (
     point_surface,
     real_corner,
     real_slip,
-    rectangle_fields,
     snapped,
-    surface_fields,
     surface_slip,
     surface_z,
 )

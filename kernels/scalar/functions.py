@@ -16,7 +16,7 @@ import numpy as np
 from . import elementary
 from .device import DeviceLane, Libdevice
 from .jets import Jet, packed, pairs, value_of
-from .symbol import ZERO, Mark, Marks, Symbol, Undecided
+from .symbol import ZERO, Mark, Marks, Symbol, Undecided, literal
 from .tangents import Tangent, primal
 
 
@@ -121,13 +121,6 @@ def _model(*values: Any) -> Jet | None:
     return next((v for v in values if isinstance(v, Jet)), None)
 
 
-def _literal(c: Any, like: Any) -> Any:
-    """The literal `c` as a value of the same kind as the value `like`."""
-    if isinstance(c, Symbol):
-        return c
-    return like.constant(c) if isinstance(like, Symbol) else like * 0 + c
-
-
 def _promoted(x: Any, model: Jet) -> Jet:
     """`x` as a jet of the same kind as `model`; a plain number gets zero partials."""
     if isinstance(x, Jet):
@@ -166,14 +159,12 @@ def seed(x: Any, k: int, n: int, order: int) -> Any:
     jet = constant(x, n, order)
     if not isinstance(jet, Jet):
         return jet
-    return Jet(jet.v, [_literal(1.0, jet.v) if i == k else ZERO for i in range(n)], jet.h)
+    return Jet(jet.v, [literal(1.0, jet.v) if i == k else ZERO for i in range(n)], jet.h)
 
 
 def const(c: Any, like: Any) -> Any:
     """The literal `c` as a number of the same kind as `like`, partials zero."""
-    if isinstance(like, Jet):
-        return _promoted(_literal(c, like.v), like)
-    return _literal(c, like)
+    return like.constant(c) if isinstance(like, Jet) else literal(c, like)
 
 
 def value(x: Any) -> Any:
@@ -203,7 +194,7 @@ def second(x: Any, i: int, j: int) -> Any:
 
 
 def _dense(partial: Any, x: Jet) -> Any:
-    return _literal(0.0, x.v) if partial is ZERO else partial
+    return literal(0.0, x.v) if partial is ZERO else partial
 
 
 # --- selections ---
@@ -222,7 +213,7 @@ def _where(condition: Any, a: Any, b: Any) -> Any:
     if a is ZERO or b is ZERO:
         if a is b:
             return ZERO
-        a, b = (_literal(0.0, b), b) if a is ZERO else (a, _literal(0.0, a))
+        a, b = (literal(0.0, b), b) if a is ZERO else (a, literal(0.0, a))
     if isinstance(a, Tangent) or isinstance(b, Tangent):
         a, b = _alike(a, b)
         return Tangent(where(condition, a.jet, b.jet))
@@ -253,7 +244,7 @@ def absolute(x: Any) -> Any:
     """Absolute value; the partials at 0 are those of +x or -x by the sign bit."""
     if not isinstance(x, Jet):
         return _namespace(x).absolute(x)
-    sign = copysign(_literal(1.0, x.v), x.v)
+    sign = copysign(literal(1.0, x.v), x.v)
     return x.map(lambda d: d * sign, absolute(x.v))
 
 
@@ -265,7 +256,7 @@ def copysign(a: Any, b: Any) -> Any:
             return _promoted(copysign(a, sign_of), b)
         a, sign_of = _alike(a, sign_of)
         return _namespace(a, sign_of).copysign(a, sign_of)
-    ones = _literal(1.0, a.v)
+    ones = literal(1.0, a.v)
     sign = copysign(ones, a.v) * copysign(ones, sign_of)
     return a.map(lambda d: d * sign, copysign(a.v, sign_of))
 
@@ -411,7 +402,7 @@ def polynomial(x: Any, coefficients: Sequence[float]) -> Any:
 
 
 def _horner(x: Any, coefficients: Sequence[Any]) -> Any:
-    total = _literal(coefficients[-1], x)
+    total = literal(coefficients[-1], x)
     for c in reversed(coefficients[:-1]):
         total = total * x + c
     return total
@@ -482,6 +473,11 @@ def jet(v: Any, partials: Sequence[Any]) -> Any:
     slopes: list[Any] = [g if g is ZERO else _promoted(g, model) for g in p]
     h = [ZERO if slopes[i] is ZERO else slopes[i].p[j] for i, j in pairs(n)]
     return Jet(_promoted(v, model).v, [value_of(slope) for slope in slopes], h)
+
+
+# Operators of the floors below.
+for _kind in (Symbol, Jet):
+    _kind.__abs__, _kind.__pow__ = absolute, power  # type: ignore[method-assign]
 
 
 # --- tuples ---

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from .symbol import ZERO, literal
+
 
 def packed(i: int, j: int) -> int:
     """Place of the second derivative (i, j) in the packed lower triangle."""
@@ -75,11 +77,14 @@ class Jet:
     def __pos__(self) -> Jet:
         return self
 
-    def __abs__(self) -> Jet:
-        from .functions import absolute
+    #: Hung in by `functions`, which stands above.
+    __abs__: Callable[[Any], Any]
+    __pow__: Callable[[Any, int], Any]
 
-        result: Jet = absolute(self)
-        return result
+    def constant(self, number: Any) -> Jet:
+        """A literal as a jet of the same kind, partials zero."""
+        h = None if self.h is None else [ZERO] * len(self.h)
+        return Jet(literal(number, self.v), [ZERO] * self.n, h)
 
     def __add__(self, other: Any) -> Jet:
         if isinstance(other, Jet):
@@ -140,11 +145,6 @@ class Jet:
         q, inverse = other / self.v, 1.0 / self.v
         slope = -(q * inverse)
         return self.compose(q, slope, lambda: -2.0 * (slope * inverse))
-
-    def __pow__(self, exponent: int) -> Any:
-        from .functions import power
-
-        return power(self, exponent)
 
     def __lt__(self, other: Any) -> Any:
         return self.v < value_of(other)

@@ -7,6 +7,7 @@ computed: it is the singleton `ZERO`, and the rules of `jets` need not know.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 
@@ -23,15 +24,16 @@ class Symbol:
     def __pos__(self) -> Any:
         return self
 
-    def __abs__(self) -> Any:
-        from .functions import absolute
+    #: Hung in by `functions`, which stands above.
+    __abs__: Callable[[Any], Any]
+    __pow__: Callable[[Any, int], Any]
 
-        return absolute(self)
 
-    def __pow__(self, exponent: int) -> Any:
-        from .functions import power
-
-        return power(self, exponent)
+def literal(c: Any, like: Any) -> Any:
+    """The literal `c` as a value of the same kind as the value `like`."""
+    if isinstance(c, Symbol):
+        return c
+    return like.constant(c) if isinstance(like, Symbol) else like * 0 + c
 
 
 class Zero:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .jets import Jet
-from .symbol import ZERO, Symbol, Zero
+from .symbol import ZERO, Symbol, Zero, literal
 
 
 class Tangent(Symbol):
@@ -51,10 +51,8 @@ class Tangent(Symbol):
         """A literal or a number without a tangent as one whose tangent is zero."""
         if isinstance(number, Tangent):
             return number
-        from .functions import const
-
         h = None if self.jet.h is None else [ZERO] * len(self.jet.h)
-        return Tangent(Jet(const(number, self.v), [ZERO] * self.jet.n, h))
+        return Tangent(Jet(literal(number, self.v), [ZERO] * self.jet.n, h))
 
     def _binary(self, other: Any, operation: Callable[[Any, Any], Any]) -> Any:
         if isinstance(other, Jet | Zero):
@@ -134,18 +132,19 @@ def with_tangents(x: Any, first: Any, second: Any, mixed: Any = ZERO) -> Tangent
 
 def tangent(x: Any) -> Any:
     """The derivative of a plain number along the direction; 0 for a number without a tangent."""
-    from .functions import const
-
     t = x.t if isinstance(x, Tangent) else ZERO
-    return const(0.0, primal(x)) if t is ZERO else t
+    return _nothing(primal(x)) if t is ZERO else t
 
 
 def mixed(x: Any) -> Any:
     """The derivative of a plain number along both of two directions; 0 where it has none."""
-    from .functions import const
-
     t = x.jet.h[1] if isinstance(x, Tangent) and x.jet.h is not None else ZERO
-    return const(0.0, primal(x)) if t is ZERO else t
+    return _nothing(primal(x)) if t is ZERO else t
+
+
+def _nothing(like: Any) -> Any:
+    """Zero of the same kind."""
+    return like.constant(0.0) if isinstance(like, Jet) else literal(0.0, like)
 
 
 def primal(x: Any) -> Any:

@@ -33,9 +33,7 @@ PIECE = 1 << 15
 
 
 @kernel
-def run_batches(
-    obs, tri, size, span, along, chunk, lift, code, constants, count, spans, out, kept, work, stop
-):
+def run_batches(obs, tri, size, span, along, chunk, lift, code, constants, count, sums, kept, work, stop):
     """`blocks.run` for batches ``span[0]`` to ``span[1]`` of `size` triangles.
 
     `sums` are rows that are summed for each lane and for each member of the other side, and the array

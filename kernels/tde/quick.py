@@ -1,7 +1,6 @@
 """Small calls: everything between checked arguments and the result in one compiled call.
 
-What is not as it should be is left to the way that says what is wrong; so is code that is not there yet, and
-so are narrow triangles.
+What is not as it should be is left to the way that says what is wrong; so is code that is not there yet.
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ from dislok.kernels.limits import LARGEST
 from .blocks import CHUNK, run
 from .codes import FULL, HALF, SURFACE, TRI, codes
 from .numba_cpu import FIELD, SERIAL
-from .pair import PLAN_ROW, ROW
+from .pair import LIFT_ROW, PLAN_ROW, ROW
 from .recipes import OPERATIONS, ROWS
-from .triangles import loop, plan_double, table_row
+from .triangles import lift_row, loop, plan_double, table_row
 
 DONE, LEFT = 0, 1
 _DTYPE = np.dtype(np.float64)
@@ -29,6 +28,7 @@ _FLAT = 8.0 * _EPS
 _FOUND = ROW + 3
 _tables = loop(table_row, 12, _FOUND)
 _plans = loop(plan_double, ROW, PLAN_ROW)
+_lifts = loop(lift_row, ROW, LIFT_ROW + 1)
 
 
 @kernel
@@ -71,7 +71,7 @@ def summed(obs, tri, slip, nu, half, code, count, first, out):
     for j in range(len(slip)):
         for k in range(3):
             bad += np.int64(not abs(slip[j, k]) <= _LARGEST)
-    numbers, table, columns = np.empty((m, 12)), np.empty((m, _FOUND)), np.empty((m, TRI))
+    numbers, table = np.empty((m, 12)), np.empty((m, _FOUND))
     for j in range(m):
         bad += np.int64(is_bad(tri[j], half))
         for k in range(9):
@@ -83,11 +83,16 @@ def summed(obs, tri, slip, nu, half, code, count, first, out):
     _tables(numbers.reshape(-1), table.reshape(-1))
     rows, plan = np.ascontiguousarray(table[:, :ROW]), np.empty((m, PLAN_ROW))
     _plans(rows.reshape(-1), plan.reshape(-1))
+    narrow = np.int64(0)
     for j in range(m):
-        if plan[j, 10] < 4.0 * plan[j, 11]:
-            return LEFT
+        narrow += np.int64(plan[j, 10] < 4.0 * plan[j, 11])
+    columns = np.empty((m, TRI + LIFT_ROW if narrow else TRI))
     columns[:, :ROW] = rows
-    columns[:, ROW:] = plan
+    columns[:, ROW:TRI] = plan
+    if narrow:
+        lift = np.empty((m, LIFT_ROW + 1))
+        _lifts(rows.reshape(-1), lift.reshape(-1))
+        columns[:, TRI:] = lift[:, :LIFT_ROW]
     by_triangles = m > n and n < 16 * LANES
     along = (not by_triangles, by_triangles)
     lanes = m if by_triangles else n
@@ -100,9 +105,9 @@ def summed(obs, tri, slip, nu, half, code, count, first, out):
     by_lane, by_other = ((nowhere, none), (span, out)) if by_triangles else ((span, out), (nowhere, none))
     work = (
         np.empty(3 * (chunk if along[0] else LANES)),
-        np.empty(TRI * (chunk if along[1] else LANES)),
+        np.empty(columns.shape[1] * (chunk if along[1] else LANES)),
         np.empty(3 * LANES),
-        np.empty(TRI * LANES),
+        np.empty(columns.shape[1] * LANES),
         np.empty(2 * count * LANES),
         np.empty(width * CHUNK),
         np.empty(CHUNK),
@@ -127,7 +132,7 @@ _FIELD = {of: _field(of) for of in FIELD}
 
 def field(obs, tri, slip, nu, half, of):
     """Displacement (n, 3) or its gradient (n, 9) of triangles in double precision; None where it is left."""
-    if not 0 < len(obs) * len(tri) <= SERIAL:
+    if not 0 < len(obs) * len(tri) <= SERIAL or not (half or obs.shape[1] == 3):
         return None
     code, count, first, width = _FIELD[of]
     out = np.empty((len(obs), width))

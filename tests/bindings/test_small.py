@@ -147,6 +147,7 @@ TRIANGLES = {
             [[3.0, 0.0, -9.0], [3.0, 4.0, -5.0], [3.0, -4.0, -5.0]],
         ]
     ),
+    "narrow": np.array([[[0.0, 0.0, -1.0], [5.0, 1.0, -3.0], [2.5, 0.51, -2.0]]]),
 }
 SLIP = np.array([0.5, -1.0, 0.25])
 
@@ -203,10 +204,9 @@ def test_same_errors_of_triangles(obs, tri, slip, keywords, error):
 def test_other_triangles_go_the_usual_way(rng, taken):
     obs, tri = places(rng, 4), TRIANGLES["some"]
     mesh = tri.reshape(-1, 3), np.arange(9).reshape(3, 3)
-    narrow = np.array([[[0.0, 0.0, -1.0], [5.0, 1.0, -3.0], [2.5, 0.50001, -2.0]]])
-    for given in ((tri.tolist(), SLIP), (mesh, SLIP), (tri, [0.0, 1.0, 0.0]), (narrow, SLIP)):
+    for given in ((tri.tolist(), SLIP), (mesh, SLIP), (tri, [0.0, 1.0, 0.0])):
         tde.displacement(obs, *given)
-    assert taken == [None] * 4
+    assert taken == [None] * 3
     assert quick_triangles.field(places(rng, 5000), tri, SLIP[None], 0.25, True, "displacement") is None
     with pytest.raises(TypeError, match="slip must be an array"):
         tde.displacement(obs, tri, None)

@@ -52,5 +52,5 @@ def case(family: str, rng: np.random.Generator, m: int) -> tuple[Any, Any, Any]:
 def elements(module: Any, sources: Any, slip: tuple[Any, ...]) -> Any:
     """The sources as elements."""
     if module is tde:
-        return TriangleElements(sources, slip[0] if slip else None, 0.25, "half")
-    return OkadaElements(sources, 0.25, "topleft")
+        return TriangleElements(tde, sources, slip[0] if slip else None, 0.25, "half")
+    return OkadaElements(okada, sources, 0.25, "topleft")

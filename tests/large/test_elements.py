@@ -42,7 +42,7 @@ def test_corners_hold_the_element(rng, family):
 def test_one_slip_for_all_triangles(rng):
     _, sources, _ = case("triangle", rng, 30)
     obs, slip = ground(rng, 5), [0.5, 1.0, 0.1]
-    got = TriangleElements(sources, slip, 0.25, "half").displacement(obs, slice(None))
+    got = TriangleElements(tde, sources, slip, 0.25, "half").displacement(obs, slice(None))
     np.testing.assert_array_equal(got, tde.displacement(obs, sources, slip))
 
 
@@ -54,5 +54,5 @@ def test_arrays_of_devices_are_refused():
 
 def test_what_tells_problems_apart(rng):
     _, sources, slip = case("triangle", rng, 30)
-    one, other = (TriangleElements(sources, slip[0], nu, "half").facts for nu in (0.25, 0.3))
+    one, other = (TriangleElements(tde, sources, slip[0], nu, "half").facts for nu in (0.25, 0.3))
     assert str(one) != str(other)

@@ -87,7 +87,7 @@ def test_what_is_far_enough():
             [[7.0, 0.0, -1.0], [9.0, 0.0, -1.0], [9.0, 1.0, -2.0]],
         ]
     )
-    sources = TriangleElements(corners, None, 0.25, "full")
+    sources = TriangleElements(tde, corners, None, 0.25, "full")
     ground = grid.Ground(np.linspace(-4, 4, 30), np.linspace(-3, 3, 30), sources, 5, 1.0)
     assert ground._is_far(ground.whole()).tolist() == [True, True, True, False, False]
 

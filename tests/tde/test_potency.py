@@ -77,7 +77,7 @@ def test_weights_interpolate_polynomials(count):
 @pytest.mark.parametrize(("tolerance", "bound"), [(1e-2, 1e-2), (1e-4, 1e-4), (1e-6, 1e-6), (1e-8, 1e-8)])
 def test_sums_keep_to_the_tolerance(rng, tolerance, bound):
     corners, slip = scene(rng)
-    field = FarField(corners, slip, 0.25, tolerance)
+    field = FarField(corners, slip, 0.25, tolerance, tde.displacement)
     places = np.concatenate([rng.uniform(-40, 40, (60, 2)), rng.uniform(-6, 6, (60, 2))])
     want = tde.displacement(places, corners, slip)
     got = field.scattered(*places.T.copy())
@@ -87,7 +87,7 @@ def test_sums_keep_to_the_tolerance(rng, tolerance, bound):
 def test_parts_of_the_sum_are_the_sum(rng):
     """What joins at a large rectangle, at a part of it, and at last, is everything, once."""
     corners, slip = scene(rng)
-    field = FarField(corners, slip, 0.3, 1e-6)
+    field = FarField(corners, slip, 0.3, 1e-6, tde.displacement)
     x, y = rng.uniform([[1.0], [2.0]], [[3.0], [5.0]], (2, 40))
     total, left = np.zeros((40, 3)), field.everything()
     for rectangle, separation in (([0, 0, 8, 8], 8.0), ([2, 2, 4, 4], 4.0), ([2, 3.5, 1, 1.5], -1.0)):
@@ -100,7 +100,7 @@ def test_parts_of_the_sum_are_the_sum(rng):
 
 def test_little_room_is_made_larger(rng):
     corners, slip = scene(rng)
-    field = FarField(corners, slip, 0.25, 1e-4)
+    field = FarField(corners, slip, 0.25, 1e-4, tde.displacement)
     want = field.scattered(np.array([1.0]), np.array([2.0]))
     field._rooms = [1, 1, 1, 1]
     np.testing.assert_array_equal(field.scattered(np.array([1.0]), np.array([2.0])), want)
@@ -111,7 +111,7 @@ def test_level_and_single_clusters_have_axes(rng):
     corners, slip = scene(rng)
     corners = corners.copy()
     corners[..., 2] = -4.0
-    field = FarField(corners, slip, 0.25, 1e-5)
+    field = FarField(corners, slip, 0.25, 1e-5, tde.displacement)
     np.testing.assert_allclose(
         field.axes @ field.axes.transpose(0, 2, 1), np.broadcast_to(np.eye(3), field.axes.shape), atol=1e-12
     )
