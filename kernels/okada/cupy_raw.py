@@ -76,31 +76,60 @@ class Operations:
         self.engine = engine
 
     def field(self, kind, obs, src, nu, origin, of, pairs, out=None, threads=None):
-        """See `field`."""
+        """Displacement or gradient, summed over sources.
+
+        Parameters
+        ----------
+        kind : {"rectangle", "point"}
+        obs : cupy.ndarray, shape (n, 3)
+            East, north, up.
+        src : cupy.ndarray, shape (m, 10) or (m, 9)
+            Rectangles: x, y, depth, length, width, strike, dip, rake, slip, opening. Points: x, y, depth, strike,
+            dip, rake, potency, opening, inflation. Degrees.
+        nu : float
+            Poisson's ratio.
+        origin : (float, float)
+            Fractions of the length along strike and of the width down dip at which (x, y, depth) sits; two arrays
+            (m,) where that differs between sources.
+        of : {"displacement", "gradient"}
+            c = 3 components, or c = 9, row-major [i, j] = du_i / dx_j.
+        pairs : bool
+            Source i with observer i instead of every source with every observer.
+        out : cupy.ndarray, optional
+            Where to write.
+
+        Returns
+        -------
+        cupy.ndarray, shape (n, c)
+            NaN at observers on a rectangle's edge or at a point source.
+        """
         return self._sum(
             "field", kind, obs, src, nu, origin, of, pairs, over="sources", width=WIDTH[of], out=out
         )
 
     def field_both(self, kind, obs, src, nu, origin, pairs, out=None, threads=None):
-        """See `field_both`."""
+        """Displacement and gradient in one pass, (n, 12); arguments as in `field`."""
         return self._sum(
             "field", kind, obs, src, nu, origin, "both", pairs, over="sources", width=WIDTH["both"], out=out
         )
 
     def greens(self, kind, obs, src, nu, origin, of, pairs, out=None, threads=None):
-        """See `greens`."""
+        """Field of unit strike slip, dip slip, opening, points: and inflation; (n, c, m, B); pairs: (n, c, B)."""
         return self._each("greens", kind, obs, src, nu, origin, of, pairs, (SLIPS[kind],), out)
 
     def jacobian(self, kind, obs, src, nu, origin, of, pairs, out=None, threads=None):
-        """See `jacobian`."""
+        """Derivatives of the field by the source's parameters, (n, c, m, P); pairs: (n, c, P)."""
         return self._each("jacobian", kind, obs, src, nu, origin, of, pairs, (PARAMETERS[kind],), out)
 
     def hessian(self, kind, obs, src, nu, origin, of, pairs, out=None, threads=None):
-        """See `hessian`."""
+        """Second derivatives by the source's parameters, (n, c, m, P, P); pairs: (n, c, P, P)."""
         return self._each("hessian", kind, obs, src, nu, origin, of, pairs, (PARAMETERS[kind],) * 2, out)
 
     def vjp(self, kind, obs, src, nu, origin, of, pairs, cot, wanted=WANTED, threads=None):
-        """See `vjp`."""
+        """Gradient of sum(cot * field) by obs (n, 3), src (m, P) and nu (an array without axes); cot (n, c).
+
+        None for those which are not `wanted`.
+        """
         shared = (kind, obs, src, nu, origin, of, pairs)
         p, by_obs = PARAMETERS[kind], None
         if "obs" in wanted:
@@ -112,33 +141,33 @@ class Operations:
         return by_obs, of_src, by_src[:, p].sum() if "nu" in wanted else None
 
     def jvp(self, kind, obs, src, nu, origin, of, pairs, t_obs, t_src, t_nu, threads=None):
-        """See `jvp`."""
+        """Derivative of the field along (t_obs, t_src, t_nu), (n, c)."""
         shared = (kind, obs, src, nu, origin, of, pairs)
         return self._sum(
             "jvp", *shared, over="sources", width=WIDTH[of], obs_t=t_obs, src_t=t_src, nu_dot=t_nu
         )
 
     def vjp2(self, kind, obs, src, nu, origin, of, pairs, cot, t_obs, t_src, threads=None):
-        """See `vjp2`."""
+        """Gradient of sum(cot * jvp(t)) by obs (n, 3) and src (m, P), t held fixed."""
         shared = (kind, obs, src, nu, origin, of, pairs)
         given = {"cot": cot, "obs_t": t_obs, "src_t": t_src}
         by_obs = self._sum("vjp2_observer", *shared, over="sources", width=3, **given)
         return by_obs, self._sum("vjp2_source", *shared, over="observers", width=PARAMETERS[kind], **given)
 
     def jvp2(self, kind, obs, src, nu, origin, of, pairs, t_obs, t_src, s_obs, s_src, threads=None):
-        """See `jvp2`."""
+        """Second derivative of the field along t and s, (n, c)."""
         shared = (kind, obs, src, nu, origin, of, pairs)
         given = {"obs_t": t_obs, "src_t": t_src, "obs_s": s_obs, "src_s": s_src}
         return self._sum("jvp2", *shared, over="sources", width=WIDTH[of], **given)
 
     def apply(self, kind, obs, src, nu, origin, of, s, threads=None):
-        """See `apply`."""
+        """Green's matrix times s (m, 3 or 4), matrix-free, (n, c)."""
         return self._sum(
             "field", kind, obs, src, nu, origin, of, False, over="sources", width=WIDTH[of], slip=s
         )
 
     def apply_adjoint(self, kind, obs, src, nu, origin, of, r, threads=None):
-        """See `apply_adjoint`."""
+        """Transposed Green's matrix times r (n, c), matrix-free, (m, 3 or 4)."""
         return self._sum(
             "adjoint", kind, obs, src, nu, origin, of, False, over="observers", width=SLIPS[kind], cot=r
         )
@@ -188,85 +217,6 @@ def module(entry: Entry) -> Any:
 _CUPY = Operations(CupyEngine(module, "okada_sum"))
 
 
-def field(kind, obs, src, nu, origin, of, pairs, out=None, threads=None):
-    """Displacement or gradient, summed over sources.
-
-    Parameters
-    ----------
-    kind : {"rectangle", "point"}
-    obs : cupy.ndarray, shape (n, 3)
-        East, north, up.
-    src : cupy.ndarray, shape (m, 10) or (m, 9)
-        Rectangles: x, y, depth, length, width, strike, dip, rake, slip, opening. Points: x, y, depth, strike,
-        dip, rake, potency, opening, inflation. Degrees.
-    nu : float
-        Poisson's ratio.
-    origin : (float, float)
-        Fractions of the length along strike and of the width down dip at which (x, y, depth) sits; two arrays
-        (m,) where that differs between sources.
-    of : {"displacement", "gradient"}
-        c = 3 components, or c = 9, row-major [i, j] = du_i / dx_j.
-    pairs : bool
-        Source i with observer i instead of every source with every observer.
-    out : cupy.ndarray, optional
-        Where to write.
-
-    Returns
-    -------
-    cupy.ndarray, shape (n, c)
-        NaN at observers on a rectangle's edge or at a point source.
-    """
-    return _CUPY.field(kind, obs, src, nu, origin, of, pairs, out)
-
-
-def field_both(kind, obs, src, nu, origin, pairs, out=None, threads=None):
-    """Displacement and gradient in one pass, (n, 12); arguments as in `field`."""
-    return _CUPY.field_both(kind, obs, src, nu, origin, pairs, out)
-
-
-def greens(kind, obs, src, nu, origin, of, pairs, out=None, threads=None):
-    """Field of unit strike slip, dip slip, opening, points: and inflation; (n, c, m, B); pairs: (n, c, B)."""
-    return _CUPY.greens(kind, obs, src, nu, origin, of, pairs, out)
-
-
-def jacobian(kind, obs, src, nu, origin, of, pairs, out=None, threads=None):
-    """Derivatives of the field by the source's parameters, (n, c, m, P); pairs: (n, c, P)."""
-    return _CUPY.jacobian(kind, obs, src, nu, origin, of, pairs, out)
-
-
-def hessian(kind, obs, src, nu, origin, of, pairs, out=None, threads=None):
-    """Second derivatives by the source's parameters, (n, c, m, P, P); pairs: (n, c, P, P)."""
-    return _CUPY.hessian(kind, obs, src, nu, origin, of, pairs, out)
-
-
-def vjp(kind, obs, src, nu, origin, of, pairs, cot, wanted=WANTED, threads=None):
-    """Gradient of sum(cot * field) by obs (n, 3), src (m, P) and nu (an array without axes); cot (n, c).
-
-    None for those which are not `wanted`.
-    """
-    return _CUPY.vjp(kind, obs, src, nu, origin, of, pairs, cot, wanted)
-
-
-def jvp(kind, obs, src, nu, origin, of, pairs, t_obs, t_src, t_nu, threads=None):
-    """Derivative of the field along (t_obs, t_src, t_nu), (n, c)."""
-    return _CUPY.jvp(kind, obs, src, nu, origin, of, pairs, t_obs, t_src, t_nu)
-
-
-def vjp2(kind, obs, src, nu, origin, of, pairs, cot, t_obs, t_src, threads=None):
-    """Gradient of sum(cot * jvp(t)) by obs (n, 3) and src (m, P), t held fixed."""
-    return _CUPY.vjp2(kind, obs, src, nu, origin, of, pairs, cot, t_obs, t_src)
-
-
-def jvp2(kind, obs, src, nu, origin, of, pairs, t_obs, t_src, s_obs, s_src, threads=None):
-    """Second derivative of the field along t and s, (n, c)."""
-    return _CUPY.jvp2(kind, obs, src, nu, origin, of, pairs, t_obs, t_src, s_obs, s_src)
-
-
-def apply(kind, obs, src, nu, origin, of, s, threads=None):
-    """Green's matrix times s (m, 3 or 4), matrix-free, (n, c)."""
-    return _CUPY.apply(kind, obs, src, nu, origin, of, s)
-
-
-def apply_adjoint(kind, obs, src, nu, origin, of, r, threads=None):
-    """Transposed Green's matrix times r (n, c), matrix-free, (m, 3 or 4)."""
-    return _CUPY.apply_adjoint(kind, obs, src, nu, origin, of, r)
+def __getattr__(name: str) -> Any:
+    """The functions of every backend, under their names."""
+    return getattr(_CUPY, name)

@@ -82,43 +82,67 @@ class Operations:
         self.engine = engine
 
     def field(self, obs, tri, slip, nu, space, of, pairs, out=None, threads=None):
-        """See `field`."""
+        """Displacement or gradient, summed over triangles.
+
+        Parameters
+        ----------
+        obs : cupy.ndarray, shape (n, 3)
+            East, north, up.
+        tri : cupy.ndarray, shape (m, 3, 3)
+            Vertices in rows.
+        slip : cupy.ndarray, shape (m, 3)
+            Along strike, up dip, opening.
+        nu : float
+            Poisson's ratio.
+        space : {"half", "full"}
+        of : {"displacement", "gradient"}
+            c = 3 components, or c = 9, row-major [i, j] = du_i / dx_j.
+        pairs : bool
+            Triangle i with observer i instead of every triangle with every observer.
+        out : cupy.ndarray, optional
+            Where to write.
+
+        Returns
+        -------
+        cupy.ndarray, shape (n, c)
+            NaN on sides and vertices.
+        """
         return self._by_observer("field", Problem(obs, tri, slip, nu, space, of, pairs), WIDTH[of], out)
 
     def field_both(self, obs, tri, slip, nu, space, pairs, out=None, threads=None):
-        """See `field_both`."""
+        """Displacement and gradient side by side, (n, 12)."""
         return self.field(obs, tri, slip, nu, space, "both", pairs, out)
 
     def greens(self, obs, tri, nu, space, of, pairs, out=None, threads=None):
-        """See `greens`."""
+        """Field of unit slips, (n, c, m, 3); (n, c, 3) in pairs."""
         return self._each("greens", Problem(obs, tri, None, nu, space, of, pairs), SLIPS, out)
 
     def jacobian(self, obs, tri, slip, nu, space, of, pairs, out=None, threads=None):
-        """See `jacobian`."""
+        """Derivatives with the vertices' coordinates, (n, c, m, 9); (n, c, 9) in pairs."""
         return self._each("jacobian", Problem(obs, tri, slip, nu, space, of, pairs), VERTICES, out)
 
     def apply(self, obs, tri, nu, space, of, s, threads=None):
-        """See `apply`."""
+        """Green's matrix times s (m, 3), matrix-free, (n, c)."""
         return self.field(obs, tri, s, nu, space, of, False)
 
     def apply_adjoint(self, obs, tri, nu, space, of, r, threads=None):
-        """See `apply_adjoint`."""
+        """Transposed Green's matrix times r (n, c), matrix-free, (m, 3)."""
         return self._by_triangle("adjoint", Problem(obs, tri, None, nu, space, of, False), SLIPS, cot=r)
 
     def vjp(self, obs, tri, slip, nu, space, of, pairs, cot, threads=None):
-        """See `vjp`."""
+        """Gradients of sum(cot * field): (n, 3), (m, 3, 3), (m, 3), and with nu an array without axes."""
         problem = Problem(obs, tri, slip, nu, space, of, pairs)
         by_obs = self._by_observer("vjp_observer", problem, 3, cot=cot)
         sums = self._by_triangle("vjp_triangle", problem, VERTICES + SLIPS + 1, cot=cot)
         return by_obs, *_parted(sums), sums[:, VERTICES + SLIPS].sum()
 
     def jvp(self, obs, tri, slip, nu, space, of, pairs, t_obs, t_tri, t_slip, t_nu, threads=None):
-        """See `jvp`."""
+        """Derivative of the field along (t_obs, t_tri, t_slip, t_nu), (n, c)."""
         problem = Problem(obs, tri, slip, nu, space, of, pairs)
         return self._by_observer("jvp", problem, WIDTH[of], along=(t_obs, t_tri, t_slip), nu_dot=t_nu)
 
     def vjp2(self, obs, tri, slip, nu, space, of, pairs, cot, t_obs, t_tri, t_slip, threads=None):
-        """See `vjp2`."""
+        """Gradients of sum(cot * jvp(t)) at fixed t: (n, 3), (m, 3, 3), (m, 3)."""
         problem = Problem(obs, tri, slip, nu, space, of, pairs)
         given = {"cot": cot, "along": (t_obs, t_tri, t_slip)}
         by_obs = self._by_observer("vjp2_observer", problem, 3, **given)
@@ -127,7 +151,7 @@ class Operations:
     def jvp2(
         self, obs, tri, slip, nu, space, of, pairs, t_obs, t_tri, t_slip, s_obs, s_tri, s_slip, threads=None
     ):
-        """See `jvp2`."""
+        """Second derivative of the field along t and s, (n, c)."""
         problem = Problem(obs, tri, slip, nu, space, of, pairs)
         given = {"along": (t_obs, t_tri, t_slip), "then": (s_obs, s_tri, s_slip)}
         return self._by_observer("jvp2", problem, WIDTH[of], **given)
@@ -184,75 +208,6 @@ def module(entry: Entry) -> Any:
 _CUPY = Operations(CupyEngine(module, "tde_sum"))
 
 
-def field(obs, tri, slip, nu, space, of, pairs, out=None, threads=None):
-    """Displacement or gradient, summed over triangles.
-
-    Parameters
-    ----------
-    obs : cupy.ndarray, shape (n, 3)
-        East, north, up.
-    tri : cupy.ndarray, shape (m, 3, 3)
-        Vertices in rows.
-    slip : cupy.ndarray, shape (m, 3)
-        Along strike, up dip, opening.
-    nu : float
-        Poisson's ratio.
-    space : {"half", "full"}
-    of : {"displacement", "gradient"}
-        c = 3 components, or c = 9, row-major [i, j] = du_i / dx_j.
-    pairs : bool
-        Triangle i with observer i instead of every triangle with every observer.
-    out : cupy.ndarray, optional
-        Where to write.
-
-    Returns
-    -------
-    cupy.ndarray, shape (n, c)
-        NaN on sides and vertices.
-    """
-    return _CUPY.field(obs, tri, slip, nu, space, of, pairs, out)
-
-
-def field_both(obs, tri, slip, nu, space, pairs, out=None, threads=None):
-    """Displacement and gradient side by side, (n, 12)."""
-    return _CUPY.field_both(obs, tri, slip, nu, space, pairs, out)
-
-
-def greens(obs, tri, nu, space, of, pairs, out=None, threads=None):
-    """Field of unit slips, (n, c, m, 3); (n, c, 3) in pairs."""
-    return _CUPY.greens(obs, tri, nu, space, of, pairs, out)
-
-
-def jacobian(obs, tri, slip, nu, space, of, pairs, out=None, threads=None):
-    """Derivatives with the vertices' coordinates, (n, c, m, 9); (n, c, 9) in pairs."""
-    return _CUPY.jacobian(obs, tri, slip, nu, space, of, pairs, out)
-
-
-def apply(obs, tri, nu, space, of, s, threads=None):
-    """Green's matrix times s (m, 3), matrix-free, (n, c)."""
-    return _CUPY.apply(obs, tri, nu, space, of, s)
-
-
-def apply_adjoint(obs, tri, nu, space, of, r, threads=None):
-    """Transposed Green's matrix times r (n, c), matrix-free, (m, 3)."""
-    return _CUPY.apply_adjoint(obs, tri, nu, space, of, r)
-
-
-def vjp(obs, tri, slip, nu, space, of, pairs, cot, threads=None):
-    """Gradients of sum(cot * field): (n, 3), (m, 3, 3), (m, 3), and with nu an array without axes."""
-    return _CUPY.vjp(obs, tri, slip, nu, space, of, pairs, cot)
-
-
-def jvp(obs, tri, slip, nu, space, of, pairs, t_obs, t_tri, t_slip, t_nu, threads=None):
-    """Derivative of the field along (t_obs, t_tri, t_slip, t_nu), (n, c)."""
-    return _CUPY.jvp(obs, tri, slip, nu, space, of, pairs, t_obs, t_tri, t_slip, t_nu)
-
-
-def vjp2(obs, tri, slip, nu, space, of, pairs, cot, t_obs, t_tri, t_slip, threads=None):
-    """Gradients of sum(cot * jvp(t)) at fixed t: (n, 3), (m, 3, 3), (m, 3)."""
-    return _CUPY.vjp2(obs, tri, slip, nu, space, of, pairs, cot, t_obs, t_tri, t_slip)
-
-
-def jvp2(obs, tri, slip, nu, space, of, pairs, t_obs, t_tri, t_slip, s_obs, s_tri, s_slip, threads=None):
-    """Second derivative of the field along t and s, (n, c)."""
-    return _CUPY.jvp2(obs, tri, slip, nu, space, of, pairs, t_obs, t_tri, t_slip, s_obs, s_tri, s_slip)
+def __getattr__(name: str) -> Any:
+    """The functions of every backend, under their names."""
+    return getattr(_CUPY, name)
