@@ -1,8 +1,9 @@
 """Seconds of processor until a new process has its first result: ``python -m bench.startup``.
 
 Every public function once in a process of its own, with machine code on disk, beside cutde in the same run;
-with ``--first`` also with an empty folder. Python and NumPy count for neither: what counts is importing the
-code and the call. The last column says how many files the folder gained.
+with ``--first`` also with an empty folder, and with ``--shipped FOLDER`` with an empty folder and the machine
+code of a package (``dislok compile --ship FOLDER``). Python and NumPy count for none: what counts is
+importing the code and the call. The last column says how many files the folder gained.
 """
 
 import argparse
@@ -24,6 +25,11 @@ print(time.process_time() - begin)
 OURS = """
 from dislok import rehearsal
 rehearsal.once("{family}", "{operation}")
+"""
+SHIPPED = """
+from pathlib import Path
+from dislok.kernels import keeping
+keeping.SHIPPED = Path("{folder}")
 """
 CUTDE = """
 from cutde.halfspace import disp
@@ -48,8 +54,14 @@ def seconds(code: str, folder: str) -> float:
     return float(done.stdout.split()[-1])
 
 
-def measure(first: bool, rounds: int, only: list[str]) -> list[dict]:
-    """A row for each function: seconds of the first process (or None), of the second, of cutde."""
+def afresh(code: str) -> float:
+    """Processor seconds of a process that finds an empty folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        return seconds(code, folder)
+
+
+def measure(first: bool, shipped: Path | None, rounds: int, only: list[str]) -> list[dict]:
+    """A row for each function: seconds of the first process, with a package's code, the second, cutde."""
     rows = []
     kept = os.environ.get("NUMBA_CACHE_DIR", str(Path(__file__).resolve().parents[1] / ".numba_cache"))
     for family, operations in PUBLIC.items():
@@ -57,10 +69,11 @@ def measure(first: bool, rounds: int, only: list[str]) -> list[dict]:
             if only and not any(word in f"{family}.{operation}" for word in only):
                 continue
             code = OURS.format(family=family, operation=operation)
-            row = {"function": f"{family}.{operation}", "first": None}
+            row = {"function": f"{family}.{operation}", "first": None, "shipped": None}
             if first:
-                with tempfile.TemporaryDirectory() as folder:
-                    row["first"] = seconds(code, folder)
+                row["first"] = afresh(code)
+            if shipped is not None:
+                row["shipped"] = afresh(SHIPPED.format(folder=shipped.resolve()) + code)
             seconds(code, kept)
             files = sum(1 for _ in Path(kept).rglob("*.code"))
             pairs = [(seconds(code, kept), seconds(CUTDE, kept)) for _ in range(rounds)]
@@ -74,6 +87,7 @@ def measure(first: bool, rounds: int, only: list[str]) -> list[dict]:
 def line(row: dict) -> str:
     """A row to read."""
     first = "" if row["first"] is None else f"  first {row['first']:6.2f} s"
+    first += "" if row["shipped"] is None else f"  first, shipped {row['shipped']:5.2f} s"
     return (
         f"{row['function']:<34} second {row['second']:6.3f} s  cutde {row['cutde']:6.3f} s"
         f"  files added {row['files added']}{first}"
@@ -84,11 +98,12 @@ def main() -> int:
     """Measure and print; 1 where the folder grew."""
     parser = argparse.ArgumentParser(prog="python -m bench.startup", description=__doc__.splitlines()[0])
     parser.add_argument("--first", action="store_true", help="also with an empty folder: minutes")
+    parser.add_argument("--shipped", type=Path, metavar="FOLDER", help="machine code of a package")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", action="append", default=[], metavar="WORD")
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
-    rows = measure(options.first, options.rounds, options.only)
+    rows = measure(options.first, options.shipped, options.rounds, options.only)
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1) + "\n")
     return int(any(row["files added"] for row in rows))

@@ -84,13 +84,13 @@ class Operations:
         obs : cupy.ndarray, shape (n, 3)
             East, north, up.
         src : cupy.ndarray, shape (m, 10) or (m, 9)
-            Rectangles: x, y, depth, length, width, strike, dip, rake, slip, opening. Points: x, y, depth, strike,
-            dip, rake, potency, opening, inflation. Degrees.
+            Rectangles: x, y, depth, length, width, strike, dip, rake, slip, opening. Points: x, y, depth,
+            strike, dip, rake, potency, opening, inflation. Degrees.
         nu : float
             Poisson's ratio.
         origin : (float, float)
-            Fractions of the length along strike and of the width down dip at which (x, y, depth) sits; two arrays
-            (m,) where that differs between sources.
+            Fractions of the length along strike and of the width down dip at which (x, y, depth) sits; two
+            arrays (m,) where that differs between sources.
         of : {"displacement", "gradient"}
             c = 3 components, or c = 9, row-major [i, j] = du_i / dx_j.
         pairs : bool
@@ -114,7 +114,7 @@ class Operations:
         )
 
     def greens(self, kind, obs, src, nu, origin, of, pairs, out=None, threads=None):
-        """Field of unit strike slip, dip slip, opening, points: and inflation; (n, c, m, B); pairs: (n, c, B)."""
+        """Field of unit strike slip, dip slip, opening, inflation of points; (n, c, m, B); pairs: (n, c, B)."""
         return self._each("greens", kind, obs, src, nu, origin, of, pairs, (SLIPS[kind],), out)
 
     def jacobian(self, kind, obs, src, nu, origin, of, pairs, out=None, threads=None):

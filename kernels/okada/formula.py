@@ -405,13 +405,13 @@ def snapped(v, noise):
 
 @scalar
 def corner_a(xi, eta, q, flat, sx, sy):
-    """Elementary terms of one corner, in the order of `PartA` without q, and what the other parts need."""
+    """Elementary terms of one corner, and what the other parts need of it."""
     k = corner(xi, eta, q, sx, sy)
     xy = xi * k.y11
     ex = eta * k.x11
     angle = where(flat, 0.0, atan(real(xi) * real(eta) / (real(q) * real(k.dist))))
     theta = chain(angle, (-q * k.y11, -q * k.x11, xy + ex), (xi, eta, q))
-    return (theta, xy, ex, k.r, k.y11, k.x11, -sy * log(k.iy), -sx * log(k.ix)), k
+    return PartA(theta, xy, ex, k.r, k.y11, k.x11, -sy * log(k.iy), -sx * log(k.ix), q), k
 
 
 @scalar
@@ -436,16 +436,14 @@ def corner_c(xi, eta, ct, k):
 @scalar
 def real_corner(xi, eta, q, flat, sx, sy):
     """Part A of one corner of the real source."""
-    terms, _ = corner_a(xi, eta, q, flat, sx, sy)
-    return PartA(*terms, q)
+    return corner_a(xi, eta, q, flat, sx, sy)[0]
 
 
 @scalar
 def image_corner(xi, eta, q, yt, dt, ct, sd, cd, flat, sx, sy):
     """Parts A, B and C of one corner of the image."""
-    terms_a, k = corner_a(xi, eta, q, flat, sx, sy)
-    terms_b = corner_b(xi, eta, q, yt, dt, sd, cd, terms_a[6], k.dist)
-    return PartA(*terms_a, q), terms_b, corner_c(xi, eta, ct, k)
+    part_a, k = corner_a(xi, eta, q, flat, sx, sy)
+    return part_a, corner_b(xi, eta, q, yt, dt, sd, cd, part_a.le, k.dist), corner_c(xi, eta, ct, k)
 
 
 # --------------------------------------------------------------------------------------------- point source

@@ -477,7 +477,7 @@ def jet(v: Any, partials: Sequence[Any]) -> Any:
 
 # Operators of the floors below.
 for _kind in (Symbol, Jet):
-    _kind.__abs__, _kind.__pow__ = absolute, power  # type: ignore[method-assign]
+    _kind.__abs__, _kind.__pow__ = absolute, power
 
 
 # --- tuples ---
