@@ -114,7 +114,7 @@ class Operations:
         )
 
     def greens(self, kind, obs, src, nu, origin, of, pairs, out=None, threads=None):
-        """Field of unit strike slip, dip slip, opening, inflation of points; (n, c, m, B); pairs: (n, c, B)."""
+        """Field of unit strike slip, dip slip, opening, inflation; (n, c, m, B), pairs: (n, c, B)."""
         return self._each("greens", kind, obs, src, nu, origin, of, pairs, (SLIPS[kind],), out)
 
     def jacobian(self, kind, obs, src, nu, origin, of, pairs, out=None, threads=None):
