@@ -153,6 +153,9 @@ class LayeredModel:
         except ModuleNotFoundError as error:
             message = 'crust2 needs pyrocko: pip install "dislok[crust]"'
             raise ModuleNotFoundError(message, name=error.name) from None
+        except AttributeError as error:
+            # Releases before 2025 use names that NumPy 2 does not have.
+            raise ImportError(f'this pyrocko is too old: pip install "dislok[crust]" ({error})') from None
         profile = crust2x2.get_profile(latitude, longitude)
         solid = [profile.get_layer(i) for i in range(8)]
         rows = [(h / 1e3, vp / 1e3, vs / 1e3, rho / 1e3) for h, vp, vs, rho in (each[:4] for each in solid)]

@@ -170,7 +170,7 @@ def test_models_from_text_and_rows(tmp_path):
 
 
 def test_crust2_profile():
-    pytest.importorskip("pyrocko")
+    pytest.importorskip("pyrocko", minversion="2025", reason="profiles need pyrocko for NumPy 2")
     model = LayeredModel.crust2(33.7, 130.2)
     assert np.array_equal(model.thickness, [1.0, 10.0, 10.0, 10.0, np.inf])
     assert np.array_equal(model.vs, [1.2, 3.4, 3.7, 4.0, 4.6])
