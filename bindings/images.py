@@ -17,9 +17,10 @@ Numbers
     float32 and float64 images are kept; integers of one or two bytes become float32, other numbers float64.
     Displacements take the image's dtype. Leading axes, ``(..., h, w)``, hold several images, and broadcast.
 Arrays
-    NumPy arrays in, NumPy arrays out. torch tensors, float32 or float64, come out differentiable with respect
-    to the image and the displacement, backward and forward and under `torch.func`; CUDA tensors need CuPy,
-    and there pixels that are not finite are not looked for: name them by ``valid=``.
+    NumPy arrays in, NumPy arrays out; CuPy arrays in, CuPy arrays out, on the current stream. torch tensors,
+    float32 or float64, come out differentiable with respect to the image and the displacement, backward and
+    forward and under `torch.func`; CUDA tensors need CuPy. On a device pixels that are not finite are not
+    looked for: name them by ``valid=``.
 
 References
 ----------
@@ -29,18 +30,29 @@ Process. 41, 821-848.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from dislok import backends
 from dislok.arrays import common_framework, eager, is_tensor
 from dislok.backends import check_threads
 
-__all__ = ["Coefficients", "Slopes", "Warped", "adjoint", "coefficients", "slopes", "warp"]
+from .planes import (
+    SMALLEST,
+    check_order,
+    check_origin,
+    displacements,
+    each,
+    known_pixels,
+    lead_of,
+    nearest_known,
+    read,
+    space_of,
+    stacked,
+)
 
-ORDERS = (3, 5)
-SMALLEST = 4  # pixels of an axis that the margins of the coefficients need
+__all__ = ["Coefficients", "Slopes", "Warped", "adjoint", "coefficients", "slopes", "warp"]
 
 
 class Warped(NamedTuple):
@@ -106,22 +118,22 @@ def coefficients(
         If a shape does not fit or the order is neither 3 nor 5.
     """
     check_order(order)
-    check_threads(threads, False)
+    xp = space_of(image)
+    check_threads(threads, xp is not np)
     if is_tensor(image):
-        raise TypeError(
-            "coefficients() takes NumPy arrays; warp() takes the tensor itself and keeps gradients"
-        )
-    pixels = read(image)
-    known = _known(pixels, valid)
+        raise TypeError("coefficients() takes arrays; warp() takes the tensor itself and keeps gradients")
+    pixels = read(image, xp=xp)
+    known = known_pixels(pixels, valid, xp)
     if known is not None:
-        nearest = nearest_known(known)
-        pixels = np.take_along_axis(pixels.reshape(nearest.shape), nearest, -1).reshape(pixels.shape)
-        pixels[~known.any((-2, -1))] = np.nan
-    kernels = _kernels()
-    lead = pixels.shape[:-2]
-    planes = [kernels.coefficients(each, order, threads) for each in _each(pixels)]
-    cells = None if known is None else [kernels.supported(each, order) for each in _each(known)]
-    return Coefficients(_stacked(planes, lead), None if cells is None else _stacked(cells, lead), order)
+        nearest = xp.asarray(nearest_known(known))
+        pixels = xp.take_along_axis(pixels.reshape(nearest.shape), nearest, -1).reshape(pixels.shape)
+        pixels[xp.asarray(~known.any((-2, -1)))] = np.nan
+    kernels, lead = _kernels(xp), pixels.shape[:-2]
+    planes = [kernels.coefficients(plane, order, threads) for plane in each(pixels)]
+    if known is None:
+        return Coefficients(stacked(planes, lead, xp), None, order)
+    cells = stacked([_kernels().supported(plane, order) for plane in each(known)], lead)
+    return Coefficients(stacked(planes, lead, xp), xp.asarray(cells), order)
 
 
 @eager
@@ -210,39 +222,39 @@ def adjoint(
     """
     check_order(order)
     if common_framework({"cotangent": cotangent, "right": right, "down": down}) == "torch":
-        raise TypeError("adjoint() takes NumPy arrays; of tensors, warp() has it as its backward")
-    check_threads(threads, False)
+        raise TypeError("adjoint() takes arrays; of tensors, warp() has it as its backward")
+    xp = space_of(cotangent, right, down)
+    check_threads(threads, xp is not np)
     if len(shape) != 2 or min(shape) < SMALLEST:
         raise ValueError(f"shape must be two numbers of at least {SMALLEST} pixels, got {shape}")
-    given = read(cotangent, "cotangent", 1)
-    fields = displacements(right, down, given.dtype)
+    given = read(cotangent, "cotangent", 1, xp)
+    fields = displacements(right, down, given.dtype, xp)
     lead = lead_of(given.shape[:-2], fields[0].shape[:-2], ("cotangent", "right"))
     if given.shape[-2:] != fields[0].shape[-2:]:
         raise ValueError(f"cotangent is {given.shape[-2:]} pixels, but right {fields[0].shape[-2:]}")
-    kernels, place = _kernels(), check_origin(origin)
-    each = zip(*(_each(a, lead) for a in (*fields, given)), strict=True)
-    return _stacked([kernels.adjoint(order, shape, *three, place, threads) for three in each], lead)
+    kernels, place = _kernels(xp), check_origin(origin)
+    planes = zip(*(each(a, lead, xp) for a in (*fields, given)), strict=True)
+    return stacked([kernels.adjoint(order, shape, *three, place, threads) for three in planes], lead, xp)
 
 
 def _run(what: str, image: Any, right: Any, down: Any, order: int | None, valid: Any, *rest: Any) -> list:
     origin, threads = rest
     plane = image.plane if isinstance(image, Coefficients) else image
     framework = common_framework({"image": plane, "right": right, "down": down})
-    if framework == "cupy":
-        raise TypeError(
-            "CuPy arrays go to dislok.kernels.images.cupy_raw, or as torch tensors to this function"
-        )
     if framework == "torch":
         return _run_torch(what, image, right, down, order, valid, *rest)
+    xp = space_of(plane, right, down)
+    check_threads(threads, xp is not np)
+    if not isinstance(image, Coefficients):
+        image = xp.asarray(image)
     made = of_image(image, order, valid, threads)
-    check_threads(threads, False)
-    fields = displacements(right, down, made.plane.dtype)
+    fields = displacements(right, down, made.plane.dtype, xp)
     lead = lead_of(made.plane.shape[:-2], fields[0].shape[:-2], ("image", "right"))
-    kernel, place = getattr(_kernels(), what), check_origin(origin)
-    cells = [None] * int(np.prod(lead)) if made.cells is None else _each(made.cells, lead)
-    each = zip(_each(made.plane, lead), *(_each(a, lead) for a in fields), cells, strict=True)
-    found = [kernel(made.order, *four, place, threads) for four in each]
-    return [_stacked(list(parts), lead) for parts in zip(*found, strict=True)]
+    kernel, place = getattr(_kernels(xp), what), check_origin(origin)
+    cells = [None] * int(np.prod(lead)) if made.cells is None else each(made.cells, lead, xp)
+    planes = zip(each(made.plane, lead, xp), *(each(a, lead, xp) for a in fields), cells, strict=True)
+    found = [kernel(made.order, *four, place, threads) for four in planes]
+    return [stacked(list(parts), lead, xp) for parts in zip(*found, strict=True)]
 
 
 def _run_torch(
@@ -259,7 +271,7 @@ def _run_torch(
     cells = None
     if known is not None:
         planes[0] = images_autograd.filled(planes[0], known, nearest_known(known))
-        cells = np.stack([_kernels().supported(each, order) for each in _each(known, lead)])
+        cells = np.stack([_kernels().supported(plane, order) for plane in each(known, lead)])
     shape = (int(planes[0].shape[-2]), int(planes[0].shape[-1]))
     spec = images_autograd.Spec(order, shape, check_origin(origin), threads, cells)
     return images_autograd.apply(what, spec, lead, *planes)
@@ -276,97 +288,5 @@ def of_image(image: Any, order: int | None, valid: Any, threads: int | None) -> 
     return image
 
 
-def check_order(order: int) -> None:
-    """Raise a `ValueError` for an order that there is no kernel for."""
-    if order not in ORDERS:
-        raise ValueError(f"order is {order!r}; choose 5 (quintic) or 3 (cubic)")
-
-
-def check_origin(origin: tuple[int, int]) -> tuple[int, int]:
-    """Row and column as integers."""
-    if len(origin) != 2 or not all(isinstance(x, (int, np.integer)) for x in origin):
-        raise ValueError(f"origin must be two integers, row and column, got {origin!r}")
-    return int(origin[0]), int(origin[1])
-
-
-def read(image: Any, name: str = "image", least: int = SMALLEST) -> np.ndarray:
-    """Real numbers (..., h, w), at least so many pixels each way, as C-contiguous float32 or float64."""
-    found = np.asarray(image)
-    if found.dtype.kind not in "fiub":
-        raise TypeError(f"{name} must hold real numbers, got dtype {found.dtype}")
-    small = found.dtype.itemsize <= (4 if found.dtype.kind == "f" else 2)
-    if found.ndim < 2 or min(found.shape[-2:]) < least:
-        raise ValueError(f"{name} must be (..., h, w), {least} by {least} or more, got shape {found.shape}")
-    return np.ascontiguousarray(found, np.float32 if small else np.float64)
-
-
-def displacements(right: Any, down: Any, dtype: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Two planes (..., h, w) of one shape, C-contiguous."""
-    planes = []
-    for name, value in (("right", right), ("down", down)):
-        found = np.asarray(value)
-        if found.dtype.kind not in "fiu":
-            raise TypeError(f"{name} must hold real numbers, got dtype {found.dtype}")
-        if found.ndim < 2:
-            raise ValueError(f"{name} must be (..., h, w), got shape {found.shape}")
-        planes.append(np.ascontiguousarray(found, dtype))
-    if planes[0].shape != planes[1].shape:
-        raise ValueError(f"right has shape {planes[0].shape}, but down {planes[1].shape}")
-    return planes[0], planes[1]
-
-
-def lead_of(a: Sequence[int], b: Sequence[int], names: tuple[str, str]) -> tuple[int, ...]:
-    """The leading axes that two arrays share."""
-    try:
-        return np.broadcast_shapes(tuple(a), tuple(b))
-    except ValueError:
-        raise ValueError(
-            f"leading axes {tuple(a)} of {names[0]} and {tuple(b)} of {names[1]} do not fit"
-        ) from None
-
-
-def _known(pixels: np.ndarray, valid: Any) -> np.ndarray | None:
-    """Which pixels can be used; None for all."""
-    finite = np.isfinite(pixels)
-    if valid is None:
-        return None if finite.all() else finite
-    mask = np.asarray(valid)
-    if mask.dtype != np.bool_:
-        raise TypeError(f"valid must be boolean, got dtype {mask.dtype}")
-    if mask.shape != pixels.shape:
-        raise ValueError(f"valid has shape {mask.shape}, but image {pixels.shape}")
-    known = mask & finite
-    return None if known.all() else known
-
-
-def nearest_known(known: np.ndarray) -> np.ndarray:
-    """For every pixel the flat index of the nearest known one, whose value does least harm; (..., h w)."""
-    from scipy import ndimage
-
-    *lead, h, w = known.shape
-    found = np.tile(np.arange(h * w), (*lead, 1))
-    for index in np.ndindex(tuple(lead)):
-        if known[index].any():
-            rows, columns = ndimage.distance_transform_edt(
-                ~known[index], return_distances=False, return_indices=True
-            )
-            found[index] = (rows.astype(np.int64) * w + columns).reshape(-1)
-    return found
-
-
-def _each(array: np.ndarray, lead: tuple[int, ...] | None = None) -> Iterator[np.ndarray]:
-    """The planes of an array, with its leading axes broadcast."""
-    if lead is not None and array.shape[:-2] != lead:
-        array = np.broadcast_to(array, (*lead, *array.shape[-2:]))
-    for index in np.ndindex(array.shape[:-2]):
-        yield array[index]
-
-
-def _stacked(planes: list[np.ndarray], lead: tuple[int, ...]) -> np.ndarray:
-    return planes[0] if not lead else np.stack(planes).reshape(*lead, *planes[0].shape)
-
-
-def _kernels() -> Any:
-    from dislok.kernels.images import numba_cpu
-
-    return numba_cpu
+def _kernels(xp: Any = np) -> Any:
+    return backends.load("numba" if xp is np else "cupy", "images")

@@ -18,7 +18,7 @@ from .formula import POLES, gain, horizon
 
 BEFORE, BEYOND = 2, 6  # rows and columns before the first; columns on both sides together
 STRIP = 64  # columns that are filtered side by side
-BLOCK = 16  # rows that are
+BLOCK = 8  # rows that are
 
 
 @kernel

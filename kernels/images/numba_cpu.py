@@ -42,6 +42,26 @@ def place(shift, at, n):
     return index, fraction, inside
 
 
+@kernel
+def places(shifts, first, step, n, index, fraction, inside):
+    """`place` for many at once, the positions being first + k step + shift; what is outside is no more inside.
+
+    `index` is of 32 bits: vectors convert to those.
+    """
+    one, largest, size = np.float32(1), np.float32(LARGEST), np.int32(n)
+    for k in range(np.uint64(len(shifts))):
+        shift = shifts[k]
+        zero = shift - shift
+        whole = np.floor(shift)
+        part = shift - whole
+        known = abs(whole) < largest
+        at = np.int32(first) + np.int32(np.int64(k)) * np.int32(step) + np.int32(whole if known else zero)
+        before, after = at < 0, at > size - np.int32(2)
+        inside[k] &= known and not before and (not after or (at == size - np.int32(1) and part == zero))
+        index[k] = np.int32(0) if before else size - np.int32(2) if after else at
+        fraction[k] = zero if before else zero + one if after else part
+
+
 @cache
 def _weigh(order: int, slopes: bool) -> Any:
     """Weights of the taps at fractions down and right: 2 or, with those of the slopes, 4 rows of `lanes`."""
@@ -69,23 +89,24 @@ def _warp(order: int, slopes: bool) -> Any:
         plane, stride, h, w, right, down, across, top, left, begin, end, table, cells, out, inside, by_x, by_y
     ):
         scratch = np.empty(4 * width, plane.dtype)
-        step, masked = np.uint64(stride), len(cells) > 0
+        index, fraction = np.empty((2, across), np.int32), np.empty((2, across), plane.dtype)
+        masked, first = len(cells) > 0, skip * (stride + 1)
+        zero, here, beside, further = np.uint64(0), np.uint64(width), np.uint64(2 * width), np.uint64(3 * width)
         for r in range(begin, end):
-            for c in range(across):
-                at = r * across + c
-                y, v, in_y = place(down[at], top + r, h)
-                x, u, in_x = place(right[at], left + c, w)
-                weigh_both(table, v, u, scratch)
-                first = np.uint64((y + skip) * stride + x + skip)
-                out[at] = combine(plane, first, step, scratch, np.uint64(0), np.uint64(width), count, width)
-                inside[at] = in_y and in_x and (not masked or cells[y * w + x])
+            at, row = np.uint64(r * across), inside[r * across : (r + 1) * across]
+            row[:] = True
+            places(down[r * across : (r + 1) * across], top + r, 0, h, index[0], fraction[0], row)
+            places(right[r * across : (r + 1) * across], left, 1, w, index[1], fraction[1], row)
+            for c in range(np.uint64(across)):
+                y, x = np.int64(index[0, c]), np.int64(index[1, c])
+                weigh_both(table, fraction[0, c], fraction[1, c], scratch)
+                to, step = np.uint64(y * stride + x + first), np.uint64(stride)
+                out[at + c] = combine(plane, to, step, scratch, zero, here, count, width)
+                if masked:
+                    row[c] &= cells[y * w + x]
                 if slopes:
-                    by_x[at] = combine(
-                        plane, first, step, scratch, np.uint64(0), np.uint64(3 * width), count, width
-                    )
-                    by_y[at] = combine(
-                        plane, first, step, scratch, np.uint64(2 * width), np.uint64(width), count, width
-                    )
+                    by_x[at + c] = combine(plane, to, step, scratch, zero, further, count, width)
+                    by_y[at + c] = combine(plane, to, step, scratch, beside, here, count, width)
 
     return kernel(rows)
 

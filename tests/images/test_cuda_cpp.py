@@ -2,11 +2,14 @@
 
 import importlib.util
 import re
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 
+from dislok import backends, images
 from dislok.kernels.images import cupy_raw, formula, numba_cpu
 
 ENGINE = Path(__file__).resolve().parent.parent / "okada" / "shim_engine.py"
@@ -28,8 +31,12 @@ class Engine(shim.ShimEngine):
 
 
 @pytest.fixture(scope="module")
-def ours(tmp_path_factory):
-    libraries = shim.build(tmp_path_factory.mktemp("shim"), "-O1", source=cupy_raw.SOURCES[0])
+def libraries(tmp_path_factory):
+    return shim.build(tmp_path_factory.mktemp("shim"), "-O1", source=cupy_raw.SOURCES[0])
+
+
+@pytest.fixture(scope="module")
+def ours(libraries):
     return cupy_raw.Operations(Engine(libraries))
 
 
@@ -121,3 +128,75 @@ def compiled(real, target, arch):
     said = fetch("ProgramLog").decode()
     assert status == nvrtc.nvrtcResult.NVRTC_SUCCESS, said
     return fetch(target), said
+
+
+class DeviceArray(np.ndarray):
+    """Stands for an array of CuPy: NumPy's functions do not take it by themselves."""
+
+    def __array_finalize__(self, parent):
+        """Nothing more."""
+
+
+class DeviceEngine(Engine):
+    """Makes such arrays."""
+
+    def empty(self, shape, dtype):
+        return super().empty(shape, dtype).view(DeviceArray)
+
+
+@pytest.fixture
+def cupy(libraries, monkeypatch):
+    """The names of CuPy that images use, on host memory, with the kernels in CUDA C++."""
+    module = ModuleType("cupy")
+    module.ndarray = DeviceArray
+    for name in ("asarray", "ascontiguousarray"):
+        made = getattr(np, name)
+        setattr(module, name, lambda a, *rest, made=made: np.array(made(a, *rest)).view(DeviceArray))
+    module.broadcast_to = lambda a, shape: np.broadcast_to(a, shape, subok=True)
+    module.take_along_axis = np.take_along_axis
+    module.stack = lambda planes: np.stack(planes).view(DeviceArray)
+    module.asnumpy = lambda a: np.array(a).view(np.ndarray)
+    monkeypatch.setitem(sys.modules, "cupy", module)
+    load, kernels = backends.load, cupy_raw.Operations(DeviceEngine(libraries))
+    monkeypatch.setattr(
+        backends, "load", lambda name, *rest: kernels if name == "cupy" else load(name, *rest)
+    )
+    return module
+
+
+@pytest.mark.parametrize("what", ["warp", "slopes"])
+def test_public_functions_take_arrays_of_a_device(cupy, rng, what):
+    """CuPy in, CuPy out, the numbers of the CPU, with masks, windows and leading axes."""
+    image = rng.normal(size=(2, 23, 31))
+    right, down = rng.uniform(-4, 4, (2, 2, 10, 12))
+    valid = rng.random(image.shape) < 0.95
+    there = [cupy.asarray(a) for a in (image, right, down)]
+    for given, mask in ((None, None), (valid, valid), (valid, cupy.asarray(valid))):
+        want = getattr(images, what)(image, right, down, valid=given, origin=(3, 5))
+        got = getattr(images, what)(*there, valid=mask, origin=(3, 5))
+        assert type(got) is type(want)
+        for a, b in zip(got, want, strict=True):
+            assert isinstance(a, DeviceArray) and a.shape == b.shape
+            np.testing.assert_allclose(cupy.asnumpy(a), b, rtol=0, atol=1e-12)
+    made = images.coefficients(there[0], 3)
+    assert isinstance(made.plane, DeviceArray)
+    got = images.warp(made, *there[1:]).values
+    np.testing.assert_allclose(cupy.asnumpy(got), images.warp(image, right, down, order=3).values, atol=1e-12)
+    single = [a.astype(np.float32) for a in there]
+    assert images.warp(*single).values.dtype == np.float32
+
+
+def test_adjoint_of_arrays_of_a_device(cupy, rng):
+    cot, right, down = rng.normal(size=(3, 9, 11))
+    got = images.adjoint(*(cupy.asarray(a) for a in (cot, right, down)), (12, 14))
+    assert isinstance(got, DeviceArray)
+    np.testing.assert_allclose(cupy.asnumpy(got), images.adjoint(cot, right, down, (12, 14)), atol=1e-12)
+
+
+def test_frameworks_do_not_mix_and_threads_are_of_the_cpu(cupy, rng):
+    image = rng.normal(size=(9, 9))
+    there = cupy.asarray(image)
+    with pytest.raises(TypeError, match="NumPy"):
+        images.warp(there, image, image)
+    with pytest.raises(ValueError, match="threads"):
+        images.warp(there, there, there, threads=2)
