@@ -21,7 +21,8 @@ GPS waveforms. Geophys. J. Int. 191, 257-270.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import importlib
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -45,6 +46,9 @@ from dislok.motion import (
 )
 from dislok.stf import Impulse
 
+if TYPE_CHECKING:
+    from dislok.finite import StaticTable
+
 __all__ = [
     "Kernels",
     "LayeredModel",
@@ -52,7 +56,9 @@ __all__ = [
     "PointSource",
     "SpectralKernels",
     "Stations",
+    "StaticTable",
     "excitation_kernels",
+    "greens",
     "kernels",
     "layer_kernels",
     "location_kernels",
@@ -61,6 +67,7 @@ __all__ = [
     "spectral_kernels",
     "static_kernels",
     "static_layer_kernels",
+    "static_table",
     "statics",
 ]
 
@@ -548,6 +555,148 @@ def spectral_kernels(
     return SpectralKernels(problem, omega, values, error)
 
 
+def _model_or_table(name: str, value: Any) -> Any:
+    """A layered model, or a table of one."""
+    return value if isinstance(value, _finite().StaticTable) else _MODEL(name, value)
+
+
+@gates.gate(
+    model=_MODEL,
+    depth=gates.pair(gates.number(least=0), rising=True),
+    distance=gates.number(least=0),
+    receiver=gates.optional(gates.number(least=0)),
+    accuracy=_ACCURACY,
+)
+def static_table(
+    model: LayeredModel,
+    depth: tuple[float, float],
+    distance: float,
+    *,
+    receiver: float | None = None,
+    accuracy: float = 1e-6,
+) -> StaticTable:
+    """What layers add to the static field of any point source, tabulated for :func:`greens`.
+
+    Parameters
+    ----------
+    model : LayeredModel
+    depth : (float, float)
+        Depths between which sources will lie (km).
+    distance : float
+        Largest horizontal distance of a source and a station (km).
+    receiver : float, optional
+        Depth of the stations (km); by default the ground.
+    accuracy : float
+        Error allowed, relative to the strongest field of any point source at the same place. It is verified
+        between the nodes, and against more wavenumbers. :func:`greens` needs a tenth of what it is asked for.
+
+    Returns
+    -------
+    StaticTable
+        With `save(path)` and `StaticTable.load(path)`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For an input that makes no sense; the message names it.
+    PlanError
+        If the accuracy cannot be reached, or only at too high a cost.
+    """
+    _check_accuracy(accuracy)
+    ground = model.receiver_depth
+    receiver = ground if receiver is None else receiver
+    _check_receiver(receiver, ground)
+    if depth[0] < ground:
+        raise ValueError(f"depth must lie below the ground at {ground:g} km, got {depth[0]:g}")
+    return _finite().static_table(model, depth, distance, receiver, accuracy)
+
+
+@gates.gate(
+    model=_model_or_table,
+    stations=gates.instance(Stations),
+    accuracy=_ACCURACY,
+    origin=gates.text(),
+    with_error=gates.flag(),
+)
+def greens(
+    model: LayeredModel | StaticTable,
+    patches: Any,
+    stations: Stations,
+    *,
+    accuracy: float = 1e-4,
+    origin: str = "topleft",
+    with_error: bool = False,
+) -> Any:
+    """Green's matrix of a finite fault in a layered crust: static offsets per unit slip of each patch.
+
+    In a homogeneous half-space it is that of :func:`dislok.okada.greens` or :func:`dislok.tde.greens`. What
+    layers add to that is integrated over the patches by Gauss points, whose number doubles until the sums
+    agree. Patches may cross interfaces and reach the ground.
+
+    Parameters
+    ----------
+    model : LayeredModel or StaticTable
+        A table of :func:`static_table` saves most of the time where many faults are tried in one crust.
+    patches : Rectangle, triangles, Mesh or Grid
+        In km: :class:`dislok.okada.Rectangle` with vectors as fields, triangles (m, 3, 3) or (points, cells)
+        with z up, or patches of `dislok.inversion.mesh`. Depth and z count from the ground; in an ocean that
+        is the sea floor.
+    stations : Stations
+        Cartesian (km), at one depth.
+    accuracy : float
+        Error allowed in the 3 by 3 numbers of a patch and a station, relative to their norm.
+    origin : str
+        Reference point of the rectangles, as of :func:`dislok.okada.displacement`.
+    with_error : bool
+        Return the estimated error as well.
+
+    Returns
+    -------
+    array, shape (n_stations, 3, m, 3)
+        East, north and up (m) for a metre of strike-slip, dip-slip and opening of each patch; NaN at a
+        station on the edge of a patch. With `with_error` a tuple of this and a float.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For an input that makes no sense; the message names it.
+    PlanError
+        If the accuracy cannot be reached, or only at too high a cost.
+
+    Examples
+    --------
+    >>> from dislok import okada, propagator
+    >>> crust = propagator.LayeredModel([5.0, float("inf")], [5.2, 6.5], [3.0, 3.7], [2.6, 2.9])
+    >>> fault = okada.Rectangle(0.0, 0.0, 1.0, 20.0, 10.0, strike=30.0, dip=60.0)
+    >>> propagator.greens(crust, fault, propagator.Stations([10.0, -5.0], [0.0, 8.0])).shape
+    (2, 3, 1, 3)
+    """
+    _check_accuracy(accuracy)
+    if stations.geometry != "cartesian":
+        raise ValueError(
+            "stations.geometry must be 'cartesian', since patches are in km; dislok.convert.to_local helps"
+        )
+    x, y = (np.atleast_1d(_numbers(f"station {n}", getattr(stations, n))) for n in ("x", "y"))
+    if x.shape != y.shape or x.ndim != 1 or not len(x):
+        raise ValueError(
+            f"station x and y must be one-dimensional and of one length, got {x.shape}, {y.shape}"
+        )
+    depth = None if stations.depth is None else gates.number()("stations.depth", stations.depth)
+    result, error = _finite().greens(model, patches, np.column_stack([x, y]), depth, accuracy, origin)
+    return (result, error) if with_error else result
+
+
+def _finite() -> Any:
+    # Imported only when it is used: it imports okada and tde.
+    return importlib.import_module("dislok.finite")
+
+
+def __getattr__(name: str) -> Any:
+    if name == "StaticTable":
+        return _finite().StaticTable
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 def _grid(problem: Problem, omega: np.ndarray, accuracy: float) -> tuple[Any, float]:
     """Wavenumbers for these frequencies, verified, and the estimated error."""
     _check_accuracy(accuracy)
@@ -638,14 +787,18 @@ def _frequencies(omega: Any) -> np.ndarray:
 
 
 def _check_depths(depth: np.ndarray, receiver: float, ground: float) -> None:
-    if not np.isfinite(receiver) or receiver < ground:
-        raise ValueError(f"stations must be at or below the ground at {ground:g} km depth, got {receiver:g}")
+    _check_receiver(receiver, ground)
     for index, each in enumerate(depth):
         if each < ground or each == receiver:
             raise ValueError(
                 f"sources must lie below the ground at {ground:g} km depth and not at the stations' depth"
                 f" {receiver:g} km, got depth {each:g} of source {index}"
             )
+
+
+def _check_receiver(receiver: float, ground: float) -> None:
+    if not np.isfinite(receiver) or receiver < ground:
+        raise ValueError(f"stations must be at or below the ground at {ground:g} km depth, got {receiver:g}")
 
 
 def _check_degrees(longitude: np.ndarray, latitude: np.ndarray, name: str) -> None:

@@ -137,16 +137,29 @@ def _propagator(operation: str, dtype: str, most: int = 4) -> None:
     kinds = [(quality, forces) for quality in qualities for forces in (None, force)]
     for (qp, qs), forces in kinds[:most]:
         model = propagator.LayeredModel(*layers, qp=qp, qs=qs)
+        if operation == "greens":
+            _greens(model, stations)
+            continue
         source = propagator.PointSource(0.0, 0.0, 12.0, moment=moment, force=forces)
         record = () if operation.startswith("static") else (1.0, 16)
         getattr(propagator, operation)(model, source, stations, *record)
+
+
+def _greens(model: Any, stations: Any) -> None:
+    from dislok import okada, propagator
+
+    propagator.greens(model, okada.Rectangle(0.0, 0.0, 3.0, 4.0, 2.0, 30.0, 40.0), stations)
+    propagator.greens(model, [[[0.0, 0.0, -1.0], [5.0, 1.0, -3.0], [2.0, 6.0, -4.0]]], stations)
 
 
 _OKADA = "displacement fields strain greens apply apply_adjoint jacobian hessian".split()
 FAMILIES: dict[str, tuple[Callable[[str, str], None], tuple[str, ...]]] = {
     "okada": (_okada, (*_OKADA, *_LADDER)),
     "tde": (_tde, (*(name for name in _OKADA if name != "hessian"), *_LADDER, "on_grid")),
-    "propagator": (_propagator, ("statics", "seismograms", "layer_kernels", "static_layer_kernels")),
+    "propagator": (
+        _propagator,
+        ("statics", "seismograms", "layer_kernels", "static_layer_kernels", "greens"),
+    ),
 }
 
 

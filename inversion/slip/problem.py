@@ -11,8 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import linalg, sparse
 
 from dislok import gate as gates
+from dislok.layers import LayeredModel
 
 from ..fault.data import Dataset, check_names
+from .crust import LayeredPatches
 from .large import solve_products
 from .linear import Reduced, Solution, reduce, solve
 from .model import SlipModel
@@ -47,6 +49,11 @@ class SlipProblem:
         the moment.
     shear_modulus : float
         For the moment only (Pa).
+    crust : LayeredModel, optional
+        Layers in place of a half-space of Poisson's ratio `nu`: Green's functions are then those of
+        `dislok.propagator.greens`, stored as one matrix for each fault.
+    accuracy : float
+        Of these Green's functions.
 
     Attributes
     ----------
@@ -68,6 +75,8 @@ class SlipProblem:
         nu: float = 0.25,
         length_unit: float = 1.0,
         shear_modulus: float = 30e9,
+        crust: LayeredModel | None = None,
+        accuracy: float = 1e-4,
     ) -> None:
         self.datasets = gates.several("datasets", datasets, Dataset)
         self.models = gates.several("models", models, SlipModel)
@@ -88,6 +97,13 @@ class SlipProblem:
         self.whitened_data = np.concatenate([data.whiten(data.values) for data in self.datasets])
         self.data = self.without_nuisance(self.whitened_data)
         self._products: list[HierarchicalMatrix] | None = None
+        accuracy = gates.number(least=1e-10, most=0.1)("accuracy", accuracy)
+        crust = gates.optional(gates.instance(LayeredModel))("crust", crust)
+        self._layered = (
+            None
+            if crust is None
+            else [LayeredPatches(crust, m.patches, self.points, length_unit, accuracy) for m in self.models]
+        )
 
     def set_roughness(self, models: Sequence[SlipModel]) -> None:
         """Measure roughness on other faults of as many patches, as where the shape of a fault is sought."""
@@ -166,6 +182,8 @@ class SlipProblem:
         **options
             ``folder``, ``progress``, ``dtype`` as of `dislok.tde.operator`.
         """
+        if self._layered is not None:
+            raise ValueError("matrices of a layered crust are stored as they are and cannot be compressed")
         self._products = [
             model.patches.operator(self.points, self.nu, tolerance=tolerance, **options)
             for model in self.models
@@ -186,8 +204,11 @@ class SlipProblem:
     def displacement(self, coefficients: Array) -> Array:
         """Displacement (n, 3) at all points, from the Green's functions themselves."""
         total = np.zeros((len(self.points), 3))
-        for model, slip in zip(self.models, self.slips(coefficients), strict=True):
-            total += model.patches.apply(self.points, slip, self.nu)
+        for k, (model, slip) in enumerate(zip(self.models, self.slips(coefficients), strict=True)):
+            if self._layered is None:
+                total += model.patches.apply(self.points, slip, self.nu)
+            else:
+                total += self._layered[k].apply(slip)
         return total
 
     def forward(self, coefficients: Array) -> Array:
@@ -205,7 +226,9 @@ class SlipProblem:
         for data, rows, points in self._pieces():
             own = data.whiten_adjoint(rest[rows])
             np.add.at(force[points], data.index, own[:, None] * data.projector)
-        if self._products is None:
+        if self._layered is not None:
+            pulls = [fault.apply_adjoint(force) for fault in self._layered]
+        elif self._products is None:
             pulls = [model.patches.apply_adjoint(self.points, force, self.nu) for model in self.models]
         else:
             pulls = [np.asarray(product.apply_adjoint(force)) for product in self._products]
@@ -271,8 +294,11 @@ class SlipProblem:
 
     def _seen(self, data: Dataset, chunk: slice, rows: NDArray[np.int64]) -> Array:
         columns = []
-        for model in self.models:
-            greens = model.patches.greens(data.xy[chunk], self.nu)
+        for k, model in enumerate(self.models):
+            if self._layered is None:
+                greens = model.patches.greens(data.xy[chunk], self.nu)
+            else:
+                greens = self._layered[k].greens(data.xy[chunk])
             seen = np.einsum("kc,kcma->kma", data.projector[rows], greens[data.index[rows] - chunk.start])
             columns.append(np.einsum("kma,mqa->kmq", seen, model.directions).reshape(len(rows), -1))
         return np.concatenate(columns, axis=1)

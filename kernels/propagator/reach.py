@@ -119,7 +119,7 @@ def _ends(paths: Paths, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
     cut = last < grid.decay / rounded(paths.offsets)
     uncut = np.ones_like(grid.k)
     return counts, np.stack(
-        [uncut if early else _roll_off(grid.k, waves, end) for early, end in zip(cut, last, strict=True)]
+        [uncut if early else roll_off(grid.k, waves, end) for early, end in zip(cut, last, strict=True)]
     )
 
 
@@ -137,7 +137,7 @@ def cut_off(grid: Grid, distances: Any, xp: Any = np, special: Any = scipy.speci
     )
 
 
-def _roll_off(k: np.ndarray, waves: float, end: float) -> np.ndarray:
+def roll_off(k: np.ndarray, waves: float, end: float) -> np.ndarray:
     """A smooth end for integrands that still oscillate with the distance when they have decayed with depth.
 
     Where the integration ends far beyond the waves, a sharp end would leave a term that falls only with one

@@ -1,0 +1,196 @@
+"""What layers add to a homogeneous half-space: static integrals of point sources, as a table.
+
+Around a source, the static field in layers is that in a homogeneous half-space with the medium of the
+source's layer, which is known in closed form even for finite faults, plus what interfaces reflect and
+refract. That difference has no singularity at the source: it is as smooth as the way over the nearest
+interface is long, also for sources at the surface. It is tabulated over depth and distance by Chebyshev
+polynomials, on panels that are no longer than that way.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.polynomial import chebyshev
+
+from . import quadrature
+from .cost import PlanError, check_kernels
+from .integrals import bessel_tables, integrate
+from .plan import first_density
+from .quadrature import Density, Extent
+from .reach import Grid, roll_off
+from .stack import Layers, build
+
+_STILL = np.zeros(1, dtype=complex)
+_TRIALS = 8
+# Chebyshev nodes of a panel at the first attempt, what they grow by, and how many at most.
+_NODES, _MORE, _MOST = 12, 4, 28
+# Length of a panel of distances in arsinh(r / scale); integrals are analytic within pi / 2 of the real axis.
+_WIDTH = 1.0
+# Share of the accuracy that the wavenumbers may use.
+_SHARE = 0.3
+
+
+class Panel(NamedTuple):
+    """The table for sources of one layer between two depths.
+
+    `top`, `bottom` (km); `scale`: r = scale sinh(s), where panels in s are `width` long from 0 on;
+    `coefficients` (orders in depth, panels, orders in s, columns): of Chebyshev polynomials; `error`:
+    estimated, relative to the strongest integral at the same place.
+    """
+
+    layer: int
+    top: float
+    bottom: float
+    scale: float
+    width: float
+    coefficients: np.ndarray
+    error: float
+
+    def at(self, depths: np.ndarray) -> np.ndarray:
+        """Coefficients over distance alone for some depths: (depths, panels, orders, columns)."""
+        x = (2.0 * depths - self.top - self.bottom) / (self.bottom - self.top)
+        waves = chebyshev.chebvander(x, len(self.coefficients) - 1)
+        return np.tensordot(waves, self.coefficients, axes=1)
+
+    def values(self, depths: np.ndarray, distances: np.ndarray) -> np.ndarray:
+        """The difference (depths, distances, columns)."""
+        s = np.arcsinh(distances / self.scale) / self.width
+        piece = np.minimum(s.astype(int), self.coefficients.shape[1] - 1)
+        waves = chebyshev.chebvander(2.0 * (s - piece) - 1.0, self.coefficients.shape[2] - 1)
+        return np.einsum("dnkc,nk->dnc", self.at(depths)[:, piece], waves)
+
+
+def way(layers: Layers, layer: int, receiver: float, depth: float) -> float:
+    """The shortest vertical way (km) from a source to the receiver that the difference has."""
+    top = float(layers.tops[layer])
+    bottom = top + float(layers.thickness[layer])
+    if not top <= receiver < bottom:
+        return abs(depth - receiver)
+    above = depth + receiver - 2.0 * top if layer > (1 if layers.ocean else 0) else np.inf
+    return min(above, 2.0 * bottom - depth - receiver)
+
+
+def cuts(layers: Layers, layer: int, receiver: float, top: float, bottom: float) -> list[tuple[float, float]]:
+    """Depths from `top` to `bottom` in ranges no longer than the way from their ends.
+
+    Raises
+    ------
+    PlanError
+        If there is no way: where the receiver lies on an interface and sources come as close as they like.
+    """
+    if top < receiver < bottom:
+        ranges = ((top, receiver), (receiver, bottom))
+    else:
+        least = min(way(layers, layer, receiver, depth) for depth in (top, bottom))
+        if bottom - top <= least:
+            return [(top, bottom)]
+        if least < 1e-3 * (bottom - top):
+            raise PlanError(
+                f"sources at {top:g} to {bottom:g} km come within {max(least, 0.0):.2g} km of stations at"
+                f" {receiver:g} km, which lie on or next to an interface; place the stations elsewhere"
+            )
+        middle = 0.5 * (top + bottom)
+        ranges = ((top, middle), (middle, bottom))
+    return [each for ends in ranges for each in cuts(layers, layer, receiver, *ends)]
+
+
+def compute(
+    layers: Layers, layer: int, receiver: float, grid: Grid, depths: np.ndarray, distances: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The difference (depths, distances, columns) for sources on one side of the receiver, and the size of
+    the strongest integral (depths, distances)."""
+    ground = float(layers.thickness[0]) if layers.ocean else 0.0
+    vp, vs, rho = (np.array([p[layer]]) for p in (layers.vp, layers.vs, layers.rho))
+    alone = Layers(np.array([np.inf]), vp, vs, rho)
+    tables = bessel_tables(grid, distances[None])
+    stacks = ((layers, receiver, depths), (alone, receiver - ground, depths - ground))
+    layered, plain = (
+        integrate(stack, build(stack, at, z), _STILL, grid, tables)[:, 0, 0, ..., 0].real.transpose(1, 2, 0)
+        for stack, at, z in stacks
+    )
+    return layered - plain, np.maximum(np.abs(layered), np.abs(plain)).max(axis=-1)
+
+
+def make(
+    layers: Layers, layer: int, receiver: float, ends: tuple[float, float], distance: float, accuracy: float
+) -> Panel:
+    """The table for sources between two depths and distances up to one; see `Panel`.
+
+    Raises
+    ------
+    PlanError
+        If the accuracy cannot be reached, or only at too high a cost.
+    """
+    nearest = min(way(layers, layer, receiver, depth) for depth in ends)
+    deepest = max(abs(depth - receiver) for depth in ends)
+    extent = Extent(nearest, max(deepest, nearest), max(distance, nearest))
+    grid, error = _grid(layers, layer, receiver, ends, extent, _SHARE * accuracy)
+    pieces = max(1, int(np.ceil(np.arcsinh(distance / nearest) / _WIDTH)))
+    width = max(float(np.arcsinh(distance / nearest)) / pieces, 1e-3)
+    wrong = np.inf
+    for count in range(_NODES, _MOST + 1, _MORE):
+        depths, s = _nodes(*ends, count), _pieces(width, pieces, count)
+        values, _ = compute(layers, layer, receiver, grid, depths, nearest * np.sinh(s).ravel())
+        values = values.reshape(count, pieces, count, -1)
+        to_orders = np.linalg.inv(chebyshev.chebvander(_chebyshev(count), count - 1))
+        coefficients = np.einsum("ad,bn,dpnc->apbc", to_orders, to_orders, values)
+        panel = Panel(layer, *ends, nearest, width, np.ascontiguousarray(coefficients), error)
+        between = _nodes(*ends, 5), nearest * np.sinh(_pieces(width, pieces, 7).ravel())
+        exact, size = compute(layers, layer, receiver, grid, *between)
+        wrong = float((np.abs(panel.values(*between) - exact).max(axis=-1) / size).max())
+        if wrong <= (1.0 - _SHARE) * accuracy:
+            return panel._replace(error=error + wrong)
+    raise PlanError(
+        f"the accuracy {accuracy:g} was not reached for sources at {ends[0]:g} to {ends[1]:g} km: what lies"
+        f" between the nodes of a table has an error of {wrong:.1g}"
+    )
+
+
+def _grid(
+    layers: Layers, layer: int, receiver: float, ends: tuple[float, float], extent: Extent, accuracy: float
+) -> tuple[Grid, float]:
+    """Wavenumbers for the difference, and the estimated error; as `plan.make_grid`."""
+    depths = _nodes(*ends, 3)
+    distances = np.append(extent.distance * np.array([1.0, 0.4, 0.1]), min(extent.nearest, extent.distance))
+
+    def values(density: Density) -> tuple[Grid, np.ndarray, np.ndarray]:
+        check_kernels(layers, _STILL, extent, density)
+        grid = _even(quadrature.grid(layers, _STILL, extent, density))
+        return grid, *compute(layers, layer, receiver, grid, depths, distances)
+
+    density, errors = first_density(accuracy), [np.inf, np.inf]
+    for _ in range(_TRIALS):
+        grid, coarse, size = values(density)
+        errors = [
+            float((np.abs(values(other)[1] - coarse).max(axis=-1) / size).max())
+            for other in (density.finer(), density.longer())
+        ]
+        if sum(errors) <= accuracy:
+            return grid, sum(errors)
+        density = density.finer() if errors[0] > 0.4 * accuracy else density
+        density = density.longer() if errors[1] > 0.4 * accuracy else density
+    raise PlanError(
+        f"the accuracy {accuracy:g} was not reached for sources at {ends[0]:g} to {ends[1]:g} km; the last"
+        f" estimates are {errors[0]:.1g} for the panels, {errors[1]:.1g} for the largest wavenumber"
+    )
+
+
+def _even(grid: Grid) -> Grid:
+    """The same wavenumbers for every depth, with a smooth end: what depends on depth must be smooth in it."""
+    return Grid(grid.k, grid.weights * roll_off(grid.k, 0.0, float(grid.k[-1])), grid.counts)
+
+
+def _chebyshev(count: int) -> np.ndarray:
+    """Zeros of a Chebyshev polynomial, rising."""
+    return -np.cos(np.pi * (np.arange(count) + 0.5) / count)
+
+
+def _nodes(first: float, last: float, count: int) -> np.ndarray:
+    return 0.5 * (first + last) + 0.5 * (last - first) * _chebyshev(count)
+
+
+def _pieces(width: float, pieces: int, count: int) -> np.ndarray:
+    """Nodes (pieces, count) of arsinh(r / scale)."""
+    return width * (np.arange(pieces)[:, None] + 0.5 * (_chebyshev(count) + 1.0))
