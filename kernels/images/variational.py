@@ -166,6 +166,30 @@ def stiffness(u, v, alpha, eps, tau, out, begin, end):
 
 
 @kernel
+def relieve(field, out, begin, end):
+    """Let the prior pull towards the shape of a motion (2, h, w), not towards a constant: after `stiffness`.
+
+    What the prior took from that motion is given back: an iteration of Bregman's.
+    """
+    height, n = field.shape[1], field.shape[2]
+    for r in range(begin, end):
+        up, low = max(r - 1, 0), min(r + 1, height - 1)
+        for colour in range(2):
+            first = (r + colour) & 1
+            other = 1 - colour
+            for j in range(n // 2):
+                c = 2 * j + first
+                e, w = min(c + 1, n - 1), max(c - 1, 0)
+                east, south = out[EAST, colour, r + 1, j + 1], out[SOUTH, colour, r + 1, j + 1]
+                west, north = out[EAST, other, r + 1, j + first], out[SOUTH, other, r, j + 1]
+                for k in range(2):
+                    u = field[k]
+                    pull = east * (u[r, c] - u[r, e]) + west * (u[r, c] - u[r, w])
+                    pull += south * (u[r, c] - u[low, c]) + north * (u[r, c] - u[up, c])
+                    out[B1 + k, colour, r + 1, j + 1] += pull
+
+
+@kernel
 def invert(out, u, v, begin, end):
     """Add the ties to the matrices, replace those by their inverses, and start from (u, v)."""
     n = u.shape[1]

@@ -10,7 +10,7 @@ from .calming import Trust, calmed
 from .carrying import Carry, carried, correlation
 from .filling import Fill, filled
 from .planes import Level, double, pyramid
-from .refining import Refine, Solution, refined
+from .refining import Refine, Solution, refined, relieved
 from .search import Search, start
 from .zones import Zone, zoned
 
@@ -131,6 +131,6 @@ def finest(level: Level, field: np.ndarray, how: Settings) -> Solution:
         field = refined(level, field, soft).field
     field = carried(level, field, how.fine, how.carry, around=how.passes == 1)
     found = zoned(level, field, how.zone)
-    if found is None:
-        return refined(level, field, how.refine)
-    return refined(level, found.field, how.refine, (found.field, found.weight))
+    held = None if found is None else (found.field, found.weight)
+    solution = refined(level, field if found is None else found.field, how.refine, held)
+    return relieved(level, solution, how.refine, held)

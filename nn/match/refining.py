@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -34,6 +34,10 @@ class Refine:
         Over-relaxation.
     eps : float
         Gradient (px per px) below which the prior is quadratic.
+    relief : int
+        Warps, after those, with a prior that pulls towards the shape of what was found.
+    spread, gentle : int, float
+        Relaxations that smooth that shape, and the gradient (px per px) above which they smooth less.
     """
 
     alpha: float = 6.0
@@ -47,6 +51,9 @@ class Refine:
     sweeps: int = 12
     omega: float = 1.85
     eps: float = 1e-3
+    relief: int = 3
+    spread: int = 24
+    gentle: float = 0.02
 
     @property
     def settings(self) -> np.ndarray:
@@ -78,11 +85,16 @@ def slopes(plane: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def refined(
-    level: Level, field: np.ndarray, how: Refine, held: tuple[np.ndarray, np.ndarray] | None = None
+    level: Level,
+    field: np.ndarray,
+    how: Refine,
+    held: tuple[np.ndarray, np.ndarray] | None = None,
+    shape: np.ndarray | None = None,
 ) -> Solution:
     """Lower the energy from a start.
 
-    `held`: a motion (2, h, w) towards which pixels are drawn, and by how much (h, w), px⁻².
+    `held`: a motion (2, h, w) towards which pixels are drawn, and by how much (h, w), px⁻². `shape`: a motion
+    towards whose differences from pixel to pixel the prior pulls, instead of towards none.
     """
     height, width = level.shape
     out = variational.room(height, width)
@@ -97,11 +109,41 @@ def refined(
         if held is not None:
             bands(variational.attach, height, *held, out)
         bands(variational.stiffness, height, *field, alpha, np.float32(how.eps), np.float32(how.step), out)
+        if shape is not None:
+            bands(variational.relieve, height, shape, out)
         bands(variational.invert, height, out, *field)
         for sweep in range(2 * how.sweeps):
             bands(variational.relax, height, out, sweep % 2, np.float32(how.omega))
         bands(variational.unpack, height, out, *field)
     return Solution(field, precision)
+
+
+def relieved(
+    level: Level, solution: Solution, how: Refine, held: tuple[np.ndarray, np.ndarray] | None = None
+) -> Solution:
+    """The motion without what the prior took from it.
+
+    A prior that pulls towards constant motion flattens what bends, by as much wherever the ground is the
+    same. One that pulls towards the shape of the motion found so far takes that much less (Osher et al.
+    2005). The shape is smoothed first, along both sides of a step, so that noise is no part of it.
+    """
+    if not how.relief:
+        return solution
+    again = replace(how, rounds=how.relief)
+    return refined(level, solution.field, again, held, smoothed(solution.field, how))
+
+
+def smoothed(field: np.ndarray, how: Refine) -> np.ndarray:
+    """Motion smoothed by its own ties: across steps there are none."""
+    height, width = field.shape[1:]
+    out, alpha = variational.room(height, width), np.ones((height, width), np.float32)
+    shape = field.copy()
+    bands(variational.stiffness, height, *field, alpha, np.float32(how.gentle), np.float32(how.step), out)
+    bands(variational.invert, height, out, *field)
+    for sweep in range(2 * how.spread):
+        bands(variational.relax, height, out, sweep % 2, np.float32(0.8))
+    bands(variational.unpack, height, out, *shape)
+    return shape
 
 
 def assemble(
