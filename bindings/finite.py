@@ -78,11 +78,11 @@ class Patches:
         patches = _plain(patches)
         self.triangular = not isinstance(patches, Rectangle)
         if self.triangular:
-            elements: Any = TriangleElements(patches, None, 0.25, "half")
+            elements: Any = TriangleElements(tde, patches, None, 0.25, "half")
             self.corners = elements.corners
             self.frame = np.asarray(tde.frame(self.corners))
         else:
-            elements = OkadaElements(patches, 0.25, origin)
+            elements = OkadaElements(okada, patches, 0.25, origin)
             self.corners = elements.corners.copy()
             self.corners[..., 2] = np.minimum(self.corners[..., 2], 0.0)
             self.table = elements.table
