@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -90,8 +90,7 @@ class Inventory:
             raise ValueError(
                 f"several channels of the inventory fit: {', '.join(str(entry.code) for entry in now)}"
             )
-        # Of epochs that overlap the one that began last corrects the others.
-        return max(now, key=lambda entry: entry.start)
+        return _together(now)
 
     def _alike(self, code: Code) -> list[Entry]:
         """Entries of a channel, compared by fewer and fewer of its codes until there are some."""
@@ -105,6 +104,24 @@ class Inventory:
                 return found
         stations = [e for e in self.entries if not e.code.channel and e.code.station == code.station]
         return [e for e in stations if e.code.network in ("", code.network) or not code.network]
+
+
+def _together(entries: list[Entry]) -> Entry:
+    """What several entries of a channel say together, as where places and responses come from two files.
+
+    Of epochs that overlap the one that began last corrects the others.
+    """
+    last, *others = sorted(entries, key=lambda entry: -entry.start)
+    for other in others:
+        changes: dict[str, Any] = {
+            name: getattr(other, name)
+            for name in ("azimuth", "dip", "response")
+            if getattr(last, name) is None
+        }
+        if not np.isfinite(last.latitude):
+            changes |= {"latitude": other.latitude, "longitude": other.longitude}
+        last = replace(last, **changes)
+    return last
 
 
 def _entries(inventory: Any) -> Iterator[Entry]:
@@ -133,7 +150,9 @@ def _epoch(part: Any) -> tuple[float, float]:
 def _place(channel: Any, station: tuple[Any, Any]) -> tuple[float, float]:
     own = (channel.latitude, channel.longitude)
     latitude, longitude = station if None in own else own
-    return _degrees(latitude), _degrees(longitude)
+    place = _degrees(latitude), _degrees(longitude)
+    # Files that know no places, as RESP, come with zeros.
+    return (np.nan, np.nan) if place == (0.0, 0.0) else place
 
 
 def _degrees(value: Any) -> float:
@@ -163,13 +182,13 @@ def header(trace: Any) -> Header:
     sac, knet = trace.stats.get("sac", {}), trace.stats.get("knet", {})
     if not sac:
         return Header(_set(knet, "stla"), _set(knet, "stlo"))
+    place = _set(sac, "stla"), _set(sac, "stlo")
     incidence = _set(sac, "cmpinc")
     if incidence is not None and not 0.0 <= incidence <= 180.0:
         # An angle from the vertical is none of these; whoever wrote it meant something else.
         incidence = None
     return Header(
-        _set(sac, "stla"),
-        _set(sac, "stlo"),
+        *((None, None) if place == (0.0, 0.0) else place),
         _set(sac, "cmpaz"),
         None if incidence is None else incidence - 90.0,
         _DEPENDENT.get(int(sac.get("idep", 5))),
@@ -222,6 +241,10 @@ def instrument(response: Any) -> Instrument:
     stated = getattr(response, "instrument_sensitivity", None)
     if stated is None or stated.value is None or not stated.value:
         raise ValueError("the inventory has no poles, zeros and sensitivity of it")
+    if not response.response_stages:
+        raise ValueError(
+            "the inventory has its sensitivity only, no poles and zeros; get it at response level"
+        )
     quantity, factor = units.parse(stated.input_units or "")
     gain = float(stated.value) / factor
     zeros, poles, scale = _roots(response)

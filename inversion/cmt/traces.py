@@ -250,7 +250,9 @@ def _entry(code: Code, known: Inventory, time: float, says: Header, findings: Fi
 def _place(code: Code, entry: Entry | None, says: Header, findings: Findings) -> tuple[float, float]:
     place = _said_place(code, entry, says, findings)
     if not (abs(place[0]) <= 90 and abs(place[1]) <= 360):
-        raise ValueError(f"latitude {place[0]:g} and longitude {place[1]:g} are no place")
+        raise ValueError(
+            f"its metadata do not say where it is: latitude {place[0]:g}, longitude {place[1]:g}"
+        )
     return place
 
 
@@ -261,6 +263,8 @@ def _said_place(code: Code, entry: Entry | None, says: Header, findings: Finding
             raise ValueError("neither an inventory nor its header says where this station is")
         return own[0], own[1]
     place = (entry.latitude, entry.longitude)
+    if not np.isfinite(place).all():
+        return (own[0], own[1]) if own[0] is not None and own[1] is not None else place
     if own[0] is not None and own[1] is not None:
         apart = 111.2 * np.hypot(own[0] - place[0], (own[1] - place[1]) * np.cos(np.deg2rad(place[0])))
         if apart > 1.0:
@@ -281,6 +285,8 @@ def _meaning(
         if options.quantity and found.quantity != options.quantity:
             unit = entry.response.instrument_sensitivity.input_units
             raise ValueError(f"the instrument answers to {unit}, which is not {options.quantity}")
+        if not found.response.poles:
+            findings.note(code, "its response has neither poles nor zeros; taken as the same at all periods")
         return found.quantity, found.gain, found.response
     calibration = float(trace.stats.get("calib", 1.0))
     if "knet" in trace.stats:
@@ -348,7 +354,12 @@ def one_instrument(members: list[Channel], findings: Findings) -> list[Channel]:
     kinds: dict[Any, list[Channel]] = defaultdict(list)
     for channel in members:
         kinds[channel.instrument].append(channel)
-    best = min(kinds, key=lambda kind: (-len(_axes(kinds[kind])), -_reach(kinds[kind]), kind))
+    longest = max(1e-9, *(_reach(members) for members in kinds.values()))
+    # Gaps of a few percent do not decide, so that all stations of a network have the same instrument.
+    best = min(
+        kinds,
+        key=lambda kind: (-len(_axes(kinds[kind])), -round(5 * _reach(kinds[kind]) / longest), kind),
+    )
     for kind, others in kinds.items():
         if kind != best:
             chosen = ".".join(best).strip(".") or "without a name"
@@ -383,7 +394,7 @@ def _apart(members: Sequence[Channel]) -> list[Channel]:
 
 def _reach(members: Sequence[Channel]) -> float:
     """Seconds that all channels of an instrument hold together."""
-    return round(sum(channel.samples * channel.dt for channel in members), 0)
+    return sum(channel.samples * channel.dt for channel in members)
 
 
 def _of_one_kind(members: list[Channel], findings: Findings) -> list[Channel]:

@@ -438,7 +438,9 @@ def test_what_else_is_left_out_alone(tmp_path):
     inventory({"A": AXES["ENZ"]}).write(str(tmp_path / "s.xml"), format="STATIONXML")
     (got,) = read(tmp_path, REFERENCE)
     assert np.isnan(got.values[0, 0]).sum() == 1 and len(got.left_out) == 1 and "LOG" in got.left_out[0]
-    with pytest.raises(ValueError, match="XX.P..LYN: latitude 95 and longitude 130 are no place"):
+    with pytest.raises(
+        ValueError, match="XX.P..LYN: its metadata do not say where it is: latitude 95, longitude 130"
+    ):
         from_obspy(lost, None, REFERENCE)
     still = recorded({"E": (90, 0)})
     still[0].stats.delta = 1e9
