@@ -9,8 +9,7 @@ level.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from dislok import gate as gates
 
 from . import steps
+from .clocks import clock, instants
 from .offsets import OffsetTable, read_offsets, write_offsets
 from .series import Series, offsets_of_series, read_series
 
@@ -40,54 +40,6 @@ MODELS = ("auto", "levels", "trend")
 """What a record is besides its step: nothing, or a trend and seasons."""
 
 _DRIFTING = 0.8
-_YEARS = (1950.0, 2150.0)
-
-
-def _instants(**limits: bool) -> gates.Kind:
-    """Numbers, or times as datetime64 of any unit."""
-
-    def check(name: str, value: Any) -> Any:
-        if isinstance(value, datetime):
-            value = np.datetime64(value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value)
-        array = gates.ragged(name, value)
-        if array.dtype.kind != "M":
-            return gates.real(**limits)(name, value)
-        if np.isnat(array).any():
-            raise ValueError(f"{name}: not a time (NaT) at index {int(np.argmax(np.isnat(array)))}")
-        return array
-
-    return check
-
-
-class _Clock(NamedTuple):
-    """Times as numbers, the length of a year in their unit, where that is known, and whether they are half a
-    day or more apart.
-    """
-
-    t: Array
-    origin: Array
-    year: float | None
-    daily: bool
-
-
-def _clock(t: Any, origin: Any) -> _Clock:
-    """Seconds after the first sample of datetime64, days after it of decimal years, else numbers as given."""
-    kinds = {np.asarray(part).dtype.kind == "M" for part in (t, origin)}
-    if len(kinds) > 1:
-        raise TypeError("t and origin_time must both be numbers or both be datetime64")
-    if kinds == {True}:
-        first = t.reshape(-1)[0] if t.size else np.datetime64(0, "s")
-        seconds = [(part - first) / np.timedelta64(1, "s") for part in (t, origin)]
-        far = float(np.median(np.diff(seconds[0]))) if t.ndim == 1 and t.size > 1 else 0.0
-        return _Clock(seconds[0], np.asarray(seconds[1]), 86400 * steps.YEAR, far >= 43200)
-    if t.ndim == 1 and t.size > 1:
-        far = float(np.median(np.diff(t)))
-        if _YEARS[0] < t.min() and t.max() < _YEARS[1] and 0.5 <= far * steps.YEAR < 40:
-            days = [(np.asarray(part) - t[0]) * steps.YEAR for part in (t, origin)]
-            return _Clock(days[0], days[1], steps.YEAR, True)
-        if far >= 43200:
-            return _Clock(t, origin, 86400 * steps.YEAR, True)
-    return _Clock(t, origin, None, False)
 
 
 def _drifts(times: Array, records: Array, step: Array) -> bool:
@@ -160,9 +112,9 @@ class StaticOffsets(NamedTuple):
 
 
 @gates.gate(
-    t=_instants(nan=True, infinite=True),
+    t=instants(nan=True, infinite=True),
     enu=gates.real(nan=True),
-    origin_time=_instants(),
+    origin_time=instants(),
     model=gates.choice(*MODELS),
     settle=gates.real(),
     before=gates.number(above=0, infinite=True),
@@ -234,11 +186,11 @@ def static_offsets(
     ----------
     .. [1] Cressie, N. (1993), Statistics for Spatial Data, sections 2.3 and 2.4.
     """
-    clock = _clock(t, origin_time)
-    times, records = _check_records(clock.t, enu, even=model == "levels" or not clock.daily)
-    step = _per_station(clock.origin, len(records), "origin_time")[:, None]
-    if model == "trend" or (model == "auto" and (clock.daily or _drifts(times, records, step))):
-        return _beside_trends(times, records, step[:, 0], before, after, min_samples, clock.year)
+    times_of = clock(t, origin_time)
+    times, records = _check_records(times_of.t, enu, even=model == "levels" or not times_of.daily)
+    step = _per_station(times_of.origin, len(records), "origin_time")[:, None]
+    if model == "trend" or (model == "auto" and (times_of.daily or _drifts(times, records, step))):
+        return _beside_trends(times, records, step[:, 0], before, after, min_samples, times_of.year)
     rest = step + _per_station(settle, len(records), "settle")[:, None]
     present = np.isfinite(records)
     early = present & ((times < step) & (times >= step - before))[:, None]

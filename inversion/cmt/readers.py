@@ -16,10 +16,12 @@ from dislok import gate as gates
 from dislok.inversion.gnss import OffsetTable, read_offsets
 
 from .filters import Array
+from .findings import Findings, Options
+from .instruments import component_rows, one_instrument
 from .orientation import parallel
 from .records import QUANTITIES, Records, Response, read_archive
 from .sampling import alike, axis, converted, laid_out, nominal, same_rate, same_response
-from .traces import Channel, Findings, Options, channels, component_rows, one_instrument, outside
+from .traces import Channel, channels, outside
 
 ORIENTATIONS = ("metadata", "names")
 _TABLES = (".xml", ".dataless", ".resp")

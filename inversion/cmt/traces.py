@@ -1,85 +1,21 @@
-"""Channels of a stream with what is known of each, and what had to be left out."""
+"""Channels of a stream with what is known of each."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from . import orientation, units
-from .filters import Array
+from .findings import Findings, Options
 from .metadata import Code, Entry, Header, Inventory, direction, header, instrument
 from .orientation import Direction
 from .records import Response
 from .sampling import Piece, nominal, same_rate
-
-FARTHEST = 86400.0
-"""Seconds from the reference up to which samples are kept where nothing else is said."""
-
-
-@dataclass
-class Findings:
-    """What was left out and what a reader of the result should know, each with its reason.
-
-    Attributes
-    ----------
-    strict : whether leaving out is an error.
-    left_out : lines of text.
-    remarks : texts, and whom each is about.
-    """
-
-    strict: bool = False
-    left_out: list[str] = field(default_factory=list)
-    remarks: dict[str, list[str]] = field(default_factory=dict)
-
-    def leave_out(self, name: object, reason: object) -> None:
-        """Note why something is not used; raise a `ValueError` instead if `strict`."""
-        line = f"{name}: {reason}"
-        if self.strict:
-            raise ValueError(line)
-        if line not in self.left_out:
-            self.left_out.append(line)
-
-    def note(self, name: object, text: str) -> None:
-        """Note what is used, though it looks strange."""
-        names = self.remarks.setdefault(text, [])
-        if str(name) not in names:
-            names.append(str(name))
-
-    @property
-    def notes(self) -> list[str]:
-        """A line for every text, with all whom it is about."""
-        return [f"{', '.join(names)}: {text}" for text, names in self.remarks.items()]
-
-    def nothing(self, what: str) -> ValueError:
-        """The error that says why nothing is left."""
-        reasons = "; ".join(self.left_out[:5]) or "nothing came"
-        more = len(self.left_out) - 5
-        return ValueError(f"{what}: {reasons}" + (f"; and {more} more" if more > 0 else ""))
-
-
-class Options(NamedTuple):
-    """How a stream is read; see `dislok.inversion.cmt.from_obspy`."""
-
-    reference: float
-    start: float | None = None
-    end: float | None = None
-    quantity: str | None = None
-    responses: bool = False
-    unit: str | None = None
-    channels: tuple[str, ...] = ()
-    locations: tuple[str, ...] = ()
-    orientation: str = "metadata"
-
-    @property
-    def window(self) -> tuple[float, float]:
-        """First and last time (s after the reference) of what is kept."""
-        start = -FARTHEST if self.start is None else self.start
-        return start, FARTHEST if self.end is None else self.end
 
 
 @dataclass(frozen=True)
@@ -347,73 +283,3 @@ def _report(code: Code, named: Direction | None, found: Direction, source: str, 
             f"called {orientation.letter_of(code.channel)}, but the {source} says azimuth "
             f"{found.azimuth:g}°, dip {found.dip:g}° ({angle:.0f}° apart); the {source} was believed",
         )
-
-
-def one_instrument(members: list[Channel], findings: Findings) -> list[Channel]:
-    """The channels of a station's best instrument; what the others have is left out."""
-    kinds: dict[Any, list[Channel]] = defaultdict(list)
-    for channel in members:
-        kinds[channel.instrument].append(channel)
-    longest = max(1e-9, *(_reach(members) for members in kinds.values()))
-    # Gaps of a few percent do not decide, so that all stations of a network have the same instrument.
-    best = min(
-        kinds,
-        key=lambda kind: (-len(_axes(kinds[kind])), -round(5 * _reach(kinds[kind]) / longest), kind),
-    )
-    for kind, others in kinds.items():
-        if kind != best:
-            chosen = ".".join(best).strip(".") or "without a name"
-            names = ", ".join(str(channel.code) for channel in others)
-            findings.leave_out(
-                names, f"the station has another instrument, {chosen}; choose by channels, locations"
-            )
-    kept = _three(kinds[best])
-    for other in kinds[best]:
-        if other not in kept:
-            findings.leave_out(other.code, f"the instrument has {', '.join(str(c.code) for c in kept)}")
-    return _of_one_kind(kept, findings)
-
-
-def _axes(members: Sequence[Channel]) -> list[int]:
-    apart = _apart(_three(members))
-    return orientation.unmixing([channel.direction for channel in apart])[1] if apart else []
-
-
-def _three(members: Sequence[Channel]) -> list[Channel]:
-    """At most three channels: those called E, N, Z, where raw ones stand beside them."""
-    if len(members) <= 3:
-        return list(members)
-    return sorted(members, key=lambda one: orientation.by_name(one.code.channel) is None)[:3]
-
-
-def _apart(members: Sequence[Channel]) -> list[Channel]:
-    """The channels that do not point the same way as another one."""
-    twins = orientation.parallel([channel.direction for channel in members])
-    return [channel for channel, twin in zip(members, twins, strict=True) if not twin]
-
-
-def _reach(members: Sequence[Channel]) -> float:
-    """Seconds that all channels of an instrument hold together."""
-    return sum(channel.samples * channel.dt for channel in members)
-
-
-def _of_one_kind(members: list[Channel], findings: Findings) -> list[Channel]:
-    """The channels of an instrument that share sampling rate and quantity with most of it."""
-    first = max(
-        members, key=lambda one: sum(same_rate(one.dt, o.dt) and one.quantity == o.quantity for o in members)
-    )
-    kept = []
-    for one in members:
-        if one.quantity != first.quantity:
-            findings.leave_out(one.code, f"it records {one.quantity}, {first.code} {first.quantity}")
-        elif not same_rate(one.dt, first.dt):
-            findings.leave_out(one.code, f"it has {1 / one.dt:g} Hz, {first.code} {1 / first.dt:g} Hz")
-        else:
-            kept.append(replace(one, dt=first.dt))
-    return kept
-
-
-def component_rows(members: Sequence[Channel], rows: Array) -> tuple[Array, list[int]]:
-    """East, north, up (3, n) of a station from rows (k, n) of its channels, and which of them are there."""
-    matrix, known = orientation.unmixing([channel.direction for channel in members])
-    return orientation.mixed(matrix, rows), known
