@@ -20,7 +20,7 @@ _TAILS = {
     0: r"",
     1: rf"(?:/|per){_SECOND}|{_SECOND}\^?-1",
     2: rf"(?:/|per)\(?{_SECOND}\^?2\)?|(?:(?:/|per){_SECOND}){{2}}|{_SECOND}\^?-2|(?:/|per){_SECOND}squared"
-    rf"|/\({_SECOND}[*]{_SECOND}\)|(?:{_SECOND}\^?-1){{2}}",
+    rf"|/\({_SECOND}{_SECOND}\)|(?:{_SECOND}\^?-1){{2}}",
 }
 _QUANTITIES = ("displacement", "velocity", "acceleration")
 
@@ -41,6 +41,7 @@ def parse(text: str) -> Unit:
         If it is no unit of ground motion; the message repeats it.
     """
     plain = re.sub(r"[\s._·]+", "", str(text)).lower().replace("**", "^").replace("²", "^2").replace("⁻", "-")
+    plain = re.sub(r"microns?", "micrometer", plain.replace("*", ""))
     gal = _GALS.fullmatch(plain)
     if gal:
         return Unit("acceleration", 0.01 * _PREFIXES[gal[1]])

@@ -209,7 +209,8 @@ def paz(gain=1e9, poles=(-0.0123 + 0.0123j, -0.0123 - 0.0123j), units="M/S", fre
         ("nm/s", "velocity", 1e-9), ("M/S", "velocity", 1), ("m", "displacement", 1),
         ("Gal", "acceleration", 0.01), ("m s-2", "acceleration", 1), ("MM", "displacement", 1e-3),
         ("meters/second", "velocity", 1), ("micrometers per second", "velocity", 1e-6),
-        ("M/(S**2)", "acceleration", 1), ("cm/sec/sec", "acceleration", 0.01),
+        ("M/(S**2)", "acceleration", 1), ("cm/sec/sec", "acceleration", 0.01), ("g", "acceleration", 9.80665),
+        ("m*s**-2", "acceleration", 1), ("MICRONS/S", "velocity", 1e-6), ("m/(s*s)", "acceleration", 1),
     ],
 )  # fmt: skip
 def test_units_however_they_are_written(text, quantity, factor):
