@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,39 +9,19 @@ from typing import Any
 
 import numpy as np
 
+from dislok import schema
 from dislok.inversion.gnss import OffsetTable, offsets_of_series, read_offsets, read_series
 from dislok.propagator import LayeredModel
 
-from . import tensor as tensors
 from .catalogue import read_event
 from .data import Dataset, Offsets, Waveforms
 from .filters import Butterworth, CosineLowpass, Filter
+from .keys import SCHEMA
 from .noise import Noise
 from .problem import Problem
 from .readers import read
 from .records import Records, Response, local, parse_utc
 from .source import UNKNOWNS, Sources
-
-KEYS = {
-    "": {"event", "crust", "waveforms", "offsets", "source", "search", "uncertainty"},
-    "event": {"name", "origin_time", "latitude", "longitude", "depth", "file", "number"},
-    "crust": {"layers", "file", "crust2", "compare", "depths", "unit"},
-    "waveforms": {
-        "file", "inventory", "quantity", "response", "name",
-        "nearest", "farthest", "count", "only", "exclude", "components",
-        "band", "butterworth", "window", "window_speed", "sigma", "noise", "model_error", "quiet", "max_gap",
-        "shift", "weight",
-        "unit", "channels", "locations", "orientation", "starttime", "endtime", "strict",
-    },
-    "offsets": {"file", "name", "nearest", "farthest", "components", "model_error", "before", "after"},
-    "source": {
-        "constraint", "stf", "half_duration", "duration", "fixed", "bounds", "prior", "subevents",
-        "depth", "time",
-    },
-    "search": {"bands", "iterations", "grid", "reach", "quality", "errors"},
-    "uncertainty": {"bootstrap", "exact", "leave_one_out", "depths", "map", "seed"},
-}  # fmt: skip
-"""Tables of a configuration and the keys that each may hold."""
 
 _MARGIN = 600.0
 
@@ -99,58 +78,50 @@ def load(path: str | Path) -> Event:
         If a key is unknown, missing or out of its range; the message names it.
     """
     file = Path(path)
-    try:
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{file}: {error}") from None
-    return build(table, file.parent)
+    return _described(schema.read(file, SCHEMA), file.parent)
 
 
 def build(table: Mapping[str, Any], folder: Path) -> Event:
     """The event that a configuration describes; see `load`."""
-    _check_keys(table)
-    event, source = _event(_need(table, "event"), folder), dict(table.get("source", {}))
+    return _described(schema.checked(table, SCHEMA, folder=folder), folder)
+
+
+def _described(table: Mapping[str, Any], folder: Path) -> Event:
+    source, search, crust = (table[name] for name in ("source", "search", "crust"))
+    event = _event(table["event"], folder)
     for key in ("name", "latitude", "longitude", "depth"):
         if key not in event:
-            raise ValueError(f"[event] lacks {key!r}")
+            raise ValueError(f"the key 'event.{key}' is missing; {event['file']} does not say it either")
     origin = (float(event["latitude"]), float(event["longitude"]))
-    data = _datasets(table, event, origin, folder)
-    constraint = source.get("constraint", "deviatoric")
-    if constraint not in tensors.CONSTRAINTS:
-        raise ValueError(f"[source] constraint {constraint!r}: choose from {', '.join(tensors.CONSTRAINTS)}")
-    crust = _need(table, "crust")
+    model = read_crust(crust, origin, folder)
+    others = {name: read_crust(other, origin, folder) for name, other in crust.get("compare", {}).items()}
     problem = Problem(
-        data, read_crust(crust, origin, folder), origin, stf=source.get("stf", "triangle"),
-        unknowns=_unknowns(source),
-        bounds={k: tuple(v) for k, v in source.get("bounds", {}).items()},
-        prior={k: tuple(v) for k, v in source.get("prior", {}).items()},
+        _datasets(table, event, origin, folder), model, origin, stf=source["stf"],
+        unknowns=_unknowns(source), bounds=source.get("bounds"), prior=source.get("prior"),
     )  # fmt: skip
-    search = dict(table.get("search", {}))
     impulse = problem.stf == "impulse"
     return Event(
         name=str(event["name"]),
         problem=problem,
         start=_start(event, source, impulse),
         depth=float(event["depth"]),
-        constraint=constraint,
-        scaled_duration=not impulse and source.get("duration", "solve") == "scaled",
-        bands=tuple(CosineLowpass(*pair) for pair in search.get("bands", [[0.02, 0.06]])),
-        iterations=int(search.get("iterations", 40)),
-        subevents=int(source.get("subevents", 1)),
-        reach=float(search.get("reach", 0.0)),
+        constraint=source["constraint"],
+        scaled_duration=not impulse and source["duration"] == "scaled",
+        bands=tuple(CosineLowpass(*pair) for pair in search["bands"]),
+        iterations=search["iterations"],
+        subevents=source["subevents"],
+        reach=search["reach"],
         grid=search.get("grid"),
-        quality=3 if search.get("quality", True) else 0,
-        errors=_errors(search),
-        crusts={n: read_crust(c, origin, folder) for n, c in crust.get("compare", {}).items()},
-        uncertainty=dict(table.get("uncertainty", {})),
+        quality=3 if search["quality"] else 0,
+        errors=search["errors"],
+        crusts=others,
+        uncertainty=table["uncertainty"],
     )  # fmt: skip
 
 
 def _event(table: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The table of the event, completed by what its file says; keys of the table win."""
     if "file" not in table:
-        if "number" in table:
-            raise ValueError("[event] number says which event of a file, but there is no 'file'")
         return table
     quake = read_event(folder / table["file"], table.get("number"))
     begin = quake.begin
@@ -186,82 +157,33 @@ def read_crust(table: Mapping[str, Any], origin: tuple[float, float], folder: Pa
     """A crustal model from ``layers`` (rows of thickness km, vp, vs km/s, rho g/cm³), a ``file``, or
     ``crust2``.
     """
-    given = [key for key in ("layers", "file", "crust2") if table.get(key)]
-    if len(given) != 1:
-        raise ValueError(
-            f"a crust needs exactly one of layers, file, crust2; got {', '.join(given) or 'none'}"
-        )
-    if "file" in given:
+    if "file" in table:
         return LayeredModel.read(folder / table["file"], depths=table.get("depths"), unit=table.get("unit"))
-    if "crust2" in given:
+    if "layers" not in table:
         return LayeredModel.crust2(*origin)
-    rows = np.array([[float(v) for v in row] for row in table["layers"]])
-    if rows.ndim != 2 or rows.shape[1] < 4:
-        raise ValueError("[crust] layers: expected rows of thickness, vp, vs, rho")
-    return LayeredModel(*rows.T)
-
-
-def _check_keys(table: Mapping[str, Any]) -> None:
-    _refuse_unknown("the file", table, KEYS[""])
-    for name, part in table.items():
-        parts = part if isinstance(part, list) else [part]
-        for one in parts:
-            if not isinstance(one, dict):
-                raise ValueError(f"{name} must be a table")
-            _refuse_unknown(f"[{name}]", one, KEYS[name])
-
-
-def _refuse_unknown(where: str, table: Mapping[str, Any], known: set[str]) -> None:
-    unknown = sorted(set(table) - known)
-    if unknown:
-        raise ValueError(f"unknown key {unknown[0]!r} in {where}; there are {', '.join(sorted(known))}")
-
-
-def _need(table: Mapping[str, Any], name: str) -> dict[str, Any]:
-    if name not in table:
-        raise ValueError(f"the configuration lacks a table [{name}]")
-    return dict(table[name])
+    return LayeredModel(*np.array(table["layers"]).T)
 
 
 def _unknowns(source: Mapping[str, Any]) -> tuple[str, ...]:
-    fixed = set(source.get("fixed", ()))
-    _refuse_unknown("[source] fixed", dict.fromkeys(fixed), set(UNKNOWNS))
-    duration = source.get("duration", "solve")
-    if duration not in ("solve", "scaled", "fixed"):
-        raise ValueError(f"[source] duration {duration!r}: choose from solve, scaled, fixed")
-    if source.get("stf", "triangle") == "impulse" or duration != "solve":
+    fixed = set(source["fixed"])
+    if source["stf"] == "impulse" or source["duration"] != "solve":
         fixed.add("duration")
     return tuple(name for name in UNKNOWNS if name not in fixed)
-
-
-def _errors(search: Mapping[str, Any]) -> str:
-    errors = str(search.get("errors", "given"))
-    if errors not in ("given", "residuals"):
-        raise ValueError(f"[search] errors {errors!r}: choose from given, residuals")
-    return errors
 
 
 def _datasets(
     table: Mapping[str, Any], event: Mapping[str, Any], origin: tuple[float, float], folder: Path
 ) -> list[Dataset]:
     found: list[Dataset] = []
-    for part in _listed(table.get("waveforms", [])):
+    for part in table.get("waveforms", []):
         found.extend(_waveforms(part, event, origin, folder))
-    found.extend(_offsets(part, event, origin, folder) for part in _listed(table.get("offsets", [])))
-    if not found:
-        raise ValueError("the configuration has neither [[waveforms]] nor [[offsets]]")
+    found.extend(_offsets(part, event, origin, folder) for part in table.get("offsets", []))
     return found
-
-
-def _listed(value: Any) -> list[dict[str, Any]]:
-    return value if isinstance(value, list) else [value]
 
 
 def _waveforms(
     part: Mapping[str, Any], event: Mapping[str, Any], origin: tuple[float, float], folder: Path
 ) -> list[Waveforms]:
-    if "file" not in part:
-        raise ValueError("[[waveforms]] lacks 'file'")
     if "origin_time" not in event and not str(part["file"]).endswith(".npz"):
         raise ValueError(f"[event] lacks 'origin_time', which {part['file']} needs")
     reference = parse_utc(str(event.get("origin_time", "1970-01-01")))
@@ -308,9 +230,6 @@ def _read(part: Mapping[str, Any], reference: Any, folder: Path) -> tuple[Record
 
 def _response(table: Any) -> Response:
     """The response ``{ poles, zeros, sensitivity }``; roots are pairs of real and imaginary part in rad/s."""
-    if not isinstance(table, dict):
-        raise ValueError(f"[[waveforms]] response {table!r}: expected 'inventory' or a table with poles")
-    _refuse_unknown("[[waveforms]] response", table, {"poles", "zeros", "sensitivity"})
     roots = {key: tuple(complex(*pair) for pair in table.get(key, ())) for key in ("zeros", "poles")}
     return Response(**roots, sensitivity=float(table.get("sensitivity", 1.0)))
 
@@ -334,8 +253,6 @@ def _one_waveforms(
 
 def band(part: Mapping[str, Any]) -> Filter:
     """The filter of ``band = [low, high]`` (cosine) or ``butterworth = {low, high, order, zero_phase}``."""
-    if "band" in part and "butterworth" in part:
-        raise ValueError("[[waveforms]] has both band and butterworth")
     if "butterworth" in part:
         return Butterworth(**part["butterworth"])
     return CosineLowpass(*part.get("band", (0.05, 0.2)))
@@ -404,8 +321,6 @@ def _is_called(station: str, name: str) -> bool:
 def _offsets(
     part: Mapping[str, Any], event: Mapping[str, Any], origin: tuple[float, float], folder: Path
 ) -> Offsets:
-    if "file" not in part:
-        raise ValueError("[[offsets]] lacks 'file'")
     options = {key: part[key] for key in ("components", "model_error", "name") if key in part}
     table = _offset_table(part, event, folder / part["file"])
     distance = np.hypot(*local(table.latitude, table.longitude, *origin))

@@ -16,7 +16,7 @@ from . import tensor as tensors
 from .data import Dataset, Offsets, Waveforms
 from .filters import Array, Filter
 from .forward import STF, Field, Geometry, geometry
-from .source import UNKNOWNS, Sources
+from .source import BOUNDS, UNKNOWNS, Sources
 from .tensor import MomentPrior
 
 
@@ -63,13 +63,7 @@ class Problem:
         If names, bounds or priors do not fit, or a prior stands beside data without standard deviations.
     """
 
-    BOUNDS = {
-        "east": (-100.0, 100.0),
-        "north": (-100.0, 100.0),
-        "depth": (1.0, 100.0),
-        "time": (-25.0, 60.0),
-        "duration": (0.2, 60.0),
-    }
+    BOUNDS = BOUNDS
 
     def __init__(
         self,

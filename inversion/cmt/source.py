@@ -14,6 +14,14 @@ from .filters import Array
 PLACE = ("east", "north", "depth")
 UNKNOWNS = (*PLACE, "time", "duration")
 UNITS = {"east": "km", "north": "km", "depth": "km", "time": "s", "duration": "s"}
+BOUNDS = {
+    "east": (-100.0, 100.0),
+    "north": (-100.0, 100.0),
+    "depth": (1.0, 100.0),
+    "time": (-25.0, 60.0),
+    "duration": (0.2, 60.0),
+}
+"""Limits of the unknowns where nothing else is said."""
 
 
 @dataclass(frozen=True)

@@ -153,22 +153,30 @@ def test_ensembles_are_kept(folder, tmp_path):
 @pytest.mark.parametrize(
     "old, new, words",
     [
-        ("nearest = 35", "nearst = 35", "unknown key 'nearst'"),
-        ("[crust]", "[crus]", "unknown key 'crus'"),
-        ("depth = 30.0", "", "lacks 'depth'"),
+        ("nearest = 35", "nearst = 35", "unknown key 'waveforms[0].nearst'"),
+        ("[crust]", "[crus]", "unknown key 'crus' in the file; did you mean crust?"),
+        ("depth = 30.0", "", "'event.depth' is missing"),
         ('exclude = ["S11"]', 'exclude = ["S99"]', "cannot leave out 'S99'"),
         ('stf = "impulse"', 'stf = "sawtooth"', "sawtooth"),
-        ('stf = "impulse"', 'constraint = "clvd"', "constraint 'clvd'"),
-        ('stf = "impulse"', 'fixed = ["strike"]', "unknown key 'strike'"),
+        (
+            'stf = "impulse"',
+            'constraint = "clvd"',
+            "source.constraint must be one of full, deviatoric, double_couple, got 'clvd'",
+        ),
+        ('stf = "impulse"', 'fixed = ["strike"]', "source.fixed[0] must be one of east, north, depth"),
         ("band = [0.05, 0.2]", "band = [0.05, 0.8]", "Nyquist"),
         ("nearest = 35", "nearest = 900", "no station between"),
         ("[event]", "[event", "Expected"),
         (f"layers = {LAYERS}", "", "exactly one of layers, file, crust2"),
         ('file = "records.npz"', 'file = "nothing.npz"', "nothing.npz"),
         ('file = "records.npz"', 'file = "records.npz"\nquantity = "velocity"', "holds displacement"),
-        ("[uncertainty]", '[search]\nerrors = "guessed"\n[uncertainty]', "errors 'guessed'"),
-        ("nearest = 35", 'response = "flat"', "response 'flat'"),
-        ("nearest = 35", "response = { pole = [] }", "unknown key 'pole'"),
+        (
+            "[uncertainty]",
+            '[search]\nerrors = "guessed"\n[uncertainty]',
+            "search.errors must be one of given, residuals, got 'guessed'",
+        ),
+        ("nearest = 35", 'response = "flat"', "waveforms[0].response must be one of inventory, got 'flat'"),
+        ("nearest = 35", "response = { pole = [] }", "unknown key 'waveforms[0].response.pole'"),
     ],
 )
 def test_mistakes_in_a_configuration_are_named(folder, capsys, old, new, words):
