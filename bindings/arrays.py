@@ -40,6 +40,8 @@ R = TypeVar("R")
 
 TITLES = {"numpy": "NumPy", "torch": "torch", "cupy": "CuPy"}
 _LARGEST_INTEGER = 1 << 63
+# Numbers that are checked by NumPy: no code need be compiled for them.
+FEW = 1 << 12
 _CPU_DEVICE = 1  # kDLCPU of the DLPack specification
 
 
@@ -327,18 +329,26 @@ def check_finite(name: str, values: np.ndarray, labels: Sequence[str] | None = N
 
     With `labels`, the columns of `values` are called ``name.label``, as the fields of a source are.
     """
-    flat = np.ascontiguousarray(values).reshape(-1)
-    if _limits().first_not_finite(flat) >= 0:
+    flat, limits = np.ascontiguousarray(values).reshape(-1), _limits()
+    if flat.size <= FEW:
+        fine = bool((np.abs(flat) <= limits.LARGEST[flat.itemsize]).all())
+    else:
+        fine = limits.first_not_finite(flat) < 0
+    if not fine:
         if not np.isfinite(values).all():
             reject(name, values, ~np.isfinite(values), "it must be finite", labels)
-        limit = _limits().LARGEST[values.itemsize]
+        limit = limits.LARGEST[values.itemsize]
         reject(name, values, np.abs(values) > limit, f"its size must be at most {limit:g}", labels)
 
 
 def check_observers(obs: np.ndarray) -> None:
     """Raise a `ValueError` that names the first observer (n, 3) that is not finite or above the surface."""
     check_finite("obs", obs)
-    above = _limits().first_above(obs)
+    if len(obs) <= FEW:
+        high = obs[:, 2] > 0.0
+        above = int(np.argmax(high)) if high.any() else -1
+    else:
+        above = _limits().first_above(obs)
     if above >= 0:
         height = float(obs[above, 2])
         raise ValueError(f"obs[{above}, 2] is {height!r}; observers must not be above the surface (z <= 0)")

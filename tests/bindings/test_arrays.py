@@ -408,3 +408,21 @@ def test_guard_imports_no_framework():
         "sys.exit(any(name in sys.modules for name in ('torch', 'cupy', 'jax')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("count", [arrays.FEW // 3, arrays.FEW + 1])
+@pytest.mark.parametrize(("dtype", "large"), [("float64", 1e71), ("float32", 1e31)])
+def test_few_and_many_values_are_checked_alike(count, dtype, large):
+    obs = -np.ones((count, 3), dtype)
+    arrays.check_observers(obs)
+    for bad, error in (
+        (np.nan, "it must be finite"),
+        (-np.inf, "it must be finite"),
+        (-large, "its size must"),
+    ):
+        obs[-1, 1] = bad
+        with pytest.raises(ValueError, match=rf"obs\[{count - 1}, 1\] is .*; {error}"):
+            arrays.check_observers(obs)
+    obs[-1, 1], obs[-2:, 2] = 0.0, 0.5
+    with pytest.raises(ValueError, match=rf"obs\[{count - 2}, 2\] is 0.5; observers must not be above"):
+        arrays.check_observers(obs)
