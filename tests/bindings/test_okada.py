@@ -41,7 +41,8 @@ def torch():
 def no_work(monkeypatch):
     """Fail where a kernel is asked for."""
 
-    def load(name):
+    def load(name, family):
+        assert family == "okada"
         pytest.fail(f"{name} was asked to work on bad input")
 
     monkeypatch.setattr(backends, "load", load)
@@ -303,7 +304,7 @@ def test_blocks_of_observers_leave_no_seam(monkeypatch, pairs, rng):
     fault = FAULT._replace(strike=rng.uniform(0, 360, 11))
     names = ["strain", "stress", "fields"]
     whole = [getattr(okada, name)(obs, fault, pairs=pairs) for name in names]
-    monkeypatch.setattr(okada, "BLOCK", 4)
+    monkeypatch.setattr("dislok.launches.BLOCK", 4)
     for name, expected in zip(names, whole, strict=True):
         for a, b in zip(getattr(okada, name)(obs, fault, pairs=pairs), expected, strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-12)
@@ -691,7 +692,8 @@ def recorder(cupy, monkeypatch):
 
         return run
 
-    def load(name):
+    def load(name, family):
+        assert family == "okada"
         calls.append(name)
         return SimpleNamespace(**{k: kernel(k) for k in ("field", *MATRICES)})
 
