@@ -65,8 +65,10 @@ class FiniteFault:
     def __post_init__(self) -> None:
         n = np.size(self.slip)
         for name in (*_NUMBERS, *_MAYBE):
-            array = gates.real(nan=name in _MAYBE)(name, getattr(self, name))
-            object.__setattr__(self, name, np.array(np.broadcast_to(np.atleast_1d(array), (n,)), float))
+            array = np.atleast_1d(gates.real(nan=name in _MAYBE)(name, getattr(self, name)))
+            if array.shape not in ((n,), (1,)):
+                raise ValueError(f"{name}: expected a number or shape ({n},), got {array.shape}")
+            object.__setattr__(self, name, np.array(np.broadcast_to(array, (n,)), float))
         if self.shape and np.ndim(self.segment) == 0:
             segment = np.repeat(np.arange(len(self.shape)), [a * b for a, b in self.shape])
         else:
@@ -125,6 +127,8 @@ class FiniteFault:
             k = np.searchsorted(layers.tops, self.depth, side="right") - 1
             mu = 1e9 * layers.rho[k] * layers.vs[k] ** 2
         modulus = gates.real(above=0)("mu", mu)
+        if modulus.shape not in ((), (1,), (len(self),)):
+            raise ValueError(f"mu: expected a number or shape ({len(self)},), got {modulus.shape}")
         return replace(self, moment=modulus * self.area * self.slip)
 
     def rectangles(self, origin: tuple[float, float], unit: float = 1e3) -> Rectangle:
@@ -145,6 +149,11 @@ class FiniteFault:
         ).with_origin("center")  # fmt: skip
 
 
+_PLACE = gates.pair(gates.number(least=-360, most=360))
+_MODULUS = {"origin": _PLACE, "unit": gates.number(above=0), "name": gates.text()}
+
+
+@gates.gate(rectangles=gates.instance(Rectangle), **_MODULUS)
 def from_rectangles(
     rectangles: Rectangle, origin: tuple[float, float], *, unit: float = 1e3, point: str | None = None,
     mu: float | LayeredModel = 30e9, shape: tuple[tuple[int, int], ...] = (), name: str = "earthquake",
@@ -164,8 +173,6 @@ def from_rectangles(
     mu, shape, name
         As of `FiniteFault`.
     """
-    if not isinstance(rectangles, Rectangle):
-        raise TypeError(f"rectangles must be a Rectangle, got {type(rectangles).__name__}")
     if np.any(np.asarray(rectangles.opening) != 0):
         raise ValueError("rectangles open; a finite-fault model holds slip only")
     here = origin_of(rectangles, point)
@@ -183,6 +190,7 @@ def from_rectangles(
     return model.with_moment(mu)
 
 
+@gates.gate(grid=gates.instance(Grid), slip=gates.real(None, 3), **_MODULUS)
 def from_grid(
     grid: Grid, slip: ArrayLike, origin: tuple[float, float], *, unit: float = 1e3,
     mu: float | LayeredModel = 30e9, name: str = "earthquake",
@@ -197,7 +205,7 @@ def from_grid(
     origin, unit, mu, name
         As of `from_rectangles`.
     """
-    table = gates.real(None, 3)("slip", slip)
+    table = np.asarray(slip, float)
     if len(table) != grid.size:
         raise ValueError(f"slip: expected shape ({grid.size}, 3), got {table.shape}")
     rows, columns = grid.shape

@@ -17,7 +17,7 @@ import pytest
 
 import dislok
 from dislok import convert, okada, propagator, stf
-from dislok.inversion import cmt, fault, gnss, mesh, quadtree, slip
+from dislok.inversion import cmt, fault, finite, gnss, mesh, quadtree, slip
 from dislok.layers import LayeredModel
 
 HOUSE = Path(dislok.__file__).resolve().parent
@@ -214,6 +214,9 @@ GOOD = {
     },
     gnss.read_offsets: {"path": "no such file"},
     gnss.read_series: {"path": "no such file"},
+    finite.read: {"path": "no such file"},
+    finite.from_rectangles: {"rectangles": FAULT, "origin": (33.0, 130.0), "unit": 1e3, "mu": 3e10},
+    finite.from_grid: {"grid": GRID, "slip": np.zeros((4, 3)), "origin": (33.0, 130.0), "mu": 3e10},
     cmt.Records: {
         **STATIONS,
         "t": TIMES,
@@ -401,6 +404,7 @@ OTHER = {
     "Adjacency",
     "Patches",
     "Cells",
+    "FiniteFault",
     "OffsetTable",
     "Place",
     "Quake",
@@ -430,6 +434,7 @@ OTHER = {
     "sensitivity",
     "subevents",
     "synthetic_records",
+    "write",
     "write_cmtsolution",
     "write_quakeml",
     "write_mesh",
@@ -445,6 +450,7 @@ OTHER = {
         "stf",
         "convert",
         "inversion.fault",
+        "inversion.finite",
         "inversion.slip",
         "inversion.cmt",
         "inversion.mesh",
