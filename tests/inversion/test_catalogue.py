@@ -163,5 +163,27 @@ def test_configurations_take_an_event_from_a_file(tmp_path):
     assert start.depth[0] == pytest.approx(12.1)
     np.testing.assert_allclose([start.east[0], start.north[0]], [13.66, 12.1], atol=0.1)
     assert config._start(table, {"depth": 20, "time": 3.0}, impulse=True).time[0] == 3.0
-    with pytest.raises(ValueError, match="number says which event of a file"):
-        config._event({"number": 2}, tmp_path)
+
+
+def test_a_whole_configuration_begins_at_the_centroid_of_a_file(tmp_path):
+    (tmp_path / "CMTSOLUTION").write_text(CMTSOLUTION)
+    t = np.arange(-60.0, 200.0)
+    values = 0.01 * np.tanh(t / 9) * np.ones((4, 3, 1))
+    np.savez(
+        tmp_path / "r.npz", disp_enu_m=values, station=list("ABCD"), lat=[32.5, 33.0, 33.2, 32.4],
+        lon=[130.5, 130.2, 131.0, 131.2], t=t, origin_time=BEGIN.isoformat(),
+    )  # fmt: skip
+    table = {
+        "event": {"file": "CMTSOLUTION"}, "waveforms": [{"file": "r.npz"}],
+        "crust": {"layers": [[10.0, 6.0, 3.4, 2.7], [float("inf"), 8.1, 4.6, 3.3]]},
+    }  # fmt: skip
+    event = config.build(table, tmp_path)
+    assert event.depth == pytest.approx(10.0) and event.problem.origin == (32.791, 130.754)
+    start = [float(getattr(event.start, name)[0]) for name in ("depth", "time", "duration")]
+    assert start == pytest.approx([12.1, 11.5, 9.0])
+    event = config.build(table | {"source": {"half_duration": 4.0, "depth": 20.0}}, tmp_path)
+    assert (event.start.duration[0], event.start.depth[0]) == (4.0, 20.0)
+    with pytest.raises(ValueError, match=r"event\.number needs event\.file"):
+        config.build(
+            table | {"event": {"number": 2, "name": "x", "latitude": 1, "longitude": 1, "depth": 1}}, tmp_path
+        )
