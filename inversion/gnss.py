@@ -19,11 +19,11 @@ from dislok import gate as gates
 from . import steps
 from .clocks import clock, instants
 from .offsets import OffsetTable, read_offsets, write_offsets
-from .series import Series, offsets_of_series, read_series
+from .series import Series, offsets_of_files, offsets_of_series, read_series
 
 __all__ = [
-    "OffsetTable", "Series", "StaticOffsets", "offsets_of_series", "read_offsets", "read_series",
-    "static_offsets", "write_offsets",
+    "OffsetTable", "Series", "StaticOffsets", "offsets_of_files", "offsets_of_series", "read_offsets",
+    "read_series", "static_offsets", "write_offsets",
 ]  # fmt: skip
 
 Array = NDArray[np.float64]

@@ -16,6 +16,9 @@ from dislok import gate as gates
 from . import steps
 from .offsets import Array, OffsetTable, text_lines
 
+ENDINGS = (".tenv3", ".pos")
+"""Endings of files with daily positions."""
+
 _MJD = np.datetime64("1858-11-17T00:00:00", "s")
 _DAY = 86400.0
 
@@ -94,6 +97,46 @@ def offsets_of_series(
         np.array([offset for offset, _ in found]),
         np.array([sigma for _, sigma in found]),
     )
+
+
+@gates.gate(path=gates.path(), origin_time=gates.instance(datetime), strict=gates.flag())
+def offsets_of_files(
+    path: str | Path, origin_time: datetime, *, before: float = 1095.75, after: float = 1095.75,
+    strict: bool = False,
+) -> tuple[OffsetTable, tuple[str, ...]]:  # fmt: skip
+    """Offsets at a time in a file or folder of daily positions, and what was left out, with the reason.
+
+    Parameters
+    ----------
+    path : path
+        Files that end in one of `ENDINGS`.
+    origin_time, before, after
+        As of `offsets_of_series`.
+    strict : bool
+        Raise a `ValueError` for what would be left out.
+    """
+    folder = Path(path)
+    files = sorted(folder.iterdir()) if folder.is_dir() else [folder]
+    files = [file for file in files if file.suffix.lower() in ENDINGS]
+    if not files:
+        raise ValueError(f"{folder}: no daily positions ({', '.join(ENDINGS)}) in this folder")
+    tables, left_out = [], []
+    for file in files:
+        try:
+            table = offsets_of_series([read_series(file)], origin_time, before=before, after=after)
+            if not np.isfinite(table.offset).any():
+                raise ValueError(
+                    f"station {table.station[0]}: too few positions on a side of the origin time"
+                )
+            tables.append(table)
+        except ValueError as error:
+            if strict:
+                raise
+            left_out.append(f"{file.name}: {str(error).removeprefix(f'{file}: ')}")
+    if not tables:
+        raise ValueError(f"{folder}: no offsets are left: {'; '.join(left_out[:5])}")
+    columns = [np.concatenate(column) for column in zip(*tables, strict=True)]
+    return OffsetTable(*columns), tuple(left_out)
 
 
 def _offset(

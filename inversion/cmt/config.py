@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from dislok import schema
-from dislok.inversion.gnss import OffsetTable, offsets_of_series, read_offsets, read_series
+from dislok.inversion.gnss import OffsetTable, read_offsets
+from dislok.inversion.series import ENDINGS, offsets_of_files
 from dislok.propagator import LayeredModel
 
 from .catalogue import read_event
@@ -24,9 +25,6 @@ from .records import Records, Response, local, parse_utc
 from .source import UNKNOWNS, Sources
 
 _MARGIN = 600.0
-
-SERIES = (".tenv3", ".pos")
-"""Endings of files with daily positions."""
 
 
 @dataclass(frozen=True)
@@ -322,29 +320,21 @@ def _offsets(
     part: Mapping[str, Any], event: Mapping[str, Any], origin: tuple[float, float], folder: Path
 ) -> Offsets:
     options = {key: part[key] for key in ("components", "model_error", "name") if key in part}
-    table = _offset_table(part, event, folder / part["file"])
+    table, left_out = _offset_table(part, event, folder / part["file"])
     distance = np.hypot(*local(table.latitude, table.longitude, *origin))
     keep = (distance >= part.get("nearest", 0.0)) & (distance <= part.get("farthest", np.inf))
     if not keep.any():
         raise ValueError(f"{part['file']}: no station in the range of distances asked for")
-    return Offsets(table, **options).select(keep)
+    return Offsets(table, left_out=left_out, **options).select(keep)
 
 
-def _offset_table(part: Mapping[str, Any], event: Mapping[str, Any], file: Path) -> OffsetTable:
-    """A table of offsets, or the offsets at the origin time in a folder of daily positions."""
-    if not (file.is_dir() or file.suffix.lower() in SERIES):
-        return read_offsets(file)
+def _offset_table(
+    part: Mapping[str, Any], event: Mapping[str, Any], file: Path
+) -> tuple[OffsetTable, tuple[str, ...]]:
+    """A table of offsets, or the offsets at the origin time in daily positions; what was left out."""
+    if not (file.is_dir() or file.suffix.lower() in ENDINGS):
+        return read_offsets(file), ()
     if "origin_time" not in event:
         raise ValueError(f"[event] lacks 'origin_time', which {part['file']} needs")
-    files = [f for f in sorted(file.iterdir()) if f.suffix.lower() in SERIES] if file.is_dir() else [file]
-    if not files:
-        raise ValueError(f"{file}: no daily positions ({', '.join(SERIES)}) in this folder")
-    table = offsets_of_series(
-        [read_series(one) for one in files], parse_utc(str(event["origin_time"])),
-        **{key: part[key] for key in ("before", "after") if key in part},
-    )  # fmt: skip
-    known = np.isfinite(table.offset).any(axis=1)
-    return OffsetTable(
-        table.station[known], table.latitude[known], table.longitude[known], table.offset[known],
-        table.sigma[known],
-    )  # fmt: skip
+    options = {key: part[key] for key in ("before", "after", "strict") if key in part}
+    return offsets_of_files(file, parse_utc(str(event["origin_time"])), **options)

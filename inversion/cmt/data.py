@@ -222,6 +222,8 @@ class Offsets:
         Factor on the whitened residuals.
     name : str
         How the result calls this data set.
+    left_out : tuple of str
+        What could not be read, and why.
     """
 
     table: OffsetTable
@@ -229,6 +231,7 @@ class Offsets:
     model_error: float = 0.0
     weight: ArrayLike = 1.0
     name: str = "offsets"
+    left_out: tuple[str, ...] = ()
 
     weighted_alike = False
 
@@ -267,8 +270,8 @@ class Offsets:
 
     @property
     def dropped(self) -> tuple[str, ...]:
-        """Nothing: missing offsets are simply not fitted."""
-        return ()
+        """What could not be read; missing offsets are simply not fitted."""
+        return self.left_out
 
     @property
     def notes(self) -> tuple[str, ...]:

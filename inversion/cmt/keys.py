@@ -223,6 +223,7 @@ OFFSETS = Table(
         ),
         "before": Key(number(above=0), "of daily positions, how long before the event", unit="days"),
         "after": Key(number(above=0), "of daily positions, how long after it", unit="days"),
+        "strict": Key(flag(), "whether a file that would be left out is an error; by default false"),
     },
     several=True, check=_data,
 )  # fmt: skip

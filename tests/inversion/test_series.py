@@ -248,9 +248,16 @@ def test_a_folder_of_positions_in_a_configuration(tmp_path, rng):
         write(tmp_path / "daily" / f"{name}.{ending}", positions(rng)[near], NOON[near], name)
     late = NOON[near] + np.timedelta64(20 * 365, "D")
     tenv3(tmp_path / "daily" / "LATE.tenv3", positions(rng)[near], late, "LATE")
+    (tmp_path / "daily" / "BAD.pos").write_text("hello\n")
     event = {"origin_time": ORIGIN.isoformat()}
-    table = config._offset_table({"file": "daily", "before": 250.0}, event, tmp_path / "daily")
+    table, left_out = config._offset_table({"file": "daily", "before": 250.0}, event, tmp_path / "daily")
     assert list(table.station) == ["AAAA", "BBBB"]
     assert (np.abs(table.offset - [0.05, 0.025, 0]) < 4 * table.sigma).all()
+    assert left_out == (
+        "BAD.pos: neither .tenv3 nor .pos; it begins 'hello'",
+        "LATE.tenv3: station LATE: too few positions on a side of the origin time",
+    )
+    with pytest.raises(ValueError, match=r"BAD\.pos: neither"):
+        config._offset_table({"file": "daily", "strict": True}, event, tmp_path / "daily")
     with pytest.raises(ValueError, match="lacks 'origin_time', which daily needs"):
         config._offset_table({"file": "daily"}, {}, tmp_path / "daily")
