@@ -208,7 +208,7 @@ def _stations(files: Sequence[Path], given: str | Path | None, obspy: Any, findi
         except ValueError as error:
             if where is not None:
                 raise
-            findings.leave_out(table.name, error)
+            findings.leave_out(table.name, str(error).removeprefix(f"{table}: "))
     return stations
 
 
@@ -297,6 +297,9 @@ def _collected(
             groups.append([(name, kept)])
     tables = [table for group in groups if (table := _records(group, reference, findings)) is not None]
     if not tables:
+        if not by_station and not findings.left_out:
+            codes = ", ".join(sorted({trace.id for trace in stream})[:10])
+            raise ValueError(f"none of the channels and locations asked for is among {codes}")
         raise findings.nothing("no records are left")
     tables.sort(key=lambda table: (-len(table), table.dt))
     tables[0] = replace(tables[0], left_out=tuple(findings.left_out), notes=tuple(findings.notes))

@@ -372,6 +372,8 @@ def test_instruments_are_chosen():
         assert np.isnan(got.values[0, 2]).all() and got.left_out == ()
     with pytest.raises(ValueError, match="another instrument"):
         from_obspy(stream, table, REFERENCE, strict=True)
+    with pytest.raises(ValueError, match=r"asked for is among XX\.A\.\.LYE, .*XX\.A\.10\.HYN"):
+        from_obspy(stream, table, REFERENCE, channels="ZZ?")
 
 
 @pytest.mark.parametrize("location", ["", "--", "00", " "])
