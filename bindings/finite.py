@@ -74,7 +74,7 @@ class Pieces(NamedTuple):
 class Patches:
     """Patches of one family as the integration wants them."""
 
-    def __init__(self, patches: Any, origin: str) -> None:
+    def __init__(self, patches: Any, origin: str | None) -> None:
         patches = _plain(patches)
         self.triangular = not isinstance(patches, Rectangle)
         if self.triangular:
@@ -291,10 +291,11 @@ def greens(
     stations: Array,
     receiver: float | None,
     accuracy: float,
-    origin: str,
+    origin: str | None,
 ) -> tuple[Array, float]:
     """Green's matrix and its estimated error; see `dislok.propagator.greens`."""
-    fractions(origin)
+    if origin is not None:
+        fractions(origin)
     found = Patches(patches, origin)
     crust = model.model if isinstance(model, StaticTable) else model
     receiver = crust.receiver_depth if receiver is None else receiver

@@ -33,15 +33,17 @@ class LayeredModel:
     rho : array_like, shape (n,)
         Density (g/cm³).
     qp, qs : array_like, shape (n,), optional
-        Quality factors of P and S waves. Velocities are then those at `reference_frequency`, attenuation is
-        causal with a constant quality factor, and static offsets are those of the given velocities.
+        Quality factors of P and S waves; in water, Qs may be anything. Velocities are then those at
+        `reference_frequency`, attenuation is causal with a constant quality factor, and static offsets are
+        those of the given velocities.
     reference_frequency : float
         Hz.
 
     Raises
     ------
     ValueError
-        If shapes differ, a value is not finite or out of range; the message names the layer.
+        If shapes differ, a value is not finite or out of range, or in another unit, as velocities in m/s and
+        densities in kg/m³ are; the message names the layer.
     """
 
     thickness: Any
@@ -64,6 +66,9 @@ class LayeredModel:
         """The properties as float64 arrays."""
         thickness, vp, vs, rho = (_array(getattr(self, name)) for name in PROPERTIES)
         qp, qs = (None if q is None else _array(q) for q in (self.qp, self.qs))
+        if qs is not None and qs.shape == vs.shape:
+            # Tables write 0 or infinity where there are no shear waves to lose anything.
+            qs = np.where((vs == 0.0) & ~((qs > 0.0) & np.isfinite(qs)), _NO_LOSS, qs)
         return Layers(thickness, vp, vs, rho, qp, qs, 2.0 * np.pi * self.reference_frequency)
 
     @property
@@ -178,6 +183,17 @@ class LayeredModel:
         return LayeredModel(thickness, layers.vp * scale, layers.vs * scale, layers.rho / scale**2, *lossy)
 
 
+_NO_LOSS = 1e9  # a quality factor
+
+_PLAUSIBLE = {
+    "thickness": (1e-6, 6371.0, "km", "m"),
+    "vp": (0.05, 30.0, "km/s", "m/s"),
+    "vs": (0.01, 20.0, "km/s", "m/s"),
+    "rho": (0.1, 30.0, "g/cm³", "kg/m³"),
+}
+"""Smallest and largest value of a property in any planet's crust, its unit, and what else people use."""
+
+
 def _array(values: Any) -> np.ndarray:
     """A float64 NumPy array of whatever a property is."""
     if hasattr(values, "detach"):
@@ -208,6 +224,17 @@ def _check(layers: Layers, frequency: float) -> None:
         raise ValueError(
             f"vs must be positive, or 0 in a first layer over others, got {layers.vs[0]:g} in layer 0"
         )
+    for name, (low, high, unit, other) in _PLAUSIBLE.items():
+        values = given[name]
+        there = np.isfinite(values) & ((values != 0.0) | (name != "vs"))
+        odd = np.flatnonzero(there & ((values < low) | (values > high)))
+        if len(odd):
+            layer = int(odd[0])
+            hint = f"; is it in {other}?" if values[layer] > high else ""
+            raise ValueError(
+                f"{name} must be between {low:g} and {high:g} {unit}, got {values[layer]:g} in layer {layer}"
+                f"{hint}"
+            )
     too_stiff = np.flatnonzero(3.0 * layers.vp**2 <= 4.0 * layers.vs**2)
     if len(too_stiff):
         layer = int(too_stiff[0])

@@ -615,7 +615,7 @@ def static_table(
     model=_model_or_table,
     stations=gates.instance(Stations),
     accuracy=_ACCURACY,
-    origin=gates.text(),
+    origin=gates.optional(gates.text()),
     with_error=gates.flag(),
 )
 def greens(
@@ -624,7 +624,7 @@ def greens(
     stations: Stations,
     *,
     accuracy: float = 1e-4,
-    origin: str = "topleft",
+    origin: str | None = None,
     with_error: bool = False,
 ) -> Any:
     """Green's matrix of a finite fault in a layered crust: static offsets per unit slip of each patch.
@@ -645,7 +645,7 @@ def greens(
         Cartesian (km), at one depth.
     accuracy : float
         Error allowed in the 3 by 3 numbers of a patch and a station, relative to their norm.
-    origin : str
+    origin : str, optional
         Reference point of the rectangles, as of :func:`dislok.okada.displacement`.
     with_error : bool
         Return the estimated error as well.
@@ -749,6 +749,7 @@ def checked(
         _check_degrees(sx, sy, "station")
     rays = geodesics.geographic if stations.geometry == "geographic" else geodesics.cartesian
     ray = rays(x[:, None], y[:, None], sx, sy)
+    _check_distances(ray.distance, stations.geometry)
     strength = _strength(source, shape)
     force = wanted.force or source.force is not None
     problem = Problem(layers, shape, depth, time, strength, receiver, ray, force, means)
@@ -799,6 +800,21 @@ def _check_depths(depth: np.ndarray, receiver: float, ground: float) -> None:
 def _check_receiver(receiver: float, ground: float) -> None:
     if not np.isfinite(receiver) or receiver < ground:
         raise ValueError(f"stations must be at or below the ground at {ground:g} km depth, got {receiver:g}")
+
+
+_FARTHEST = 6000.0
+
+
+def _check_distances(distance: np.ndarray, geometry: str) -> None:
+    """Flat layers say nothing about places farther away, and would take for ever to say it."""
+    far = np.argwhere(distance > _FARTHEST)
+    if len(far):
+        source, station = far[0]
+        hint = "; x and y are in km: are they in metres?" if geometry == "cartesian" else ""
+        raise ValueError(
+            f"station[{station}] must be within {_FARTHEST:g} km of source[{source}], got "
+            f"{distance[source, station]:.6g} km{hint}"
+        )
 
 
 def _check_degrees(longitude: np.ndarray, latitude: np.ndarray, name: str) -> None:

@@ -79,10 +79,12 @@ def draw(
     )
     circle = _circle(axes, centre, radius, zorder + 2)
     picture.set_clip_path(circle)
-    lines = axes.contour(
-        x, y, np.nan_to_num(best[0]), levels=[0.0], colors=INK, linewidths=1.2, zorder=zorder + 1
-    )
-    lines.set_clip_path(circle)
+    if np.nanmin(best) < 0 < np.nanmax(best):
+        # Explosions and implosions have no nodal lines.
+        lines = axes.contour(
+            x, y, np.nan_to_num(best[0]), levels=[0.0], colors=INK, linewidths=1.2, zorder=zorder + 1
+        )
+        lines.set_clip_path(circle)
     _draw_planes(axes, tensor, centre, radius, zorder + 1)
 
 
@@ -98,7 +100,11 @@ def _draw_planes(
     axes: Axes, tensor: Array, centre: tuple[float, float], radius: float, zorder: float
 ) -> None:
     """The nodal planes of the nearest double couple, dashed, where they differ from the nodal lines."""
-    dc = convert.double_couple(tensors.matrix(tensor))
+    matrix = tensors.matrix(tensor)
+    values = np.linalg.eigvalsh(matrix)
+    if not values[-1] - values[0] > 1e-9 * np.abs(values).max():
+        return
+    dc = convert.double_couple(matrix)
     if abs(float(dc.clvd)) < 0.02:
         return
     for strike, dip in zip(dc.strike, dc.dip, strict=True):
