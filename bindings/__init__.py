@@ -8,6 +8,7 @@ Submodules load when they are first used, so that ``import dislok`` stays light:
 - `dislok.stf`, `dislok.tables`: source time functions; tables of seismograms over distance and depth
 - `dislok.hierarchical`: compressed Green's matrices of very many observers and sources
 - `dislok.scale`: Green's matrices in blocks, for dask and Zarr
+- `dislok.topography`: displacement at stations on mountains
 - `dislok.convert`: magnitudes, moment tensors, nodal planes, coordinates
 - `dislok.okadatorch`: drop-in for the public names of OkadaTorch
 - `dislok.images`: images at displaced pixels, and derivatives
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from dislok import stf as stf
     from dislok import tables as tables
     from dislok import tde as tde
+    from dislok import topography as topography
 
 __version__ = "0.1.0"
 __all__ = ["__version__"]
@@ -54,6 +56,7 @@ _SUBMODULES = [
     "stf",
     "tables",
     "tde",
+    "topography",
 ]
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import dislok
-from dislok import convert, okada, propagator, stf
+from dislok import convert, okada, propagator, stf, topography
 from dislok.inversion import cmt, fault, finite, gnss, mesh, quadtree, slip
 from dislok.layers import LayeredModel
 
@@ -261,6 +261,14 @@ GOOD = {
     cmt.read_offset_table: {"path": "no such file"},
     cmt.read_event: {"path": "no such file", "number": 1},
     cmt.load: {"path": "no such file"},
+    topography.displacement: {
+        "xy": [[1.0, 2.0], [3.0, 4.0]],
+        "elevation": [0.5, 0.2],
+        "source": FAULT,
+        "method": "varying",
+        "nu": 0.25,
+        "origin": "topleft",
+    },
 }
 
 MASKED = np.ma.array([1.0, 2.0, 3.0], mask=[False, True, False])
