@@ -29,9 +29,9 @@ for number, step in enumerate(gauss_newton(clean, start).history):
 # %%
 # With noise
 # ----------
-# :func:`~dislok.inversion.cmt.search` solves the tensor anew at every place, damps the steps, tries several
-# times at the start, and goes through low frequencies first. A last search weighs the records by what is left
-# of them: noise of GNSS wanders, and equal weights take the wandering for signal.
+# :func:`~dislok.inversion.cmt.search` looks everywhere within reach at low frequencies, solves the tensor
+# anew at every place, and damps the steps. A last search weighs the records by what is left of them: noise of
+# GNSS wanders, and equal weights take the wandering for signal. `invert` does all of this in one call.
 
 noisy = problem(synthetic())
 equal = search(noisy, start, progress=print)

@@ -15,11 +15,12 @@ from dislok.inversion.series import ENDINGS, offsets_of_files
 from dislok.propagator import LayeredModel
 
 from .catalogue import read_event
-from .data import Dataset, Offsets, Waveforms
+from .data import COMPONENTS, Dataset, Offsets, Waveforms
 from .filters import Butterworth, CosineLowpass, Filter
 from .keys import SCHEMA
 from .noise import Noise
 from .problem import Problem
+from .procedure import Options
 from .readers import read
 from .records import Records, Response, local, parse_utc
 from .source import UNKNOWNS, Sources
@@ -41,11 +42,12 @@ class Event:
     bands : filters to go through first.
     iterations : trial steps at most in every band.
     subevents : number of sources.
-    reach : as of `dislok.inversion.cmt.search`.
+    reach : as of `dislok.inversion.cmt.search`: radius (km) of the global stage.
     grid : axes of a grid to begin at, or None: east, north, depth, time.
-    quality : how many times at most to search again without traces that turn out to be bad; 0 keeps all.
+    quality : whether traces that are or turn out to be bad are left out.
     errors : "given", or "residuals": a last search weighs the waveforms by what is left of them.
-    crusts : other crustal models to compare, by name.
+    crusts : other crustal models whose solutions go into the uncertainty, by name; None for the
+        given one with velocities 7 % lower and higher.
     uncertainty : the table of that name.
     depth : of the hypocentre in km, where it is known.
     """
@@ -60,11 +62,19 @@ class Event:
     subevents: int
     reach: float
     grid: dict[str, list[float]] | None
-    quality: int
+    quality: bool
     errors: str
-    crusts: dict[str, LayeredModel]
+    crusts: dict[str, LayeredModel] | None
     uncertainty: dict[str, Any]
     depth: float | None = None
+
+    @property
+    def options(self) -> Options:
+        """How the inversion is done."""
+        return Options(
+            self.constraint, self.bands, self.iterations, self.scaled_duration, self.reach, self.quality,
+            self.errors, self.crusts, self.subevents, self.grid,
+        )  # fmt: skip
 
 
 def load(path: str | Path) -> Event:
@@ -91,10 +101,9 @@ def _described(table: Mapping[str, Any], folder: Path) -> Event:
         if key not in event:
             raise ValueError(f"the key 'event.{key}' is missing; {event['file']} does not say it either")
     origin = (float(event["latitude"]), float(event["longitude"]))
-    model = read_crust(crust, origin, folder)
-    others = {name: read_crust(other, origin, folder) for name, other in crust.get("compare", {}).items()}
+    data = _datasets(table, event, origin, folder)
     problem = Problem(
-        _datasets(table, event, origin, folder), model, origin, stf=source["stf"],
+        data, read_crust(crust, origin, folder, _middle(data)), origin, stf=source["stf"],
         unknowns=_unknowns(source), bounds=source.get("bounds"), prior=source.get("prior"),
     )  # fmt: skip
     impulse = problem.stf == "impulse"
@@ -110,9 +119,9 @@ def _described(table: Mapping[str, Any], folder: Path) -> Event:
         subevents=source["subevents"],
         reach=search["reach"],
         grid=search.get("grid"),
-        quality=3 if search["quality"] else 0,
+        quality=search["quality"],
         errors=search["errors"],
-        crusts=others,
+        crusts=_other_crusts(table, origin, folder, _middle(data)),
         uncertainty=table["uncertainty"],
     )  # fmt: skip
 
@@ -151,15 +160,44 @@ def _start(event: Mapping[str, Any], source: Mapping[str, Any], impulse: bool) -
     return Sources.at(east, north, source.get("depth", depth), source.get("time", time), half)
 
 
-def read_crust(table: Mapping[str, Any], origin: tuple[float, float], folder: Path) -> LayeredModel:
+def _other_crusts(
+    table: Mapping[str, Any], origin: tuple[float, float], folder: Path, middle: tuple[float, float]
+) -> dict[str, LayeredModel] | None:
+    """Crusts to compare; None for the usual ones, nothing where the file says so."""
+    given = table["crust"].get("compare", {})
+    if not table["uncertainty"]["crusts"]:
+        return {}
+    return {name: read_crust(one, origin, folder, middle) for name, one in given.items()} or None
+
+
+def _middle(data: Sequence[Dataset]) -> tuple[float, float]:
+    """Mean latitude and longitude of all stations."""
+    tables = [part.table if isinstance(part, Offsets) else part.records for part in data]
+    latitude = np.concatenate([table.latitude for table in tables])
+    longitude = np.unwrap(np.concatenate([table.longitude for table in tables]), period=360)
+    return float(latitude.mean()), float(longitude.mean())
+
+
+def read_crust(
+    table: Mapping[str, Any], origin: tuple[float, float], folder: Path, middle: tuple[float, float]
+) -> LayeredModel:
     """A crustal model from ``layers`` (rows of thickness km, vp, vs km/s, rho g/cm³), a ``file``, or
-    ``crust2``.
+    ``crust2``: true for the profile at the hypocentre, "stations" for that at their middle, or a place.
     """
     if "file" in table:
         return LayeredModel.read(folder / table["file"], depths=table.get("depths"), unit=table.get("unit"))
     if "layers" not in table:
-        return LayeredModel.crust2(*origin)
+        return LayeredModel.crust2(*_profile_place(table["crust2"], origin, middle))
     return LayeredModel(*np.array(table["layers"]).T)
+
+
+def _profile_place(
+    asked: Any, origin: tuple[float, float], middle: tuple[float, float]
+) -> tuple[float, float]:
+    """Latitude and longitude of the CRUST 2.0 profile that is asked for."""
+    if asked is True or asked == "event":
+        return origin
+    return middle if asked == "stations" else (asked[0], asked[1])
 
 
 def _unknowns(source: Mapping[str, Any]) -> tuple[str, ...]:
@@ -167,6 +205,13 @@ def _unknowns(source: Mapping[str, Any]) -> tuple[str, ...]:
     if source["stf"] == "impulse" or source["duration"] != "solve":
         fixed.add("duration")
     return tuple(name for name in UNKNOWNS if name not in fixed)
+
+
+def _errors(search: Mapping[str, Any]) -> str:
+    errors = str(search.get("errors", "residuals"))
+    if errors not in ("given", "residuals"):
+        raise ValueError(f"[search] errors {errors!r}: choose from given, residuals")
+    return errors
 
 
 def _datasets(
@@ -274,7 +319,7 @@ def _chosen(part: Mapping[str, Any], groups: Sequence[Records], origin: tuple[fl
             f"no station between {near:g} and {far:g} km; they lie at {every.min():.0f} to "
             f"{every.max():.0f} km"
         )
-    wanted = ["ENU".index(c) for c in part.get("components", "EN")]
+    wanted = ["ENU".index(c) for c in part.get("components", COMPONENTS)]
     alive = [np.isfinite(group.values[:, wanted]).any(axis=(1, 2)) for group in inside]
     distances = [np.where(good, g.distance(*origin), np.inf) for g, good in zip(inside, alive, strict=True)]
     # The nearest stations of all tables together.
@@ -286,7 +331,7 @@ def _chosen(part: Mapping[str, Any], groups: Sequence[Records], origin: tuple[fl
         if (distance <= limit).any()
     ]
     if not kept:
-        raise ValueError(f"no station has samples of the components {part.get('components', 'EN')}")
+        raise ValueError(f"no station has samples of the components {part.get('components', COMPONENTS)}")
     lines = dict.fromkeys(line for group in groups for line in group.left_out)
     notes = dict.fromkeys(line for group in groups for line in group.notes)
     rest = [replace(group, left_out=(), notes=()) for group in kept[1:]]

@@ -63,7 +63,7 @@ class Waveforms:
     records: Records
     band: Filter = field(default_factory=CosineLowpass)
     window: tuple[ArrayLike, ArrayLike] = (0.0, 100.0)
-    components: str = "EN"
+    components: str = COMPONENTS
     sigma: ArrayLike | None = None
     noise: Noise | Estimated | None = None
     model_error: float = 0.0

@@ -84,7 +84,7 @@ def synthetic(seed: int | None = 7, tensor: Array | None = None) -> Records:
 def problem(records: Records, components: str = "EN") -> Problem:
     """The inverse problem of the demo: one minute of every record through the paper's filter."""
     data = Waveforms(records, CosineLowpass(0.05, 0.2), (0.0, 63.0), components)
-    return Problem(data, CRUST, HYPOCENTRE[:2])
+    return Problem(data, CRUST, HYPOCENTRE[:2], stf="impulse")
 
 
 def run_demo(out: Path, data: Path | None = None) -> int:
@@ -124,11 +124,11 @@ def _synthetic_demo(out: Path) -> None:
         bands=(CosineLowpass(0.02, 0.06),),
         iterations=40,
         subevents=1,
-        reach=0.0,
+        reach=60.0,
         grid=None,
-        quality=3,
+        quality=True,
         errors="residuals",
-        crusts={},
+        crusts=None,
         uncertainty={"bootstrap": 200, "depths": [24.0, 28.0, 32.0, 35.0, 38.0, 42.0], "map": {"grid": 7}},
     )
     result = invert(event, out, Stages(None), _say)

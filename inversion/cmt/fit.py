@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,6 +70,11 @@ def fits(state: State) -> tuple[Fit, ...]:
         predicted = np.einsum("k...e,ke->...", field.green(state.sources), state.sources.tensor)
         found.append(_fit(field.data, predicted))
     return tuple(found)
+
+
+def total_reduction(found: Sequence[Fit]) -> float:
+    """Variance reduction of several data sets: the mean of theirs, since their units differ."""
+    return float(np.mean([fit.variance_reduction for fit in found]))
 
 
 def _fit(part: Dataset, predicted: Array) -> Fit:

@@ -86,9 +86,11 @@ class Circle(NamedTuple):
     synthesis: Complex
 
 
-def circle(data: Waveforms) -> Circle:
-    """The frequencies that a data set needs, with its filter and instruments already in the synthesis."""
-    times, band = data.times, data.band
+def circle(data: Waveforms, times: Array | None = None) -> Circle:
+    """The frequencies that a data set needs, with its filter and instruments already in the synthesis; at
+    other times (s) than its own if they are given.
+    """
+    times, band = data.times if times is None else times, data.band
     early = min(times[0], 0.0) - EARLY - band.ringing
     length = 1.5 * (times[-1] - early)
     if isinstance(band, Butterworth):
@@ -123,6 +125,8 @@ class Field:
         Relative accuracy asked of the kernels.
     stf : str
         Name of the source time function, a key of `STF`.
+    times : (n_times,), optional
+        Times (s) to compute waveforms at instead of those that are fitted.
     """
 
     def __init__(
@@ -133,9 +137,11 @@ class Field:
         sources: Sources,
         accuracy: float,
         stf: str = "impulse",
+        *,
+        times: Array | None = None,
     ) -> None:
         self.data, self.stf = data, stf
-        self.circle = None if isinstance(data, Offsets) else circle(data)
+        self.circle = None if isinstance(data, Offsets) else circle(data, times)
         omega = np.zeros(1, complex) if self.circle is None else self.circle.omega
         self._turn = places.turn
         self._spectra = propagator.spectral_kernels(

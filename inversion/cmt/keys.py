@@ -26,6 +26,7 @@ from dislok.schema import (
 
 from .forward import STF
 from .records import QUANTITIES
+from .solve import REACH
 from .source import BOUNDS, UNITS, UNKNOWNS
 from .tensor import CONSTRAINTS
 
@@ -33,6 +34,16 @@ DEEPEST = 800.0  # km; no earthquake is deeper
 
 _names = listed(text())
 _distance = number(least=0, most=20_100)
+
+
+_place = pair(number(least=-360, most=360))
+
+
+def _profile(name: str, value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        latitude, longitude = _place(name, value)
+        return number(least=-90, most=90)(f"{name}[0]", latitude), longitude
+    return value if isinstance(value, bool) else choice("event", "stations")(name, value)
 
 
 def _crust() -> dict[str, Key | Table]:
@@ -46,7 +57,11 @@ def _crust() -> dict[str, Key | Table]:
         "file": Key(text(), "a table of layers, see :doc:`formats`", file=True),
         "depths": Key(choice(*DEPTHS), "what its lengths are, where it does not say"),
         "unit": Key(choice(*UNITS_OF_DEPTH), "of its lengths, where it does not say"),
-        "crust2": Key(flag(), "the profile of CRUST 2.0 at the hypocentre"),
+        "crust2": Key(
+            Kind("true, event, stations or [latitude, longitude]", _profile),
+            "a profile of CRUST 2.0: true or event for that at the hypocentre (under the sea, if it lies "
+            "there), stations for that at the middle of the stations, or that at a place",
+        ),
     }  # fmt: skip
 
 
@@ -185,7 +200,7 @@ WAVEFORMS = Table(
         "count": Key(count(1), "that many of the nearest stations; by default all"),
         "only": Key(_names, "stations that are used"),
         "exclude": Key(_names, "stations that are not used"),
-        "components": Key(letters("ENU"), "what is fitted; by default EN"),
+        "components": Key(letters("ENU"), "what is fitted; by default ENU"),
         "band": Key(
             pair(number(least=0, most=1000), rising=True),
             "corners of the low-pass; by default [0.05, 0.2]", unit="Hz",
@@ -312,12 +327,14 @@ SEARCH = Table(
             },
         ),
         "reach": Key(
-            number(least=0, most=1000), "nine places so far apart are tried; 0 for the hypocentre alone", 0.0,
+            number(least=0, most=1000),
+            "radius within which all places, depths and times are tried; 0 for the hypocentre alone", REACH,
             unit="km",
         ),
-        "quality": Key(flag(), "search again without traces that turn out to be bad", True),
+        "quality": Key(flag(), "leave out traces that are bad or turn out to be", True),
         "errors": Key(
-            choice("given", "residuals"), "errors as given, or a last search weighs by what is left", "given"
+            choice("given", "residuals"),
+            "errors as given, or a last search weighs by what is left", "residuals",
         ),
     },
     always=True,
@@ -338,6 +355,9 @@ UNCERTAINTY = Table(
                 "reach": Key(number(above=0, most=1000), "half of its side; by default 15", unit="km"),
                 "grid": Key(count(2, 101), "places along a side; by default 9"),
             },
+        ),
+        "crusts": Key(
+            flag(), "solve in other crusts too: those compared, or with velocities 7 % lower and higher", True
         ),
         "seed": Key(count(0), "of the random numbers", 0),
     },

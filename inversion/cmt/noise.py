@@ -57,7 +57,9 @@ def pooled(residual: Array, mask: Mask) -> Estimated:
         used = count[:, c] > 0
         left = np.where(mask[used, c], residual[used, c], 0.0)
         power = (left**2).sum(axis=-1) / count[used, c]
-        variance[used, c] = 0.5 * (power + power.mean())
+        # One station that drifts does not tell the errors of all.
+        usual = min(float(power.mean()), 2 * float(np.median(power)))
+        variance[used, c] = 0.5 * (power + usual)
         spectrum = np.abs(np.fft.rfft(left / np.sqrt(variance[used, c])[:, None], 2 * size)) ** 2
         lags = np.fft.irfft(spectrum.sum(axis=0), 2 * size)[:size]
         correlation[c] = lags / lags[0]

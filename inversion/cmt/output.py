@@ -6,6 +6,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from dislok.store import fingerprint, write_text, writing
 
 from .records import parse_utc
@@ -73,13 +75,14 @@ def _identifier(event: Any, result: Result, what: str) -> Any:
 
 
 def _event(event: Any, result: Result, i: int) -> Any:
-    c, sigma, spread = result.centroids[i], result.sigma(i), result.spread(i)
+    c, sigma = result.centroids[i], _stated(result.sigma(i))
+    spread = _stated(result.spread(i))
     origin = _origin(event, result, i, sigma)
     begin = _hypocentre(event, result, i)
     magnitude = event.Magnitude(
         resource_id=_identifier(event, result, f"magnitude/{i + 1}"),
         mag=c.magnitude,
-        mag_errors=event.QuantityError(uncertainty=spread["Mw"]),
+        mag_errors=event.QuantityError(uncertainty=spread.get("Mw")),
         magnitude_type="Mwc",
         origin_id=origin.resource_id,
         method_id=event.ResourceIdentifier("smi:local/dislok.inversion.cmt"),
@@ -113,6 +116,11 @@ def _hypocentre(event: Any, result: Result, i: int) -> Any:
     )
 
 
+def _stated(errors: dict[str, float]) -> dict[str, float]:
+    """The errors that are known."""
+    return {name: value for name, value in errors.items() if np.isfinite(value)}
+
+
 def _origin(event: Any, result: Result, i: int, sigma: dict[str, float]) -> Any:
     c = result.centroids[i]
     origin = event.Origin(
@@ -144,9 +152,9 @@ def _mechanism(
     planes = [
         event.NodalPlane(
             strike=strike, dip=dip, rake=rake,
-            strike_errors=event.QuantityError(uncertainty=spread[f"strike{n}"]),
-            dip_errors=event.QuantityError(uncertainty=spread[f"dip{n}"]),
-            rake_errors=event.QuantityError(uncertainty=spread[f"rake{n}"]),
+            strike_errors=event.QuantityError(uncertainty=spread.get(f"strike{n}")),
+            dip_errors=event.QuantityError(uncertainty=spread.get(f"dip{n}")),
+            rake_errors=event.QuantityError(uncertainty=spread.get(f"rake{n}")),
         )
         for n, (strike, dip, rake) in enumerate(c.planes, start=1)
     ]  # fmt: skip

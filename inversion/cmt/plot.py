@@ -13,16 +13,21 @@ from .beachball import draw
 from .data import COMPONENTS
 from .filters import Array
 from .fit import Fit
+from .lune import lune, source_type
+from .maps import station_map
 from .problem import Problem
 from .records import local
 from .resample import Ensemble
 from .result import Result, centroids
 from .several import Profile
 from .solve import Scan
+from .summary import place, plus_minus
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+__all__ = ["depth", "lune", "mechanism", "position", "resampled", "source_type", "station_map", "waveforms"]
 
 OBSERVED, PREDICTED, SOURCE, QUIET = "#20252b", "#d1495b", "#2a6f97", "#9aa3ad"
 
@@ -41,7 +46,7 @@ def mechanism(result: Result, ensemble: Ensemble | None = None, *, title: str = 
     n = len(result.centroids)
     figure, axes = _subplots(n, 2, (9.0, 3.9 * n), squeeze=False, gridspec_kw={"width_ratios": [1, 1.5]})
     for i in range(n):
-        drawn = result.draws(300, i)[0] if ensemble is None else ensemble.table(i)["tensor"]
+        drawn = _drawn_tensors(result, ensemble, i)
         ball, words = axes[i]
         draw(ball, result.centroids[i].tensor, drawn, colour=PREDICTED)
         _bare(ball, 1.12)
@@ -50,40 +55,13 @@ def mechanism(result: Result, ensemble: Ensemble | None = None, *, title: str = 
     return _titled(figure, title or f"{result.event}, Mw {result.magnitude:.2f}")
 
 
-def station_map(result: Result, *, title: str = "") -> Figure:
-    """Stations, coloured by how well they are fitted, with the centroid's beachball and the hypocentre."""
-    figure, axes = _subplots(1, 1, (7.4, 6.6))
-    points = None
-    for fit, marker in zip(result.fits, "^vso", strict=False):
-        used = fit.mask.reshape(len(fit.station), -1).any(axis=1)
-        x, y = local(fit.latitude[used], fit.longitude[used], *result.origin)
-        shade = 100 * _by_station(fit)[used]
-        points = axes.scatter(
-            x,
-            y,
-            c=shade,
-            cmap="RdYlBu",
-            vmin=0,
-            vmax=100,
-            marker=marker,
-            s=46,
-            edgecolor=OBSERVED,
-            lw=0.6,
-            zorder=3,
-        )
-        for name, a, b in zip(fit.station[used], x, y, strict=True):
-            axes.annotate(
-                str(name), (a, b), xytext=(4, 4), textcoords="offset points", fontsize=6, color=QUIET
-            )
-    assert points is not None
-    figure.colorbar(points, ax=axes, shrink=0.8, label="variance reduction of the station (%)")
-    axes.plot(0, 0, "*", ms=13, mfc="white", mec=OBSERVED, zorder=4)
-    _balls_on_map(axes, result)
-    axes.set(xlabel="east of the hypocentre (km)", ylabel="north of the hypocentre (km)")
-    return _titled(figure, title or f"{result.event}: stations, hypocentre (star) and centroid")
+def _drawn_tensors(result: Result, ensemble: Ensemble | None, i: int) -> Array | None:
+    if ensemble is not None:
+        return ensemble.table(i)["tensor"]
+    return None if result.errors == "none" else result.draws(300, i)[0]
 
 
-def waveforms(result: Result, *, name: str | None = None, most: int = 24, title: str = "") -> Figure:
+def waveforms(result: Result, *, name: str | None = None, most: int | None = None, title: str = "") -> Figure:
     """Data (dark) and prediction (red) of the stations nearest to the centroid, every fitted component.
 
     Parameters
@@ -91,8 +69,8 @@ def waveforms(result: Result, *, name: str | None = None, most: int = 24, title:
     result : Result
     name : str, optional
         Which data set; the first with waveforms by default.
-    most : int
-        Stations at most.
+    most : int, optional
+        Stations at most; all by default.
     title : str
         Heading.
     """
@@ -132,18 +110,18 @@ def waveforms(result: Result, *, name: str | None = None, most: int = 24, title:
 def depth(profile: Profile, problem: Problem, *, title: str = "") -> Figure:
     """Misfit along depth with the beachball at each."""
     figure, axes = _subplots(1, 1, (8.4, 4.6))
-    fall = 100 * (1 - profile.misfit)
+    fall = 100 * (profile.misfit / _positive(profile.misfit.min()) - 1)
     axes.plot(profile.depth, fall, "-", color=SOURCE, lw=1.4, zorder=2)
     span = float(np.ptp(profile.depth)) or 1.0
     height = max(float(np.ptp(fall)), 1.0)
     margin = 0.06 * span
     axes.set_xlim(profile.depth.min() - margin, profile.depth.max() + margin)
-    axes.set_ylim(fall.min() - 0.18 * height, fall.max() + 0.22 * height)
+    axes.set_ylim(fall.max() + 0.18 * height, fall.min() - 0.22 * height)
     best = int(np.argmin(profile.misfit))
     for i, sources in enumerate(profile.sources):
         tensor = centroids(problem, sources)[0].tensor
         _inset_ball(axes, float(profile.depth[i]), float(fall[i]), tensor, PREDICTED if i == best else SOURCE)
-    axes.set(xlabel="depth (km)", ylabel="variance reduction, as weighted (%)")
+    axes.set(xlabel="depth (km)", ylabel="weighted misfit above the best (%)")
     return _titled(figure, title or "Fit along depth; position, time and tensor solved anew at each")
 
 
@@ -151,11 +129,11 @@ def position(table: Scan, *, title: str = "") -> Figure:
     """Misfit over the map at the best depth and time."""
     figure, axes = _subplots(1, 1, (6.6, 5.4))
     i, j, k, m = np.unravel_index(int(np.argmin(table.misfit)), table.misfit.shape)
-    fall = 100 * (1 - table.misfit[:, :, k, m].T)
-    shades = axes.contourf(table.east, table.north, fall, levels=14, cmap="YlGnBu")
+    fall = 100 * (table.misfit[:, :, k, m].T / _positive(table.misfit.min()) - 1)
+    shades = axes.contourf(table.east, table.north, fall, levels=14, cmap="YlGnBu_r")
     axes.contour(table.east, table.north, fall, levels=14, colors="white", linewidths=0.4)
     axes.plot(table.east[i], table.north[j], "o", mfc=PREDICTED, mec="white", ms=9)
-    figure.colorbar(shades, ax=axes, label="variance reduction, as weighted (%)")
+    figure.colorbar(shades, ax=axes, label="weighted misfit above the best (%)")
     axes.set_aspect("equal")
     axes.set(xlabel="east of the hypocentre (km)", ylabel="north of the hypocentre (km)")
     return _titled(
@@ -195,6 +173,10 @@ def _titled(figure: Figure, title: str) -> Figure:
     return figure
 
 
+def _positive(value: float) -> float:
+    return max(float(value), np.finfo(float).tiny)
+
+
 def _bare(axes: Axes, reach: float) -> None:
     axes.set_xlim(-reach, reach)
     axes.set_ylim(-reach, reach)
@@ -205,40 +187,23 @@ def _bare(axes: Axes, reach: float) -> None:
 def _words(result: Result, i: int) -> str:
     c, sigma, spread = result.centroids[i], result.sigma(i), result.spread(i)
     parts = c.decomposition
+    north, east = place(c.latitude, c.longitude)
+
+    def error(name: str) -> str:
+        return plus_minus(sigma.get(name, np.nan)) if name in sigma else " (fixed)"
+
     lines = [
-        f"Mw        {c.magnitude:.2f} ± {spread['Mw']:.2f}",
-        f"latitude  {c.latitude:.3f}° ± {sigma.get('north', 0.0):.1f} km",
-        f"longitude {c.longitude:.3f}° ± {sigma.get('east', 0.0):.1f} km",
-        f"depth     {c.depth:.1f} ± {sigma.get('depth', 0.0):.1f} km",
-        f"time      {c.time:+.1f} ± {sigma.get('time', 0.0):.1f} s",
+        f"Mw        {c.magnitude:.2f}{plus_minus(spread['Mw'], 2)}",
+        f"latitude  {north}{error('north')} km",
+        f"longitude {east}{error('east')} km",
+        f"depth     {c.depth:.1f}{error('depth')} km",
+        f"time      {c.time:+.1f}{error('time')} s",
         f"half-dur. {c.half_duration:.1f} s",
         *(f"plane {n}   {s:.0f}° / {d:.0f}° / {r:.0f}°" for n, (s, d, r) in enumerate(c.planes, start=1)),
         f"DC {parts['DC']:.0f} %  CLVD {round(parts['CLVD']):+d} %  ISO {round(parts['ISO']):+d} %",
         f"variance reduction {100 * result.variance_reduction:.1f} %",
     ]
     return "\n".join(lines)
-
-
-def _by_station(fit: Fit) -> Array:
-    """Variance reduction (n,) of all components of each station."""
-    flat = (len(fit.station), -1)
-    left = np.where(fit.mask, fit.observed - fit.predicted, 0.0).reshape(flat)
-    data = np.where(fit.mask, fit.observed, 0.0).reshape(flat)
-    return np.asarray(1 - (left**2).sum(1) / np.maximum((data**2).sum(1), np.finfo(float).tiny))
-
-
-def _balls_on_map(axes: Axes, result: Result) -> None:
-    x0, x1 = axes.get_xlim()
-    y0, y1 = axes.get_ylim()
-    half = 0.54 * max(x1 - x0, y1 - y0)
-    middle = (x0 + x1) / 2, (y0 + y1) / 2
-    for c in result.centroids:
-        x, y = local(np.array(c.latitude), np.array(c.longitude), *result.origin)
-        radius = 0.11 * half * (c.moment / max(other.moment for other in result.centroids)) ** (1 / 3)
-        draw(axes, c.tensor, centre=(float(x), float(y)), radius=radius, colour=PREDICTED)
-    axes.set_xlim(middle[0] - half, middle[0] + half)
-    axes.set_ylim(middle[1] - half, middle[1] + half)
-    axes.set_aspect("equal")
 
 
 def _chosen(result: Result, name: str | None) -> Fit:

@@ -1,7 +1,10 @@
-"""How uncertain a solution is: its covariance from what the stations disagree about, or from given errors."""
+"""How uncertain a solution is: the largest of what errors of the data, disagreement of the stations and draws
+of stations say, and what crust and rival minima add.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,8 +15,14 @@ from .filters import Array
 from .problem import State, jacobian
 from .source import Sources
 
-ENOUGH = 8
-"""Stations from which on their disagreement tells the errors; fewer say too little of it."""
+FEWEST = 4
+"""Stations below which no uncertainty is stated: too few to disagree, and to tell a mechanism."""
+
+ERRORS = ("largest", "stations", "data")
+"""Where an uncertainty may come from, see `posterior`."""
+
+DRAWS = 200
+"""Draws of stations, of the bootstrap that `posterior` makes."""
 
 
 class Posterior(NamedTuple):
@@ -21,8 +30,10 @@ class Posterior(NamedTuple):
 
     Attributes
     ----------
-    covariance : (s, s) of the elements of each source: six of the tensor (N·m, true axes), then the unknowns.
-    errors : "stations" or "data", see `posterior`.
+    covariance : (s, s) of the elements of each source: six of the tensor (N·m, true axes), then the
+    unknowns; NaN
+        where `errors` is "none".
+    errors : "largest", "stations", "data" or "none", see `posterior`.
     chi2, dof : squared whitened residuals, and what noise of the assumed size would leave of them on average.
     error_scale : factor on the errors of the data that the misfit made necessary.
     condition : condition number of the scaled Jacobian.
@@ -36,7 +47,29 @@ class Posterior(NamedTuple):
     condition: float
 
 
-def posterior(state: State, constraint: str, turns: Array, errors: str | None = None) -> Posterior:
+class Doubt(NamedTuple):
+    """Another solution that is not to be excluded, as the share of it in the statement.
+
+    Attributes
+    ----------
+    sources : Sources
+        In another crust, or at another minimum.
+    weight : float
+        Share of its squared distance from the solution that is added to the covariance.
+    """
+
+    sources: Sources
+    weight: float
+
+
+def posterior(
+    state: State,
+    constraint: str,
+    turns: Array,
+    errors: str = "largest",
+    doubts: Sequence[Doubt] = (),
+    halves: Sequence[Sources] = (),
+) -> Posterior:
     """Covariance of tensors, along true axes, and unknowns.
 
     Parameters
@@ -46,21 +79,26 @@ def posterior(state: State, constraint: str, turns: Array, errors: str | None = 
     constraint : {"full", "deviatoric", "double_couple"}
     turns : (n, 3, 3)
         From the plane's axes to true axes at the sources.
-    errors : {"stations", "data"}, optional
-        Whether errors are what the stations disagree about, which includes what crust and point leave out and
-        how residuals of one station hang together, or those given with the data, raised to the misfit. By
-        default "stations" where there are at least `ENOUGH` of them.
+    errors : {"largest", "stations", "data"}, optional
+        "data": errors given with the data, or as residuals show them, raised to the misfit. "stations": what
+        the stations disagree about, each left out in turn, which includes what crust and point leave out and
+        how residuals of one station hang together. "largest": of both and of a bootstrap over stations the
+        largest standard deviation of every element; nothing ("none") with fewer than `FEWEST` stations.
+    halves : sequence of Sources, optional
+        Solutions for the nearer and the farther half of the stations. They differ from that of all stations
+        by its standard deviation, or by more where a point or the crust fails with distance: their mean
+        square is one more of what "largest" compares.
+    doubts : sequence of Doubt, optional
+        Solutions in other crusts and at rival minima, whose distance is added.
 
     Raises
     ------
     ValueError
-        If `errors` is neither, or there is only one station to disagree.
+        If `errors` is none of these, or there is only one station to disagree.
     """
     stations = len(state.system.problem.stations)
-    if errors is None:
-        errors = "stations" if stations >= ENOUGH else "data"
-    if errors not in ("stations", "data"):
-        raise ValueError(f"errors: expected 'stations' or 'data', got {errors!r}")
+    if errors not in ERRORS:
+        raise ValueError(f"errors: expected 'largest', 'stations' or 'data', got {errors!r}")
     if errors == "stations" and stations < 2:
         raise ValueError("errors: one station has none to disagree with; ask for errors='data'")
     matrix, _, split = jacobian(state, constraint)
@@ -69,13 +107,78 @@ def posterior(state: State, constraint: str, turns: Array, errors: str | None = 
     expected, independent = sum(part.expected for part in parts), sum(part.independent for part in parts)
     chi2, dof = float(state.residual @ state.residual), max(expected - matrix.shape[1], 1.0)
     size = chi2 / dof if state.system.problem.weighted_alike else max(1.0, chi2 / dof)
-    if errors == "stations":
-        inner = _jackknife(state, matrix, inverse)
-    else:
-        # Samples of filtered records repeat each other: each counts for its share of the independent ones.
-        inner = size * expected / independent * inverse @ inverse.T
+    # Samples of filtered records repeat each other: each counts for its share of the independent ones.
+    given = size * expected / independent * inverse @ inverse.T
     outer = _outwards(state.sources, constraint, len(state.system.problem.unknowns), split, turns)
-    return Posterior(outer @ inner @ outer.T, errors, chi2, dof, float(np.sqrt(size)), condition)
+    if errors == "data":
+        covariance = outer @ given @ outer.T
+    elif errors == "stations":
+        covariance = outer @ _jackknife(state, matrix, inverse) @ outer.T
+    elif stations < FEWEST:
+        errors, covariance = "none", np.full((len(outer), len(outer)), np.nan)
+    else:
+        left_out = _jackknife(state, matrix, inverse)
+        drawn = _bootstrap(state, matrix, np.random.default_rng(0))
+        several = [outer @ one @ outer.T for one in (given, left_out, drawn)]
+        apart = [_elements(one, turns, state) - _elements(state.sources, turns, state) for one in halves]
+        if apart:
+            several.append(np.mean([np.outer(away, away) for away in apart], axis=0))
+        covariance = _largest(several)
+    for doubt in doubts:
+        away = _elements(doubt.sources, turns, state) - _elements(state.sources, turns, state)
+        covariance = covariance + doubt.weight * np.outer(away, away)
+    return Posterior(covariance, errors, chi2, dof, float(np.sqrt(size)), condition)
+
+
+def _largest(covariances: Sequence[Array]) -> Array:
+    """A covariance with the largest standard deviations of several, correlated as in the largest of them."""
+    deviations = np.sqrt([np.maximum(np.diag(one), 0.0) for one in covariances])
+    most = deviations.max(axis=0)
+    safe = np.where(most > 0, most, 1.0)
+    # Correlations come from one of the first three, which have full rank.
+    base = int(np.argmax((deviations[:3] / safe).mean(axis=1)))
+    own = np.where(deviations[base] > 0, deviations[base], 1.0)
+    correlation = covariances[base] / np.outer(own, own)
+    np.fill_diagonal(correlation, 1.0)
+    return np.asarray(correlation * np.outer(most, most))
+
+
+def _bootstrap(state: State, matrix: Array, rng: np.random.Generator) -> Array:
+    """Covariance of the steps that stations drawn with replacement ask for in the linear problem.
+
+    Half the distance of the quantiles that hold 68 % stands for the standard deviation: draws of a few
+    stations that determine nothing do not count for more than they are.
+    """
+    problem = state.system.problem
+    names, stations = problem.row_station, problem.stations
+    length = tensors.column_lengths(matrix)
+    scaled, m = matrix / length, len(names)
+    rows = [np.flatnonzero(names == name) for name in stations]
+    squares = np.stack([scaled[r].T @ scaled[r] for r in rows])
+    rights = np.stack([scaled[r].T @ state.residual[r] for r in rows])
+    before = scaled[m:].T @ scaled[m:]
+    counts = rng.multinomial(len(stations), np.full(len(stations), 1 / len(stations)), size=DRAWS)
+    counts = counts[(counts > 0).sum(axis=1) >= min(FEWEST, len(stations)) - 1]
+    steps = np.stack(
+        [
+            np.linalg.lstsq(np.tensordot(c, squares, 1) + before, c @ rights, rcond=1e-12)[0] / length
+            for c in counts.astype(float)
+        ]
+    )
+    low, middle, high = np.quantile(steps, [0.1587, 0.5, 0.8413], axis=0)
+    deviation = np.maximum((high - low) / 2, 0.0)
+    # Correlation of steps that are cut where they leave the bulk.
+    cut = np.clip((steps - middle) / np.where(deviation > 0, deviation, 1.0), -2.0, 2.0)
+    correlation = np.cov(cut, rowvar=False)
+    own = np.sqrt(np.maximum(np.diag(correlation), np.finfo(float).tiny))
+    return np.asarray(correlation / np.outer(own, own) * np.outer(deviation, deviation))
+
+
+def _elements(sources: Sources, turns: Array, state: State) -> Array:
+    """Tensor along true axes and unknowns of all sources in one row."""
+    true = tensors.row(turns @ tensors.matrix(sources.tensor) @ np.swapaxes(turns, -1, -2))
+    unknowns = sources.values(state.system.problem.unknowns).reshape(len(sources), -1)
+    return np.concatenate([true, unknowns], axis=1).ravel()
 
 
 def _inverse(matrix: Array) -> tuple[Array, float]:
@@ -95,14 +198,16 @@ def _jackknife(state: State, matrix: Array, inverse: Array) -> Array:
     """
     names = state.system.problem.row_station
     stations = state.system.problem.stations
-    covariance = inverse[:, len(names) :] @ inverse[:, len(names) :].T
+    length = tensors.column_lengths(matrix)
+    scaled, back = matrix / length, inverse * length[:, None]
+    covariance = back[:, len(names) :] @ back[:, len(names) :].T
     for name in stations:
         rows = np.flatnonzero(names == name)
-        kept = np.eye(len(rows)) - matrix[rows] @ inverse[:, rows]
-        unseen = linalg.lstsq(kept, state.residual[rows])[0]
-        moved = inverse[:, rows] @ unseen
+        # K⁺ (1 - K K⁺)⁻¹ r = (1 - K⁺ K)⁻¹ K⁺ r: a system of the size of the unknowns, not of the samples.
+        kept = np.eye(len(length)) - back[:, rows] @ scaled[rows]
+        moved = linalg.lstsq(kept, back[:, rows] @ state.residual[rows], cond=1e-8)[0]
         covariance += (len(stations) - 1) / len(stations) * np.outer(moved, moved)
-    return covariance
+    return np.asarray(covariance / np.outer(length, length))
 
 
 def _outwards(sources: Sources, constraint: str, unknowns: int, split: int, turns: Array) -> Array:

@@ -16,7 +16,7 @@ from . import tensor as tensors
 from .data import Dataset, Offsets, Waveforms
 from .filters import Array, Filter
 from .forward import STF, Field, Geometry, geometry
-from .source import BOUNDS, UNKNOWNS, Sources
+from .source import BOUNDS, PLACE, UNKNOWNS, Sources
 from .tensor import MomentPrior
 
 
@@ -47,7 +47,8 @@ class Problem:
     stf : str, optional
         Source time function, a key of `dislok.inversion.cmt.forward.STF`.
     unknowns : tuple of str, optional
-        What moves besides the tensor: some of "east", "north", "depth", "time", "duration".
+        What moves besides the tensor: some of "east", "north", "depth", "time", "duration"; by default all
+        that the data can tell: no duration of an impulse, neither time nor duration of offsets alone.
     bounds : mapping of str to (low, high), optional
         Limits of the unknowns; by default 100 km to either side, 1 to 100 km depth, 25 s before to 60 s
         after the reference, and half-durations of 0.2 to 60 s.
@@ -71,8 +72,8 @@ class Problem:
         model: propagator.LayeredModel,
         origin: tuple[float, float],
         *,
-        stf: str = "impulse",
-        unknowns: Sequence[str] = ("east", "north", "depth", "time"),
+        stf: str = "triangle",
+        unknowns: Sequence[str] | None = None,
         bounds: Mapping[str, tuple[float, float]] | None = None,
         prior: Mapping[str, tuple[float, float]] | None = None,
         accuracy: float = 1e-3,
@@ -82,6 +83,7 @@ class Problem:
         origin = gates.pair(gates.number(least=-360, most=360))("origin", origin)
         gates.number(least=-90, most=90)("origin[0]", origin[0])
         stf = gates.choice(*STF)("stf", stf)
+        unknowns = _usual(self.data, stf) if unknowns is None else unknowns
         accuracy = gates.number(above=0, below=1)("accuracy", accuracy)
         if isinstance(unknowns, (str, bytes)) or not isinstance(unknowns, Sequence):
             raise TypeError(f"unknowns must be a sequence of names, got {unknowns!r:.60}")
@@ -323,6 +325,13 @@ def jacobian(state: State, constraint: str) -> tuple[Array, Array, int]:
         ]
     )
     return matrix, np.concatenate([state.residual, before, moment]), left.shape[1]
+
+
+def _usual(data: Sequence[Dataset], stf: str) -> tuple[str, ...]:
+    """What can be solved for."""
+    if not any(isinstance(part, Waveforms) for part in data):
+        return PLACE
+    return UNKNOWNS[:-1] if stf == "impulse" else UNKNOWNS
 
 
 def _places(part: Dataset, origin: tuple[float, float]) -> Geometry:

@@ -18,18 +18,18 @@ from dislok.store import write_arrays, write_text
 from . import tensor as tensors
 from .data import Offsets
 from .filters import Array
-from .fit import Fit, fits
+from .fit import Fit, fits, total_reduction
 from .forward import meridian_turn
-from .posterior import matched, normal, posterior
+from .posterior import Doubt, matched, normal, posterior
 from .problem import Problem
 from .records import local, parse_utc
-from .solve import Search
-from .source import UNITS, Sources
+from .solve import Search, apart
+from .source import Sources
 
 FORMAT = "dislok centroid moment tensor 1"
 
-FEW = 6
-"""Stations below which a result warns."""
+LEAST = 1e-3
+"""Probability relative to the best one's below which a rival is out of the question."""
 
 _PAIRS = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
 
@@ -107,6 +107,26 @@ class Centroid:
 
 
 @dataclass(frozen=True)
+class Rival:
+    """Another minimum of the misfit.
+
+    Attributes
+    ----------
+    centroids : its sources.
+    misfit : ``|d - s|² / |d|²`` of the whitened data, to be compared with that of the result.
+    variance_reduction : as of the result.
+    distance : km from the result's source, depth included.
+    weight : its probability beside the best, 0 where it is out of the question.
+    """
+
+    centroids: tuple[Centroid, ...]
+    misfit: float
+    variance_reduction: float
+    distance: float
+    weight: float
+
+
+@dataclass(frozen=True)
 class Result:
     """Best sources with their uncertainty.
 
@@ -115,7 +135,8 @@ class Result:
     event : what the inversion is about.
     centroids : the sources.
     covariance : (s, s) of the elements of each source: six of the tensor (N·m, true axes), then the unknowns.
-    errors : where it comes from: "stations" that disagree, or the errors of the "data".
+    errors : where it comes from: "largest" of all that is known, "stations" that disagree, the errors of the
+        "data", or "none" where there are too few stations to tell.
     unknowns : names of the unknowns besides the tensor.
     constraint, stf, origin, reference : as given; origin is (latitude, longitude), reference a UTC time.
     misfit : ``|d - s|² / |d|²`` of the whitened data, the relative RMS of O'Toole et al. (2012).
@@ -128,6 +149,8 @@ class Result:
     at_bound : names of the unknowns that ended on a bound.
     notes : what was strange in reading and used all the same.
     hypocentre_depth : km, where it is known.
+    rivals : other minima of the misfit, the best first.
+    crusts : number of other crusts whose solutions are in the covariance.
     """
 
     event: str
@@ -151,14 +174,20 @@ class Result:
     at_bound: tuple[str, ...]
     notes: tuple[str, ...] = ()
     hypocentre_depth: float | None = None
+    rivals: tuple[Rival, ...] = ()
+    crusts: int = 0
+
+    @property
+    def unique(self) -> bool:
+        """Whether no other minimum is nearly as good."""
+        return not any(rival.weight > 0 for rival in self.rivals)
 
     @property
     def variance_reduction(self) -> float:
-        """Of the filtered waveforms, without weights; of the whitened data where there are offsets or several
+        """One less squared residual over squared data, of what was fitted, without weights; the mean of all
         data sets.
         """
-        plain = len(self.fits) == 1 and self.fits[0].times.size > 0
-        return self.fits[0].variance_reduction if plain else 1 - self.misfit
+        return total_reduction(self.fits)
 
     @property
     def total_tensor(self) -> Array:
@@ -192,7 +221,7 @@ class Result:
         return parse_utc(self.reference) + timedelta(seconds=self.centroids[source].time)
 
     def sigma(self, source: int = 0) -> dict[str, float]:
-        """Standard deviations of a source's unknowns, in km and s."""
+        """Standard deviations of a source's unknowns, in km and s; NaN where none can be stated."""
         step = 6 + len(self.unknowns)
         root = np.sqrt(np.maximum(np.diag(self.covariance), 0.0))[source * step + 6 : (source + 1) * step]
         return {name: float(value) for name, value in zip(self.unknowns, root, strict=True)}
@@ -208,13 +237,15 @@ class Result:
 
     def spread(self, source: int = 0, count: int = 400) -> dict[str, float]:
         """Standard deviations of what follows from the tensor: Mw, CLVD, and each plane's strike, dip and
-        rake.
+        rake; NaN where none can be stated.
         """
+        names = [f"{name}{i}" for i in (1, 2) for name in ("strike", "dip", "rake")]
+        if self.errors == "none":
+            return dict.fromkeys(("Mw", "CLVD", *names), float("nan"))
         drawn, _ = self.draws(count, source)
         dc = convert.double_couple(tensors.matrix(drawn))
         best = self.centroids[source].planes
         nearest = matched(np.stack([dc.strike, dc.dip, dc.rake], axis=-1), np.array(best))
-        names = [f"{name}{i}" for i in (1, 2) for name in ("strike", "dip", "rake")]
         angles = dict(zip(names, nearest.reshape(count, 6).std(axis=0), strict=True))
         magnitude = convert.magnitude_from_moment(tensors.size(drawn)).std()
         return {
@@ -225,69 +256,30 @@ class Result:
 
     def summary(self) -> str:
         """The result in words."""
-        lines = [
-            f"{self.event}: {self.constraint.replace('_', ' ')} moment tensor, "
-            f"{self.stf} source time function"
-        ]
-        for i in range(len(self.centroids)):
-            lines.extend(_describe(self, i))
-        if len(self.centroids) > 1:
-            lines.append(f"sum of {len(self.centroids)} sources: Mw {self.magnitude:.2f}")
-        lines.append(
-            f"variance reduction {100 * self.variance_reduction:.1f} % (relative RMS {self.misfit:.4f}), "
-            f"{len(self.history) - 1} iterations, {'converged' if self.converged else 'NOT CONVERGED'}"
-        )
-        lines.extend(
-            f"{fit.name}: {len(fit.station)} stations, {100 * fit.variance_reduction:.1f} %"
-            for fit in self.fits
-        )
-        origin = "what the stations disagree about" if self.errors == "stations" else "the errors of the data"
-        lines.append(f"uncertainties (±, one standard deviation) from {origin}")
-        lines.extend(self.warnings)
-        lines.extend(f"note: {line}" for line in self.notes)
-        lines.extend(f"left out: {line}" for line in self.dropped)
-        return "\n".join(lines)
+        from .summary import summary
+
+        return summary(self)
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a reader must know before using the result."""
-        found = []
-        if not self.converged:
-            found.append("warning: the search did not converge")
-        if self.at_bound:
-            found.append(f"warning: {', '.join(self.at_bound)} ended on a bound")
-        if self.variance_reduction < 0.8:
-            found.append(
-                "warning: a point source of this kind leaves a fifth of the data or more; try a duration, "
-                "lower frequencies, farther stations or several subevents"
-            )
-        if self.station_count < FEW:
-            found.append(f"warning: {self.station_count} stations hardly tell one mechanism from another")
-        nearest, length = self.nearest, 10 ** (0.59 * self.magnitude - 2.44)
-        if nearest < length / 2:
-            found.append(
-                f"warning: a station lies {nearest:.0f} km from a centroid; ruptures of this size are about "
-                f"{length:.0f} km long (Wells & Coppersmith 1994), which no point describes from so near; "
-                "leave near stations out, or try several subevents or a line"
-            )
-        if any(_is_shallow(self, i) for i in range(len(self.centroids))):
-            found.append(
-                "warning: so shallow a source hardly feels its dip-slip elements on vertical planes; dip and "
-                "moment trade off, so fix the depth, ask for a double couple or give a prior"
-            )
-        return tuple(found)
+        from .summary import warnings
+
+        return warnings(self)
 
     def as_dict(self) -> dict[str, Any]:
         """The result without waveforms, as plain values that JSON can hold."""
         plain = {
             key: value
             for key, value in asdict(self).items()
-            if key not in ("fits", "centroids", "covariance")
+            if key not in ("fits", "centroids", "covariance", "rivals")
         }
         plain["format"] = FORMAT
         plain["magnitude"] = self.magnitude
         plain["variance_reduction"] = self.variance_reduction
-        plain["covariance"] = self.covariance.tolist()
+        plain["covariance"] = None if self.errors == "none" else self.covariance.tolist()
+        plain["unique"] = self.unique
+        plain["rivals"] = [_plain_rival(rival) for rival in self.rivals]
         plain["centroids"] = [_plain_centroid(self, i) for i in range(len(self.centroids))]
         plain["fits"] = [fit.as_dict() for fit in self.fits]
         plain["warnings"] = list(self.warnings)
@@ -316,28 +308,45 @@ def load(path: str | Path) -> Result:
             Fit(entry["name"], entry["kind"], *(archive[f"{i}/{name}"] for name in _FIT_ARRAYS))
             for i, entry in enumerate(plain["fits"])
         )
-    centroids = tuple(
-        Centroid(
-            c["latitude"],
-            c["longitude"],
-            c["depth"],
-            c["time"],
-            c["half_duration"],
-            np.array(c["tensor_enu"]),
+    centroids = tuple(_centroid(c) for c in plain["centroids"])
+    listed = tuple(
+        Rival(
+            tuple(_centroid(c) for c in one["centroids"]),
+            one["misfit"],
+            one["variance_reduction"],
+            one["distance"],
+            one["weight"],
         )
-        for c in plain["centroids"]
+        for one in plain.get("rivals", ())
     )
-    known = {f for f in Result.__dataclass_fields__ if f not in ("fits", "centroids", "covariance")}
+    known = {f for f in Result.__dataclass_fields__ if f not in ("fits", "centroids", "covariance", "rivals")}
     rest: dict[str, Any] = {
         key: tuple(v) if isinstance(v, list) else v for key, v in plain.items() if key in known
     }
-    return Result(centroids=centroids, covariance=np.array(plain["covariance"]), fits=fits, **rest)
+    size = len(centroids) * (6 + len(rest["unknowns"]))
+    covariance = (
+        np.full((size, size), np.nan) if plain["covariance"] is None else np.array(plain["covariance"])
+    )
+    return Result(centroids=centroids, covariance=covariance, fits=fits, rivals=listed, **rest)
+
+
+def _centroid(plain: dict[str, Any]) -> Centroid:
+    names = ("latitude", "longitude", "depth", "time", "half_duration")
+    return Centroid(**{name: plain[name] for name in names}, tensor=np.array(plain["tensor_enu"]))
 
 
 _FIT_ARRAYS = ("station", "latitude", "longitude", "times", "observed", "predicted", "mask")
 
 
-def conclude(found: Search, constraint: str, event: str = "earthquake", errors: str | None = None) -> Result:
+def conclude(
+    found: Search,
+    constraint: str,
+    event: str = "earthquake",
+    errors: str = "largest",
+    *,
+    crusts: Sequence[Sources] = (),
+    halves: Sequence[Sources] = (),
+) -> Result:
     """Turn the end of a search into a result.
 
     Parameters
@@ -347,13 +356,23 @@ def conclude(found: Search, constraint: str, event: str = "earthquake", errors: 
         As given to the search.
     event : str
         What to call it.
-    errors : {"stations", "data"}, optional
+    errors : {"largest", "stations", "data"}, optional
         Where its uncertainty comes from, see `dislok.inversion.cmt.posterior.posterior`.
+    crusts : sequence of Sources, optional
+        Solutions in other crusts; the mean square of their distances goes into the uncertainty. So do rival
+        minima that are nearly as good.
+    halves : sequence of Sources, optional
+        Solutions for halves of the stations, see `dislok.inversion.cmt.posterior.posterior`.
     """
     state = found.state
     problem = state.system.problem
     turns = source_turns(problem, state.sources)
-    found_errors = posterior(state, constraint, turns, errors)
+    listed = rivals(found, constraint)
+    doubts = [Doubt(one, 1 / len(crusts)) for one in crusts]
+    doubts += [
+        Doubt(one.state.sources, rival.weight) for one, rival in zip(found.others, listed, strict=True)
+    ]
+    found_errors = posterior(state, constraint, turns, errors, [d for d in doubts if d.weight > 0], halves)
     low, high = problem.limits(len(state.sources))
     values = state.sources.values(problem.unknowns)
     on_bound = (values <= low + 1e-6) | (values >= high - 1e-6)
@@ -375,6 +394,33 @@ def conclude(found: Search, constraint: str, event: str = "earthquake", errors: 
         history=tuple(_plain_step(step) for step in found.history),
         converged=found.converged,
         at_bound=tuple(sorted(at_bound)),
+        rivals=listed,
+        crusts=len(crusts),
+    )
+
+
+def rivals(found: Search, constraint: str) -> tuple[Rival, ...]:
+    """The other minima of a search beside the best one.
+
+    A rival's weight is what its misfit leaves of its probability: exp(-Δ/2) with the squared whitened
+    residuals scaled to the number of independent data at the best, shared out among all.
+    """
+    state = found.state
+    problem = state.system.problem
+    parts = [part.whitener for part in problem.data]
+    independent = max(sum(part.independent for part in parts) - 10, 1.0)
+    rise = [independent * (one.state.objective / state.objective - 1) for one in found.others]
+    likely = np.exp(-0.5 * np.maximum(rise, 0.0)) if rise else np.zeros(0)
+    likely = np.where(likely > LEAST, likely, 0.0) / (1 + likely.sum())
+    return tuple(
+        Rival(
+            centroids(problem, one.state.sources),
+            one.state.misfit,
+            total_reduction(fits(one.state)),
+            apart(state.sources, one.state.sources),
+            float(weight),
+        )
+        for one, weight in zip(found.others, likely, strict=True)
     )
 
 
@@ -397,35 +443,13 @@ def centroids(problem: Problem, sources: Sources) -> tuple[Centroid, ...]:
     return tuple(found)
 
 
-def _is_shallow(result: Result, i: int) -> bool:
-    depth = result.centroids[i].depth
-    return depth < 4.0 and result.constraint != "double_couple"
-
-
-def _describe(result: Result, i: int) -> list[str]:
-    c, sigma, spread = result.centroids[i], result.sigma(i), result.spread(i)
-    (s1, d1, r1), (s2, d2, r2) = c.planes
-    errors = {name: f" ± {sigma[name]:.1f}" if name in sigma else " (fixed)" for name in UNITS}
-    head = "" if len(result.centroids) == 1 else f"source {i + 1}: "
-    elements = "  ".join(f"{name} {value:+.3e}" for name, value in c.spherical.items())
-    parts = c.decomposition
-    return [
-        f"{head}Mw {c.magnitude:.2f} ± {spread['Mw']:.2f}, M0 {c.moment:.2e} N·m",
-        f"  centroid {c.latitude:.3f} N (±{sigma.get('north', 0.0):.1f} km), {c.longitude:.3f} E "
-        f"(±{sigma.get('east', 0.0):.1f} km), depth {c.depth:.1f}{errors['depth']} km",
-        f"  centroid time {c.time:+.1f}{errors['time']} s, "
-        f"half-duration {c.half_duration:.1f}{errors['duration']} s",
-        f"  strike/dip/rake {s1:.0f}/{d1:.0f}/{r1:.0f} (±{spread['strike1']:.0f}/{spread['dip1']:.0f}/"
-        f"{spread['rake1']:.0f}) and {s2:.0f}/{d2:.0f}/{r2:.0f} (±{spread['strike2']:.0f}/"
-        f"{spread['dip2']:.0f}/{spread['rake2']:.0f})",
-        f"  {elements}",
-        f"  DC {parts['DC']:.0f} %, CLVD {round(parts['CLVD']):+d} %, "
-        f"ISO {round(parts['ISO']):+d} %, ε {c.epsilon:.2f}",
-    ]
-
-
 def _plain_centroid(result: Result, i: int) -> dict[str, Any]:
-    c = result.centroids[i]
+    sigma = {**result.sigma(i), **result.spread(i)}
+    stated = {name: value if np.isfinite(value) else None for name, value in sigma.items()}
+    return {**_plain_place(result.centroids[i]), "utc": result.utc(i).isoformat(), "sigma": stated}
+
+
+def _plain_place(c: Centroid) -> dict[str, Any]:
     dc = c.double_couple
     planes: Sequence[Any] = c.planes
     return {
@@ -433,7 +457,6 @@ def _plain_centroid(result: Result, i: int) -> dict[str, Any]:
         "longitude": c.longitude,
         "depth": c.depth,
         "time": c.time,
-        "utc": result.utc(i).isoformat(),
         "half_duration": c.half_duration,
         "tensor_enu": c.tensor.tolist(),
         "tensor_rtp": c.spherical,
@@ -444,8 +467,12 @@ def _plain_centroid(result: Result, i: int) -> dict[str, Any]:
         "epsilon": c.epsilon,
         "clvd": float(dc.clvd),
         "decomposition": c.decomposition,
-        "sigma": {**result.sigma(i), **result.spread(i)},
     }
+
+
+def _plain_rival(rival: Rival) -> dict[str, Any]:
+    plain = {name: getattr(rival, name) for name in ("misfit", "variance_reduction", "distance", "weight")}
+    return {**plain, "centroids": [_plain_place(c) for c in rival.centroids]}
 
 
 def _plain_step(step: Any) -> dict[str, float]:

@@ -157,7 +157,7 @@ def compare_models(
         searches.append(
             kept.search(
                 pieces, f"crust-{i}", changed, constraint,
-                lambda changed=changed: minimise(changed, start, constraint),  # type: ignore[misc]
+                lambda changed=changed: minimise(changed, start, constraint, tolerance=10.0),  # type: ignore[misc]
             )
         )  # fmt: skip
         if progress:

@@ -21,7 +21,7 @@ from . import kept
 from . import tensor as tensors
 from .filters import Array, CosineLowpass, Filter
 from .problem import Problem, State, evaluate, jacobian
-from .source import Sources
+from .source import PLACE, Sources
 from .steps import Search, Step
 
 STEP = {"east": 20.0, "north": 20.0, "depth": 8.0, "time": 5.0, "duration": 4.0}
@@ -29,6 +29,18 @@ STEP = {"east": 20.0, "north": 20.0, "depth": 8.0, "time": 5.0, "duration": 4.0}
 
 SMALL = {"east": 2e-3, "north": 2e-3, "depth": 2e-3, "time": 5e-4, "duration": 2e-3}
 """Steps at which a search has converged: km and s."""
+
+REACH = 100.0
+"""Radius (km) within which `search` looks everywhere by default."""
+
+COARSE = 100.0
+"""Tolerance of searches on the way, at low frequencies and in other weights or crusts: 0.2 km, 0.05 s."""
+
+SAME, SAME_TIME = 5.0, 3.0
+"""Ends of searches so near each other (km, s) are one minimum."""
+
+HOPELESS = 0.15
+"""Share of what the best end of a band explains that another may lack to be followed further."""
 
 MOMENT_DURATION = 2.26e-6
 """Half-duration (s) of a scalar moment M₀ (N·m) is this times the cube root of M₀: the rule of the Global
@@ -88,6 +100,7 @@ def gauss_newton(
     constraint=_CONSTRAINT,
     iterations=gates.count(1),
     scaled_duration=gates.flag(),
+    tolerance=gates.number(above=0),
 )
 def minimise(
     problem: Problem,
@@ -96,6 +109,7 @@ def minimise(
     iterations: int = 40,
     band: Filter | None = None,
     scaled_duration: bool = False,
+    tolerance: float = 1.0,
 ) -> Search:
     """Damped iteration with the tensors solved anew at every place.
 
@@ -111,6 +125,8 @@ def minimise(
     scaled_duration : bool
         Whether half-durations follow from the moment (`MOMENT_DURATION`) instead of being given or solved
         for.
+    tolerance : float
+        Steps at which it has converged, in those of `SMALL`.
     """
     _check(constraint)
     problem = problem if band is None else problem.filtered(band)
@@ -129,7 +145,7 @@ def minimise(
             sources = with_scaled_duration(sources)
         trial = evaluate(problem, sources, constraint, refit=True)
         ratio = (state.objective - trial.objective) / max(expected, np.finfo(float).tiny)
-        small = _is_small(step, problem)
+        small = _is_small(step / tolerance, problem)
         if trial.objective < state.objective:
             state = trial
             damping, growth = max(damping * max(0.1, 1 - (2 * min(ratio, 1.0) - 1) ** 3), 1e-9), 2.0
@@ -143,7 +159,7 @@ def minimise(
 
 @gates.gate(
     problem=gates.instance(Problem),
-    start=gates.instance(Sources),
+    start=gates.optional(gates.instance(Sources)),
     constraint=_CONSTRAINT,
     reach=gates.number(least=0),
     iterations=gates.count(1),
@@ -152,22 +168,25 @@ def minimise(
 )
 def search(
     problem: Problem,
-    start: Sources,
+    start: Sources | None = None,
     constraint: str = "deviatoric",
     bands: Sequence[Filter] = (CosineLowpass(0.02, 0.06),),
     times: Sequence[float] = tuple(range(-20, 21, 2)),
-    reach: float = 0.0,
+    reach: float = REACH,
     iterations: int = 40,
     scaled_duration: bool = False,
     folder: Place | Pieces | None = None,
     progress: Progress | None = None,
 ) -> Search:
-    """`minimise` through lower frequencies first, then through the data's own band.
+    """The best source within reach: `minimise` from every valley of the misfit, through lower frequencies
+    first, then through the data's own band.
 
     Parameters
     ----------
     problem : Problem
-    start : Sources
+    start : Sources, optional
+        Where to look first; by default at the origin, 15 km deep. Several sources are only moved in time
+        before they are searched from.
     constraint : {"full", "deviatoric", "double_couple"}
     bands : sequence of Filter
         What the waveforms go through first, the lowest frequencies first; none for the data's own band only.
@@ -175,8 +194,8 @@ def search(
         Shifts (s) of the start's time that are tried first; they cost next to nothing, and save a search from
         the neighbouring cycle.
     reach : float
-        If positive, the search begins at the best of nine places, so many km apart, and three depths, where
-        these are not held.
+        Radius (km) around the start within which all places, depths and times are tried at the lowest
+        frequencies (see `dislok.inversion.cmt.explore`); 0 begins at the start alone. What is held stays.
     iterations : int
         Trial steps at most in every band.
     scaled_duration : bool
@@ -185,29 +204,102 @@ def search(
         Keeps the search of every finished band, so that an interrupted run can be taken up.
     progress : callable, optional
         Gets one line for every band.
+
+    Returns
+    -------
+    Search
+        The best one; the other minima, with their misfit in the data's own band, are its `others`.
     """
+    start = usual_start(problem) if start is None else start
     facts = (problem, start, constraint, bands, times, reach, iterations, scaled_duration)
     pieces = Pieces.at(folder, "search", *facts)
-    history: list[Step] = []
-    if times and "time" in problem.unknowns:
-        first = problem.filtered(bands[0]) if bands else problem
-        start = best_start(first, start, constraint, times, reach)
 
-    def stage(number: int, band: Filter | None, begin: Sources) -> Search:
+    def through(begin: Sources, number: int, band: Filter | None) -> Search:
         within = problem if band is None else problem.filtered(band)
+        name = f"start-{number}-" + ("own-band" if band is None else f"{band.corner:.4g}-Hz")
         found = kept.search(
-            pieces, f"band-{number}", within, constraint,
-            lambda: minimise(problem, begin, constraint, iterations, band, scaled_duration),
+            pieces, name, within, constraint,
+            lambda: minimise(
+                problem, begin, constraint, iterations, band, scaled_duration,
+                tolerance=COARSE if band is not None else 1.0,
+            ),
         )  # fmt: skip
-        history.extend(found.history)
         if progress:
-            progress(_line(found, band))
+            progress(_line(found, band, number))
         return found
 
-    for number, band in enumerate(bands, 1):
-        start = stage(number, band, start).state.sources
-    found = stage(len(bands) + 1, None, start)
-    return Search(found.state, tuple(history), found.converged)
+    first = bands[0] if bands else None
+    begins = _begins(problem, start, constraint, times, reach, first)
+    ends = [Search(evaluate(problem, one, constraint, refit=True), (), False) for one in begins]
+    for stage, band in enumerate((*bands, None)):
+        if stage:
+            ends = _worth_following(ends)
+        ends = [
+            joined_history(one, through(one.state.sources, number, band))
+            for number, one in enumerate(ends, 1)
+        ]
+    return ranked(ends)
+
+
+def usual_start(problem: Problem) -> Sources:
+    """At the origin, 15 km deep (or as deep as the bounds allow), with a half-duration of 5 s."""
+    depth = float(np.clip(15.0, *problem.bounds["depth"]))
+    return Sources.at(0.0, 0.0, depth, 0.0, 0.0 if problem.stf == "impulse" else 5.0)
+
+
+def _begins(
+    problem: Problem,
+    start: Sources,
+    constraint: str,
+    times: Sequence[float],
+    reach: float,
+    band: Filter | None,
+) -> list[Sources]:
+    """Where searches begin: the start at its best time, and the valleys of the misfit."""
+    from . import explore
+
+    lowest = problem if band is None else problem.filtered(band)
+    movable = len(times) > 0 and "time" in problem.unknowns
+    begins = [best_time(lowest, start, constraint, times) if movable else start]
+    if reach > 0 and len(start) == 1 and set(PLACE) & set(problem.unknowns):
+        begins += [one.sources for one in explore.valleys(problem, start, constraint, reach, band)]
+    return begins
+
+
+def _worth_following(ends: list[Search]) -> list[Search]:
+    """Ends of a band that are no repetition and not hopelessly worse than the best."""
+    best = ranked(ends)
+    limit = best.state.misfit + HOPELESS * (1 - best.state.misfit)
+    return [best, *(one for one in best.others if one.state.misfit <= limit)]
+
+
+def joined_history(before: Search, after: Search) -> Search:
+    """The later search with the steps of both."""
+    return after._replace(history=before.history + after.history)
+
+
+def ranked(ends: Sequence[Search]) -> Search:
+    """The best of several searches, with the others that ended elsewhere as its `others`."""
+    kept: list[Search] = []
+    for one in sorted(ends, key=lambda end: end.state.objective):
+        if not any(_same(one.state.sources, other.state.sources) for other in kept):
+            kept.append(one)
+    return kept[0]._replace(others=tuple(kept[1:]))
+
+
+def _same(one: Sources, other: Sources) -> bool:
+    """Whether two ends are one minimum."""
+    return (
+        len(one) == len(other)
+        and apart(one, other) < SAME
+        and bool((np.abs(one.time - other.time) < SAME_TIME).all())
+    )
+
+
+def apart(one: Sources, other: Sources) -> float:
+    """Greatest distance (km) between the sources of two solutions, depth included."""
+    gap = [getattr(one, name) - getattr(other, name) for name in PLACE]
+    return float(np.linalg.norm(gap, axis=0).max())
 
 
 def best_time(problem: Problem, start: Sources, constraint: str, shifts: Sequence[float]) -> Sources:
@@ -222,34 +314,6 @@ def best_time(problem: Problem, start: Sources, constraint: str, shifts: Sequenc
         left = target - np.einsum("mke,ke->m", green, fitted.tensor)
         ends.append((float(left @ left), fitted))
     return min(ends, key=lambda end: end[0])[1]
-
-
-def best_start(
-    problem: Problem, start: Sources, constraint: str, shifts: Sequence[float], reach: float
-) -> Sources:
-    """`best_time` at the start or, if `reach` is positive, at the best of nine places and three depths; what
-    is held stays where it is.
-    """
-    tried = [start]
-    if reach > 0:
-        free = set(problem.unknowns)
-        deep, across, along = start.depth[:1], np.zeros(1), np.zeros(1)
-        if "depth" in free:
-            deep = np.clip(start.depth[0] * np.array([0.5, 1.0, 1.7]), *problem.bounds["depth"])
-        if "east" in free:
-            across = reach * np.array([-1.0, 0.0, 1.0])
-        if "north" in free:
-            along = reach * np.array([-1.0, 0.0, 1.0])
-        tried = [
-            start.with_values(
-                ("east", "north", "depth"), np.array([start.east[0] + x, start.north[0] + y, z] * len(start))
-            )
-            for x in across
-            for y in along
-            for z in deep
-        ]
-    ends = [best_time(problem, one, constraint, shifts) for one in tried]
-    return min(ends, key=lambda one: evaluate(problem, one, constraint, refit=False).objective)
 
 
 class Scan(NamedTuple):
@@ -375,11 +439,12 @@ def _step(state: State, damping: float, band: Filter | None) -> Step:
     return Step(state.sources, state.misfit, state.objective, damping, band)
 
 
-def _line(found: Search, band: Filter | None) -> str:
+def _line(found: Search, band: Filter | None, number: int) -> str:
     s = found.state.sources
     where = f"{s.east[0]:.1f} km east, {s.north[0]:.1f} km north, {s.depth[0]:.1f} km deep, {s.time[0]:.1f} s"
     name = "data's band" if band is None else f"up to {band.corner:.3g} Hz"
-    return f"{name}: misfit {found.state.misfit:.4f} after {len(found.history) - 1} iterations at {where}"
+    steps = f"after {len(found.history) - 1} iterations"
+    return f"start {number}, {name}: misfit {found.state.misfit:.4f} {steps} at {where}"
 
 
 def _check(constraint: str) -> None:

@@ -14,15 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from dislok.store import write_text, writing
+from dislok.store import fingerprint, write_text, writing
 
-from . import kept, output, plot, quality, several
+from . import output, plot, procedure, report, several
 from .config import Event, load
 from .kept import Stages
-from .problem import Problem
 from .resample import Ensemble, bootstrap, leave_one_out
 from .result import Result, centroids, conclude
-from .solve import Progress, Search, minimise, scan, search
+from .solve import Progress, Search
 
 
 def run(config: str | Path, out: str | Path, progress: Progress | None = None) -> Result:
@@ -34,13 +33,14 @@ def run(config: str | Path, out: str | Path, progress: Progress | None = None) -
         See `dislok.inversion.cmt.config`.
     out : path
         Folder, made if it does not exist. What an earlier, interrupted run of the same configuration and
-        data finished is taken from there.
+        data finished is taken from there; files of another configuration are removed.
     progress : callable, optional
         Gets lines of text.
     """
     file, folder = Path(config), Path(out)
+    event = load(file)
     folder.mkdir(parents=True, exist_ok=True)
-    return invert(load(file), folder, Stages(folder / "progress"), progress)
+    return invert(event, folder, Stages(folder / "progress"), progress)
 
 
 def invert(event: Event, folder: Path, stages: Stages, progress: Progress | None = None) -> Result:
@@ -57,95 +57,50 @@ def invert(event: Event, folder: Path, stages: Stages, progress: Progress | None
         Gets lines of text.
     """
     say = progress or _silent
-    found = _find(event, stages, say)
-    result = replace(conclude(found, event.constraint, event.name), hypocentre_depth=event.depth)
+    _clear(event, folder, stages, say)
+    found = procedure.find(event.problem, event.start, event.options, stages, say)
+    result = procedure.concluded(found, event.options, event.name)
+    result = replace(result, hypocentre_depth=event.depth)
     result.save(folder / "result.json")
     say("\n" + result.summary() + "\n")
-    ensemble = _uncertainty(event, found, folder, stages, say)
+    ensemble = _uncertainty(event, found.search, folder, stages, say)
     notes = [result.summary()]
     if ensemble is not None:
         notes.append(f"bootstrap over stations: {_spread(ensemble.spread())}")
-    if event.crusts:
-        crusts = _crusts(event, found, folder, stages, say)
+    if found.crusts is not None:
+        crusts = _crusts(event, found, folder)
         notes.append(f"between {len(crusts.labels)} crusts: {_spread(crusts.spread())}")
     for line in notes[1:]:
         say(line)
     write_text(folder / "summary.txt", "\n".join(notes) + "\n")
-    _write(event, found, result, ensemble, folder, say)
+    _write(event, found.search, result, ensemble, folder, notes[1:], say)
     return result
+
+
+OUTPUTS = (
+    "result.json", "result.npz", "summary.txt", "bootstrap.json", "leave_one_out.json", "crusts.json",
+    "CMTSOLUTION", "CMTSOLUTION_*", "quakeml.xml", "report.html", "mechanism.png", "stations.png",
+    "waveforms*.png", "depth.png", "position.png", "bootstrap.png", "source_type.png",
+)  # fmt: skip
+"""Names of the files of a run."""
+
+
+def _clear(event: Event, folder: Path, stages: Stages, say: Progress) -> None:
+    """Remove the files of a run of another configuration or other data, which would look like this one's."""
+    facts = fingerprint(event.name, event.problem, event.start, event.options.facts, event.uncertainty)
+    mark = (stages.folder or folder / "progress") / "outputs.txt"
+    old = [file for pattern in OUTPUTS for file in folder.glob(pattern)]
+    if old and mark.parent.is_dir() and not (mark.exists() and mark.read_text("utf-8") == facts):
+        say(f"removed {len(old)} files of another run from {folder}")
+        for file in old:
+            file.unlink()
+    if stages.folder is not None:
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        write_text(mark, facts)
 
 
 def _silent(line: str) -> None:
     """Say nothing."""
-
-
-def _find(event: Event, stages: Stages, say: Progress) -> Search:
-    """Search, again without traces that turn out to be bad, again with errors as the residuals show them."""
-    problem = quality.screened(event.problem) if event.quality else event.problem
-    for part in problem.data:
-        for line in part.dropped:
-            say(f"left out: {line}")
-    found = _search(event, problem, stages, say)
-    for i in range(event.quality):
-        rejected = quality.outliers(found.state)
-        if not any(rejected):
-            break
-        for bad in rejected:
-            for station, component, reason in bad:
-                say(f"left out: {station} {component}: {reason}")
-        problem = quality.rejecting(problem, rejected)
-        found = _continued(f"without-bad-traces-{i + 1}", event, problem, found, stages)
-    if event.errors == "residuals":
-        found = _continued("with-weights", event, quality.weighed(found.state), found, stages)
-        say(f"errors as the residuals show them: misfit {found.state.misfit:.4f}")
-    return found
-
-
-def _continued(name: str, event: Event, problem: Problem, found: Search, stages: Stages) -> Search:
-    """The search from where it ended, in a changed problem."""
-    facts = (event.iterations, event.scaled_duration)
-    pieces = stages.pieces(name, problem, found.state.sources, event.constraint, *facts)
-
-    def compute() -> Search:
-        start, scaled = found.state.sources, event.scaled_duration
-        more = minimise(problem, start, event.constraint, event.iterations, scaled_duration=scaled)
-        return Search(more.state, found.history + more.history, more.converged)
-
-    return kept.search(pieces, "search", problem, event.constraint, compute)
-
-
-def _search(event: Event, problem: Problem, stages: Stages, say: Progress) -> Search:
-    start = event.start
-    facts = (event.constraint, event.bands, event.reach, event.iterations, event.scaled_duration, event.grid)
-    pieces = stages.pieces("search", problem, start, *facts)
-    if pieces.finished:
-        say(f"going on where an earlier run was stopped, from {pieces.folder}")
-    if event.grid:
-        say("grid of starting points:")
-        axes: dict[str, Any] = {
-            "east": [0.0],
-            "north": [0.0],
-            "depth": start.depth,
-            "time": [0.0],
-            **event.grid,
-        }
-        coarse = problem.filtered(event.bands[0]) if event.bands else problem
-        table = scan(
-            coarse, axes["east"], axes["north"], axes["depth"], axes["time"],
-            duration=float(start.duration[0]), constraint=event.constraint, progress=say,
-        )  # fmt: skip
-        start = table.best(float(start.duration[0]))
-    found = search(
-        problem, start, event.constraint, event.bands, reach=event.reach, iterations=event.iterations,
-        scaled_duration=event.scaled_duration, folder=pieces, progress=say,
-    )  # fmt: skip
-    if event.subevents > 1:
-        more = (problem, found.state.sources, event.constraint, event.iterations, event.subevents)
-        found = several.subevents(
-            problem, found, event.subevents, event.constraint, iterations=event.iterations,
-            folder=stages.pieces("subevents", *more), progress=say,
-        )[-1]  # fmt: skip
-    return found
 
 
 def _uncertainty(event: Event, found: Search, folder: Path, stages: Stages, say: Progress) -> Ensemble | None:
@@ -168,29 +123,33 @@ def _uncertainty(event: Event, found: Search, folder: Path, stages: Stages, say:
     return ensemble
 
 
-def _crusts(event: Event, found: Search, folder: Path, stages: Stages, say: Progress) -> Ensemble:
+def _crusts(event: Event, found: procedure.Found, folder: Path) -> Ensemble:
     """Solutions with the crust given and with the others, written to a file."""
-    problem = found.state.system.problem
-    models = {"given": problem.model, **event.crusts}
-    pieces = stages.pieces("crusts", problem, models, found.state.sources, event.constraint)
-    table = several.compare_models(
-        problem, models, found.state.sources, event.constraint, folder=pieces, progress=say
-    )
-    solutions = tuple(centroids(problem, one.state.sources) for one in table.searches)
-    ensemble = Ensemble(
-        np.array(table.names), solutions, np.array([one.state.misfit for one in table.searches])
-    )
+    table, best = found.crusts, found.search
+    assert table is not None
+    searches = [best, *table.searches]
+    names = ["given", *table.names]
+    solutions = tuple(centroids(one.state.system.problem, one.state.sources) for one in searches)
+    misfits = np.array([one.state.misfit for one in searches])
+    ensemble = Ensemble(np.array(names), solutions, misfits)
     plain = [
-        {"crust": name, "weight": float(weight), **conclude(one, event.constraint, event.name).as_dict()}
-        for name, one, weight in zip(table.names, table.searches, table.weight, strict=True)
+        {"crust": name, **conclude(one, event.constraint, event.name, "data").as_dict()}
+        for name, one in zip(names, searches, strict=True)
     ]
-    whole = {"spread": ensemble.spread(), "crusts": plain}
+    weights = dict(zip(table.names, table.weight.tolist(), strict=True))
+    whole = {"spread": ensemble.spread(), "weight": weights, "crusts": plain}
     write_text(folder / "crusts.json", json.dumps(whole, indent=1))
     return ensemble
 
 
 def _write(
-    event: Event, found: Search, result: Result, ensemble: Ensemble | None, folder: Path, say: Progress
+    event: Event,
+    found: Search,
+    result: Result,
+    ensemble: Ensemble | None,
+    folder: Path,
+    notes: list[str],
+    say: Progress,
 ) -> None:
     for i in range(len(result.centroids)):
         name = "CMTSOLUTION" if len(result.centroids) == 1 else f"CMTSOLUTION_{i + 1}"
@@ -199,34 +158,45 @@ def _write(
         say('no quakeml.xml without ObsPy: pip install "dislok[seis]"')
     else:
         output.write_quakeml(result, folder / "quakeml.xml")
+    drawn: dict[str, Path] = {}
     if find_spec("matplotlib") is None:
         say('no pictures without Matplotlib: pip install "dislok[plot]"')
     else:
-        _draw(event, found, result, ensemble, folder)
+        drawn = _draw(event, found, result, ensemble, folder)
+    report.write(result, folder / "report.html", drawn, notes)
 
 
-def _draw(event: Event, found: Search, result: Result, ensemble: Ensemble | None, folder: Path) -> None:
+def _draw(
+    event: Event, found: Search, result: Result, ensemble: Ensemble | None, folder: Path
+) -> dict[str, Path]:
+    """Draw and write all pictures; their files by name."""
     import matplotlib
 
     matplotlib.use("Agg", force=False)
     import matplotlib.pyplot as plt
 
     pictures: dict[str, Callable[[], Any]] = {
-        "mechanism.png": lambda: plot.mechanism(result, ensemble),
-        "stations.png": lambda: plot.station_map(result),
+        "mechanism": lambda: plot.mechanism(result, ensemble),
+        "source_type": lambda: plot.source_type(result, ensemble),
+        "stations": lambda: plot.station_map(result),
     }
-    if any(fit.times.size for fit in result.fits):
-        pictures["waveforms.png"] = lambda: plot.waveforms(result)
+    for i, fit in enumerate(one for one in result.fits if one.times.size):
+        pictures["waveforms" if i == 0 else f"waveforms-{i + 1}"] = lambda fit=fit: plot.waveforms(  # type: ignore[misc]
+            result, name=fit.name
+        )
     if ensemble is not None:
-        pictures["bootstrap.png"] = lambda: plot.resampled(ensemble, result)
+        pictures["bootstrap"] = lambda: plot.resampled(ensemble, result)
     if len(result.centroids) == 1:
-        pictures["depth.png"] = lambda: plot.depth(_profile(event, found), event.problem)
-        pictures["position.png"] = lambda: plot.position(_map(event, found))
+        pictures["depth"] = lambda: plot.depth(_profile(event, found), event.problem)
+        pictures["position"] = lambda: plot.position(_map(event, found))
+    files = {}
     for name, picture in pictures.items():
         figure = picture()
-        with writing(folder / name) as draft:
+        files[name] = folder / f"{name}.png"
+        with writing(files[name]) as draft:
             figure.savefig(draft, dpi=130, format="png")
         plt.close(figure)
+    return files
 
 
 def _profile(event: Event, found: Search) -> several.Profile:

@@ -44,8 +44,11 @@ class Search(NamedTuple):
         Every iteration, the start first.
     converged : bool
         Whether the last step was small.
+    others : tuple of Search
+        Other minima that were found, the best first.
     """
 
     state: State
     history: tuple[Step, ...]
     converged: bool
+    others: tuple[Search, ...] = ()

@@ -4,6 +4,7 @@ positions.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -97,3 +98,63 @@ def gnss_noise(
         walk[..., i] = decay * walk[..., i - 1] + np.sqrt(1 - decay**2) * kicks[..., i]
     sigma = 1e-3 * np.asarray(size, float)[:, None]
     return np.asarray(sigma * np.sqrt(0.5) * (walk + rng.standard_normal(shape)))
+
+
+def position_noise(
+    stations: int,
+    times: Array,
+    rng: np.random.Generator,
+    *,
+    white: float = 2.0,
+    flicker: float = 2.0,
+    walk: float = 0.15,
+    vertical: float = 2.2,
+) -> Array:
+    """Noise (stations, 3, n_times) in m like that of precise point positions: white, flicker and random walk.
+
+    Parameters
+    ----------
+    stations : int
+    times : (n_times,)
+        Evenly spaced, in s.
+    rng : numpy.random.Generator
+    white, flicker : float
+        Standard deviations of the horizontal components over the span, in mm.
+    walk : float
+        Random walk in mm after a second.
+    vertical : float
+        Factor on the vertical component.
+    """
+    n = len(times)
+    step = float(times[1] - times[0])
+    shape = (stations, 3)
+    frequency = np.fft.rfftfreq(2 * n, step)
+    # Amplitudes of 1/√f make a power of 1/f; the constant part stays away.
+    shaping = np.zeros_like(frequency)
+    shaping[1:] = 1 / np.sqrt(frequency[1:])
+    drawn = np.fft.irfft(np.fft.rfft(rng.standard_normal((*shape, 2 * n))) * shaping, 2 * n)[..., :n]
+    drawn *= flicker / np.sqrt(np.mean(drawn.std(axis=-1) ** 2))
+    walked = walk * np.sqrt(step) * np.cumsum(rng.standard_normal((*shape, n)), axis=-1)
+    size = 1e-3 * np.array([1.0, 1.0, vertical])[:, None]
+    return np.asarray(size * (white * rng.standard_normal((*shape, n)) + drawn + walked))
+
+
+def disturbed(model: LayeredModel, rng: np.random.Generator, size: float = 0.06) -> LayeredModel:
+    """A crust as wrong as crusts are: velocities off by `size` (relative), half of its square in all layers
+    alike, half in each; vp/vs by a third of it, thicknesses by two and a half times as much.
+
+    Parameters
+    ----------
+    model : LayeredModel
+    rng : numpy.random.Generator
+    size : float
+        Standard deviation of the logarithm of velocities.
+    """
+    n = len(np.asarray(model.vp))
+    speed = np.exp(np.sqrt(0.5) * size * (rng.standard_normal() + rng.standard_normal(n)))
+    ratio = np.exp(size / 3 * rng.standard_normal(n))
+    thickness = np.asarray(model.thickness, float) * np.exp(2.5 * size * rng.standard_normal(n))
+    return replace(
+        model, thickness=thickness, vp=np.asarray(model.vp) * speed, vs=np.asarray(model.vs) * speed * ratio,
+        rho=np.asarray(model.rho) * speed**0.4,
+    )  # fmt: skip

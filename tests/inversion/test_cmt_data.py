@@ -85,7 +85,11 @@ def test_windows_of_stations():
 
 def test_weights_and_sigma_scale_rows():
     data = Waveforms(
-        records(), window=(0.0, 50.0), sigma=(2.0, 4.0, 1.0), weight=np.array([[1.0], [3.0], [0.0]])
+        records(),
+        window=(0.0, 50.0),
+        components="EN",
+        sigma=(2.0, 4.0, 1.0),
+        weight=np.array([[1.0], [3.0], [0.0]]),
     )
     rows = data.whitener.rows(np.ones((3, 3, len(data.times))))
     assert set(np.round(rows, 12)) == {0.5, 0.25, 1.5, 0.75}

@@ -1,17 +1,19 @@
 """Bad traces are found, good ones are not; errors from residuals and from stations hold what they promise."""
 
+import json
 from dataclasses import replace
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
 from cmt_cases import ORIGIN, clean, distance, mechanism, start
 
 from dislok import convert
-from dislok.inversion.cmt import noise, posterior, quality, result, solve
+from dislok.inversion.cmt import noise, output, plot, posterior, quality, result, solve
 from dislok.inversion.cmt.data import Waveforms
 from dislok.inversion.cmt.demo import CRUST, problem, synthetic, true_source
 from dislok.inversion.cmt.filters import CosineLowpass
-from dislok.inversion.cmt.problem import Problem
+from dislok.inversion.cmt.problem import Problem, evaluate
 from dislok.inversion.cmt.source import Sources
 from dislok.inversion.cmt.synthetic import gnss_noise, synthetic_records
 
@@ -54,8 +56,6 @@ def test_many_outliers_accuse_the_model(records):
     """With the source held 60 km away no trace is rejected."""
     away = true_source()
     far = replace(away, east=away.east + 60.0, tensor=-20 * away.tensor)
-    from dislok.inversion.cmt.problem import evaluate
-
     assert quality.outliers(evaluate(problem(records), far, "deviatoric", refit=False)) == [()]
 
 
@@ -98,14 +98,56 @@ def test_weights_from_residuals_find_the_source_better(records):
 def test_errors_are_named_and_checked(records):
     few = problem(records).keeping({"S01", "S03", "S05", "S08"})
     found = solve.minimise(few, true_source(), iterations=2)
-    assert result.conclude(found, "deviatoric").errors == "data"
-    assert "errors of the data" in result.conclude(found, "deviatoric").summary()
-    assert result.conclude(found, "deviatoric", errors="stations").errors == "stations"
-    with pytest.raises(ValueError, match="expected 'stations' or 'data', got 'noise'"):
+    each = {name: result.conclude(found, "deviatoric", errors=name) for name in posterior.ERRORS}
+    assert all(one.errors == name for name, one in each.items())
+    assert "errors of the data" in each["data"].summary() and "bootstrap" in each["largest"].summary()
+    for unknown, most in each["largest"].sigma().items():
+        assert most >= 0.999 * max(each["data"].sigma()[unknown], each["stations"].sigma()[unknown])
+    with pytest.raises(ValueError, match="expected 'largest', 'stations' or 'data', got 'noise'"):
         result.conclude(found, "deviatoric", errors="noise")
     one = solve.minimise(problem(records).keeping({"S01"}), true_source(), iterations=1)
     with pytest.raises(ValueError, match="one station"):
         posterior.posterior(one.state, "deviatoric", np.eye(3)[None], "stations")
+
+
+def test_three_stations_state_no_uncertainty(records, tmp_path):
+    """Numbers without an error, said so, in words, in files and in pictures."""
+    few = problem(records, "ENU").keeping({"S01", "S05", "S10"})
+    outcome = result.conclude(solve.minimise(few, true_source(), iterations=2), "deviatoric", "few")
+    assert outcome.errors == "none" and np.isnan(list(outcome.sigma().values())).all()
+    text = outcome.summary()
+    assert "no uncertainty is stated: 3 stations" in text and "±" not in text and "nan" not in text
+    outcome.save(tmp_path / "few.json")
+    plain = json.loads((tmp_path / "few.json").read_text())
+    assert plain["covariance"] is None and set(plain["centroids"][0]["sigma"].values()) == {None}
+    assert result.load(tmp_path / "few.json").summary() == text
+    assert "nan" not in output.cmtsolution(outcome)
+    if find_spec("obspy"):
+        assert "nan" not in str(output.quakeml(outcome)[0].preferred_origin()).lower()
+    if find_spec("matplotlib"):
+        plot.mechanism(outcome)
+
+
+def test_crusts_and_rivals_widen_the_uncertainty(records):
+    """What another crust moves, and what another minimum that is as good would move, is added in squares."""
+    found = solve.minimise(problem(records), true_source())
+    alone = result.conclude(found, "deviatoric")
+    here = found.state.sources
+    there = replace(here, depth=here.depth + 3.0)
+    with_crusts = result.conclude(found, "deviatoric", crusts=[there, there])
+    assert with_crusts.sigma()["depth"] == pytest.approx(np.hypot(alone.sigma()["depth"], 3.0))
+    assert with_crusts.sigma()["time"] == pytest.approx(alone.sigma()["time"])
+    assert with_crusts.crusts == 2 and "3 crusts" in with_crusts.summary()
+    state = evaluate(found.state.system.problem, there, "deviatoric", refit=False)
+    twin = found._replace(state=state._replace(objective=found.state.objective))
+    both = result.conclude(found._replace(others=(twin,)), "deviatoric")
+    assert not both.unique and "NOT UNIQUE: another minimum fits nearly as well" in both.summary()
+    assert both.rivals[0].weight == pytest.approx(0.5) and both.rivals[0].distance == pytest.approx(3.0)
+    assert both.sigma()["depth"] == pytest.approx(np.hypot(alone.sigma()["depth"], 3.0 * np.sqrt(0.5)))
+    worse = twin._replace(state=state._replace(objective=3 * found.state.objective))
+    apart = result.conclude(found._replace(others=(worse,)), "deviatoric")
+    assert apart.unique and "rival 1:" in apart.summary() and "out of the question" in apart.summary()
+    assert apart.sigma() == alone.sigma()
 
 
 def _scenario(seed, count=12):
@@ -118,7 +160,9 @@ def _scenario(seed, count=12):
     truth = Sources.at(*place).with_tensor(tensor[None])
     records = synthetic_records(lat, lon, CRUST, truth, ORIGIN, end=120.0)
     records.values[...] += gnss_noise(count, records.t, rng)
-    return Problem(Waveforms(records, CosineLowpass(0.03, 0.1), (0.0, 70.0)), CRUST, ORIGIN), truth
+    return Problem(
+        Waveforms(records, CosineLowpass(0.03, 0.1), (0.0, 70.0)), CRUST, ORIGIN, stf="impulse"
+    ), truth
 
 
 @pytest.mark.slow

@@ -19,7 +19,9 @@ from dislok.inversion.cmt.records import Records
 @pytest.fixture(scope="module")
 def found():
     """The noisy demo earthquake, inverted."""
-    problem = Problem(Waveforms(synthetic(), window=(0.0, 63.0)), CRUST, ORIGIN)
+    problem = Problem(
+        Waveforms(synthetic(), window=(0.0, 63.0), components="EN"), CRUST, ORIGIN, stf="impulse"
+    )
     return solve.search(problem, start())
 
 
@@ -57,7 +59,7 @@ def test_posterior_matches_many_noises():
             quiet.values + 1e-3 * rng.standard_normal(quiet.values.shape),
             quiet.reference,
         )
-        problem = Problem(Waveforms(noisy, window=(0.0, 63.0)), CRUST, ORIGIN)
+        problem = Problem(Waveforms(noisy, window=(0.0, 63.0)), CRUST, ORIGIN, stf="impulse")
         state = solve.minimise(problem, true_source(), iterations=6)
         s = state.state.sources
         errors.append([s.east[0], s.north[0], s.depth[0], s.time[0]])

@@ -9,11 +9,10 @@ import pytest
 from cmt_cases import ORIGIN
 
 from dislok.cli import main
-from dislok.inversion.cmt import config, readers, resample, solve, stages
+from dislok.inversion.cmt import config, procedure, readers, resample, solve, stages
 from dislok.inversion.cmt.demo import CRUST, synthetic
 from dislok.inversion.cmt.demo import stations as sites
 from dislok.inversion.cmt.records import Records
-from dislok.inversion.cmt.result import conclude
 
 pytest.importorskip("matplotlib", reason="runs draw with matplotlib")
 
@@ -38,6 +37,9 @@ exclude = ["S11"]
 
 [source]
 stf = "impulse"
+
+[search]
+reach = 0
 
 [uncertainty]
 bootstrap = 20
@@ -70,11 +72,12 @@ def test_run_writes_everything_and_resumes(folder, monkeypatch, capsys):
         "result.json",
         "result.npz",
         "CMTSOLUTION",
+        "report.html",
         "summary.txt",
         "bootstrap.json",
     ):
         assert (out / name).stat().st_size > 100
-    for name in ("mechanism", "stations", "waveforms", "depth", "position", "bootstrap"):
+    for name in ("mechanism", "source_type", "stations", "waveforms", "depth", "position", "bootstrap"):
         assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     assert not list(out.rglob("*.draft*"))
     first = json.loads((out / "result.json").read_text())
@@ -124,8 +127,8 @@ def test_killed_runs_keep_what_they_finished(folder, monkeypatch):
     again = stages.run(folder / "event.toml", folder / "out")
     assert len(calls) == 3
     assert again.summary() == whole.summary()
-    (folder / "out" / "progress" / "search" / "band-1.npz").write_bytes(b"PK")
-    with pytest.warns(UserWarning, match=r"band-1\.npz is damaged.*made anew"):
+    (folder / "out" / "progress" / "search" / "start-1-0.06-Hz.npz").write_bytes(b"PK")
+    with pytest.warns(UserWarning, match=r"start-1-0\.06-Hz\.npz is damaged.*made anew"):
         stages.run(folder / "event.toml", folder / "out")
     assert len(calls) == 4
 
@@ -171,8 +174,8 @@ def test_ensembles_are_kept(folder, tmp_path):
         ('file = "records.npz"', 'file = "nothing.npz"', "nothing.npz"),
         ('file = "records.npz"', 'file = "records.npz"\nquantity = "velocity"', "holds displacement"),
         (
-            "[uncertainty]",
-            '[search]\nerrors = "guessed"\n[uncertainty]',
+            "[search]",
+            '[search]\nerrors = "guessed"',
             "search.errors must be one of given, residuals, got 'guessed'",
         ),
         ("nearest = 35", 'response = "flat"', "waveforms[0].response must be one of inventory, got 'flat'"),
@@ -184,6 +187,39 @@ def test_mistakes_in_a_configuration_are_named(folder, capsys, old, new, words):
     assert main(["cmt", str(folder / "event.toml")]) == 2
     error = capsys.readouterr().err
     assert words in error and error.startswith("dislok: error: ")
+
+
+def test_the_crust_at_the_hypocentre_or_at_the_stations(folder, monkeypatch):
+    """`crust2` says where its profile is taken; what it may say is checked."""
+    asked = []
+    monkeypatch.setattr(
+        config.LayeredModel, "crust2", classmethod(lambda cls, *place: (asked.append(place), CRUST)[1])
+    )
+    for value in ("true", '"event"', '"stations"', "[10.5, 20]"):
+        (folder / "event.toml").write_text(TOML.replace(f"layers = {LAYERS}", f"crust2 = {value}"))
+        problem = config.load(folder / "event.toml").problem
+    stations = problem.data[0].records
+    middle = (stations.latitude.mean(), stations.longitude.mean())
+    np.testing.assert_allclose(asked, [ORIGIN, ORIGIN, middle, (10.5, 20.0)])
+    (folder / "event.toml").write_text(TOML.replace(f"layers = {LAYERS}", 'crust2 = "here"'))
+    with pytest.raises(ValueError, match="crust2 must be one of event, stations, got 'here'"):
+        config.load(folder / "event.toml")
+
+
+def test_files_of_another_configuration_do_not_stay(folder):
+    """A second run with other data removes the pictures and files of the first, and says so."""
+    out, said = folder / "out", []
+    stages.run(folder / "event.toml", out)
+    assert "Test" in (out / "report.html").read_text("utf-8")
+    (out / "notes.txt").write_text("mine")
+    stages.run(folder / "event.toml", out, said.append)
+    assert not any("removed" in line for line in said)
+    changed = TOML.replace("nearest = 35", "nearest = 50").replace("bootstrap = 20", "bootstrap = 0")
+    (folder / "event.toml").write_text(changed)
+    stages.run(folder / "event.toml", out, said.append)
+    assert any(line.startswith("removed") for line in said)
+    assert not (out / "bootstrap.json").exists() and not (out / "bootstrap.png").exists()
+    assert (out / "notes.txt").read_text() == "mine"
 
 
 def test_durations_subevents_and_filters_of_a_configuration(folder):
@@ -208,19 +244,18 @@ def test_quality_and_weights_of_a_configuration(folder, records, capsys):
         folder / "records.npz", disp_enu_m=values, station=records.station, lat=records.latitude,
         lon=records.longitude, t=records.t, origin_time=records.reference.isoformat(),
     )  # fmt: skip
-    text = TOML.replace("[uncertainty]", '[search]\nerrors = "residuals"\n[uncertainty]')
-    (folder / "event.toml").write_text(text)
+    (folder / "event.toml").write_text(TOML)
     outcome = stages.run(folder / "event.toml", folder / "out", print)
     said = capsys.readouterr().out
     assert outcome.dropped == ("S01 E: never moves",) and "left out: S01 E: never moves" in said
-    assert "errors as the residuals show them" in said and outcome.errors == "stations"
+    assert "errors as the residuals show them" in said and outcome.errors == "largest"
     assert abs(outcome.centroids[0].depth - 35.0) < 2.0
     again = stages.run(folder / "event.toml", folder / "out")
     assert again.summary() == outcome.summary()
-    (folder / "event.toml").write_text(text.replace("[search]", "[search]\nquality = false\niterations = 1"))
+    (folder / "event.toml").write_text(TOML.replace("[search]", "[search]\nquality = false\niterations = 1"))
     event = config.load(folder / "event.toml")
-    kept = stages._find(event, stages.Stages(None), lambda line: None)
-    assert kept.state.system.problem.data[0].dropped == ()
+    kept = procedure.find(event.problem, event.start, event.options, stages.Stages(None), lambda line: None)
+    assert kept.search.state.system.problem.data[0].dropped == ()
 
 
 def test_responses_of_a_configuration(folder, records):
@@ -406,8 +441,8 @@ count = 40
 """
     )
     one = config.load(folder / "event.toml")
-    found = stages._find(one, stages.Stages(None), lambda line: None)
-    return conclude(found, one.constraint)
+    found = procedure.find(one.problem, one.start, one.options, stages.Stages(None), lambda line: None)
+    return procedure.concluded(found, one.options, one.name)
 
 
 KUMAMOTO = 'name = "2016 Kumamoto"\nlatitude = 32.791\nlongitude = 130.754\ndepth = 10.0'

@@ -7,10 +7,10 @@ import pytest
 from cmt_cases import EXPLOSION_AND_SHEAR, ORIGIN, clean, distance, mechanism, start
 
 from dislok import convert
-from dislok.inversion.cmt import quality, several, solve
+from dislok.inversion.cmt import explore, quality, several, solve
 from dislok.inversion.cmt import tensor as tensors
 from dislok.inversion.cmt.data import Offsets, Waveforms
-from dislok.inversion.cmt.demo import CRUST, stations, synthetic, true_source
+from dislok.inversion.cmt.demo import CRUST, problem, stations, synthetic, true_source
 from dislok.inversion.cmt.filters import Butterworth, CosineLowpass
 from dislok.inversion.cmt.forward import Field, geometry, meridian_turn
 from dislok.inversion.cmt.problem import Problem, evaluate, jacobian
@@ -144,10 +144,10 @@ def test_static_offsets_join_the_waveforms(table3):
     field = Field(Offsets(empty), geometry(lat, lon, ORIGIN), CRUST, truth, 1e-5)
     offsets = Offsets(empty._replace(offset=field.green(truth)[0] @ truth.tensor[0]))
     waves = replace(table3.data[0], sigma=1e-3)
-    joint = Problem([waves, offsets], CRUST, ORIGIN)
+    joint = Problem([waves, offsets], CRUST, ORIGIN, stf="impulse")
     found = solve.minimise(joint, start())
     assert distance(found.state.sources, truth) < 0.05 and found.state.misfit < 1e-4
-    alone = Problem(offsets, CRUST, ORIGIN, unknowns=("east", "north", "depth"))
+    alone = Problem(offsets, CRUST, ORIGIN, stf="impulse", unknowns=("east", "north", "depth"))
     found = solve.minimise(alone, start(east=-5.0, north=6.0))
     assert distance(found.state.sources, truth) < 0.2
 
@@ -164,7 +164,7 @@ def test_accelerometers_join_with_their_own_response():
     counts = replace(records, values=counts[..., : len(records.t)], response=response)
     data = Waveforms(counts, Butterworth(0.02, 0.08, 3), (0.0, 100.0), "ENU")
     problem = Problem(data, CRUST, ORIGIN, stf="triangle")
-    found = solve.search(problem, start(duration=4.0), bands=()).state
+    found = solve.search(problem, start(duration=4.0), bands=(), reach=0.0).state
     assert found.misfit < 1e-3 and distance(found.sources, truth) < 0.3
     np.testing.assert_allclose(found.sources.tensor / 1e19, truth.tensor / 1e19, atol=0.03)
 
@@ -209,13 +209,15 @@ def test_three_kinds_of_data_join():
 
 
 def test_prior_of_the_depth_is_obeyed(table3):
-    tight = Problem(replace(table3.data[0], sigma=1.0), CRUST, ORIGIN, prior={"depth": (20.0, 1e-4)})
+    tight = Problem(
+        replace(table3.data[0], sigma=1.0), CRUST, ORIGIN, stf="impulse", prior={"depth": (20.0, 1e-4)}
+    )
     found = solve.minimise(tight, start()).state
     assert found.sources.depth[0] == pytest.approx(20.0, abs=1e-2)
 
 
 def test_bounds_hold(table3):
-    bounded = Problem(table3.data, CRUST, ORIGIN, bounds={"depth": (5.0, 25.0)})
+    bounded = Problem(table3.data, CRUST, ORIGIN, stf="impulse", bounds={"depth": (5.0, 25.0)})
     found = solve.minimise(bounded, start(depth=20.0)).state
     assert found.sources.depth[0] == pytest.approx(25.0, abs=1e-6)
 
@@ -240,7 +242,7 @@ def test_true_crust_wins():
     """Data of one crust: it gets the probability, a faster one does not."""
     fast = type(CRUST)(CRUST.thickness, 1.1 * np.array(CRUST.vp), 1.1 * np.array(CRUST.vs), CRUST.rho)
     records = synthetic()
-    problem = Problem(Waveforms(records, window=(0.0, 63.0), sigma=2e-3), CRUST, ORIGIN)
+    problem = Problem(Waveforms(records, window=(0.0, 63.0), sigma=2e-3), CRUST, ORIGIN, stf="impulse")
     table = several.compare_models(problem, {"true": CRUST, "fast": fast}, true_source())
     assert table.weight[0] > 0.95 and table.weight.sum() == pytest.approx(1.0)
 
@@ -274,6 +276,7 @@ def test_jacobian_has_the_rows_of_priors(table3):
         replace(table3.data[0], sigma=1e-3),
         CRUST,
         ORIGIN,
+        stf="impulse",
         prior={"depth": (30.0, 2.0), "moment": (1e19, 0.3)},
     )
     state = evaluate(problem, true_source(), "deviatoric", refit=False)
@@ -296,14 +299,14 @@ def test_jacobian_has_the_rows_of_priors(table3):
 )
 def test_impossible_problems_are_refused(table3, options, words):
     with pytest.raises(ValueError, match=words):
-        Problem(table3.data, CRUST, ORIGIN, **options)
+        Problem(table3.data, CRUST, ORIGIN, **{"stf": "impulse", **options})
 
 
 def test_clocks_must_agree(table3):
     waves = replace(table3.data[0], sigma=1e-3)
     other = replace(waves, records=replace(waves.records, reference=waves.records.utc(1.0)))
     with pytest.raises(ValueError, match="different references"):
-        Problem([waves, other], CRUST, ORIGIN)
+        Problem([waves, other], CRUST, ORIGIN, stf="impulse")
 
 
 def test_unknown_constraint_is_refused(table3):
@@ -325,8 +328,39 @@ def test_moment_of_the_demo_is_the_papers():
 def test_a_start_from_many_places_moves_nothing_that_is_held():
     """With `reach`, and for a second source, a held depth stays; a held east stays at the start."""
     held = clean().with_unknowns(("north", "time"))
-    first = solve.best_start(held, start(depth=30.0, east=2.0), "deviatoric", (0.0,), 20.0)
-    assert first.depth[0] == 30.0 and first.east[0] == 2.0 and first.north[0] in (-20.0, 0.0, 20.0)
-    found = solve.minimise(held, first, iterations=1)
+    begins = explore.valleys(held, start(depth=30.0, east=2.0), "deviatoric", 40.0, CosineLowpass(0.02, 0.06))
+    for one in begins:
+        s = one.sources
+        assert s.depth[0] == 30.0 and s.east[0] == 2.0 and abs(s.north[0]) <= 40.0
+    found = solve.minimise(held, begins[0].sources, iterations=1)
     two = several.subevents(held, found, 2, grid=2, times=(0.0,), iterations=1)[-1]
     assert two.state.sources.depth[1] == 30.0
+
+
+def test_valleys_are_those_of_a_search_point_by_point():
+    """The misfit on the net, all times at once, is that of `scan` with the same weights, to the kernels'
+    accuracy; the best valley is the true one.
+    """
+    truth = true_source()
+    problem = clean(components="ENU")
+    best, *_ = explore.valleys(problem, start(), "deviatoric", 60.0, CosineLowpass(0.02, 0.06))
+    s = best.sources
+    assert distance(s, truth) < explore.SPACING and abs(s.time[0] - truth.time[0]) < 2 * explore.STEP
+    low = problem.filtered(CosineLowpass(0.02, 0.06))
+    part, even = low.data[0], quality.balanced(low)
+    # Times on the net are whole samples of the filtered records.
+    step = part.stride * part.records.dt
+    at = s.with_values(("time",), step * np.round(s.time / step))
+    exact = evaluate(even, at, "deviatoric", refit=True)
+    assert best.misfit == pytest.approx(exact.misfit, rel=0.1)
+
+
+@pytest.mark.parametrize("azimuth", [20, 200])
+def test_the_default_search_finds_its_way_from_far(azimuth):
+    """From 70 km and 25 s off, with noise: the true minimum, others with what they leave."""
+    x, y = 70 * np.sin(np.deg2rad(azimuth)), 70 * np.cos(np.deg2rad(azimuth))
+    found = solve.search(problem(synthetic(), "ENU"), start(east=x, north=y, depth=12.0, time=25.0))
+    assert found.converged and distance(found.state.sources, true_source()) < 3.0
+    for rival in found.others:
+        assert rival.state.objective > found.state.objective
+        assert solve.apart(rival.state.sources, found.state.sources) >= solve.SAME

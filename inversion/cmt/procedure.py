@@ -1,0 +1,377 @@
+"""The whole way from records to a result, the same for the command line and for `invert`.
+
+Traces that are bad to look at are left out; every place within reach is tried, all traces on one level;
+stations that contradict the solution are left out; errors are taken from what is left; the solution is
+repeated in two other crusts. What is done is said, and can be kept and taken up again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dislok import gate as gates
+from dislok.propagator import LayeredModel
+from dislok.store import Place
+
+from . import kept, quality, several
+from .data import Dataset
+from .filters import CosineLowpass, Filter
+from .kept import Stages
+from .problem import Problem, State, evaluate
+from .result import Result, conclude
+from .solve import (
+    _CONSTRAINT,
+    COARSE,
+    REACH,
+    Progress,
+    Search,
+    joined_history,
+    minimise,
+    ranked,
+    scan,
+    search,
+    usual_start,
+)
+from .source import Sources
+
+BANDS = (CosineLowpass(0.02, 0.06),)
+"""What waveforms go through first."""
+
+ROUNDS = 3
+"""How many times at most bad traces are left out and the search goes on."""
+
+CRUSTS = {"slower": 0.93, "faster": 1.07}
+"""Other crusts where none are given: factors on all velocities."""
+
+HALF = 4
+"""Stations that each half of the network must have to be inverted by itself."""
+
+FOLLOWED = 3
+"""Rivals at most that are followed to the end."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How an inversion is done; see `invert`."""
+
+    constraint: str = "deviatoric"
+    bands: Sequence[Filter] = BANDS
+    iterations: int = 40
+    scaled_duration: bool = False
+    reach: float = REACH
+    quality: bool = True
+    errors: str = "residuals"
+    crusts: Mapping[str, LayeredModel] | None = None
+    subevents: int = 1
+    grid: Mapping[str, Sequence[float]] | None = None
+
+    @property
+    def facts(self) -> tuple[object, ...]:
+        """All that a run depends on, for `dislok.store.fingerprint`."""
+        return tuple(getattr(self, name) for name in self.__dataclass_fields__)
+
+
+class Found(NamedTuple):
+    """A solution and its like in other crusts.
+
+    Attributes
+    ----------
+    search : Search
+        The solution, with its rivals.
+    crusts : Comparison or None
+        Solutions in other crusts.
+    halves : tuple of Sources
+        Solutions for the nearer and the farther half of the stations; none where there are few.
+    """
+
+    search: Search
+    crusts: several.Comparison | None
+    halves: tuple[Sources, ...] = ()
+
+
+@gates.gate(
+    problem=gates.instance(Problem),
+    start=gates.optional(gates.instance(Sources)),
+    constraint=_CONSTRAINT,
+    event=gates.text(),
+    reach=gates.number(least=0),
+    iterations=gates.count(1),
+    scaled_duration=gates.flag(),
+    quality=gates.flag(),
+    errors=gates.choice("residuals", "given"),
+    subevents=gates.count(1),
+    progress=gates.optional(gates.function()),
+)
+def invert(
+    problem: Problem,
+    start: Sources | None = None,
+    constraint: str = "deviatoric",
+    *,
+    event: str = "earthquake",
+    bands: Sequence[Filter] = BANDS,
+    reach: float = REACH,
+    iterations: int = 40,
+    scaled_duration: bool = False,
+    quality: bool = True,
+    errors: str = "residuals",
+    crusts: Mapping[str, LayeredModel] | None = None,
+    subevents: int = 1,
+    folder: Place | None = None,
+    progress: Progress | None = None,
+) -> Result:
+    """The centroid moment tensor of a problem with its uncertainty: what ``dislok cmt`` does, in one call.
+
+    Parameters
+    ----------
+    problem : Problem
+    start : Sources, optional
+        Where to look first; by default at the origin, 15 km deep.
+    constraint : {"full", "deviatoric", "double_couple"}
+    event : str
+        What to call it.
+    bands, reach, iterations, scaled_duration
+        As of `dislok.inversion.cmt.search`.
+    quality : bool
+        Whether bad traces are left out, before and after the search.
+    errors : {"residuals", "given"}
+        Whether a last search weighs the waveforms by what is left of them.
+    crusts : mapping of str to LayeredModel, optional
+        Other crusts whose solutions go into the uncertainty; by default the problem's with velocities 7 %
+        lower and higher, none for an empty mapping.
+    subevents : int
+        Number of sources.
+    folder : path, optional
+        Keeps every finished stage, so that an interrupted run can be taken up.
+    progress : callable, optional
+        Gets lines of text.
+
+    Returns
+    -------
+    Result
+        Its uncertainty is the largest of what the data's errors, the stations' disagreement and a bootstrap
+        say, with the spread between crusts and between minima.
+
+    Raises
+    ------
+    ValueError
+        If displacement cannot be in metres, or nothing is left to fit.
+    """
+    options = Options(
+        constraint, tuple(bands), iterations, scaled_duration, reach, quality, errors, crusts, subevents
+    )
+    found = find(
+        problem, start, options, Stages(None if folder is None else Path(folder)), progress or _silent
+    )
+    return concluded(found, options, event)
+
+
+def concluded(found: Found, options: Options, event: str) -> Result:
+    """The result of what was found."""
+    others = () if found.crusts is None else tuple(one.state.sources for one in found.crusts.searches)
+    return conclude(found.search, options.constraint, event, crusts=others, halves=found.halves)
+
+
+def _silent(line: str) -> None:
+    """Say nothing."""
+
+
+def find(
+    problem: Problem, start: Sources | None, options: Options, stages: Stages, say: Callable[[str], None]
+) -> Found:
+    """Search, again without traces that turn out to be bad, again with errors as the residuals show them;
+    then in other crusts.
+    """
+    start = usual_start(problem) if start is None else start
+    weight = [part.weight for part in problem.data]
+    if options.quality:
+        problem = quality.screened(problem)
+    for part in problem.data:
+        for line in part.dropped:
+            say(f"left out: {line}")
+    robust = options.errors == "residuals"
+    found = _first(quality.balanced(problem) if robust else problem, start, options, stages, say)
+    if options.quality:
+        found = _cleaned(found, options, stages, say)
+    if robust:
+        # Equal weights first, but for stations that stand out by their relative misfit: near ones, which a
+        # point fits worst in metres, are not given up, and a drifting one does not speak for all.
+        factors = _huber(_moderated(found, options, stages, 0))
+        alike = found.state.system.problem
+        parts = [_eased(part, own, factors) for part, own in zip(alike.data, weight, strict=True)]
+        found = _continued("equal-weights", alike.with_data(parts), found, options, stages)
+        found = _continued("with-weights", quality.weighed(found.state, weight), found, options, stages)
+        say(f"errors as the residuals show them: {_where(found.state.sources)}")
+    if options.subevents > 1:
+        problem = found.state.system.problem
+        facts = (problem, found.state.sources, options.constraint, options.iterations, options.subevents)
+        found = several.subevents(
+            problem, found._replace(others=()), options.subevents, options.constraint,
+            iterations=options.iterations, folder=stages.pieces("subevents", *facts), progress=say,
+        )[-1]  # fmt: skip
+    return Found(
+        found, _in_other_crusts(found, options, stages, say), _near_and_far(found, options, stages, say)
+    )
+
+
+def _cleaned(found: Search, options: Options, stages: Stages, say: Callable[[str], None]) -> Search:
+    """The solution without the stations and traces that contradict it."""
+    for i in range(ROUNDS):
+        rejected = quality.outliers(_moderated(found, options, stages, i + 1))
+        if not any(rejected):
+            break
+        for bad in rejected:
+            for station, component, reason in bad:
+                say(f"left out: {station} {component}: {reason}")
+        less = quality.rejecting(found.state.system.problem, rejected)
+        found = _continued(f"without-bad-traces-{i + 1}", less, found, options, stages)
+    return found
+
+
+def _moderated(found: Search, options: Options, stages: Stages, number: int) -> State:
+    """The solution with less say for stations that it fits badly (Huber's weights), to judge all by."""
+    problem, state = found.state.system.problem, found.state
+    pieces = stages.pieces(f"judged-{number}", problem, state.sources, options.constraint)
+    for i in (1, 2):
+        eased = problem.reweighted(_huber(state))
+        moved = kept.search(
+            pieces, f"round-{i}", eased, options.constraint,
+            lambda eased=eased, state=state: minimise(  # type: ignore[misc]
+                eased, state.sources, options.constraint, 8, tolerance=COARSE
+            ),
+        )  # fmt: skip
+        state = evaluate(problem, moved.state.sources, options.constraint, refit=False)
+    return state
+
+
+def _huber(state: State) -> dict[str, float]:
+    """Factors on the residuals of stations: one up to 1.5 times the median misfit, then falling."""
+    problem, left = state.system.problem, state.residual
+    rows = {name: problem.row_station == name for name in problem.stations.tolist()}
+    size = {
+        name: float(np.sqrt((left[own] ** 2).sum() / _power(problem, name))) for name, own in rows.items()
+    }
+    limit = 1.5 * float(np.median(list(size.values())))
+    return {name: float(np.sqrt(min(1.0, limit / max(one, 1e-12)))) for name, one in size.items()}
+
+
+def _eased(part: Dataset, weight: ArrayLike, factors: Mapping[str, float]) -> Dataset:
+    """A data set with its own weights and a factor for every station."""
+    factor = np.array([[factors.get(str(name), 1.0)] for name in part.station])
+    return replace(part, weight=np.broadcast_to(np.asarray(weight, float), (len(factor), 3)) * factor)
+
+
+def _power(problem: Problem, name: str) -> float:
+    rows = problem.target[problem.row_station == name]
+    return max(float(rows @ rows), np.finfo(float).tiny)
+
+
+def _continued(name: str, problem: Problem, found: Search, options: Options, stages: Stages) -> Search:
+    """The search, and its rivals, from where they ended in a changed problem."""
+    ends = [found, *found.others[:FOLLOWED]]
+    facts = (options.iterations, options.scaled_duration, [end.state.sources for end in ends])
+    pieces = stages.pieces(name, problem, options.constraint, *facts)
+    more = [
+        kept.search(
+            pieces, f"minimum-{i}", problem, options.constraint,
+            lambda end=end: minimise(  # type: ignore[misc]
+                problem, end.state.sources, options.constraint, options.iterations,
+                scaled_duration=options.scaled_duration, tolerance=1.0 if end is found else COARSE,
+            ),
+        )
+        for i, end in enumerate(ends, 1)
+    ]  # fmt: skip
+    return ranked([joined_history(one, two) for one, two in zip(ends, more, strict=True)])
+
+
+def _first(
+    problem: Problem, start: Sources, options: Options, stages: Stages, say: Callable[[str], None]
+) -> Search:
+    facts = (options.constraint, options.bands, options.reach, options.iterations, options.scaled_duration)
+    pieces = stages.pieces("search", problem, start, *facts, options.grid)
+    if pieces.finished:
+        say(f"going on where an earlier run was stopped, from {pieces.folder}")
+    if options.grid:
+        start = _on_grid(problem, start, options, say)
+    reach = 0.0 if options.grid else options.reach
+    return search(
+        problem, start, options.constraint, options.bands, reach=reach, iterations=options.iterations,
+        scaled_duration=options.scaled_duration, folder=pieces, progress=say,
+    )  # fmt: skip
+
+
+def _on_grid(problem: Problem, start: Sources, options: Options, say: Callable[[str], None]) -> Sources:
+    """The best point of the grid that was asked for."""
+    say("grid of starting points:")
+    axes: dict[str, Any] = {
+        "east": [0.0],
+        "north": [0.0],
+        "depth": start.depth,
+        "time": [0.0],
+        **(options.grid or {}),
+    }
+    coarse = problem.filtered(options.bands[0]) if options.bands else problem
+    half = float(start.duration[0])
+    table = scan(
+        coarse, axes["east"], axes["north"], axes["depth"], axes["time"], duration=half,
+        constraint=options.constraint, progress=say,
+    )  # fmt: skip
+    return table.best(half)
+
+
+def variants(model: LayeredModel) -> dict[str, LayeredModel]:
+    """A crust with all velocities lower and one with all of them higher, as `CRUSTS` says."""
+    return {
+        name: replace(model, vp=factor * np.asarray(model.vp, float), vs=factor * np.asarray(model.vs, float))
+        for name, factor in CRUSTS.items()
+    }
+
+
+def _in_other_crusts(
+    found: Search, options: Options, stages: Stages, say: Callable[[str], None]
+) -> several.Comparison | None:
+    problem = found.state.system.problem
+    models = variants(problem.model) if options.crusts is None else dict(options.crusts)
+    if not models:
+        return None
+    pieces = stages.pieces("crusts", problem, models, found.state.sources, options.constraint)
+    return several.compare_models(
+        problem, models, found.state.sources, options.constraint, folder=pieces, progress=say
+    )
+
+
+def _near_and_far(
+    found: Search, options: Options, stages: Stages, say: Callable[[str], None]
+) -> tuple[Sources, ...]:
+    """Solutions for the nearer and the farther half of the stations, where each has enough of them."""
+    problem, s = found.state.system.problem, found.state.sources
+    if len(problem.stations) < 2 * HALF or len(s) > 1:
+        return ()
+    away: dict[str, float] = {}
+    for part, places in zip(problem.data, problem.places, strict=True):
+        distance = np.hypot(places.x - s.east[0], places.y - s.north[0])
+        away.update(zip(part.station.tolist(), distance.tolist(), strict=True))
+    order = sorted(problem.stations.tolist(), key=away.__getitem__)
+    middle = len(order) // 2
+    pieces = stages.pieces("halves", problem, s, options.constraint)
+    ends = []
+    for name, half in (("nearer", order[:middle]), ("farther", order[middle:])):
+        part = problem.reweighted({station: float(station in half) for station in order})
+        ends.append(
+            kept.search(
+                pieces, name, part, options.constraint,
+                lambda part=part: minimise(part, s, options.constraint, 15, tolerance=COARSE),  # type: ignore[misc]
+            )
+        )  # fmt: skip
+        say(f"{name} half of the stations: {_where(ends[-1].state.sources)}")
+    return tuple(end.state.sources for end in ends)
+
+
+def _where(sources: Sources) -> str:
+    s = sources
+    return f"{s.east[0]:.1f} km east, {s.north[0]:.1f} km north, {s.depth[0]:.1f} km deep, {s.time[0]:.1f} s"
