@@ -84,7 +84,7 @@ EVENTS = {
     ),
     "anchorage": Quake(
         "anchorage2018.npz", _hypocentre("2018 Anchorage", 61.346, -149.955, 46.7), ALASKA,
-        {**WAVES, "farthest": 250, "max_gap": 30}, {}, {"Mw": 7.1, "depth": 46.7}, "USGS",
+        {**WAVES, "farthest": 250}, {}, {"Mw": 7.1, "depth": 46.7}, "USGS",
     ),
     "elmayor": Quake(
         "elmayor2010.npz", _hypocentre("2010 El Mayor-Cucapah", 32.2862, -115.2953, 8.0), MOJAVE,

@@ -53,6 +53,12 @@ STRANGE = 4.0
 LACKING = 0.7
 """Share of a trace's squared residual that a jump must explain."""
 
+UNLIKE = 2.2
+"""Residual of a station, in errors that are to be expected, that is too much, in medians of the network."""
+
+AGAINST, MANY = 5.0, 8
+"""Squared residual over squared data of a station that was not fitted that is too much, if so many are."""
+
 HELPS = 0.3
 """Variance reduction of a station above which the prediction is taken to help."""
 
@@ -174,7 +180,7 @@ def refuse_units(records: Records, noise: Array) -> None:
             )
 
 
-def beside(fit: Fit, unseen: Array, explained: Collection[int] = ()) -> dict[int, str]:
+def beside(fit: Fit, unseen: Array, level: Array, explained: Collection[int] = ()) -> dict[int, str]:
     """Stations that contradict a solution, with reasons.
 
     Parameters
@@ -182,31 +188,36 @@ def beside(fit: Fit, unseen: Array, explained: Collection[int] = ()) -> dict[int
     fit : Fit
         Data and prediction.
     unseen : (n,)
-        Squared residual over squared data of every station as if it had not been fitted; NaN where not
+        Squared residual over squared data of every station as if it had not been fitted; NaN where it is not
         fitted.
+    level : (n, 3)
+        Factors that bring traces to the size of their errors.
     explained : collection of int, optional
         Stations whose misfit a bad component explains: their clock is judged alone.
     """
     used = np.flatnonzero(np.isfinite(unseen))
     if len(used) < 3:
         return {}
-    left = np.where(fit.mask, fit.observed - fit.predicted, 0.0)
+    left = np.where(fit.mask, (fit.observed - fit.predicted) * level[..., None], 0.0)
     size = np.sqrt((left**2).sum(axis=(1, 2)) / np.maximum(fit.mask.sum(axis=(1, 2)), 1))
     found = {}
     for i in used:
         others = used[used != i]
         lag, share = _lag(fit, int(i))
-        typical = float(np.median(unseen[others]))
+        typical, times = float(np.median(unseen[others])), float(size[i] / np.median(size[others]))
+        alone = int(i) not in explained
         if abs(lag) >= EARLIEST and share < BETTER and unseen[i] > 2 * typical:
+            word = "late" if lag > 0 else "early"
+            found[int(i)] = f"comes {abs(lag):.0f} s {word}: its clock or its place is off"
+        elif alone and unseen[i] > 1 - HELPS and times > UNLIKE:
             found[int(i)] = (
-                f"comes {abs(lag):.0f} s {'late' if lag > 0 else 'early'}: its clock or its place is off"
+                f"residual {times:.1f} times the network's, unlike what the others predict: its clock, its "
+                "place, an axis or its unit is off"
             )
-        elif (
-            int(i) not in explained and unseen[i] > 1 - HELPS and size[i] > STRANGE * np.median(size[others])
-        ):
+        elif alone and len(used) >= MANY and unseen[i] > AGAINST * max(typical, 1.0):
             found[int(i)] = (
-                f"residual {size[i] / np.median(size[others]):.0f} times the network's, unlike what "
-                "the others predict: its place, an axis or its unit is off"
+                f"the others predict a record that differs by {np.sqrt(unseen[i]):.1f} times its size: its "
+                "clock, its place, an axis or its unit is off"
             )
     return found
 

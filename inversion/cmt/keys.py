@@ -43,6 +43,8 @@ def _profile(name: str, value: Any) -> Any:
     if isinstance(value, list | tuple):
         latitude, longitude = _place(name, value)
         return number(least=-90, most=90)(f"{name}[0]", latitude), longitude
+    if value is False:
+        raise ValueError(f"{name} must be true, event, stations or a place, got False; leave it out")
     return value if isinstance(value, bool) else choice("event", "stations")(name, value)
 
 

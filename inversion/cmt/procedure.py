@@ -197,7 +197,7 @@ def find(
     robust = options.errors == "residuals"
     found = _first(quality.balanced(problem) if robust else problem, start, options, stages, say)
     if options.quality:
-        found = _cleaned(found, options, stages, say)
+        found = _cleaned(found, start, options, stages, say)
     if robust:
         # Equal weights first, but for stations that stand out by their relative misfit: near ones, which a
         # point fits worst in metres, are not given up, and a drifting one does not speak for all.
@@ -219,7 +219,9 @@ def find(
     )
 
 
-def _cleaned(found: Search, options: Options, stages: Stages, say: Callable[[str], None]) -> Search:
+def _cleaned(
+    found: Search, start: Sources, options: Options, stages: Stages, say: Callable[[str], None]
+) -> Search:
     """The solution without the stations and traces that contradict it."""
     for i in range(ROUNDS):
         rejected = quality.outliers(_moderated(found, options, stages, i + 1))
@@ -229,8 +231,17 @@ def _cleaned(found: Search, options: Options, stages: Stages, say: Callable[[str
             for station, component, reason in bad:
                 say(f"left out: {station} {component}: {reason}")
         less = quality.rejecting(found.state.system.problem, rejected)
-        found = _continued(f"without-bad-traces-{i + 1}", less, found, options, stages)
+        if i == 0 and _stations_lost(found.state.system.problem, less):
+            # What contradicts the solution may have led to it.
+            again = _first(less, start, options, stages, say, "search-again")
+            found = ranked([again, *again.others])
+        else:
+            found = _continued(f"without-bad-traces-{i + 1}", less, found, options, stages)
     return found
+
+
+def _stations_lost(before: Problem, after: Problem) -> bool:
+    return len(after.stations) < len(before.stations)
 
 
 def _moderated(found: Search, options: Options, stages: Stages, number: int) -> State:
@@ -290,10 +301,15 @@ def _continued(name: str, problem: Problem, found: Search, options: Options, sta
 
 
 def _first(
-    problem: Problem, start: Sources, options: Options, stages: Stages, say: Callable[[str], None]
+    problem: Problem,
+    start: Sources,
+    options: Options,
+    stages: Stages,
+    say: Callable[[str], None],
+    name: str = "search",
 ) -> Search:
     facts = (options.constraint, options.bands, options.reach, options.iterations, options.scaled_duration)
-    pieces = stages.pieces("search", problem, start, *facts, options.grid)
+    pieces = stages.pieces(name, problem, start, *facts, options.grid)
     if pieces.finished:
         say(f"going on where an earlier run was stopped, from {pieces.folder}")
     if options.grid:

@@ -58,7 +58,9 @@ def outliers(state: State) -> list[Rejected]:
             traces = (*slips, *(one for one in _strange(fit) if one[:2] not in {s[:2] for s in slips}))
             # One bad component does not condemn its station.
             alone = {int(np.flatnonzero(part.station == name)[0]) for name, _, _ in traces}
-            whole = control.named(part.station.tolist(), control.beside(fit, table, alone), part.components)
+            whole = control.named(
+                part.station.tolist(), control.beside(fit, table, levels(part), alone), part.components
+            )
             whole = tuple(one for one in whole if _fitted(part, one))
             done = {one[:2] for one in whole}
             bad = (*whole, *(one for one in traces if one[:2] not in done))

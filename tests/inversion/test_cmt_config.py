@@ -59,6 +59,7 @@ GOOD = {
     },
     "uncertainty": {
         "bootstrap": 50, "exact": True, "leave_one_out": True, "depths": [5, 10, 15], "seed": 4,
+        "crusts": False,
         "map": {"reach": 10, "grid": 7},
     },
 }  # fmt: skip
@@ -89,6 +90,7 @@ WRONG = {
     ],
     "two values": ["x", 3, [1], ["a", 1], [True, 1]],
     "mean and standard deviation": ["x", 3, True, [1], [1, 2, 3], [1, 0], [1, -2], [1, "a"], [1, np.inf]],
+    "true, event": ["x", 3, [1], ["a", 1], [1, 2, 3], [True, 1], [91, 0]],
     "a list": ["x", 3, True, {}, [[]], [{}], [True], [np.nan]],
     "a table": ["x", 3, True, [1], {"strange": 1}],
 }
