@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from dislok import gate as gates
 from dislok.arrays import guard, is_tensor
 from dislok.far import FEW, FINEST, FarField
 from dislok.sources import (
@@ -30,7 +31,7 @@ from dislok.sources import (
 )
 from dislok.triangles import read, vertices
 
-COMPONENTS = {"displacement": 3, "gradient": 9}
+COMPONENTS = {"displacement": 3, "gradient": 9, "strain": 6, "stress": 6}
 _OUTLINE = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
 
 
@@ -59,7 +60,11 @@ class Elements(ABC):
         What goes with every call.
     facts : tuple
         Plain values that tell these elements from any others.
+    mu : float
+        Shear modulus, for stress.
     """
+
+    mu: float = 30e9
 
     corners: np.ndarray
     slips: int
@@ -79,7 +84,16 @@ class Elements(ABC):
 
     def greens(self, obs: np.ndarray, columns: Any, of: str) -> np.ndarray:
         """Green's matrix (n, ..., k, b) of the elements in `columns`, which are indices or a slice."""
-        return self.entries(obs, self.table[columns], of=of, **self.options)
+        return self.entries(obs, self.table[columns], of=of, **self.options_of(of))
+
+    def with_mu(self, mu: Any) -> Elements:
+        """These elements, after their shear modulus is set."""
+        self.mu = gates.number(above=0)("mu", mu)
+        return self
+
+    def options_of(self, of: str) -> dict[str, Any]:
+        """What goes with calls of `entries`."""
+        return self.options | ({"mu": self.mu} if of == "stress" else {})
 
     @abstractmethod
     def displacement(self, obs: np.ndarray, columns: Any) -> np.ndarray:

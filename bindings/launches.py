@@ -9,8 +9,22 @@ from importlib import import_module
 from typing import Any, TypeVar
 
 from dislok import batches
-from dislok.arrays import Array
-from dislok.calls import BLOCK, Call, components_of, copied, deliver, flat, target, two, zeros
+from dislok.arrays import Array, checked_out
+from dislok.calls import (
+    BLOCK,
+    COMPONENTS,
+    Call,
+    components_of,
+    copied,
+    deliver,
+    flat,
+    modulus,
+    strain_of,
+    stress_of,
+    target,
+    two,
+    zeros,
+)
 
 C = TypeVar("C", bound=Call)
 
@@ -104,3 +118,29 @@ def blocks(call: Call, width: int, operation: str, *how: Any) -> Iterator[tuple[
             yield rows, kernel(*part.geometry, *how, threads=part.threads)
         else:
             yield rows, zeros(part.space, (part.n, width), None)
+
+
+GREENS = (*COMPONENTS, "strain", "stress")
+
+
+def greens(call: Call, of: str, mu: Any, numbers: int, out: Array | None) -> Array:
+    """Green's matrix; that of strain and stress, (n, 6, m, b), from that of the gradient."""
+    if of not in GREENS:
+        raise ValueError(f"unknown of={of!r}; choose from {', '.join(map(repr, GREENS))}")
+    if of in COMPONENTS:
+        return launch(call, "greens", of, call.of_sources(numbers), out)
+    if call.batch is not None:
+        raise ValueError(f"of={of!r} is for one model at a time; the sources are {call.batch[0]} models")
+    stiffness = modulus(mu, call.space)
+    g = launch(call, "greens", "gradient", call.of_sources(numbers), None)
+    flat = g.reshape(call.n, 9, *g.shape[3:])
+    space: Any = call.space
+    parts = strain_of(flat) if of == "strain" else stress_of(flat, stiffness, call.nu)
+    if space.framework == "torch":
+        return deliver(space, space.torch.stack(parts, 1), out)
+    result = space.xp.stack(parts, 1)
+    if out is None:
+        return result
+    checked_out(out, result.shape, space)
+    out[...] = result
+    return out

@@ -43,7 +43,7 @@ def greens(obs: Any, elements: Elements, *, of: str, chunks: Any) -> Any:
     ----------
     obs : array_like, shape (n, 3) or (n, 2)
     elements : Elements
-    of : {"displacement", "gradient"}
+    of : {"displacement", "gradient", "strain", "stress"}
     chunks : int or tuple
         Observers and sources of a block, as dask understands chunks: a number for both, or one for each.
 
@@ -53,14 +53,14 @@ def greens(obs: Any, elements: Elements, *, of: str, chunks: Any) -> Any:
     """
     da = needed("dask.array")
     if of not in COMPONENTS:
-        raise ValueError(f"unknown of={of!r}; choose from 'displacement', 'gradient'")
+        raise ValueError(f"unknown of={of!r}; choose from {', '.join(map(repr, COMPONENTS))}")
     points, table = elements.observers(obs), elements.table
     rows, columns = da.core.normalize_chunks(chunks, (len(points), len(table)), dtype=np.float64)
-    tail = (3,) if of == "displacement" else (3, 3)
+    tail = (3, 3) if of == "gradient" else (COMPONENTS[of],)
     inner = "cd"[: len(tail)]
-    name = f"greens-{fingerprint(points, *elements.facts, of, rows, columns)}"
+    name = f"greens-{fingerprint(points, *elements.facts, of, elements.mu, rows, columns)}"
     return da.blockwise(
-        partial(elements.entries, of=of, **elements.options),
+        partial(elements.entries, of=of, **elements.options_of(of)),
         f"i{inner}jb",
         da.from_array(points, chunks=(rows, -1), name=f"obs-{name}"),
         "ix",

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from dislok import gate as gates
 from dislok.clusters import Tree, partition, tree
 from dislok.elements import COMPONENTS, Elements
 from dislok.hierarchical import Basis, HierarchicalMatrix, Progress, Report
 from dislok.kernels.interpolative import interpolative, miss
+from dislok.lowrank import WAYS, block_of, factorise
 from dislok.store import Arrays, Pieces, fingerprint
 
 LEAF = 32  # things in a cluster without children
@@ -21,6 +23,7 @@ ROUNDS = 4  # of samples, each twice as large
 SAFETY = 0.5  # internal tolerance over the caller's, at the first attempt
 ATTEMPTS = 4
 PIECE = 128  # clusters whose blocks go to one file
+WEIGHED = 64  # sources from which the sizes of rows are estimated
 CHECKED = 200  # rows' observers and columns' sources in the final check
 PROBES = 8
 AT_ONCE = 1 << 24  # entries of the exact matrix at once in the final check
@@ -149,12 +152,16 @@ def nested(
     far: Partners,
     width: int,
     sampled: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    scales: np.ndarray | None,
     tolerance: float,
     amount: int,
     dtype: str,
     tick: Callable[[int], object],
 ) -> Basis:
-    """Skeletons of all clusters of a side, from the smallest clusters upwards."""
+    """Skeletons of all clusters of a side, from the smallest clusters upwards.
+
+    `scales` are factors by which `sampled` has multiplied what belongs to each candidate.
+    """
     clusters = far.clusters
     skeletons = [np.zeros(0, int)] * clusters.size
     factors = [np.zeros((0, 0), dtype)] * clusters.size
@@ -169,6 +176,8 @@ def nested(
             )
             rng = np.random.default_rng([cluster, width])
             found, factor = skeleton(far, cluster, candidates, sampled, tolerance, amount, rng)
+            if scales is not None:
+                factor = factor * (scales[found, None] / scales[candidates])
             skeletons[cluster], factors[cluster] = found, factor.astype(dtype)
         tick(done + 1)
     return Basis(clusters, width, skeletons, factors)
@@ -178,14 +187,22 @@ class Builder:
     """Everything that stays the same while a matrix is built, also where that takes several attempts."""
 
     def __init__(
-        self, matrix: Matrix, tolerance: float, dtype: str, pieces: Pieces, progress: Progress | None
+        self,
+        matrix: Matrix,
+        tolerance: float,
+        by: str,
+        dtype: str,
+        pieces: Pieces,
+        progress: Progress | None,
     ) -> None:
         self.matrix, self.tolerance, self.dtype, self.pieces = matrix, tolerance, dtype, pieces
+        self.by = by
         self.progress = progress or (lambda stage, done, total: None)
         self.rows = tree(matrix.points, matrix.points, LEAF)
         corners = matrix.elements.corners
         self.columns = tree(corners.min(axis=1), corners.max(axis=1), LEAF)
         far, near = partition(self.rows, self.columns, SEPARATION)
+        self.apart = len(far) == 1 and not far.any() and not len(near)
         self.row_far = Partners(self.rows, self.columns, far)
         self.column_far = Partners(self.columns, self.rows, far[:, ::-1])
         self.row_near = Partners(self.rows, self.columns, near)
@@ -198,6 +215,9 @@ class Builder:
         RuntimeError
             If the tolerance was not reached.
         """
+        alone = self.one_block() if self.apart else None
+        if alone is not None:
+            return alone
         near, neighbours = self.near_blocks()
         internal, error = SAFETY * self.tolerance, np.inf
         for attempt in range(ATTEMPTS):
@@ -214,25 +234,65 @@ class Builder:
             f"{self.tolerance:.3g} was asked for"
         )
 
+    def one_block(self) -> HierarchicalMatrix | None:
+        """The matrix as one product of factors, where all observers are far from all sources.
+
+        None where that does not reach the tolerance.
+        """
+        exact = self.matrix
+        n, m = len(exact.points), exact.elements.count
+
+        def make() -> Arrays:
+            block = block_of(exact.points, exact.elements, exact.of, self.by)
+            found = factorise(block, self.tolerance, np.random.default_rng([n, m]))
+            return {} if found is None else {name: np.asarray(v) for name, v in found._asdict().items()}
+
+        made = self.pieces.keep("factors", make)
+        self.progress("factors", 1, 1)
+        if not made:
+            return None
+        u, v = made["u"].astype(self.dtype), made["v"].astype(self.dtype)
+        things = tree(exact.points, exact.points, n)
+        corners = exact.elements.corners
+        sources = tree(corners.min(axis=1), corners.max(axis=1), m)
+        every = np.arange(u.shape[1])
+        rows = Basis(things, exact.c, [every], [np.ascontiguousarray(u.T)])
+        columns = Basis(sources, exact.b, [every], [v])
+        middle, places = {0: np.eye(len(every), dtype=self.dtype)}, {0: every.astype(np.int32)}
+        result = HierarchicalMatrix(rows, columns, middle, {}, places, {}, self.dtype)
+        errors = float(made["row_error"]), float(made["column_error"])
+        if self.dtype == "float32":
+            errors = tuple(np.hypot(e, np.finfo(np.float32).eps) for e in errors)
+        result.report = self._report(result, *errors)
+        return result
+
     def bases(self, tolerance: float, attempt: int) -> tuple[Basis, Basis]:
         """Nested skeletons of the observers and of the sources."""
         exact = self.matrix
         amount = int(SAMPLES * 2**attempt * np.log10(10.0 / tolerance))
 
+        scales = self._scales()
+
         def of_rows(sources: np.ndarray, candidates: np.ndarray) -> np.ndarray:
-            return np.ascontiguousarray(exact.block(candidates, exact.of_sources(sources)).T)
+            seen = exact.block(candidates, exact.of_sources(sources)).T
+            return np.ascontiguousarray(seen if scales is None else seen * scales[candidates])
 
         def of_columns(observers: np.ndarray, candidates: np.ndarray) -> np.ndarray:
-            return exact.block(exact.of_observers(observers), candidates)
+            rows = exact.of_observers(observers)
+            seen = exact.block(rows, candidates)
+            return seen if scales is None else seen * scales[rows, None]
 
         def make(far: Partners, width: int, sampled: Callable, stage: str) -> Basis:
+            own = scales if sampled is of_rows else None
+
             def tick(done: int) -> object:
                 return self.progress(stage, done, far.clusters.size)
 
             name = f"{stage.replace(' ', '-')}-{attempt}"
             return Basis.of_arrays(
                 self.pieces.keep(
-                    name, lambda: nested(far, width, sampled, tolerance, amount, self.dtype, tick).arrays()
+                    name,
+                    lambda: nested(far, width, sampled, own, tolerance, amount, self.dtype, tick).arrays(),
                 )
             )
 
@@ -308,10 +368,47 @@ class Builder:
             lambda some: exact.block(exact.of_observers(everything[0]), exact.of_sources(some)).T,
             "checked columns",
         )
+        if self.by == "row":
+            row_error = self._own_error(result)
+        return self._report(result, row_error, column_error)
+
+    def _report(self, result: HierarchicalMatrix, row_error: float, column_error: float) -> Report:
         full = result.shape[0] * result.shape[1] * result.dtype.itemsize
         rank = max(len(s) for basis in (result.rows, result.columns) for s in basis.skeletons)
         bytes_used = result.nbytes
         return Report(self.tolerance, row_error, column_error, bytes_used, bytes_used / full, rank)
+
+    def _own_error(self, result: HierarchicalMatrix) -> float:
+        """The largest error of random observers' rows, relative to themselves."""
+        exact, m = self.matrix, self.matrix.elements.count
+        n, worst = len(exact.points), 0.0
+        chosen = np.random.default_rng(n).choice(n, min(n, CHECKED), replace=False)
+        step = max(1, AT_ONCE // (exact.c * max(result.shape)))
+        for start in range(0, len(chosen), step):
+            some = chosen[start : start + step]
+            rows = exact.of_observers(some)
+            unit = np.zeros((result.shape[0], len(rows)), self.dtype)
+            unit[rows, np.arange(len(rows))] = 1.0
+            values = exact.block(rows, exact.of_sources(np.arange(m)))
+            wrong = np.linalg.norm((result.rmatmat(unit).T - values).reshape(len(some), -1), axis=1)
+            size = np.linalg.norm(values.reshape(len(some), -1), axis=1)
+            worst = max(worst, float((wrong / np.where(size > 0.0, size, 1.0)).max()))
+            self.progress("checked observers", start + len(some), len(chosen))
+        return worst
+
+    def _scales(self) -> np.ndarray | None:
+        """Factors (n c,) that make rows equal, estimated from some sources; None where none are wanted."""
+        if self.by == "matrix":
+            return None
+        exact, m = self.matrix, self.matrix.elements.count
+        some = np.random.default_rng(m).choice(m, min(m, WEIGHED), replace=False)
+        sizes, step = [], max(1, AT_ONCE // (exact.c * exact.b * len(some)))
+        for start in range(0, len(exact.points), step):
+            observers = np.arange(start, min(start + step, len(exact.points)))
+            values = exact.block(exact.of_observers(observers), exact.of_sources(np.sort(some)))
+            sizes.append(np.linalg.norm(values.reshape(len(observers), -1), axis=1))
+        size = np.concatenate(sizes)
+        return np.repeat(1.0 / np.where(size > 0.0, size, 1.0), exact.c)
 
     def _error(
         self,
@@ -347,13 +444,15 @@ def build(
     *,
     of: str,
     tolerance: float,
+    by: str,
     dtype: str,
     folder: str | os.PathLike[str] | None,
     progress: Progress | None,
 ) -> HierarchicalMatrix:
     """The compressed Green's matrix of observers and elements; see `dislok.okada.operator`."""
     if of not in COMPONENTS:
-        raise ValueError(f"unknown of={of!r}; choose from 'displacement', 'gradient'")
+        raise ValueError(f"unknown of={of!r}; choose from {', '.join(map(repr, COMPONENTS))}")
+    gates.choice(*WAYS)("tolerance_by", by)
     if dtype not in SMALLEST:
         raise ValueError(f"unknown dtype={dtype!r}; choose from 'float64', 'float32'")
     if not SMALLEST[dtype] <= tolerance < 1.0:
@@ -363,6 +462,8 @@ def build(
     points = elements.observers(obs)
     if not (len(points) and elements.count):
         raise ValueError(f"there must be observers and sources, got {len(points)} and {elements.count}")
-    problem = fingerprint(points, *elements.facts, of, tolerance, dtype, LEAF, SEPARATION, SAFETY, SAMPLES)
+    problem = fingerprint(
+        points, *elements.facts, of, elements.mu, by, tolerance, dtype, LEAF, SEPARATION, SAFETY, SAMPLES
+    )
     pieces = Pieces(folder, problem)
-    return Builder(Matrix(points, elements, of), tolerance, dtype, pieces, progress).build()
+    return Builder(Matrix(points, elements, of), tolerance, by, dtype, pieces, progress).build()

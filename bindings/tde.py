@@ -50,7 +50,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -86,6 +86,7 @@ __all__ = [
     "apply_adjoint",
     "check",
     "displacement",
+    "factors",
     "fields",
     "frame",
     "gradient",
@@ -339,6 +340,7 @@ def greens(
     *,
     of: str = "displacement",
     nu: float | Array = 0.25,
+    mu: float | Array = 30e9,
     space: str = "half",
     pairs: bool = False,
     backend: str | None = None,
@@ -350,8 +352,10 @@ def greens(
 
     Parameters
     ----------
-    of : {"displacement", "gradient"}, optional
+    of : {"displacement", "gradient", "strain", "stress"}, optional
         What is computed.
+    mu : float, optional
+        Shear modulus, for stress.
     obs, triangles, nu, space, pairs, backend, threads
         As of :func:`displacement`.
     out : array, optional
@@ -363,7 +367,7 @@ def greens(
 
     Returns
     -------
-    array, shape (n, 3, m, 3) or, of the gradient, (n, 3, 3, m, 3)
+    array, shape (n, 3, m, 3) or, of the gradient, (n, 3, 3, m, 3), of strain and stress, (n, 6, m, 3)
         The last axis counts the unit slips: along strike, up dip, opening. Reshaped to (3 n, 3 m) it is the
         matrix of a least-squares problem. Without the m axis if `pairs`.
 
@@ -375,10 +379,10 @@ def greens(
     if chunks is not None:
         if pairs or backend is not None or out is not None:
             raise ValueError("pairs=, backend= and out= do not go with chunks=")
-        elements = _elements(triangles, None, nu, space, threads)
+        elements = _elements(triangles, None, nu, space, threads).with_mu(mu)
         return importlib.import_module("dislok.scale").greens(obs, elements, of=of, chunks=chunks)
     call = _prepare(obs, triangles, nu, space, pairs, backend, threads)
-    return launch(call, "greens", of, call.of_sources(3), out)
+    return launches.greens(call, of, mu, 3, out)
 
 
 @eager
@@ -526,7 +530,9 @@ def operator(
     *,
     of: str = "displacement",
     tolerance: float = 1e-4,
+    tolerance_by: str = "matrix",
     nu: float = 0.25,
+    mu: float = 30e9,
     space: str = "half",
     dtype: str = "float64",
     folder: str | os.PathLike[str] | None = None,
@@ -537,11 +543,16 @@ def operator(
 
     Parameters
     ----------
-    of : {"displacement", "gradient"}, optional
+    of : {"displacement", "gradient", "strain", "stress"}, optional
         What is computed.
     tolerance : float, optional
         Largest Frobenius norm of the error over that of the matrix. It is checked on random rows and columns,
         and kept.
+    tolerance_by : {"matrix", "row"}, optional
+        With "row", the tolerance holds for each observer's rows relative to themselves, also where motion is
+        small; it is checked on random observers.
+    mu : float, optional
+        Shear modulus, for stress.
     dtype : {"float64", "float32"}, optional
         In what the matrix is stored and multiplied; it is computed in float64.
     folder : path, optional
@@ -556,7 +567,7 @@ def operator(
     HierarchicalMatrix, shape (3 n, 3 m)
         A `scipy.sparse.linalg.LinearOperator`, whose methods ``apply`` and ``apply_adjoint`` take and return
         what the functions of these names do, also tensors, which are differentiable. Of the gradient it has
-        9 n rows.
+        9 n rows, of strain and stress 6 n.
 
     Raises
     ------
@@ -570,10 +581,53 @@ def operator(
     --------
     dislok.hierarchical : How it works, and what the result can do.
     """
-    elements = _elements(triangles, None, nu, space, threads)
+    elements = _elements(triangles, None, nu, space, threads).with_mu(mu)
     build = importlib.import_module("dislok.skeletons").build
     options = {"of": of, "tolerance": tolerance, "dtype": dtype, "folder": folder, "progress": progress}
-    return build(obs, elements, **options)
+    return build(obs, elements, by=tolerance_by, **options)
+
+
+@eager
+def factors(
+    obs: ArrayLike,
+    triangles: Any,
+    blocks: Sequence[Any] | None = None,
+    *,
+    of: str = "displacement",
+    tolerance: float = 1e-4,
+    tolerance_by: str = "matrix",
+    nu: float = 0.25,
+    mu: float = 30e9,
+    space: str = "half",
+    threads: int | None = None,
+) -> Any:
+    """Far blocks of the Green's matrix, each as the product of two factors.
+
+    Parameters
+    ----------
+    blocks : sequence of pairs, optional
+        Observers and triangles of each block: slices or vectors of their numbers. Without it, there is one
+        block of everything.
+    of, tolerance, tolerance_by, mu
+        As of :func:`operator`; the error is measured for each block.
+    obs, triangles, nu, space, threads
+        As of :func:`displacement`, in NumPy or tensors on the CPU that require no gradients.
+
+    Returns
+    -------
+    dislok.lowrank.Factors, or list of them
+        With ``u`` (n c, k), ``v`` (k, m b) and the measured errors; `greens`, reshaped, is about ``u @ v``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`displacement` does; also if a block names what is not there.
+    RuntimeError
+        If the tolerance was not reached, because observers are not far.
+    """
+    elements = _elements(triangles, None, nu, space, threads).with_mu(mu)
+    compute = importlib.import_module("dislok.lowrank").factors
+    return compute(obs, elements, blocks, of, tolerance, tolerance_by)
 
 
 @eager

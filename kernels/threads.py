@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numba
@@ -43,6 +43,12 @@ def portions(count: int, unit: int, size: int, threads: int) -> list[tuple[int, 
     pieces = max(least, 4 * threads if threads > 1 else 1)
     step = unit * max(1, -(-count // (unit * pieces)))
     return [(begin, min(begin + step, count)) for begin in range(0, count, step)]
+
+
+def _settle(futures: list[Future]) -> None:
+    """Wait until all have ended."""
+    for future in futures:
+        future.exception()
 
 
 def share(work: Callable[..., None], jobs: Iterable[tuple], threads: int, give_up: Callable[[], Any]) -> None:
@@ -85,10 +91,10 @@ def share(work: Callable[..., None], jobs: Iterable[tuple], threads: int, give_u
     futures = [executor(threads - 1).submit(help) for _ in range(helpers)]
     try:
         take()
-        wait(futures)
+        _settle(futures)
     except BaseException:
         end()
-        wait(futures)
+        _settle(futures)
         raise
     for future in futures:
         future.result()

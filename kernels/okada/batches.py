@@ -70,7 +70,7 @@ class Batches(NamedTuple):
         """Evaluate an operation; results go to a sink whose array begins `step` numbers later for each."""
         threads = threads or default_threads()
         pairs = max(len(self.problem.obs) * self.size, 1)
-        if pairs * self.number <= SERIAL:
+        if pairs * self.number <= SERIAL[operation.level]:
             threads = 1
         many = max(1, min(PIECE // pairs, -(-self.number // (4 * threads))))
         jobs = [(a, min(a + many, self.number)) for a in range(0, self.number, many)]

@@ -399,8 +399,18 @@ def source_rows(kind: str, src: np.ndarray, origin: tuple[Any, Any]) -> np.ndarr
 
 # -------------------------------------------------------------------------------------------- launch
 
-# Below this many pairs a call stays in the caller's thread.
-SERIAL = 4096
+# Up to this many pairs a call stays in the caller's thread, by the rows in the frame: to wake another one and
+# to start a part there takes as long as some thousand pairs.
+SERIAL = {
+    "value": 1 << 14,
+    "gradient": 1 << 13,
+    "greens": 1 << 13,
+    "greens_gradient": 1 << 12,
+    "first": 1 << 12,
+    "parameters": 1 << 12,
+    "second": 1 << 10,
+    "third": 1 << 9,
+}
 # Pairs between two looks at whether the call has been given up.
 PIECE = 1 << 15
 
@@ -476,12 +486,14 @@ class Problem:
         """Let `evaluate` end early."""
         self.stopped = True
 
-    def parts(self, threads: int) -> list[list[Part]]:
+    def parts(self, threads: int | None, operation: Operation) -> list[list[Part]]:
         """Parts of the work, in groups by sources; two parts of a group share no observer."""
         n, m = len(self.obs), len(self.table)
-        if self.pairs <= SERIAL or threads == 1:
+        threads, serial = threads or default_threads(), SERIAL[operation.level]
+        if self.pairs <= serial or threads == 1:
             return [[(0, n, 0, n if self.paired else m)]]
-        wanted = 4 * threads
+        # few parts of small work: each costs the interpreter's time, which threads cannot share
+        wanted = max(threads, min(4 * threads, self.pairs // (2 * serial)))
         rows = min(wanted, -(-n // LANES)) or 1
         columns = 1 if self.paired else min(-(-wanted // rows), m) or 1
         edges = _edges(n, rows)
@@ -525,7 +537,9 @@ def _launch(
         problem.evaluate(operation, part, given, full)
 
     jobs = [
-        (group, k, part) for group, parts in enumerate(problem.parts(threads)) for k, part in enumerate(parts)
+        (group, k, part)
+        for group, parts in enumerate(problem.parts(threads, operation))
+        for k, part in enumerate(parts)
     ]
     if problem.pairs:
         share(evaluate, jobs, threads, problem.stop)
@@ -582,7 +596,7 @@ def _observer_sums(
     inputs: Inputs | None = None,
 ) -> None:
     """Consecutive result rows added up over the sources, into arrays (n, ...) that share them."""
-    groups = len(problem.parts(threads or default_threads()))
+    groups = len(problem.parts(threads, operation))
     n = len(problem.obs)
     widths = [math.prod(out.shape[1:]) for out in outs]
     sums = [out.reshape(1, n, width) for out, width in zip(outs, widths, strict=True)]
@@ -590,15 +604,19 @@ def _observer_sums(
         sums = [np.empty((groups, n, width), problem.dtype) for width in widths]
     begins = [first_row + sum(widths[:k]) for k in range(len(widths))]
 
+    @cache
+    def made(group, add):
+        return [
+            sink(each[group], np.arange(begin, begin + width), np.arange(width), width, 0, add)
+            for each, begin, width in zip(sums, begins, widths, strict=True)
+        ]
+
     def sinks(group, k, part):
         add = problem.shares(part)
         if add:
             for each in sums:
                 each[group, part[0] : part[1]] = 0.0
-        return [
-            sink(each[group], np.arange(begin, begin + width), np.arange(width), width, 0, add)
-            for each, begin, width in zip(sums, begins, widths, strict=True)
-        ]
+        return made(group, add)
 
     if not problem.pairs:
         for each in sums:
@@ -611,7 +629,7 @@ def _observer_sums(
 
 def _source_sums(problem: Problem, operation: Operation, threads: int | None, inputs: Inputs) -> np.ndarray:
     """Four result rows added up over the observers, shape (m, 4)."""
-    parts = max(len(group) for group in problem.parts(threads or default_threads()))
+    parts = max(len(group) for group in problem.parts(threads, operation))
     sums = np.zeros((parts, len(problem.table), 4), problem.dtype)
     rows = np.arange(4)
     _launch(problem, operation, lambda group, k, part: [sink(sums[k], rows, rows, 0, 4)], threads, inputs)
@@ -625,7 +643,7 @@ def _gradient_sums(
 
     `rows` tells the result rows of each that is wanted.
     """
-    groups = problem.parts(threads or default_threads())
+    groups = problem.parts(threads, operation)
     parts, n, m = max(len(group) for group in groups), len(problem.obs), len(problem.table)
     # By observer for each group, by source for each part of a group, by nu for each part.
     apart = {"obs": (len(groups), 1, n), "src": (1, parts, m), "nu": (len(groups), parts, 1)}

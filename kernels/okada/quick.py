@@ -80,7 +80,7 @@ _FIELD = {of: (codes(FIELD[of], _DTYPE), *FIELD_ROWS[of]) for of in FIELD}
 
 def field(obs, src, nu, origin, of):
     """Displacement (n, 3) or its gradient (n, 9) of rectangles in double precision; None where it is left."""
-    if not 0 < len(obs) * len(src) <= SERIAL:
+    if not 0 < len(obs) * len(src) <= SERIAL["first"]:
         return None
     code, first, width = _FIELD[of]
     out = np.empty((len(obs), width))

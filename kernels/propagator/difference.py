@@ -124,22 +124,33 @@ def make(
         If the accuracy cannot be reached, or only at too high a cost.
     """
     nearest = min(way(layers, layer, receiver, depth) for depth in ends)
-    deepest = max(abs(depth - receiver) for depth in ends)
-    extent = Extent(nearest, max(deepest, nearest), max(distance, nearest))
-    grid, error = _grid(layers, layer, receiver, ends, extent, _SHARE * accuracy)
+    deepest = max(nearest, *(abs(depth - receiver) for depth in ends))
     pieces = max(1, int(np.ceil(np.arcsinh(distance / nearest) / _WIDTH)))
     width = max(float(np.arcsinh(distance / nearest)) / pieces, 1e-3)
+    # each range of distances has its own wavenumbers, as far ones need fewer and closer ones
+    edges = nearest * np.sinh(width * np.arange(pieces + 1))
+    extents = [Extent(nearest, deepest, hi, lo) for lo, hi in zip(edges[:-1], edges[1:], strict=True)]
+    found = [_grid(layers, layer, receiver, ends, extent, _SHARE * accuracy) for extent in extents]
+    grids, error = [grid for grid, _ in found], max(each for _, each in found)
+
+    def tabulate(depths: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        s = _pieces(width, pieces, count)
+        made = [
+            compute(layers, layer, receiver, grid, depths, nearest * np.sinh(row))
+            for grid, row in zip(grids, s, strict=True)
+        ]
+        return nearest * np.sinh(s), *(np.stack(each, axis=1) for each in zip(*made, strict=True))
+
     wrong = np.inf
     for count in range(_NODES, _MOST + 1, _MORE):
-        depths, s = _nodes(*ends, count), _pieces(width, pieces, count)
-        values, _ = compute(layers, layer, receiver, grid, depths, nearest * np.sinh(s).ravel())
-        values = values.reshape(count, pieces, count, -1)
+        _, values, _ = tabulate(_nodes(*ends, count), count)
         to_orders = np.linalg.inv(chebyshev.chebvander(_chebyshev(count), count - 1))
         coefficients = np.einsum("ad,bn,dpnc->apbc", to_orders, to_orders, values)
         panel = Panel(layer, *ends, nearest, width, np.ascontiguousarray(coefficients), error)
-        between = _nodes(*ends, 5), nearest * np.sinh(_pieces(width, pieces, 7).ravel())
-        exact, size = compute(layers, layer, receiver, grid, *between)
-        wrong = float((np.abs(panel.values(*between) - exact).max(axis=-1) / size).max())
+        between = _nodes(*ends, 5)
+        distances, exact, size = tabulate(between, 7)
+        got = panel.values(between, distances.ravel()).reshape(exact.shape)
+        wrong = float((np.abs(got - exact).max(axis=-1) / size).max())
         if wrong <= (1.0 - _SHARE) * accuracy:
             return panel._replace(error=error + wrong)
     raise PlanError(
@@ -153,7 +164,7 @@ def _grid(
 ) -> tuple[Grid, float]:
     """Wavenumbers for the difference, and the estimated error; as `plan.make_grid`."""
     depths = _nodes(*ends, 3)
-    distances = np.append(extent.distance * np.array([1.0, 0.4, 0.1]), min(extent.nearest, extent.distance))
+    distances = np.array([extent.closest, 0.5 * (extent.closest + extent.distance), extent.distance])
 
     def values(density: Density) -> tuple[Grid, np.ndarray, np.ndarray]:
         check_kernels(layers, _STILL, extent, density)
@@ -179,7 +190,8 @@ def _grid(
 
 def _even(grid: Grid) -> Grid:
     """The same wavenumbers for every depth, with a smooth end: what depends on depth must be smooth in it."""
-    return Grid(grid.k, grid.weights * roll_off(grid.k, 0.0, float(grid.k[-1])), grid.counts)
+    end = 1.0 if np.isfinite(grid.turn) else roll_off(grid.k, 0.0, float(grid.k[-1]))
+    return Grid(grid.k, grid.weights * end, grid.counts, turn=grid.turn)
 
 
 def _chebyshev(count: int) -> np.ndarray:

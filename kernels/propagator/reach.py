@@ -130,11 +130,9 @@ def cut_off(grid: Grid, distances: Any, xp: Any = np, special: Any = scipy.speci
     smooth itself: that of an integrated Gaussian leaves as little at its sides as in its transform if its
     half-width is the root of `turn` / 4 of its standard lengths.
     """
-    assert grid.zone is not None
+    waves = 0.0 if grid.zone is None else float(grid.zone.max())
     half = xp.asarray(distances)[..., None] * (2.0 / grid.turn)
-    return 0.5 * special.erfc(
-        0.5 * np.sqrt(grid.turn) * (half * (xp.asarray(grid.k) - grid.zone.max()) - 1.0)
-    )
+    return 0.5 * special.erfc(0.5 * np.sqrt(grid.turn) * (half * (xp.asarray(grid.k) - waves) - 1.0))
 
 
 def roll_off(k: np.ndarray, waves: float, end: float) -> np.ndarray:

@@ -434,8 +434,8 @@ def test_bad_sources_and_options(no_work, name, source, options, message):
     ("call", "message"),
     [
         (
-            lambda: okada.greens(OBS, FAULT, of="strain"),
-            "^unknown of='strain'; choose from 'displacement', 'gradient'$",
+            lambda: okada.greens(OBS, FAULT, of="tilt"),
+            "^unknown of='tilt'; choose from 'displacement', 'gradient', 'strain', 'stress'$",
         ),
         (lambda: okada.stress(OBS, FAULT, mu=0.0), "^mu is 0.0; the shear modulus must be positive$"),
         (lambda: okada.stress(OBS, FAULT, mu=np.inf), "^mu is inf; it must be finite$"),

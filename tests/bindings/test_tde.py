@@ -332,8 +332,8 @@ def test_wrong_kinds_are_named(no_work, change, message):
 
 
 def test_other_errors(no_work):
-    with pytest.raises(ValueError, match="unknown of='strain'"):
-        tde.greens(OBS, TRI, of="strain")
+    with pytest.raises(ValueError, match="unknown of='tilt'"):
+        tde.greens(OBS, TRI, of="tilt")
     with pytest.raises(ValueError, match=r"s must have shape \(2, 3\)"):
         tde.apply(OBS, TRI, SLIP[:1])
     with pytest.raises(ValueError, match=r"r must have shape \(4, 3\)"):

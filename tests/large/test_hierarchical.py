@@ -312,7 +312,7 @@ class TestErrors:
             ({"tolerance": 0.0}, "tolerance is 0.0; it must be at least 1e-11"),
             ({"tolerance": 1e-7, "dtype": "float32"}, "at least 1e-06 in float32"),
             ({"dtype": "int8"}, "unknown dtype='int8'"),
-            ({"of": "strain"}, "unknown of='strain'"),
+            ({"of": "tilt"}, "unknown of='tilt'"),
             ({"nu": 0.7}, "nu is 0.7"),
         ],
     )

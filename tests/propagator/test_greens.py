@@ -148,7 +148,9 @@ def test_patches_of_the_inversion_and_reference_points():
     of_mesh = propagator.greens(CRUST, mesh, PLACES)
     assert np.array_equal(of_mesh, propagator.greens(CRUST, (mesh.points, mesh.cells), PLACES))
     moved = convert.move_origin(grid.source, "topleft", "center")
-    assert wrong(propagator.greens(CRUST, moved, PLACES, origin="center"), of_grid) < 1e-9
+    plain = Rectangle._make(moved)
+    assert wrong(propagator.greens(CRUST, plain, PLACES, origin="center"), of_grid) < 1e-9
+    assert wrong(propagator.greens(CRUST, plain.with_origin("center"), PLACES), of_grid) < 1e-9
 
 
 def test_a_station_on_an_edge_has_no_value():
