@@ -44,7 +44,7 @@ EARLIEST = 6.0
 LATEST = 70.0
 """Greatest lag (s) that is tried."""
 
-BETTER = 0.3
+BETTER = 0.35
 """Share of a station's squared residual that a lag must leave at most to be believed."""
 
 STRANGE = 4.0

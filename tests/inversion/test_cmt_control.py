@@ -112,7 +112,7 @@ def test_good_data_are_kept(records):
 
 def test_one_fault_each_way(records):
     """The quick part of the table: one fault that the record shows, one that only the others show."""
-    for name, station in (("frozen after 30 s", 4), ("clock 20 s early", 9)):
+    for name, station in (("frozen after 30 s", 4), ("clock 10 s late", 4)):
         search, said = _solved(FAULTS[name][0](records, station))
         assert {line.split(": ")[1].split(" ")[0] for line in said} == {str(records.station[station])}
         assert distance(search.state.sources, true_source()) < 3.0
