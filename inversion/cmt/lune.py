@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import tensor as tensors
+from .drawing import PREDICTED, SOURCE, drawn_tensors, subplots, titled
 from .filters import Array
 from .resample import Ensemble
 from .result import Result
@@ -45,16 +46,14 @@ def source_type(result: Result, ensemble: Ensemble | None = None, *, title: str 
     title : str
         Heading.
     """
-    from .plot import PREDICTED, SOURCE, _drawn_tensors, _subplots, _titled
-
-    figure, axes = _subplots(1, 1, (4.2, 6.4))
+    figure, axes = subplots(1, 1, (4.2, 6.4))
     _frame(axes)
     for i, c in enumerate(result.centroids):
-        drawn = _drawn_tensors(result, ensemble, i)
+        drawn = drawn_tensors(result, ensemble, i)
         if drawn is not None:
             axes.plot(*_flat(*lune(drawn)), "o", ms=3, mew=0, alpha=0.25, color=SOURCE)
         axes.plot(*_flat(*lune(c.tensor)), "o", ms=9, mec="white", color=PREDICTED, zorder=5)
-    return _titled(figure, title or "Source type on the lune")
+    return titled(figure, title or "Source type on the lune")
 
 
 def _flat(gamma: Array | float, delta: Array | float) -> tuple[Array, Array]:

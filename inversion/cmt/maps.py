@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .beachball import draw
+from .drawing import OBSERVED, PREDICTED, QUIET, subplots, titled
 from .filters import Array
 from .fit import Fit
 from .result import Result
@@ -20,9 +21,7 @@ def station_map(result: Result, *, title: str = "") -> Figure:
     """Stations in latitude and longitude, coloured by how well they are fitted; those left out as crosses;
     the point where the search began (star), rival minima (rings), the centroids (dots) with their beachballs.
     """
-    from .plot import OBSERVED, QUIET, _subplots, _titled
-
-    figure, axes = _subplots(1, 1, (8.2, 7.2))
+    figure, axes = subplots(1, 1, (8.2, 7.2))
     points, places = None, [np.array([result.origin[::-1]])]
     for fit, marker in zip(result.fits, "^vso" * len(result.fits), strict=False):
         used = np.asarray(fit.mask.reshape(len(fit.station), -1).any(axis=1))
@@ -50,9 +49,7 @@ def station_map(result: Result, *, title: str = "") -> Figure:
     axes.plot(*result.origin[::-1], "*", ms=15, mfc="white", mec=OBSERVED, mew=1.2, zorder=8)
     axes.set(xlabel="longitude (°)", ylabel="latitude (°)")
     words = "stations (crosses: left out), start (star), centroid (dot)"
-    return _titled(
-        figure, title or f"{result.event}: {words}" + (", rivals (rings)" if result.rivals else "")
-    )
+    return titled(figure, title or f"{result.event}: {words}" + (", rivals (rings)" if result.rivals else ""))
 
 
 def by_station(fit: Fit) -> Array:
@@ -77,8 +74,6 @@ def _frame(axes: Axes, places: Array) -> None:
 
 def _balls(axes: Axes, result: Result) -> None:
     """Beachballs beside their centroids, joined to them by lines, so that neither hides the start."""
-    from .plot import PREDICTED
-
     for i, c in enumerate(result.centroids):
         share = (c.moment / max(other.moment for other in result.centroids)) ** (1 / 3)
         size = 0.13 * share

@@ -5,12 +5,13 @@ Matplotlib is imported when a picture is drawn: ``pip install "dislok[plot]"``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .beachball import draw
 from .data import COMPONENTS
+from .drawing import OBSERVED, PREDICTED, QUIET, SOURCE, drawn_tensors, subplots, titled
 from .filters import Array
 from .fit import Fit
 from .lune import lune, source_type
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["depth", "lune", "mechanism", "position", "resampled", "source_type", "station_map", "waveforms"]
 
-OBSERVED, PREDICTED, SOURCE, QUIET = "#20252b", "#d1495b", "#2a6f97", "#9aa3ad"
-
 
 def mechanism(result: Result, ensemble: Ensemble | None = None, *, title: str = "") -> Figure:
     """Beachballs of all sources with their uncertainty, and the numbers beside them.
@@ -44,21 +43,15 @@ def mechanism(result: Result, ensemble: Ensemble | None = None, *, title: str = 
         Heading.
     """
     n = len(result.centroids)
-    figure, axes = _subplots(n, 2, (9.0, 3.9 * n), squeeze=False, gridspec_kw={"width_ratios": [1, 1.5]})
+    figure, axes = subplots(n, 2, (9.0, 3.9 * n), squeeze=False, gridspec_kw={"width_ratios": [1, 1.5]})
     for i in range(n):
-        drawn = _drawn_tensors(result, ensemble, i)
+        drawn = drawn_tensors(result, ensemble, i)
         ball, words = axes[i]
         draw(ball, result.centroids[i].tensor, drawn, colour=PREDICTED)
         _bare(ball, 1.12)
         words.axis("off")
         words.text(0.0, 0.5, _words(result, i), va="center", fontsize=10, family="monospace", linespacing=1.5)
-    return _titled(figure, title or f"{result.event}, Mw {result.magnitude:.2f}")
-
-
-def _drawn_tensors(result: Result, ensemble: Ensemble | None, i: int) -> Array | None:
-    if ensemble is not None:
-        return ensemble.table(i)["tensor"]
-    return None if result.errors == "none" else result.draws(300, i)[0]
+    return titled(figure, title or f"{result.event}, Mw {result.magnitude:.2f}")
 
 
 def waveforms(result: Result, *, name: str | None = None, most: int | None = None, title: str = "") -> Figure:
@@ -81,7 +74,7 @@ def waveforms(result: Result, *, name: str | None = None, most: int | None = Non
     x, y = local(fit.latitude, fit.longitude, centroid.latitude, centroid.longitude)
     distance, azimuth = np.hypot(x, y), np.rad2deg(np.arctan2(x, y)) % 360
     rows = used[np.argsort(distance[used], kind="stable")][:most]
-    figure, axes = _subplots(
+    figure, axes = subplots(
         len(rows), len(components), (4.6 * len(components), 0.62 * len(rows) + 1.1), squeeze=False,
         sharex=True,
         gridspec_kw={"hspace": 0.0},
@@ -102,14 +95,12 @@ def waveforms(result: Result, *, name: str | None = None, most: int | None = Non
     for panel in axes[-1]:
         panel.set_xlabel("time after the origin time (s)")
         panel.tick_params(labelbottom=True, bottom=True)
-    return _titled(
-        figure, title or f"{result.event}: data, and prediction in red; peak and percent explained"
-    )
+    return titled(figure, title or f"{result.event}: data, and prediction in red; peak and percent explained")
 
 
 def depth(profile: Profile, problem: Problem, *, title: str = "") -> Figure:
     """Misfit along depth with the beachball at each."""
-    figure, axes = _subplots(1, 1, (8.4, 4.6))
+    figure, axes = subplots(1, 1, (8.4, 4.6))
     fall = 100 * (profile.misfit / _positive(profile.misfit.min()) - 1)
     axes.plot(profile.depth, fall, "-", color=SOURCE, lw=1.4, zorder=2)
     span = float(np.ptp(profile.depth)) or 1.0
@@ -122,12 +113,12 @@ def depth(profile: Profile, problem: Problem, *, title: str = "") -> Figure:
         tensor = centroids(problem, sources)[0].tensor
         _inset_ball(axes, float(profile.depth[i]), float(fall[i]), tensor, PREDICTED if i == best else SOURCE)
     axes.set(xlabel="depth (km)", ylabel="weighted misfit above the best (%)")
-    return _titled(figure, title or "Fit along depth; position, time and tensor solved anew at each")
+    return titled(figure, title or "Fit along depth; position, time and tensor solved anew at each")
 
 
 def position(table: Scan, *, title: str = "") -> Figure:
     """Misfit over the map at the best depth and time."""
-    figure, axes = _subplots(1, 1, (6.6, 5.4))
+    figure, axes = subplots(1, 1, (6.6, 5.4))
     i, j, k, m = np.unravel_index(int(np.argmin(table.misfit)), table.misfit.shape)
     fall = 100 * (table.misfit[:, :, k, m].T / _positive(table.misfit.min()) - 1)
     shades = axes.contourf(table.east, table.north, fall, levels=14, cmap="YlGnBu_r")
@@ -136,14 +127,14 @@ def position(table: Scan, *, title: str = "") -> Figure:
     figure.colorbar(shades, ax=axes, label="weighted misfit above the best (%)")
     axes.set_aspect("equal")
     axes.set(xlabel="east of the hypocentre (km)", ylabel="north of the hypocentre (km)")
-    return _titled(
+    return titled(
         figure, title or f"Fit over the map, {table.depth[k]:.1f} km deep, at {table.time[m]:.1f} s"
     )
 
 
 def resampled(ensemble: Ensemble, result: Result, *, title: str = "") -> Figure:
     """Spread of the solutions of a bootstrap: map, depth against time, magnitude against depth."""
-    figure, panels = _subplots(1, 3, (12.0, 4.0))
+    figure, panels = subplots(1, 3, (12.0, 4.0))
     best, table = result.centroids[0], ensemble.table()
     x, y = local(table["latitude"], table["longitude"], best.latitude, best.longitude)
     pairs = (
@@ -157,20 +148,7 @@ def resampled(ensemble: Ensemble, result: Result, *, title: str = "") -> Figure:
         panel.set(xlabel=across, ylabel=upwards)
     panels[0].axis("equal")
     panels[1].invert_yaxis()
-    return _titled(figure, title or f"{result.event}: {len(ensemble.labels)} solutions for other stations")
-
-
-def _subplots(rows: int, columns: int, size: tuple[float, float], **options: Any) -> tuple[Figure, Any]:
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError('pictures need matplotlib: pip install "dislok[plot]"') from error
-    return plt.subplots(rows, columns, figsize=size, layout="constrained", **options)
-
-
-def _titled(figure: Figure, title: str) -> Figure:
-    figure.suptitle(title, fontsize=13)
-    return figure
+    return titled(figure, title or f"{result.event}: {len(ensemble.labels)} solutions for other stations")
 
 
 def _positive(value: float) -> float:
