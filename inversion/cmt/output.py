@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -166,7 +167,7 @@ def _mechanism(
         tensor=event.Tensor(
             **{name.lower().replace("m", "m_", 1): value for name, value in c.spherical.items()}
         ),
-        variance_reduction=100 * result.variance_reduction,
+        variance_reduction=100 * explained if isfinite(explained := result.variance_reduction) else None,
         double_couple=parts["DC"] / 100,
         clvd=abs(parts["CLVD"]) / 100,
         iso=abs(parts["ISO"]) / 100,
