@@ -292,6 +292,7 @@ def greens(
     receiver: float | None,
     accuracy: float,
     origin: str | None,
+    farthest: float,
 ) -> tuple[Array, float]:
     """Green's matrix and its estimated error; see `dislok.propagator.greens`."""
     if origin is not None:
@@ -299,6 +300,12 @@ def greens(
     found = Patches(patches, origin)
     crust = model.model if isinstance(model, StaticTable) else model
     receiver = crust.receiver_depth if receiver is None else receiver
+    distance = _farthest(found, stations)
+    if distance > farthest:
+        raise ValueError(
+            f"stations must be within {farthest:g} km of all patches, got {distance:.6g} km;"
+            " x and y are in km: are they in metres?"
+        )
     if not isinstance(model, StaticTable):
         if receiver < crust.receiver_depth:
             raise ValueError(f"stations.depth must be at least {crust.receiver_depth:g} km, got {receiver:g}")

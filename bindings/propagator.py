@@ -84,6 +84,7 @@ def _DT(name: str, value: Any) -> float:
     return gates.number(least=1e-6, most=1e6)(name, gates.number(above=0)(name, value))
 
 
+_FARTHEST = 6000.0
 _LOWPASS = gates.optional(gates.pair(gates.number(least=0), rising=True))
 _ACCURACY = gates.number(above=0, below=1)
 _BACKEND = gates.optional(gates.text())
@@ -562,8 +563,8 @@ def _model_or_table(name: str, value: Any) -> Any:
 
 @gates.gate(
     model=_MODEL,
-    depth=gates.pair(gates.number(least=0), rising=True),
-    distance=gates.number(least=0),
+    depth=gates.pair(gates.number(least=0, most=_FARTHEST), rising=True),
+    distance=gates.number(least=0, most=_FARTHEST),
     receiver=gates.optional(gates.number(least=0)),
     accuracy=_ACCURACY,
 )
@@ -682,7 +683,9 @@ def greens(
             f"station x and y must be one-dimensional and of one length, got {x.shape}, {y.shape}"
         )
     depth = None if stations.depth is None else gates.number()("stations.depth", stations.depth)
-    result, error = _finite().greens(model, patches, np.column_stack([x, y]), depth, accuracy, origin)
+    result, error = _finite().greens(
+        model, patches, np.column_stack([x, y]), depth, accuracy, origin, _FARTHEST
+    )
     return (result, error) if with_error else result
 
 
@@ -800,9 +803,6 @@ def _check_depths(depth: np.ndarray, receiver: float, ground: float) -> None:
 def _check_receiver(receiver: float, ground: float) -> None:
     if not np.isfinite(receiver) or receiver < ground:
         raise ValueError(f"stations must be at or below the ground at {ground:g} km depth, got {receiver:g}")
-
-
-_FARTHEST = 6000.0
 
 
 def _check_distances(distance: np.ndarray, geometry: str) -> None:

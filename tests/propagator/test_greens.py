@@ -189,6 +189,7 @@ def test_tables_serve_many_faults(tmp_path):
         ({"stations": PLACES._replace(depth=-1.0)}, "stations.depth must be at least 0 km"),
         ({"patches": FAULTS._replace(length=-1.0)}, r"source.length\[0\] is -1.0; it must be positive"),
         ({"patches": [[[0, 0, 1], [1, 0, -1], [0, 1, -1]]]}, "must not reach above the surface"),
+        ({"stations": Stations([4e3], [1e4])}, "stations must be within .* are they in metres"),
         ({"origin": "middle"}, "unknown origin 'middle'"),
         ({"accuracy": 1e-15}, "accuracy must lie between"),
     ],
