@@ -11,7 +11,7 @@ from dislok import __version__, tde
 from dislok.convert import magnitude_from_moment
 
 from .faults import Rupture, draw_rupture
-from .mesh import Sizes, build, sizes_of
+from .mesh import Sizes, above, build, sizes_of
 from .recipe import Recipe, recipe_of
 from .roughness import Field, self_affine, von_karman
 from .scaling import law
@@ -40,6 +40,9 @@ class Earthquake:
         Points of the mesh along which the ground breaks, in the direction of strike.
     zone_width, zone_part : float
         Full width in km of the shear beside the traces, and the share of the slip there that it takes.
+    trace_factors : list of ndarray, shapes (k - 1,), optional
+        Slip at the ground over that of the triangles there, which are means over their depth; for the shear
+        beside the traces. By default it is 1.
     rigidity, poisson : float
     metadata : dict
         What else is known; plain values.
@@ -54,12 +57,13 @@ class Earthquake:
         *,
         zone_width: float = 0.0,
         zone_part: float = 0.0,
+        trace_factors: list[np.ndarray] | None = None,
         rigidity: float = 30e9,
         poisson: float = 0.25,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         self.points, self.cells, self.slip, self.traces = points, cells, slip, traces
-        self.zone_width, self.zone_part = zone_width, zone_part
+        self.zone_width, self.zone_part, self.trace_factors = zone_width, zone_part, trace_factors
         self.rigidity, self.poisson = rigidity, poisson
         self.metadata = metadata or {}
 
@@ -92,22 +96,16 @@ class Earthquake:
 
     @cached_property
     def _zone(self) -> Zone:
-        return Zone(self.trace, self.trace_slip, self.zone_width, self.zone_part)
+        factors = self.trace_factors or [np.ones(len(line) - 1) for line in self.traces]
+        grounds = [f[:, None] * slip for f, slip in zip(factors, self.trace_slip, strict=True)]
+        return Zone(self.trace, self.trace_slip, self.zone_width, self.zone_part, grounds)
 
     @cached_property
     def trace_slip(self) -> list[np.ndarray]:
         """Motion (k - 1, 3) of the right side against the left, east, north, up in m, at the pieces of each
         line of `trace`: the slip of the triangles there."""
         vectors = np.einsum("mk,mka->ma", self.slip, np.asarray(tde.frame(self.triangles)))
-        return [vectors[self._above(line)] for line in self.traces]
-
-    def _above(self, line: np.ndarray) -> np.ndarray:
-        """Triangles (k - 1,) that have the pieces of a line of points for a side."""
-        cells = self.cells.astype(np.int64)
-        edges = np.sort(cells[:, [[0, 1], [1, 2], [2, 0]]], axis=2) @ [len(self.points), 1]
-        order = np.argsort(edges, axis=None, kind="stable")
-        wanted = np.sort(np.stack([line[:-1], line[1:]], axis=1), axis=1) @ [len(self.points), 1]
-        return order[np.searchsorted(edges.ravel()[order], wanted)] // 3
+        return [vectors[above(self.cells, line, len(self.points))] for line in self.traces]
 
     def side(self, x: Any, y: Any) -> np.ndarray:
         """On which side of the nearest trace points lie: 1 to the right of strike, -1 to the left.
@@ -215,7 +213,7 @@ def make(
     slips.standardised(*np.meshgrid(np.linspace(0.0, extent[0], 200), np.linspace(0.0, extent[1], 50)))
     fine = Sizes(sizes.smallest / refine, sizes.growth / refine, sizes.largest / refine)
     surface = build(rupture, fine, rough, waves)
-    slip = slip_of(rupture, surface, slips, recipe)
+    slip, factors = slip_of(rupture, surface, slips, recipe)
     metadata = {
         **rupture.numbers(),
         "law": recipe.law,
@@ -232,6 +230,7 @@ def make(
         surface.traces if rupture.top == 0.0 else [],
         zone_width=rupture.zone_width,
         zone_part=rupture.zone_part,
+        trace_factors=factors if rupture.top == 0.0 else None,
         rigidity=recipe.rigidity,
         poisson=recipe.poisson,
         metadata=metadata,

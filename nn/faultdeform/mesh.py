@@ -200,3 +200,12 @@ def zipper(upper: np.ndarray, lower: np.ndarray) -> np.ndarray:
     j: np.ndarray = np.arange(n + m) - i
     third = np.where(above, upper[np.minimum(i + 1, n)], lower[np.minimum(j + 1, m)])
     return np.stack([upper[i], lower[j], third], axis=-1)
+
+
+def above(cells: np.ndarray, line: np.ndarray, points: int) -> np.ndarray:
+    """Triangles (k - 1,) that have the pieces of a line of k points for a side; all `points` are so many."""
+    corners = cells.astype(np.int64)
+    edges = np.sort(corners[:, [[0, 1], [1, 2], [2, 0]]], axis=2) @ [points, 1]
+    order = np.argsort(edges, axis=None, kind="stable")
+    wanted = np.sort(np.stack([line[:-1], line[1:]], axis=1), axis=1) @ [points, 1]
+    return order[np.searchsorted(edges.ravel()[order], wanted)] // 3

@@ -7,7 +7,7 @@ import numpy as np
 from dislok import tde
 
 from .faults import Rupture
-from .mesh import Surface
+from .mesh import Surface, above
 from .recipe import Recipe
 from .roughness import Field
 from .strands import Strand
@@ -34,12 +34,30 @@ def amounts(rupture: Rupture, surface: Surface, field: Field, recipe: Recipe) ->
     """Slip (m,) of the triangles up to a factor: its mean over each of them."""
     x = surface.x[surface.cells] @ INNER.T
     d = surface.d[surface.cells] @ INNER.T
-    slip = np.maximum(1.0 + recipe.slip_variation * field(x - rupture.span[0], d), 0.0)
-    slip *= _down(rupture, d, recipe.taper) * _deficit(rupture, d)
+    slip = np.empty_like(x)
     for k in range(len(rupture.strands)):
         own = surface.strand == k
-        slip[own] *= along(rupture, k, x[own], recipe.taper)
+        slip[own] = _amount(rupture, k, x[own], d[own], field, recipe)
     return slip.mean(axis=1)
+
+
+def amounts_at_traces(rupture: Rupture, surface: Surface, field: Field, recipe: Recipe) -> list[np.ndarray]:
+    """Slip (n - 1,) at the ground, up to the same factor: its mean over each piece of each trace."""
+    found = []
+    for k, trace in enumerate(surface.traces):
+        ends = surface.x[trace]
+        x = ends[:-1, None] + np.diff(ends)[:, None] * (np.arange(_PARTS) + 0.5) / _PARTS
+        found.append(_amount(rupture, k, x, np.zeros_like(x), field, recipe).mean(axis=1))
+    return found
+
+
+def _amount(
+    rupture: Rupture, k: int, x: np.ndarray, d: np.ndarray, field: Field, recipe: Recipe
+) -> np.ndarray:
+    """Slip of strand k at places along the axis and down dip, up to a factor."""
+    slip = np.maximum(1.0 + recipe.slip_variation * field(x - rupture.span[0], d), 0.0)
+    slip *= _down(rupture, d, recipe.taper) * _deficit(rupture, d)
+    return slip * along(rupture, k, x, recipe.taper)
 
 
 def quarter(share: np.ndarray) -> np.ndarray:
@@ -111,18 +129,25 @@ def _smooth_direction(rupture: Rupture, surface: Surface) -> np.ndarray:
     return np.cos(rake) * strike + np.sin(rake) * up
 
 
-def slip_of(rupture: Rupture, surface: Surface, field: Field, recipe: Recipe) -> np.ndarray:
-    """Slip (m, 3) in m along strike, up dip and opening, in the frame of each triangle.
+def slip_of(
+    rupture: Rupture, surface: Surface, field: Field, recipe: Recipe
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Slip (m, 3) in m along strike, up dip and opening, in the frame of each triangle; and along each trace
+    the slip at the ground over that of the triangles there, (n - 1,).
 
     It is scaled to the moment of the rupture: moment = rigidity × the sum of area × slip. The opening is 0.
     """
     triangles = surface.points[surface.cells]
     frame = np.asarray(tde.frame(triangles))
     size = amounts(rupture, surface, field, recipe)
+    factors = []
+    for trace, ground in zip(surface.traces, amounts_at_traces(rupture, surface, field, recipe), strict=True):
+        there = size[above(surface.cells, trace, len(surface.points))]
+        factors.append(np.divide(ground, there, out=np.ones_like(ground), where=there > 0.0))
     size *= rupture.moment / (recipe.rigidity * 1e6 * (areas(triangles) @ size))
     slip = np.einsum("mka,ma->mk", frame, directions(rupture, surface)) * size[:, None]
     slip[:, 2] = 0.0
-    return slip
+    return slip, factors
 
 
 def areas(triangles: np.ndarray) -> np.ndarray:

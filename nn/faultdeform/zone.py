@@ -12,6 +12,9 @@ import numpy as np
 
 from .trace import Line, Nearest
 
+Slips = tuple[np.ndarray, np.ndarray]
+"""At the pieces of a trace: that of the triangles, and that at the ground."""
+
 BLOCK = 64
 """Points along the side of the parts of a grid that are looked at or passed over."""
 
@@ -28,11 +31,21 @@ class Zone:
         Full width.
     part : float
         Share of the slip that is distributed.
+    grounds : list of ndarray, shapes (k - 1, 3), optional
+        The motion at the ground itself, which counts away from the trace; by default `slips`.
     """
 
-    def __init__(self, lines: list[np.ndarray], slips: list[np.ndarray], width: float, part: float) -> None:
+    def __init__(
+        self,
+        lines: list[np.ndarray],
+        slips: list[np.ndarray],
+        width: float,
+        part: float,
+        grounds: list[np.ndarray] | None = None,
+    ) -> None:
         self.width, self.part = width, part
-        self.belts = [(Line(p), s) for p, s in zip(lines, slips, strict=True)] if width and part else []
+        found = zip(lines, slips, grounds or slips, strict=True) if width and part else ()
+        self.belts = [(Line(points), (slip, ground)) for points, slip, ground in found]
 
     def correction(self, places: np.ndarray) -> np.ndarray:
         """What the belts add to the displacement (n, 3) at places (n, 2)."""
@@ -43,7 +56,7 @@ class Zone:
             found[near] += self._of(line, slip, places[near])
         return found
 
-    def _of(self, line: Line, slip: np.ndarray, places: np.ndarray) -> np.ndarray:
+    def _of(self, line: Line, slip: Slips, places: np.ndarray) -> np.ndarray:
         near = line.nearest(places)
         share = np.clip(near.distance / self.width + 0.5, 0.0, 1.0)
         # rises from 0 to 1 with no corner at either end
@@ -55,13 +68,13 @@ class Zone:
         factor = np.where(near.beyond, 0.0, self.part * missing * tip)
         return factor[:, None] * self._step(line, slip, near, place)
 
-    def _step(self, line: Line, slip: np.ndarray, near: Nearest, place: np.ndarray) -> np.ndarray:
+    def _step(self, line: Line, slip: Slips, near: Nearest, place: np.ndarray) -> np.ndarray:
         """The slip (n, 3) beside places: that of the piece at the trace, smoothed along it farther away."""
         along = place[near.piece] + near.share * line.lengths[near.piece]
         middle = 0.5 * (place[1:] + place[:-1])
-        smooth = np.stack([np.interp(along, middle, column) for column in slip.T], axis=-1)
+        smooth = np.stack([np.interp(along, middle, column) for column in slip[1].T], axis=-1)
         sharp = np.maximum(1.0 - np.abs(near.distance) / line.lengths[near.piece], 0.0)[:, None]
-        return smooth + sharp * (slip[near.piece] - smooth)
+        return smooth + sharp * (slip[0][near.piece] - smooth)
 
     def add_on_grid(self, x: np.ndarray, y: np.ndarray, out: np.ndarray) -> None:
         """Add the correction to the displacement (h, w, 3) on a grid."""

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from dislok.kernels.images.masks import landing
+
 Array = NDArray[Any]
 Mask = NDArray[np.bool_]
 
@@ -66,15 +68,10 @@ def whole_windows(good: Mask, values: Array, inner: int, outer: int) -> Mask:
     """Where the window of `pre` at a pixel, and that of `post` where it went, hold only usable pixels."""
     whole = ndimage.minimum_filter(np.pad(good, inner), 2 * inner + 1)[inner:-inner, inner:-inner]
     small = ndimage.minimum_filter(np.pad(good, outer), 2 * outer + 1)[outer:-outer, outer:-outer]
-    return whole & landing(small, values)
+    return whole & landed(small, values)
 
 
-def landing(good: Mask, values: Array) -> Mask:
-    """Where the displaced pixel falls on one that can be used."""
-    h, w = good.shape
-    finite: Mask = np.asarray(np.isfinite(values).all(axis=-1), bool)
-    moved = np.where(finite[..., None], values, 0)
-    rows = np.rint(np.arange(h)[:, None] - moved[..., 1]).astype(np.int64)
-    columns = np.rint(np.arange(w)[None, :] + moved[..., 0]).astype(np.int64)
-    inside = (rows >= 0) & (rows < h) & (columns >= 0) & (columns < w)
-    return finite & inside & good[np.clip(rows, 0, h - 1), np.clip(columns, 0, w - 1)]
+def landed(good: Mask, values: Array) -> Mask:
+    """Where displaced pixels (east, north) fall between ones that can be used."""
+    right, down = (np.ascontiguousarray(a, np.float32) for a in (values[..., 0], -values[..., 1]))
+    return landing(np.ascontiguousarray(good), right, down)

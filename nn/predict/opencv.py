@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..flow import FlowMap
-from .inputs import Array, Mask, checked_pair, eight_bit, landing, normalised
+from .inputs import Array, Mask, checked_pair, eight_bit, landed, normalised
 
 
 def deepflow(pre: Array, post: Array, *, valid: Mask | None = None, sigma: float = 8.0) -> FlowMap:
@@ -88,4 +88,4 @@ def _opencv(module: str | None = None) -> Any:
 
 def _flow(moved: Array, good: Mask) -> FlowMap:
     values = np.stack([moved[..., 0], -moved[..., 1]], axis=-1).astype(np.float32)
-    return FlowMap(values, None, good & landing(good, values), "pre", None)
+    return FlowMap(values, None, good & landed(good, values), "pre", None)

@@ -311,9 +311,13 @@ def test_zone_on_a_grid_is_that_at_points(rng):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [1, 2, 4, 8, 11])
-def test_mesh_twice_as_fine_moves_the_ground_alike(seed, rng):
-    recipe = Recipe(zone=0.0)
+@pytest.mark.parametrize(
+    ("seed", "changes"),
+    [*((seed, {"zone": 0.0}) for seed in (1, 2, 4, 8, 11))]
+    + [(seed, {"zone": 1.0, "length": (5.0, 40.0)}) for seed in (21, 24, 34)],
+)
+def test_mesh_twice_as_fine_moves_the_ground_alike(seed, changes, rng):
+    recipe = Recipe(**changes)
     start = np.random.default_rng(seed)
     rupture = draw_rupture(start, recipe)
     state = start.bit_generator.state
