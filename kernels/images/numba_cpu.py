@@ -44,7 +44,7 @@ def place(shift, at, n):
 
 @kernel
 def places(shifts, first, step, n, index, fraction, inside):
-    """`place` for many at once, the positions being first + k step + shift; what is outside is no more inside.
+    """`place` for many at once, at first + k step + shift; what is outside is no more inside.
 
     `index` is of 32 bits: vectors convert to those.
     """
@@ -91,7 +91,8 @@ def _warp(order: int, slopes: bool) -> Any:
         scratch = np.empty(4 * width, plane.dtype)
         index, fraction = np.empty((2, across), np.int32), np.empty((2, across), plane.dtype)
         masked, first = len(cells) > 0, skip * (stride + 1)
-        zero, here, beside, further = np.uint64(0), np.uint64(width), np.uint64(2 * width), np.uint64(3 * width)
+        zero, here = np.uint64(0), np.uint64(width)
+        beside, further = np.uint64(2 * width), np.uint64(3 * width)
         for r in range(begin, end):
             at, row = np.uint64(r * across), inside[r * across : (r + 1) * across]
             row[:] = True
