@@ -122,6 +122,17 @@ def refined(pre: np.ndarray, post: np.ndarray) -> Estimate:
     return found.right, found.down
 
 
+def network(weights: Path) -> Method:
+    """A network that searches, with weights of its own."""
+    from dislok.nn.geoflownet.single import geoflownet_a
+
+    def found(pre: np.ndarray, post: np.ndarray) -> Estimate:
+        field = geoflownet_a(pre, post, weights=str(weights))
+        return field.right, field.down
+
+    return found
+
+
 def evaluate(method: Method, file: Path) -> list[dict[str, Any]]:
     """Scores of every pair of a file, and the processor time that each took."""
     rows = []

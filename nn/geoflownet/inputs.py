@@ -37,7 +37,7 @@ class Planes(NamedTuple):
     valid: np.ndarray
 
 
-def planes(image: np.ndarray, valid: np.ndarray | None = None) -> Planes:
+def planes(image: np.ndarray, valid: np.ndarray | None = None, scales: tuple[float, ...] = SCALES) -> Planes:
     """Normalise an image by the mean and the standard deviation around each pixel.
 
     Parameters
@@ -46,15 +46,17 @@ def planes(image: np.ndarray, valid: np.ndarray | None = None) -> Planes:
         Any unit; what is not finite is unknown.
     valid : ndarray, shape (h, w), bool, optional
         What is known of it.
+    scales : tuple of float
+        Standard deviations of the windows in pixels.
     """
     known = np.isfinite(image) if valid is None else np.isfinite(image) & valid
     pixels = np.where(known, image, 0).astype(np.float32)
     if not known.any():
-        return Planes(np.zeros((len(SCALES), *image.shape), np.float32), known)
+        return Planes(np.zeros((len(scales), *image.shape), np.float32), known)
     centre = np.float32(np.median(pixels[known]))
     pixels = np.where(known, pixels - centre, 0)
     floor = FLOOR * pixels[known].std() + np.finfo(np.float32).tiny
-    values = [np.where(known, _normalised(pixels, known, scale, floor), 0) for scale in SCALES]
+    values = [np.where(known, _normalised(pixels, known, scale, floor), 0) for scale in scales]
     return Planes(np.stack(values).astype(np.float32), known)
 
 

@@ -17,7 +17,7 @@ all pairs of neighbours (see --pairs) are measured, and the motion since the fir
 date follows from all of them. A run that was stopped goes on where it was when it
 is started again.
 """
-NAMES = ("dislok", "scarp", "cosicorr", "micmac", "deepflow", "dis")
+NAMES = ("dislok", "scarp", "geoflownet_a", "geoflownet_b", "cosicorr", "micmac", "deepflow", "dis")
 
 
 def add(commands: Any, raw: Any) -> argparse.ArgumentParser:
@@ -94,11 +94,14 @@ def job_of(arguments: argparse.Namespace) -> Any:
 
 
 def _option(word: str) -> tuple[str, Any]:
+    """Name and value of an option; what is no Python literal is text."""
     name, equals, value = word.partition("=")
+    if not equals:
+        raise ValueError(f"--set: expected NAME=VALUE, got {word!r}")
     try:
-        return name, ast.literal_eval(value) if equals else None
+        return name, ast.literal_eval(value)
     except (SyntaxError, ValueError):
-        raise ValueError(f"--set: expected NAME=VALUE with a number or (A, B), got {word!r}") from None
+        return name, value
 
 
 def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:

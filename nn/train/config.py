@@ -33,6 +33,8 @@ class Data:
     window: int = 0  # of the pairs that crops are taken from; 0: the crop
     ranges: tuple[tuple[float, float], ...] = RANGES  # pixels
     count: int = 0  # distinct pairs that are drawn from; 0: every pair is new
+    keep: bool = False  # keep distinct pairs in memory, in half precision
+    normalisation: str = "image"  # by the whole "image" | "local"
     turn: bool = False  # by quarter turns and mirroring, images and vectors
     noise: float = 0.0  # most standard deviation that is added, in that of the image
     seed: int = 1
@@ -103,6 +105,7 @@ RECIPES = {"paper": Config(), "modern": MODERN}
 CHOICES = {
     "kind": ("pairs", "bank"),
     "faults": ("screw", "earthquakes"),
+    "normalisation": ("image", "local"),
     "optimiser": ("adam", "adamw"),
     "shape": ("halving", "one-cycle"),
     "precision": ("float32", "bfloat16"),
@@ -200,6 +203,8 @@ def _check_together(config: Config) -> None:
     for low, high in config.data.ranges:
         if not 0 <= low <= high:
             raise ValueError(f"data.ranges: from {low} to {high} is no range")
+    if config.data.keep and not config.data.count:
+        raise ValueError("data.keep needs data.count: pairs that never come again are not kept")
     if config.data.kind == "bank" and not config.data.folder:
         raise ValueError('data.folder must name the bank for data.kind = "bank"')
     if config.network.architecture == "scarp" and config.data.kind != "bank":

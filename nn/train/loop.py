@@ -207,6 +207,7 @@ class Trainer:
             "steps": self.steps,
             "pairs": self.steps * self.config.schedule.batch,
             "seed": self.config.run.seed,
+            "normalisation": self.config.data.normalisation,
             "validation": {"pairs": self.config.run.validation, "error": error, "still": still},
         }
         save_network(self.trained(), self.folder / "network.safetensors", **facts)

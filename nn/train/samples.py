@@ -12,8 +12,6 @@ from torch.utils.data import Dataset
 
 from dislok.nn.train.config import Config
 
-MAD = 1.4826  # standard deviations of a normal distribution per median absolute deviation
-LIMIT = 6.0  # standard deviations beyond which images are cut off
 NEAR = 8.0  # pixels
 
 
@@ -69,16 +67,6 @@ def collate(samples: Sequence[Sample]) -> Batch:
 def generator(seed: int, *numbers: int) -> np.random.Generator:
     """The generator of one purpose, which the numbers name."""
     return np.random.default_rng([seed, *numbers])
-
-
-def normalised(image: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """An image less its median, over its robust standard deviation, cut off at 6; zero where invalid."""
-    if not valid.any():
-        return np.zeros(image.shape, np.float32)
-    known = image[valid]
-    centre = np.median(known)
-    spread = MAD * np.median(np.abs(known - centre)) or float(known.std()) or 1.0
-    return np.where(valid, np.clip((image - centre) / spread, -LIMIT, LIMIT), 0).astype(np.float32)
 
 
 def turned(planes: np.ndarray, quarters: int, mirrored: bool) -> np.ndarray:

@@ -9,13 +9,13 @@ import numpy as np
 
 from dislok.nn import pairs
 from dislok.nn.geoflownet.inputs import MOVES, SCALES, Planes, features
+from dislok.nn.geoflownet.normalise import NORMALISATIONS
 from dislok.nn.pairs import Pair, Texture
 from dislok.nn.train.config import Config
 from dislok.nn.train.samples import (
     NEAR,
     Sample,
     generator,
-    normalised,
     ranges_at,
     turn_of,
     turned,
@@ -84,39 +84,50 @@ class MadePairs:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.images = read_textures(config.data.textures)
+        self._kept = lru_cache(maxsize=None)(self._halved)
 
     def sample(self, index: int, *, validation: bool = False) -> Sample:
         """The sample of a number: a pair by its number in the data set, a crop by its number in the run."""
         data = self.config.data
         number = index % data.count if data.count and not validation else index
+        limits = ranges_at(index, self.config) if not validation else len(data.ranges)
+        whole = (
+            self._kept(number, limits)
+            if data.keep and not validation
+            else self._whole(number, limits, validation)
+        )
+        own = generator(data.seed, 2 + int(validation), index)
+        part = window(whole.weight.shape, data.crop, own)
+        cut = Sample(*(np.asarray(each[..., part[0], part[1]], np.float32) for each in whole))
+        return cut if validation else _varied(cut, self.config, own)
+
+    def _whole(self, number: int, ranges: int, validation: bool) -> Sample:
+        """A pair of a number, all of it; images are normalised as a whole, not by part."""
+        data = self.config.data
         rng = generator(data.seed, int(validation), number)
-        ranges = len(data.ranges) if validation else ranges_at(index, self.config)
         limits = data.ranges[int(rng.integers(ranges))]
         pair, _ = draw_pair(max(data.window, data.crop), limits, self.images, rng, data.faults)
-        own = generator(data.seed, 2 + int(validation), index)
-        part = window(pair.pre.shape, data.crop, own)
-        return sample_of(pair, part, self.config, own, validation)
+        normalised = NORMALISATIONS[data.normalisation]
+        planes = [normalised(image, np.isfinite(image)) for image in (pair.pre, pair.post)]
+        truth = np.stack((pair.flow_pre.right, pair.flow_pre.down))
+        weight = pair.valid.astype(np.float32)
+        if pair.distance is not None:
+            weight *= 1 + self.config.loss.near * (pair.distance <= NEAR)
+        return Sample(np.stack(planes), np.where(pair.valid, truth, 0), weight)
+
+    def _halved(self, number: int, ranges: int) -> Sample:
+        return Sample(*(each.astype(np.float16) for each in self._whole(number, ranges, False)))
 
 
-def sample_of(
-    pair: Pair, part: tuple[slice, slice], config: Config, rng: np.random.Generator, validation: bool
-) -> Sample:
-    """A part of a pair as a network takes it; images are normalised as a whole, not by part."""
-    quarters, mirrored = (0, False) if validation else turn_of(config, rng)
-    planes = []
-    for image in (pair.pre, pair.post):
-        known = np.isfinite(image)
-        plane = normalised(image, known)[part]
-        planes.append(plane if validation else with_noise(plane, config.data.noise, rng) * known[part])
-    truth = np.stack((pair.flow_pre.right, pair.flow_pre.down))[:, part[0], part[1]]
-    weight = pair.valid[part].astype(np.float32)
-    if pair.distance is not None:
-        weight *= 1 + config.loss.near * (pair.distance[part] <= NEAR)
-    truth = np.where(pair.valid[part], truth, 0)
+def _varied(sample: Sample, config: Config, rng: np.random.Generator) -> Sample:
+    """A sample turned at random, with noise where the images are known."""
+    quarters, mirrored = turn_of(config, rng)
+    known = sample.images != 0
+    planes = np.stack([with_noise(plane, config.data.noise, rng) for plane in sample.images]) * known
     return Sample(
-        np.ascontiguousarray(turned(np.stack(planes), quarters, mirrored), np.float32),
-        np.ascontiguousarray(turned_vectors(truth, quarters, mirrored), np.float32),
-        np.ascontiguousarray(turned(weight, quarters, mirrored), np.float32),
+        np.ascontiguousarray(turned(planes, quarters, mirrored), np.float32),
+        np.ascontiguousarray(turned_vectors(sample.truth, quarters, mirrored), np.float32),
+        np.ascontiguousarray(turned(sample.weight, quarters, mirrored), np.float32),
     )
 
 

@@ -8,6 +8,7 @@ from small_training import config
 
 from dislok import images, store
 from dislok.nn.flow import FlowMap
+from dislok.nn.geoflownet import normalise
 from dislok.nn.geoflownet.inputs import CHANNELS, MOVES, SCALES, Planes, features, planes
 from dislok.nn.train import bank, samples
 from dislok.nn.train.sources import Bank, MadePairs, draw_pair, turned_sample
@@ -47,6 +48,27 @@ def test_only_early_ranges_in_early_stages(tmp_path):
     assert max(early) < 1 and max(late) > 2.5
 
 
+def test_pairs_that_are_kept_are_the_same_in_half_precision(tmp_path):
+    quiet = {"count": 3, "window": 80, "noise": 0.0, "turn": False}
+    plain, kept = made(tmp_path, **quiet), made(tmp_path, keep=True, **quiet)
+    for number in (1, 4, 7):
+        for a, b in zip(plain.sample(number), kept.sample(number), strict=True):
+            assert np.allclose(a, b, rtol=1e-3, atol=1e-3)
+    assert kept._kept.cache_info().hits == 2
+    assert np.array_equal(plain.sample(1, validation=True).truth, kept.sample(1, validation=True).truth)
+
+
+def test_normalised_around_each_pixel(rng):
+    image = rng.standard_normal((90, 120)) * np.linspace(1, 9, 120) + np.linspace(0, 500, 90)[:, None]
+    known = np.ones(image.shape, bool)
+    known[:20, :20] = False
+    values = normalise.local(image, known)
+    assert values.dtype == np.float32 and not values[~known].any()
+    assert values[30:60, 20:50].std() == pytest.approx(values[30:60, 70:100].std(), rel=0.2)
+    assert abs(values[30:60, 30:90].mean()) < 0.1
+    assert np.allclose(values, normalise.local(3 * image + 1e4, known), atol=2e-3)
+
+
 @pytest.mark.slow
 def test_earthquakes_move_the_ground_too(tmp_path):
     sample = made(tmp_path, faults="earthquakes").sample(0)
@@ -83,17 +105,17 @@ def test_normalised_by_median_and_spread():
     image[0, 0] = 1e9
     valid = np.ones(image.shape, bool)
     valid[:, 40:] = False
-    scaled = samples.normalised(image, valid)
+    scaled = normalise.whole(image, valid)
     assert abs(np.median(scaled[valid])) < 1e-6
     assert scaled[valid].std() == pytest.approx(1, abs=0.1)
-    assert scaled[0, 0] == samples.LIMIT and not scaled[:, 40:].any()
+    assert scaled[0, 0] == normalise.LIMIT and not scaled[:, 40:].any()
 
 
 @pytest.mark.parametrize("value", [0.0, 7.0])
 def test_flat_images_are_zero(value):
     image = np.full((8, 8), value)
-    assert not samples.normalised(image, np.ones(image.shape, bool)).any()
-    assert not samples.normalised(image, np.zeros(image.shape, bool)).any()
+    assert not normalise.whole(image, np.ones(image.shape, bool)).any()
+    assert not normalise.whole(image, np.zeros(image.shape, bool)).any()
 
 
 def test_missing_textures_are_named(tmp_path):

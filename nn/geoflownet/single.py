@@ -1,0 +1,102 @@
+"""Networks that search at work: GeoFlowNet A and B from two images to a displacement map."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from dislok import images
+from dislok.kernels.images.masks import landing
+from dislok.nn.flow import FlowMap
+from dislok.nn.geoflownet.normalise import NORMALISATIONS
+from dislok.nn.geoflownet.tiles import tiled
+from dislok.nn.geoflownet.unet import FlowUNet
+from dislok.nn.geoflownet.weights import card, load
+from dislok.nn.predict.inputs import checked_pair
+
+FOLDER = Path(__file__).parent
+CORE = 512  # pixels of a tile that are kept
+
+
+def geoflownet_a(
+    pre: np.ndarray,
+    post: np.ndarray,
+    *,
+    valid: np.ndarray | None = None,
+    weights: str = "",
+    passes: int = 1,
+) -> FlowMap:
+    """Displacement by GeoFlowNet-A, by default with an eighth of its channels.
+
+    Parameters
+    ----------
+    pre, post : ndarray, shape (h, w)
+        Images of the same size; NaN where missing.
+    valid : ndarray of bool, shape (h, w), optional
+        Pixels of both images that can be used.
+    weights : str
+        File of weights of a network with two channels and an output at full resolution; empty for the
+        shipped ones.
+    passes : int
+        How often it is applied, each time to the images in register so far as is known by then.
+
+    Returns
+    -------
+    FlowMap
+        In the frame of `pre`; its error and its score are None: these networks do not state any.
+
+    Raises
+    ------
+    ValueError
+        If the file holds another kind of network, or `passes` is not positive.
+    """
+    return _applied(pre, post, valid, weights or FOLDER / "geoflownet_a.safetensors", passes)
+
+
+def geoflownet_b(
+    pre: np.ndarray,
+    post: np.ndarray,
+    *,
+    valid: np.ndarray | None = None,
+    weights: str = "",
+    passes: int = 1,
+) -> FlowMap:
+    """Displacement by GeoFlowNet-B; see `geoflownet_a`."""
+    return _applied(pre, post, valid, weights or FOLDER / "geoflownet_b.safetensors", passes)
+
+
+def _applied(
+    pre: np.ndarray, post: np.ndarray, valid: np.ndarray | None, weights: str | Path, passes: int
+) -> FlowMap:
+    if isinstance(passes, bool) or not isinstance(passes, int) or passes < 1:
+        raise ValueError(f"passes must be a whole number, at least 1: {passes!r}")
+    pre, post, good = checked_pair(pre, post, valid)
+    network, normalisation = _network(Path(weights))
+    before, after = (NORMALISATIONS[normalisation](image, good) for image in (pre, post))
+    field = _found(network, before, after)
+    for _ in range(passes - 1):
+        field += _found(network, before, images.warp(after, *field, order=3)[0])
+    values = np.stack((field[0], -field[1]), -1)
+    return FlowMap(values, None, good & landing(good, *field), "pre", None)
+
+
+def _found(network: FlowUNet, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """The field of one pass (2, h, w), towards higher columns and rows."""
+    seen = torch.from_numpy(np.nan_to_num(np.stack((before, after))))
+    return np.asarray(tiled(network, seen, CORE).numpy(), np.float32)
+
+
+@lru_cache(maxsize=4)
+def _network(path: Path) -> tuple[FlowUNet, str]:
+    """The network, and how its images were normalised in training."""
+    network = load(path)
+    if not isinstance(network, FlowUNet) or network.channels != 2 or network.strides[0] != 1:
+        raise ValueError(f"{path} holds no network that finds a field at full resolution from two images")
+    normalisation = card(path).get("normalisation", "image")
+    if normalisation not in NORMALISATIONS:
+        known = ", ".join(NORMALISATIONS)
+        raise ValueError(f"{path}: normalisation must be one of {known}, not {normalisation!r}")
+    return network.to(memory_format=torch.channels_last), normalisation  # type: ignore[call-overload]
