@@ -124,10 +124,10 @@ def refined(pre: np.ndarray, post: np.ndarray) -> Estimate:
 
 def network(weights: Path) -> Method:
     """A network that searches, with weights of its own."""
-    from dislok.nn.geoflownet.single import geoflownet_a
+    from dislok.nn.geoflownet.single import geoflownet
 
     def found(pre: np.ndarray, post: np.ndarray) -> Estimate:
-        field = geoflownet_a(pre, post, weights=str(weights))
+        field = geoflownet(pre, post, weights=str(weights))
         return field.right, field.down
 
     return found

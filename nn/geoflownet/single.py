@@ -1,4 +1,4 @@
-"""Networks that search at work: GeoFlowNet A and B from two images to a displacement map."""
+"""Networks that search, at work: from two images to a displacement map."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from dislok.nn.geoflownet.unet import FlowUNet
 from dislok.nn.geoflownet.weights import card, load
 from dislok.nn.predict.inputs import checked_pair
 
-FOLDER = Path(__file__).parent
+SHIPPED = Path(__file__).with_name("geoflownet_a.safetensors")
 CORE = 512  # pixels of a tile that are kept
 
 
-def geoflownet_a(
+def geoflownet(
     pre: np.ndarray,
     post: np.ndarray,
     *,
@@ -29,7 +29,7 @@ def geoflownet_a(
     weights: str = "",
     passes: int = 1,
 ) -> FlowMap:
-    """Displacement by GeoFlowNet-A, by default with an eighth of its channels.
+    """Displacement by a network that searches, by default GeoFlowNet-A with an eighth of its channels.
 
     Parameters
     ----------
@@ -53,28 +53,10 @@ def geoflownet_a(
     ValueError
         If the file holds another kind of network, or `passes` is not positive.
     """
-    return _applied(pre, post, valid, weights or FOLDER / "geoflownet_a.safetensors", passes)
-
-
-def geoflownet_b(
-    pre: np.ndarray,
-    post: np.ndarray,
-    *,
-    valid: np.ndarray | None = None,
-    weights: str = "",
-    passes: int = 1,
-) -> FlowMap:
-    """Displacement by GeoFlowNet-B; see `geoflownet_a`."""
-    return _applied(pre, post, valid, weights or FOLDER / "geoflownet_b.safetensors", passes)
-
-
-def _applied(
-    pre: np.ndarray, post: np.ndarray, valid: np.ndarray | None, weights: str | Path, passes: int
-) -> FlowMap:
     if isinstance(passes, bool) or not isinstance(passes, int) or passes < 1:
         raise ValueError(f"passes must be a whole number, at least 1: {passes!r}")
     pre, post, good = checked_pair(pre, post, valid)
-    network, normalisation = _network(Path(weights))
+    network, normalisation = _network(Path(weights) if weights else SHIPPED)
     before, after = (NORMALISATIONS[normalisation](image, good) for image in (pre, post))
     field = _found(network, before, after)
     for _ in range(passes - 1):

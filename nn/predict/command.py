@@ -17,7 +17,7 @@ all pairs of neighbours (see --pairs) are measured, and the motion since the fir
 date follows from all of them. A run that was stopped goes on where it was when it
 is started again.
 """
-NAMES = ("dislok", "scarp", "geoflownet_a", "geoflownet_b", "cosicorr", "micmac", "deepflow", "dis")
+NAMES = ("dislok", "scarp", "geoflownet", "cosicorr", "micmac", "deepflow", "dis")
 
 
 def add(commands: Any, raw: Any) -> argparse.ArgumentParser:

@@ -52,8 +52,9 @@ METHODS: Mapping[str, Method] = {
     for each in (
         Method("dislok", "search, carry, refine: our own", "predict.engine", 128, 16, exact=False),
         Method("scarp", "the same, refined by the shipped network", "geoflownet.apply", 160, 16, exact=False),
-        Method("geoflownet_a", "GeoFlowNet-A of two channels", "geoflownet.single", 160, 16, exact=False),
-        Method("geoflownet_b", "GeoFlowNet-B of two channels", "geoflownet.single", 176, 16, exact=False),
+        Method(
+            "geoflownet", "a network that searches: GeoFlowNet", "geoflownet.single", 176, 16, exact=False
+        ),
         Method("cosicorr", "phase correlation in two windows", "predict.cosicorr", 64, 4),
         Method("micmac", "regularised correlation of 9 x 9 windows", "predict.micmac", 128, 32, exact=False),
         Method("deepflow", "OpenCV's DeepFlow on normalised images", "predict.opencv", 128, 32, exact=False),

@@ -192,7 +192,7 @@ def test_without_opencv(monkeypatch, rng):
 def test_every_method_says_what_it_is():
     for name, each in METHODS.items():
         assert each.name == name and each.summary and each.function().__doc__
-        assert "threads" in each.options() or name in ("dislok", "scarp", "deepflow", "dis")
+        assert "threads" in each.options() or name in ("dislok", "scarp", "geoflownet", "deepflow", "dis")
 
 
 @pytest.mark.parametrize(

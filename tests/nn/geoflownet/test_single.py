@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch")
 from dislok.nn.geoflownet import geoflownet_a, save  # noqa: E402
 from dislok.nn.geoflownet.scarp import Scarp  # noqa: E402
 from dislok.nn.geoflownet.single import _network  # noqa: E402
-from dislok.nn.geoflownet.single import geoflownet_a as found  # noqa: E402
+from dislok.nn.geoflownet.single import geoflownet as found  # noqa: E402
 from dislok.nn.predict.methods import measure  # noqa: E402
 
 
@@ -42,7 +42,7 @@ def test_what_is_missing_is_not_valid(pair, weights):
     pair[0, 10:20, 30:40] = np.nan
     mask = np.ones(pair.shape[1:], bool)
     mask[50:60, 50:60] = False
-    field = measure(*pair, valid=mask, by="geoflownet_a", weights=weights)
+    field = measure(*pair, valid=mask, by="geoflownet", weights=weights)
     assert not field.valid[10:20, 30:40].any() and not field.valid[50:60, 50:60].any()
     assert np.isfinite(field.values[field.valid]).all() and field.valid.any()
 
@@ -85,3 +85,14 @@ def test_other_networks_are_refused(pair, weights, tmp_path):
         found(*pair, weights=str(other))
     with pytest.raises(FileNotFoundError, match="absent"):
         found(*pair, weights=str(tmp_path / "absent.safetensors"))
+
+
+def test_shipped_weights_measure_a_shift(rng):
+    from scipy import ndimage
+
+    ground = ndimage.gaussian_filter(rng.standard_normal((200, 200)), 1.3)
+    post = ndimage.shift(ground, (0.5, 0.8), order=5)
+    field = found(ground, post)
+    inside = np.s_[40:-40, 40:-40]
+    right, down = np.median(field.right[inside]), np.median(field.down[inside])
+    assert right == pytest.approx(0.8, abs=0.15) and down == pytest.approx(0.5, abs=0.15)
