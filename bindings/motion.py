@@ -24,6 +24,8 @@ _UNITS = np.repeat([1e-15, 1e-12], [6, 3])
 Array = Any
 # Numbers of Bessel functions that are held at once (32 MB; what makes them takes several times that).
 TABLES = 1 << 22
+# And of one source at most; its stations are parted beyond that, though each part costs a sweep.
+MOST_TABLES = 1 << 24
 
 
 class Engine(NamedTuple):
@@ -169,11 +171,17 @@ def integrate(
         distances = np.maximum(distances, 1e-6 * np.abs(depths - problem.receiver)[:, None])
         if (distances == distances[0]).all():
             distances = distances[:1]
-        tables = integrals.bessel_tables(grid, distances, xp, special)
         paths = build(problem.layers, problem.receiver, depths)
-        part = problem.engine.integrate(
-            problem.layers, paths, omega, grid, tables, force=problem.force, **along
-        )
+        pieces = -(-8 * distances.size * len(grid.k) // MOST_TABLES)
+        parts = []
+        for some in np.array_split(distances, min(max(pieces, 1), distances.shape[1]), axis=1):
+            tables = integrals.bessel_tables(grid, some, xp, special)
+            parts.append(
+                problem.engine.integrate(
+                    problem.layers, paths, omega, grid, tables, force=problem.force, **along
+                )
+            )
+        part = parts[0] if len(parts) == 1 else xp.concatenate(parts, axis=4)
         part = part.transpose(3, 4, 0, 1, 2, 5).reshape(*members.shape, stations, *part.shape[:3], -1)
         if result is None:
             result = xp.empty((len(chosen), *part.shape[2:]), dtype=complex)
