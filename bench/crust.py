@@ -115,7 +115,7 @@ def main() -> None:
         propagator.LayeredModel(*CRUST.T), Rectangle(0.0, 0.0, 0.0, 4.0, 3.0, 30.0, 60.0),
         propagator.Stations([3.0], [4.0]),
     )  # compile  # fmt: skip
-    rows = measure(2, 40) if options.quick else measure(20, 400)
+    rows = measure(2, 40) if options.quick else measure(10, 200)
     print(table(rows))
     if options.json:
         options.json.write_text(json.dumps({"facts": facts, "rows": rows}, indent=1) + "\n")
