@@ -101,7 +101,8 @@ def _draw(problem: Problem, result: Result) -> Samples | None:
     print("Sampling the posterior with its exact gradient:", flush=True)
     samples = problem.sample(result, chains=4, draws=250, warmup=100, seed=3, progress=_say)
     low, high = np.quantile(_magnitudes(samples, result), [0.025, 0.975])
-    print(f"\n{samples.summary()}\nMw between {low:.2f} and {high:.2f} with 95 % probability\n", flush=True)
+    how = "NOT to be relied on, see above" if samples.doubts else "with 95 % probability"
+    print(f"\n{samples.summary()}\nMw between {low:.2f} and {high:.2f} {how}\n", flush=True)
     return samples
 
 

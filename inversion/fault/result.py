@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg
+from scipy import linalg, stats
 
 from dislok import gate as gates
 from dislok.convert import magnitude_from_moment, moment_from_slip
@@ -77,8 +77,8 @@ class Result:
     ----------
     names : names of the p unknowns (with _1, _2, ... when there are several faults).
     values : (p,) best values; lower, upper : (p,) their bounds.
-    covariance : (p, p) inverse of the exact Hessian (Laplace); NaN for unknowns that ended on a bound, and
-        everywhere if the Hessian is not positive definite.
+    covariance : (p, p) inverse of the exact Hessian (Laplace) with the errors of the data times `inflation`;
+        NaN for unknowns that ended on a bound, and everywhere if the Hessian is not positive definite.
     covariance_gauss_newton : (p, p) the same without second derivatives.
     at_bound : (p,) whether an unknown ended on its bound.
     parameters : (m, 10) all parameters of the faults, in the order of `Rectangle`.
@@ -88,6 +88,8 @@ class Result:
     fits : data and prediction of every data set.
     starts : (s, p + 1) misfit and unknowns where every search ended.
     iterations : iterations of the best search; converged : whether it converged.
+    inflation : what the errors of the data were multiplied with, because the residuals are larger than
+        the stated errors allow (see `inflation_of`); 1 where they are not.
     """
 
     names: tuple[str, ...]
@@ -111,6 +113,7 @@ class Result:
     starts: Array
     iterations: int
     converged: bool
+    inflation: float = 1.0
 
     @property
     def faults(self) -> Rectangle:
@@ -150,10 +153,19 @@ class Result:
             error = "at bound" if held else f"{sigma:.4g}"
             lines.append(f"{name:<12}{value:>11.4f}{error:>11}  {unit_of(name, self.length_unit)}".rstrip())
         lines.append(f"moment {self.moment.sum():.3g} N m, Mw {self.magnitude:.2f}")
+        sides = self.parameters[:, 3:5].min(axis=1)
+        lines += unit_doubts(self.parameters[:, 8], sides, self.magnitude, self.length_unit)
         lines.append(
             f"variance reduction {100 * self.variance_reduction:.2f} %, "
             f"chi-square {self.chi2:.1f} for {self.dof} degrees of freedom"
         )
+        if self.inflation > 1:
+            lines.append(
+                f"sigma with {self.inflation:.2f} times the stated errors of the data, as residuals ask for"
+            )
+        if self.at_bound.any():
+            held = ", ".join(name for name, hit in zip(self.names, self.at_bound, strict=True) if hit)
+            lines.append(f"sigma of the others holds for {held} at the bound; widen it, or sample")
         state = "converged" if self.converged else "NOT converged"
         lines.append(f"{state} in {self.iterations} iterations; {len(self.starts)} starts")
         for fit in self.fits:
@@ -180,8 +192,29 @@ def load(path: str | Path) -> Result:
     record = json.loads(Path(path).read_text(encoding="utf-8"))
     if not isinstance(record, dict) or record.pop("format", None) != _FORMAT:
         raise ValueError(f"{path}: not a saved fault inversion")
+    record.setdefault("inflation", 1.0)
     record["fits"] = tuple(Fit(**_typed(Fit, fit)) for fit in record["fits"])
     return Result(**_typed(Result, record))
+
+
+def inflation_of(cost: float, dof: int) -> float:
+    """How much larger the errors of data are than stated, by what they leave.
+
+    Parameters
+    ----------
+    cost : float
+        Summed loss of the whitened residuals; their chi-square for the linear loss.
+    dof : int
+        Data less unknowns.
+
+    Returns
+    -------
+    float
+        The root of their ratio where chance makes it so large in one of a thousand cases only, else 1.
+    """
+    if dof < 1 or cost <= stats.chi2.ppf(0.999, dof):
+        return 1.0
+    return float(np.sqrt(cost / dof))
 
 
 def seismic_moment(parameters: Array, length_unit: float, shear_modulus: float) -> Array:
@@ -196,6 +229,23 @@ def moment_magnitude(moment: float) -> float:
     return float(magnitude_from_moment(moment)) if moment > 0 else float("-inf")
 
 
+def unit_doubts(slip: Array, size: Array, magnitude: float, length_unit: float) -> list[str]:
+    """Why slip (m,) in metres on faults of a size (m,) in length units cannot be, as lines of text.
+
+    Slip of earthquakes is 1e-6 to 1e-3 of the fault's smaller side: a hundredth means stress drops of
+    hundreds of megapascals.
+    """
+    share = float(np.max(np.abs(slip) / (size * length_unit), initial=0.0))
+    words = f"length_unit is {length_unit:g}, metres in one unit of the coordinates"
+    if share > 0.02:
+        return [
+            f"DOUBTFUL: slip is {100 * share:.2g} % of the fault's smaller side; {words}: are they in km?"
+        ]
+    if magnitude > 9.8:
+        return [f"DOUBTFUL: no earthquake is as large; {words}: are they in m?"]
+    return []
+
+
 def unit_of(name: str, length_unit: float) -> str:
     """Unit of an unknown, as a word for tables and figures."""
     length = {1.0: "m", 1000.0: "km"}.get(length_unit, f"{length_unit:g} m")
@@ -208,12 +258,16 @@ def make_result(problem: Problem, ends: list[Minimum]) -> Result:
     values = _wrapped(problem, best.point)
     at_bound = (best.point <= problem.lower) | (best.point >= problem.upper)
     fit = problem.fit(best.point)
-    covariance = _inverse(problem.hessian(best.point), at_bound)
+    deviation = problem.prior_deviation(best.point)
+    cost = 2 * best.model.value - float(deviation**2 @ problem.prior_precision)
+    dof = problem.data.size - values.size - fit.coefficients.size
+    inflation = inflation_of(cost, dof)
+    covariance = _inverse(_relaxed(problem, problem.hessian(best.point), inflation), at_bound)
     if covariance is None:
         warnings.warn(
             "the Hessian is not positive definite: no Laplace covariance", RuntimeWarning, stacklevel=3
         )
-    newton = _inverse(best.model.normal, at_bound)
+    newton = _inverse(_relaxed(problem, best.model.normal, inflation), at_bound)
     nothing = np.full((values.size, values.size), np.nan)
     return Result(
         names=problem.names,
@@ -232,12 +286,19 @@ def make_result(problem: Problem, ends: list[Minimum]) -> Result:
         loss_scale=problem.loss.scale,
         misfit=best.model.value,
         chi2=float(fit.residual @ fit.residual),
-        dof=problem.data.size - values.size - fit.coefficients.size,
+        dof=dof,
         fits=_fits(problem, best.point, fit.coefficients),
         starts=np.array([[end.model.value, *_wrapped(problem, end.point)] for end in ends]),
         iterations=best.iterations,
         converged=best.converged,
+        inflation=inflation,
     )
+
+
+def _relaxed(problem: Problem, matrix: Array, inflation: float) -> Array:
+    """A matrix of second derivatives with the errors of the data, not the priors, so much larger."""
+    prior = np.diag(problem.prior_precision)
+    return np.asarray((matrix - prior) / inflation**2 + prior)
 
 
 def _wrapped(problem: Problem, point: Array) -> Array:

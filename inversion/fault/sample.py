@@ -1,7 +1,8 @@
 """Draws from the posterior of a fault inversion by the No-U-Turn sampler on the exact gradient.
+
  The sampler is mici's dynamic multinomial Hamiltonian Monte Carlo (Hoffman & Gelman 2014, Betancourt 2017).
-It moves in unbounded variables, a logarithm or logit of the distance to each bound, whose volume change is
-part of the density.
+It moves without bounds: at a bound the unknowns are reflected, which keeps the density as it is. Logarithms
+of the distance from a bound, as is usual, have a long tail wherever the posterior reaches the bound.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
+LARGEST_RHAT = 1.03
+LEAST_ESS = 100
+
 _PART = 100
 """Draws of a chain that are kept together."""
 
@@ -38,6 +42,7 @@ class Samples:
     values : (chains, draws, p); log_density : (chains, draws), up to a constant.
     acceptance : mean acceptance statistic of each chain; divergent : number of divergent trajectories in
         each.
+    inflation : what the errors of the data were multiplied with.
     """
 
     names: tuple[str, ...]
@@ -45,6 +50,29 @@ class Samples:
     log_density: Array
     acceptance: Array
     divergent: NDArray[np.int64]
+    inflation: float = 1.0
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Why intervals of these draws are not to be quoted, a line for each reason; empty where they are.
+
+        Chains that disagree (R-hat above 1.03), draws that are worth too few (an effective sample size
+        below 100 leaves an interval's end off by a quarter of sigma), more than a hundredth divergent.
+        """
+        lines = []
+        for name, r, size in zip(self.names, rhat(self.values), ess(self.values), strict=True):
+            if not r <= LARGEST_RHAT:
+                lines.append(f"the chains disagree about {name}: R-hat {r:.3f}, above {LARGEST_RHAT:g}")
+            if not size >= LEAST_ESS:
+                lines.append(
+                    f"{name}: the draws are worth {size:.0f} independent ones, fewer than {LEAST_ESS}"
+                )
+        if self.divergent.sum() > 0.01 * self.log_density.size:
+            lines.append(
+                f"{self.divergent.sum()} of {self.log_density.size} trajectories diverged: the draws miss "
+                "a part of the posterior"
+            )
+        return tuple(lines)
 
     @property
     def flat(self) -> Array:
@@ -82,6 +110,9 @@ class Samples:
         lines.append(
             f"{self.values.shape[0]} chains of {self.values.shape[1]}, {self.divergent.sum()} divergent"
         )
+        if self.inflation > 1:
+            lines.append(f"with {self.inflation:.2f} times the stated errors of the data")
+        lines += [f"NOT to be quoted: {doubt}" for doubt in self.doubts]
         return "\n".join(lines)
 
     def save(self, path: str | Path) -> None:
@@ -91,14 +122,19 @@ class Samples:
         place = Path(path)
         # As NumPy does, which gave the file its ending before.
         place = place if place.suffix == ".npz" else place.with_name(place.name + ".npz")
-        write_arrays(place, {"names": np.array(self.names), **arrays}, compressed=True)
+        arrays |= {"names": np.array(self.names), "inflation": np.array(self.inflation)}
+        write_arrays(place, arrays, compressed=True)
 
     @classmethod
     def load(cls, path: str | Path) -> Samples:
         """Read what `save` wrote."""
         with np.load(path, allow_pickle=False) as archive:
             names = tuple(str(name) for name in archive["names"])
-            return cls(names, *(archive[key] for key in ("values", "log_density", "acceptance", "divergent")))
+            values, density, acceptance, divergent = (
+                archive[key] for key in ("values", "log_density", "acceptance", "divergent")
+            )
+            inflation = float(archive["inflation"]) if "inflation" in archive else 1.0
+            return cls(names, values, density, acceptance, divergent, inflation)
 
 
 @gates.gate(
@@ -128,8 +164,9 @@ def sample(
     Parameters
     ----------
     problem : Problem
-        Its log posterior, flat inside the bounds where there is no prior, is sampled. Nuisance terms are at
-        their best value for each draw, which for the linear loss is the same as integrating over them.
+        Its log posterior, flat inside the bounds where there is no prior, is sampled, with the errors of the
+        data as many times larger as `Result.inflation` of the start says. Nuisance terms are at their best
+        value for each draw, which for the linear loss is the same as integrating over them.
     start : Result or Samples
         Where to begin: the chains spread around a result by its Gauss-Newton covariance, or go on
         where earlier samples of the same problem ended.
@@ -159,11 +196,12 @@ def sample(
     mici = _import_mici()
     box = _Box(problem.lower, problem.upper)
     centre, factor, places = _beginnings(problem, box, start, chains, np.random.default_rng(seed))
-    density = _Density(problem, box, centre, factor)
+    density = _Density(problem, box, centre, factor, start.inflation)
     system = mici.systems.EuclideanMetricSystem(density.energy, grad_neg_log_dens=density.gradient)
     pieces = Pieces.at(
-        folder, "sample", problem, centre, factor, places, draws, warmup, seed, target, max_tree_depth
-    )
+        folder, "sample", problem, centre, factor, places, draws, warmup, seed, target, max_tree_depth,
+        start.inflation,
+    )  # fmt: skip
     sampler = _Sampler(mici, system, target, max_tree_depth)
     runs = []
     for chain, place in enumerate(places):
@@ -173,8 +211,8 @@ def sample(
     z = np.array([run[0] for run in runs])
     values = box.inside(centre + z @ factor.T)
     energy, acceptance, divergent = (np.array([run[k] for run in runs]) for k in (1, 2, 3))
-    volume = box.log_volume(centre + z @ factor.T)
-    return Samples(problem.names, values, -energy - volume, acceptance, divergent.astype(np.int64))
+    divergences = divergent.astype(np.int64)
+    return Samples(problem.names, values, -energy, acceptance, divergences, start.inflation)
 
 
 def rhat(values: ArrayLike) -> Array:
@@ -206,52 +244,37 @@ def ess(values: ArrayLike) -> Array:
 
 
 class _Box:
-    """Map between a box and unbounded variables: logit between two bounds, logarithm from one."""
+    """Unknowns inside their bounds, and the same without bounds: reflected as often as it takes.
+
+    The map keeps volumes, and the density that it unfolds is continuous.
+    """
 
     def __init__(self, lower: Array, upper: Array) -> None:
         self.lower, self.upper = lower, upper
         low, high = np.isfinite(lower), np.isfinite(upper)
         self.both, self.below, self.above = low & high, low & ~high, ~low & high
-        self.width = np.subtract(upper, lower, where=self.both, out=np.zeros_like(lower))
+        self.width = np.subtract(upper, lower, where=self.both, out=np.ones_like(lower))
 
     def inside(self, t: Array) -> Array:
-        """Unbounded variables (..., p) to unknowns."""
+        """Variables without bounds (..., p) to unknowns."""
         both, below, above = self.both, self.below, self.above
         q = t.copy()
-        q[..., both] = self.lower[both] + self.width[both] * special.expit(t[..., both])
-        q[..., below] = self.lower[below] + np.exp(t[..., below])
-        q[..., above] = self.upper[above] - np.exp(t[..., above])
-        return q
+        folded = self._turns(t)[..., both]
+        q[..., both] = self.lower[both] + self.width[both] * np.where(folded > 1, 2 - folded, folded)
+        q[..., below] = self.lower[below] + np.abs(t[..., below] - self.lower[below])
+        q[..., above] = self.upper[above] - np.abs(t[..., above] - self.upper[above])
+        return np.clip(q, self.lower, self.upper)
 
-    def outside(self, q: Array) -> Array:
-        """Unknowns (..., p) strictly inside the bounds to unbounded variables."""
-        both, below, above = self.both, self.below, self.above
-        t = q.copy()
-        t[..., both] = special.logit((q[..., both] - self.lower[both]) / self.width[both])
-        t[..., below] = np.log(q[..., below] - self.lower[below])
-        t[..., above] = np.log(self.upper[above] - q[..., above])
-        return t
+    def sign(self, t: Array) -> Array:
+        """Derivative of the unknowns by the variables without bounds, 1 or -1."""
+        mirrored = np.where(self.both, self._turns(t) > 1, False)
+        mirrored |= (self.below & (t < self.lower)) | (self.above & (t > self.upper))
+        return np.where(mirrored, -1.0, 1.0)
 
-    def slopes(self, t: Array) -> tuple[Array, Array]:
-        """First and second derivative of the unknowns by the unbounded variables."""
-        one = self.below | self.above
-        s = special.expit(t)
-        logistic = self.width * s * (1 - s)
-        power = np.where(self.above, -1.0, 1.0) * np.exp(np.where(one, t, 0.0))
-        first = np.where(self.both, logistic, np.where(one, power, 1.0))
-        second = np.where(self.both, logistic * (1 - 2 * s), np.where(one, power, 0.0))
-        return first, second
-
-    def log_volume(self, t: Array) -> Array:
-        """Logarithm of the volume change, summed over the last axis."""
-        both, one = self.both, self.below | self.above
-        logistic = special.log_expit(t[..., both]) + special.log_expit(-t[..., both])
-        constant = np.log(self.width[both]).sum()
-        return np.asarray(constant + logistic.sum(axis=-1) + t[..., one].sum(axis=-1))
-
-    def log_volume_slope(self, t: Array) -> Array:
-        """Derivative of `log_volume`."""
-        return np.where(self.both, 1 - 2 * special.expit(t), np.where(self.below | self.above, 1.0, 0.0))
+    def _turns(self, t: Array) -> Array:
+        """Where between two bounds, from 0 to 1, and back from 1 to 2."""
+        start = np.where(self.both, self.lower, 0.0)
+        return np.asarray(np.mod((t - start) / self.width, 2.0))
 
 
 FARTHEST = 1e30
@@ -259,23 +282,28 @@ FARTHEST = 1e30
 
 
 class _Density:
-    """Negative log density and its gradient in standardised unbounded variables z, with t = centre + factor
-    z.
-    """
+    """Negative log density and its gradient in standardised variables z, with t = centre + factor z."""
 
-    def __init__(self, problem: Problem, box: _Box, centre: Array, factor: Array) -> None:
+    def __init__(
+        self, problem: Problem, box: _Box, centre: Array, factor: Array, inflation: float = 1.0
+    ) -> None:
         self.problem, self.box, self.centre, self.factor = problem, box, centre, factor
+        self.inflation = inflation
 
     def gradient(self, z: Array) -> tuple[Array, float]:
         t = self.centre + self.factor @ z
-        q = self.box.inside(t)
         # A sampler's step may lead anywhere; the density has nothing to say of numbers that overflow.
-        if not (np.abs(q) < FARTHEST).all():
+        if not (np.abs(t) < FARTHEST).all():
             return np.zeros_like(z), np.inf
+        q = self.box.inside(t)
         value, slope = self.problem.log_posterior(q)
-        first = self.box.slopes(t)[0]
-        energy = -value - float(self.box.log_volume(t))
-        return -self.factor.T @ (slope * first + self.box.log_volume_slope(t)), energy
+        if self.inflation != 1 and np.isfinite(value):
+            # The errors of the data are larger, those of the priors are not.
+            deviation, precision = self.problem.prior_deviation(q), self.problem.prior_precision
+            share = 1 - self.inflation**-2
+            value = self.inflation**-2 * value - share * 0.5 * float(deviation**2 @ precision)
+            slope = self.inflation**-2 * slope - share * precision * deviation
+        return -self.factor.T @ (slope * self.box.sign(t)), -value
 
     def energy(self, z: Array) -> float:
         return self.gradient(z)[1]
@@ -338,22 +366,26 @@ def _run_chain(
 def _beginnings(
     problem: Problem, box: _Box, start: Result | Samples, chains: int, rng: np.random.Generator
 ) -> tuple[Array, Array, Array]:
-    """Centre (p,) and factor (p, p) that standardise the unbounded variables, and a place for every chain."""
+    """Centre (p,) and factor (p, p) that standardise the variables, and a place for every chain."""
     if isinstance(start, Samples):
         if start.names != problem.names or len(start.values) < chains:
             raise ValueError(f"start: samples of {start.names} in {len(start.values)} chains do not fit")
-        t = box.outside(start.flat)
+        t = start.flat
         centre: Array = t.mean(axis=0)
         factor = np.asarray(np.linalg.cholesky(np.atleast_2d(np.cov(t, rowvar=False))), dtype=np.float64)
-        ends = box.outside(start.values[:chains, -1])
+        ends = start.values[:chains, -1]
         places = np.linalg.solve(factor, (ends - centre).T).T
         return centre, factor, np.asarray(places, dtype=np.float64)
     model = problem.quadratic(start.values)
-    centre = box.outside(_strictly_inside(problem, start.values, model.gradient))
-    first, second = box.slopes(centre)
-    model = problem.quadratic(box.inside(centre))
-    bend = np.where(box.both, 2 * special.expit(centre) * special.expit(-centre), 0.0)
-    curvature = model.normal * np.outer(first, first) + np.diag(np.maximum(model.gradient * second, 0) + bend)
+    held = (start.values <= problem.lower) | (start.values >= problem.upper)
+    # On a bound the density falls to both sides as an exponential, whose variance is 2 / slope².
+    slope = np.where(held, model.gradient / start.inflation**2, 0.0)
+    centre = start.values
+    model = problem.quadratic(_strictly_inside(problem, centre, model.gradient))
+    prior = np.diag(problem.prior_precision)
+    curvature = (model.normal - prior) / start.inflation**2 + prior + np.diag(0.5 * slope**2)
+    # What the data say nothing about is uniform between its bounds.
+    curvature += np.diag(np.where(box.both, 12 / box.width**2, 0.0))
     eigenvalues, vectors = np.linalg.eigh(curvature)
     factor = vectors / np.sqrt(np.maximum(eigenvalues, 1e-10 * eigenvalues.max()))
     return centre, factor, rng.standard_normal((chains, centre.size))

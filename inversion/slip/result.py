@@ -14,7 +14,7 @@ from dislok.convert import magnitude_from_moment
 from dislok.okada import Rectangle
 from dislok.store import write_arrays
 
-from ..fault.result import Fit
+from ..fault.result import Fit, unit_doubts
 from ..mesh.grid import Grid
 from ..mesh.mesh import Mesh
 from ..mesh.patches import Patches
@@ -130,6 +130,9 @@ class SlipResult:
                 f"at depth {-patches.centroids[top, 2]:.3g}, moment {moment:.3g} N m"
             )
         lines.append(f"moment {self.moment.sum():.3g} N m, Mw {self.magnitude:.2f}")
+        most = np.array([np.linalg.norm(slip[:, :2], axis=1).max() for slip in self.slip])
+        sizes = np.array([np.sqrt(patches.areas.sum()) for patches in self.patches])
+        lines += unit_doubts(most, sizes, self.magnitude, self.length_unit)
         known = f" (less {self.parameters:.1f} parameters)" if self.resolution.size else ""
         lines.append(
             f"smoothing {self.smoothing:.4g}, variance reduction {100 * self.variance_reduction:.2f} %, "

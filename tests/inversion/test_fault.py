@@ -6,6 +6,7 @@ from inversion_cases import BOUNDS, GUESS, LOOK, NAMES, TRUTH, fault, gnss, move
 from scipy import stats
 
 from dislok.inversion.fault import FaultModel, Gnss, Los, Problem, load
+from dislok.inversion.fault.result import inflation_of
 from dislok.okada import Rectangle
 
 
@@ -102,11 +103,17 @@ def test_prior_and_data_meet_by_their_weights():
     """For a linear unknown, the answer is the mean of data and prior by inverse variance."""
     geometry = {name: getattr(TRUTH, name) for name in NAMES[:8]}
     alone = Problem(gnss(seed=1), FaultModel(TRUTH, fixed=geometry)).solve()
-    both = Problem(
-        gnss(seed=1), FaultModel(TRUTH, fixed=geometry, prior={"slip": (3.0, alone.sigma[0])})
-    ).solve()
-    assert both.values[0] == pytest.approx((alone.values[0] + 3.0) / 2, rel=1e-8)
-    assert both.sigma[0] == pytest.approx(alone.sigma[0] / np.sqrt(2), rel=1e-9)
+    for away in (2.0, -1.0, 300.0):
+        prior = alone.values[0] + away * alone.sigma[0]
+        model = FaultModel(TRUTH, fixed=geometry, prior={"slip": (prior, alone.sigma[0])})
+        both = Problem(gnss(seed=1), model).solve()
+        assert both.values[0] == pytest.approx((alone.values[0] + prior) / 2, rel=1e-8)
+        if away < 3:
+            assert both.inflation == 1.0
+            assert both.sigma[0] == pytest.approx(alone.sigma[0] / np.sqrt(2), rel=1e-9)
+        else:
+            # A prior that the data contradict leaves residuals, which are said.
+            assert both.inflation > 1 and both.sigma[0] > alone.sigma[0] / np.sqrt(2)
 
 
 def test_strong_priors_win_whatever_they_are_on():
@@ -345,3 +352,46 @@ def test_messages_name_the_offender(make, message):
 def test_initial_must_be_a_rectangle():
     with pytest.raises(TypeError, match="expected a Rectangle, got tuple"):
         FaultModel((0, 0, 1, 1, 1, 0, 45))
+
+
+@pytest.mark.parametrize("factor", [0.02, 0.3, 1.0, 3.0])
+def test_errors_are_as_large_as_the_residuals_say(factor):
+    """Stated too small they are inflated, by no more and no less; stated well or too large they are kept."""
+    data = gnss(0.01, 7)
+    prior = {"dip": (50.0, 0.2)}
+    model = FaultModel(TRUTH, bounds=BOUNDS, prior=prior)
+    honest = Problem(data, model).solve()
+    found = Problem(Gnss(data.xy, data.observed, 0.01 * factor), model).solve()
+    assert honest.inflation == 1.0
+    if factor < 1:
+        assert found.inflation == pytest.approx(1 / factor, rel=0.1)
+        np.testing.assert_allclose(found.sigma, honest.sigma, rtol=0.12)
+        # The prior is not what the residuals speak about.
+        assert found.sigma[found.names.index("dip")] < 0.2
+        assert "times the stated errors" in found.summary()
+    else:
+        assert found.inflation == 1.0 and "times the stated" not in found.summary()
+
+
+def test_bounds_that_were_hit_are_said():
+    result = Problem(gnss(seed=2), fault(bounds=BOUNDS | {"dip": (10, 40)})).solve()
+    assert "sigma of the others holds for dip at the bound" in result.summary()
+
+
+@pytest.mark.parametrize(("cost", "dof", "factor"), [(100, 100, 1), (130, 100, 1), (400, 100, 2), (5, 0, 1)])
+def test_inflation(cost, dof, factor):
+    assert inflation_of(cost, dof) == pytest.approx(factor)
+
+
+@pytest.mark.parametrize(
+    ("unit", "words"),
+    [(1.0, "are they in km?"), (1000.0, None), (1e6, "are they in m?")],
+)
+def test_units_that_cannot_be_are_doubted(unit, words):
+    """Kilometres taken as metres, and the other way round, are said in the summary."""
+    result = Problem(gnss(), fault(), length_unit=unit).solve()
+    if words is None:
+        assert "DOUBTFUL" not in result.summary()
+    else:
+        (line,) = [line for line in result.summary().splitlines() if "DOUBTFUL" in line]
+        assert words in line and f"length_unit is {unit:g}" in line

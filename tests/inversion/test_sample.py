@@ -7,7 +7,7 @@ import pytest
 from inversion_cases import BOUNDS, NAMES, TRUTH, fault, gnss
 from scipy import stats
 
-from dislok.inversion.fault import FaultModel, Problem, Samples
+from dislok.inversion.fault import FaultModel, Gnss, Problem, Samples
 from dislok.inversion.fault.sample import _Box, ess, rhat
 
 GEOMETRY = {name: getattr(TRUTH, name) for name in NAMES[:7]}
@@ -86,18 +86,21 @@ def test_a_fault_at_its_bound_can_be_sampled():
     assert ((samples.flat >= problem.lower) & (samples.flat <= problem.upper)).all()
 
 
-def test_box_maps_back_and_forth(rng):
+def test_box_reflects(rng):
     lower, upper = np.array([-1.0, 0.0, -np.inf, -np.inf]), np.array([3.0, np.inf, 5.0, np.inf])
     box = _Box(lower, upper)
-    t = rng.normal(size=(50, 4))
+    t = 20 * rng.normal(size=(500, 4))
     q = box.inside(t)
-    assert ((q > lower) & (q < upper)).all()
-    np.testing.assert_allclose(box.outside(q), t, rtol=1e-9, atol=1e-12)
-    h = 1e-5
-    first, second = box.slopes(t)
-    np.testing.assert_allclose(first, (box.inside(t + h) - box.inside(t - h)) / (2 * h), rtol=1e-7)
-    slopes = (box.slopes(t + h)[0] - box.slopes(t - h)[0]) / (2 * h)
-    np.testing.assert_allclose(second, slopes, rtol=1e-6, atol=1e-8)
+    assert ((q >= lower) & (q <= upper)).all()
+    inside = (t >= lower) & (t <= upper)
+    np.testing.assert_allclose(q[inside], t[inside], rtol=1e-12)
+    np.testing.assert_allclose(
+        box.inside(2 * np.array([3.0, 0, 5, 0]) - t)[:, [0, 2]], q[:, [0, 2]], atol=1e-12
+    )
+    np.testing.assert_allclose(box.inside(t + [8, 0, 0, 0])[:, 0], q[:, 0], atol=1e-12)
+    h = 1e-7
+    slopes = (box.inside(t + h) - box.inside(t - h)) / (2 * h)
+    np.testing.assert_allclose(box.sign(t), slopes, atol=1e-6)
 
 
 def test_effective_size_of_correlated_chains(rng):
@@ -194,3 +197,33 @@ def test_finished_starts_are_kept(nine, tmp_path, monkeypatch):
     assert len(calls) == 4
     np.testing.assert_array_equal(got.values, want.values)
     assert got.summary() == want.summary()
+
+
+def test_doubts_spoil_the_statement(rng):
+    """Chains that disagree, too few draws, divergences: each is said, and good chains leave no doubt."""
+
+    def samples(values, divergent=0):
+        zeros = np.zeros(values.shape[:2])
+        return Samples(("depth", "dip"), values, zeros, zeros[:, 0], np.full(len(values), divergent))
+
+    good = rng.standard_normal((4, 300, 2))
+    assert samples(good).doubts == () and "NOT" not in samples(good).summary()
+    apart = good + np.array([[0.0, 0], [0, 0], [0, 0], [1.5, 0]])[:, None]
+    assert any("disagree about depth: R-hat" in line for line in samples(apart).doubts)
+    slow = np.repeat(rng.standard_normal((4, 15, 2)), 20, axis=1)
+    assert any("dip: the draws are worth" in line for line in samples(slow).doubts)
+    (line,) = samples(good, divergent=4).doubts
+    assert line.startswith("16 of 1200 trajectories diverged")
+    assert samples(good, divergent=4).summary().endswith(f"NOT to be quoted: {line}")
+
+
+def test_draws_follow_the_inflated_errors(nine):
+    """Errors stated a fifth of what they are: the draws spread as with the errors of the residuals."""
+    data = gnss(0.003, 4)
+    problem = Problem(Gnss(data.xy, data.observed, 0.0006), FaultModel(TRUTH, bounds=BOUNDS))
+    result = problem.solve()
+    assert result.inflation == pytest.approx(5, rel=0.15)
+    np.testing.assert_allclose(result.sigma, nine[1].sigma, rtol=0.15)
+    samples = problem.sample(result, chains=2, draws=300, warmup=100, seed=1)
+    np.testing.assert_allclose(samples.flat.std(axis=0), result.sigma, rtol=0.2)
+    assert samples.inflation == result.inflation and "times the stated errors" in samples.summary()
