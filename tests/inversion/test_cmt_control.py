@@ -44,7 +44,7 @@ def _frozen(records, i):
 
 
 def _clipped(records, i):
-    limit = min(0.02, 0.5 * np.abs(records.values[i, :2]).max())
+    limit = min(0.02, 0.25 * np.abs(records.values[i, :2]).max())
     return _changed(records, i, lambda v: np.clip(v, -limit, limit))
 
 

@@ -458,7 +458,12 @@ def test_kumamoto(shared, tmp_path):
     """
     waveforms = 'file = "{folder}/kumamoto2016.npz"\nwindow = [0, 160]\nnearest = 40'
     outcome = _real(
-        shared, tmp_path, KUMAMOTO, KYUSHU, waveforms, '[source]\nhalf_duration = 8.0\nfixed = ["depth"]'
+        shared,
+        tmp_path,
+        KUMAMOTO,
+        KYUSHU,
+        waveforms + '\ncomponents = "EN"',
+        '[source]\nhalf_duration = 8.0\nfixed = ["depth"]\n[search]\nerrors = "given"',
     )
     assert outcome.variance_reduction > 0.949
     plane = min(outcome.centroids[0].planes, key=lambda p: abs(p[0] - 224))
