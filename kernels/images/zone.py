@@ -1,8 +1,8 @@
 """Where motion steps: mixtures of the motions of both sides, matched in windows that lie along the step.
 
-A pixel's motion is ``a + w_k (b - a)`` with the motions `a` and `b` of the two sides and weights `w_k`. What slides
-along a line keeps its order along that line, however fast motion changes across: a window that is long along the
-line and thin across recognises it.
+A pixel's motion is ``a + w_k (b - a)`` with the motions `a` and `b` of the two sides and weights `w_k`. What
+slides along a line keeps its order along that line, however fast motion changes across: a window that is long
+along the line and thin across recognises it.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ def costs(pre, seen, images, index, rows, columns, way, offsets, taps, nats, flo
 
 @kernel
 def message(cost, before, toll, now):
-    """Costs of a pixel's mixtures along a path, from those of the one before; neighbours differ for a toll each."""
+    """Costs of a pixel's mixtures along a path from those of the pixel before; a toll for each step between."""
     many = cost.size
     least = HUGE
     run = HUGE
@@ -162,7 +162,7 @@ def message(cost, before, toll, now):
 
 @kernel
 def paths(volume, index, rows, columns, direction, tolls, total):
-    """Add the costs along paths in a direction (0 right, 1 left, 2 down, 3 up) through listed pixels to `total`.
+    """Add to `total` the costs along paths through listed pixels, direction 0 right, 1 left, 2 down, 3 up.
 
     The pixels are in the order of rows, then columns.
     """

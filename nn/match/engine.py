@@ -48,8 +48,9 @@ class Settings:
     zone: Zone = field(default_factory=Zone)
     fill: Fill = field(default_factory=Fill)
     middle: tuple[int, ...] = (1, 2, 4)
-    fine: tuple[int, ...] = (1, 2, 3, 4, 6, 8, 12, 16, 24)
-    passes: int = 2
+    fine: tuple[int, ...] = (2, 4, 8, 16)
+    around: bool = False
+    again: tuple[int, ...] = (2, 8)
     trust: Trust = field(default_factory=Trust)
     soft: tuple[float, float, float] = (0.2, 0.1, 0.04)
 
@@ -88,7 +89,6 @@ def solve(
     field = coarse(levels[2], field, how)
     field = middle(levels[1], np.stack([double(plane) for plane in field]), how)
     solution = finest(levels[0], np.stack([double(plane) for plane in field]), how)
-    solution.field = filled(levels[0], solution.field, how.fill)
     rho, mass = correlation(levels[0], solution.field, how.carry.sigma)
     rows, columns = slice(shape[0]), slice(shape[1])
     level = Level(
@@ -126,11 +126,14 @@ def middle(level: Level, field: np.ndarray, how: Settings) -> np.ndarray:
 def finest(level: Level, field: np.ndarray, how: Settings) -> Solution:
     """Carry and refine until the traces are sharp."""
     soft = replace(how.refine, eps=how.soft[2])
-    for k in range(how.passes - 1):
-        field = carried(level, field, how.fine, how.carry, around=k == 0)
-        field = refined(level, field, soft).field
-    field = carried(level, field, how.fine, how.carry, around=how.passes == 1)
+    field = carried(level, field, how.fine, how.carry, around=how.around)
+    field = refined(level, field, soft).field
+    if how.again:
+        field = carried(level, field, how.again, how.carry)
     found = zoned(level, field, how.zone)
     held = None if found is None else (found.field, found.weight)
     solution = refined(level, field if found is None else found.field, how.refine, held)
-    return relieved(level, solution, how.refine, held)
+    solution = relieved(level, solution, how.refine, held)
+    sure = None if found is None else found.weight > how.fill.sure
+    solution.field = filled(level, solution.field, how.fill, sure)
+    return solution

@@ -32,6 +32,8 @@ class Fill:
         Squared correlation there by which the present motion must be the better one to stay.
     far : float
         Difference of both (px) that matters.
+    sure : float
+        How strongly (px⁻²) motion in a zone is held from which on it stays.
     """
 
     window: float = 5.0
@@ -41,6 +43,7 @@ class Fill:
     wide: float = 8.0
     gain: float = 0.15
     far: float = 1.0
+    sure: float = 12.0
 
 
 def roughness(field: np.ndarray, sigma: float) -> np.ndarray:
@@ -57,10 +60,10 @@ def recognised(field: np.ndarray, likeness: np.ndarray, how: Fill) -> np.ndarray
     return likeness > how.least + how.rough * roughness(field, how.around)
 
 
-def filled(level: Level, field: np.ndarray, how: Fill) -> np.ndarray:
+def filled(level: Level, field: np.ndarray, how: Fill, sure: np.ndarray | None = None) -> np.ndarray:
     """The motion with what is not recognised replaced by what recognised ground around it says.
 
-    It stays where it matches clearly better than that, and where both agree.
+    It stays where it matches clearly better than that, where both agree, and where it is `sure`.
     """
     likeness, mass = correlation(level, field, how.window)
     known = recognised(field, likeness, how) & (mass > 0.3) & (level.seen_pre > 0)
@@ -68,6 +71,8 @@ def filled(level: Level, field: np.ndarray, how: Fill) -> np.ndarray:
         return field
     around = spread_from(field, known)
     differs = ~known & (np.hypot(*(around - field)) > how.far)
+    if sure is not None:
+        differs &= ~sure
     if not differs.any():
         return field
     now, then = (np.maximum(correlation(level, each, how.wide)[0], 0) ** 2 for each in (field, around))
@@ -75,7 +80,7 @@ def filled(level: Level, field: np.ndarray, how: Fill) -> np.ndarray:
 
 
 def spread_from(field: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Motion of known pixels, smoothly continued into all others: means of ever larger blocks where needed."""
+    """Motion of known pixels, smoothly continued into all others by means of ever larger blocks."""
     sums = np.stack([known, *(field * known)]).astype(np.float32)
     scales = [sums]
     while min(scales[-1].shape[1:]) > 1:

@@ -16,8 +16,8 @@ from .inputs import NoMatch, Pair, prepare
 from .planes import halve, normalise
 from .shift import moved, whole_shift
 
-# Correlation in wide windows that recognised ground has, the mean gradient of motion above which any two images
-# correlate by chance, and the share of pixels that must pass both.
+# Correlation in wide windows that recognised ground has, the mean gradient of motion above which any two
+# images correlate by chance, and the share of pixels that must pass both.
 RECOGNISED = 0.4
 ROUGH = 0.1
 ENOUGH = 0.05
@@ -121,10 +121,9 @@ def recognised(result: Result) -> None:
     share = float(((rho > RECOGNISED) & (roughness(result.field, 6.0) < ROUGH))[seen].mean())
     if share < ENOUGH:
         raise NoMatch(
-            f"nothing of pre is recognised in post: the correlation in wide windows exceeds {RECOGNISED:g} under "
-            f"a smooth motion in {share:.1%} of the pixels, its median is {np.median(rho[seen]):.2f}; do the "
-            "images show the "
-            "same place, and is the motion within reach?"
+            f"nothing of pre is recognised in post: the correlation in wide windows exceeds {RECOGNISED:g} "
+            f"under a smooth motion in {share:.1%} of the pixels, its median is {np.median(rho[seen]):.2f}; "
+            "do the images show the same place, and is the motion within reach?"
         )
 
 

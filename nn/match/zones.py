@@ -1,8 +1,8 @@
 """Zones in which motion changes from that of one side to that of the other, fast or at once.
 
-No window that is as wide as it is long fits into such a zone. But both sides are known, and what happens between
-them is a mixture of both: one number for each pixel, found by windows that lie along the zone and paths that make
-neighbours alike. Where nothing is recognised, the mean of what is possible lies between the two sides.
+No window that is as wide as it is long fits into such a zone. But both sides are known, and what happens
+between them is a mixture of both: one number for each pixel, found by windows that lie along the zone and
+paths that make neighbours alike. Where nothing is recognised, the mean of what is possible lies between the sides.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ MOST = 160
 
 @dataclass(frozen=True)
 class Sides:
-    """Motions of the low and the high side (2, blocks), their difference (blocks), and the strike (blocks)."""
+    """Motions of the low and the high side (2, blocks), their difference, the strike, and where zones are."""
 
     low: np.ndarray
     high: np.ndarray
@@ -169,7 +169,7 @@ def strike(plane: np.ndarray) -> np.ndarray:
 
 
 def places(level: Level, mask: np.ndarray, how: Zone) -> tuple[np.ndarray, np.ndarray, int]:
-    """Rows and columns of the pixels of a zone, then of those within reach of its windows; how many are first."""
+    """Rows and columns of a zone's pixels, then of those within reach of its windows; how many come first."""
     inside = np.repeat(np.repeat(mask, BLOCK, 0), BLOCK, 1)
     reach = -(-int(np.abs(windows(how)[0]).max()) // BLOCK)
     near = np.repeat(np.repeat(ndimage.maximum_filter(mask, 2 * reach + 1), BLOCK, 0), BLOCK, 1)
