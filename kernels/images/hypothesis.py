@@ -68,31 +68,40 @@ def votes(wide, y, x, hu, hv, ring):
 
 
 @kernel
-def consider(pre, seen, spline, valid, wide, rim, score, other, offset, shift, taps, rules, place, new):
+def moved(other, offset, shift, rows, columns):
+    """The motion `other` [r + offset[0], c + offset[1]] plus `shift` for ranges of rows and columns."""
+    (top, bottom), (left, right) = rows, columns
+    out = np.empty((2, bottom - top, right - left), np.float32)
+    for k in range(2):
+        for r in range(top, bottom):
+            source = other[k, r + offset[0], left + offset[1] : right + offset[1]]
+            target = out[k, r - top]
+            for c in range(right - left):
+                target[c] = source[c] + shift[k]
+    return out
+
+
+@kernel
+def consider(images, present, tried, taps, rules, place, new):
     """Try a hypothesis in a rectangle: the motion `other` [r + offset[0], c + offset[1]] plus `shift`.
 
-    The present motion of pixel (r, c) is at [r + rim, c + rim] of `wide` (2, h + 2 rim, w + 2 rim), its
-    misfit in `score` (h, w). A pixel takes the hypothesis where log(misfit now / misfit then) exceeds
+    `images` are the first arguments of `agreement`, `present` the motion, its rim and its misfit: that of
+    pixel (r, c) is at [r + rim, c + rim] of `wide` and [r, c] of `score`; `tried` are `other`, `offset` and
+    `shift`. A pixel takes the hypothesis where log(misfit now / misfit then) exceeds
     `rules[0]` times (1 - 2 agree), `agree` the share of its neighbours that move so already; never when that
     is worse. `new` (3, h, w) gets motion and misfit. Returns how many pixels took it.
     """
+    pre, seen, known, spline, valid = images
+    wide, rim, score = present
     r0, r1, c0, c1 = place
     toll, evenness, small = rules[0], rules[1], rules[2]
     height, width = pre.shape
     reach = taps.size - 1
-    top, bottom = max(r0 - reach, 0), min(r1 + reach, height)
-    left, right = max(c0 - reach, 0), min(c1 + reach, width)
-    hyp = np.empty((2, bottom - top, right - left), np.float32)
-    oy, ox = offset
-    for k in range(2):
-        for r in range(top, bottom):
-            source = other[k, r + oy, left + ox : right + ox]
-            target = hyp[k, r - top]
-            for c in range(right - left):
-                target[c] = source[c] + shift[k]
-    rho = np.empty((r1 - r0, c1 - c0), np.float32)
-    mass = np.empty((r1 - r0, c1 - c0), np.float32)
-    agreement(pre, seen, spline, valid, hyp[0], hyp[1], (-top, -left), taps, place, rho, mass)
+    top, left = max(r0 - reach, 0), max(c0 - reach, 0)
+    ends = (top, min(r1 + reach, height)), (left, min(c1 + reach, width))
+    hyp = moved(tried[0], tried[1], tried[2], ends[0], ends[1])
+    rho, mass = np.empty((r1 - r0, c1 - c0), np.float32), np.empty((r1 - r0, c1 - c0), np.float32)
+    agreement(pre, seen, known, spline, valid, hyp[0], hyp[1], (-top, -left), taps, place, rho, mass)
     taken = 0
     for r in range(r0, r1):
         for c in range(c0, c1):
@@ -112,28 +121,56 @@ def consider(pre, seen, spline, valid, wide, rim, score, other, offset, shift, t
 
 
 @kernel
-def sweep(images, present, tried, taps, rules, limits, tile, new, changed, begin, end):
+def extremes(wide, rim, tile, out):
+    """Lowest and highest motion in squares of side `tile`: `out` (4, squares, squares), u, u, v, v."""
+    height, width = wide.shape[1] - 2 * rim, wide.shape[2] - 2 * rim
+    for k in range(2):
+        for r in range(height):
+            line = wide[k, r + rim, rim : rim + width]
+            for j in range(out.shape[2]):
+                first = r % tile == 0
+                low = line[j * tile] if first else out[2 * k, r // tile, j]
+                high = line[j * tile] if first else out[2 * k + 1, r // tile, j]
+                for c in range(j * tile, min((j + 1) * tile, width)):
+                    low, high = min(low, line[c]), max(high, line[c])
+                out[2 * k, r // tile, j], out[2 * k + 1, r // tile, j] = low, high
+
+
+@kernel
+def sweep(images, present, tried, taps, rules, limits, busy, tile, new, changed, begin, end):
     """`consider` a hypothesis in all squares of side `tile` that begin in rows from `begin` to before `end`.
 
-    `images`, `present` and `tried` are the arguments of `consider` in groups; `changed` (rows of squares,
-    squares, 4) gets the rectangles in which pixels took it, else zeros.
+    Squares that are not `busy` are left out; neighbours in a row for which it is worth a trial are taken
+    together. `changed` (rows of squares, squares, 4) gets the rectangles in which pixels took it, else zeros.
     """
-    pre, seen, spline, valid = images
-    wide, rim, score = present
-    other, offset, shift = tried
-    height, width = pre.shape
+    height, width = images[0].shape
     marks = np.empty(tile, np.int32)
     for r in range(begin, end, tile):
-        for c in range(0, width, tile):
-            square = (r, min(r + tile, height), c, min(c + tile, width))
-            place = worth(wide, rim, score, other, offset, shift, limits, square, marks)
-            taken = 0
-            if place[0] < place[1]:
-                taken = consider(
-                    pre, seen, spline, valid, wide, rim, score, other, offset, shift, taps, rules, place, new
+        bottom, c = min(r + tile, height), 0
+        while c < width:
+            first, top, low, start, stop = c, bottom, r, width, 0
+            while c < width:
+                square = (r, bottom, c, min(c + tile, width))
+                if not busy[r // tile, c // tile]:
+                    c += tile
+                    break
+                place = worth(
+                    present[0], present[1], present[2], tried[0], tried[1], tried[2], limits, square, marks
                 )
-            for k in range(4):
-                changed[r // tile, c // tile, k] = place[k] if taken > 0 else 0
+                c += tile
+                if place[0] >= place[1]:
+                    break
+                top, low = min(top, place[0]), max(low, place[1])
+                start, stop = min(start, place[2]), max(stop, place[3])
+            taken = 0
+            if start < stop:
+                taken = consider(images, present, tried, taps, rules, (top, low, start, stop), new)
+            for square_of in range(first, c, tile):
+                each = changed[r // tile, square_of // tile]
+                each[:] = 0
+                if taken > 0 and max(square_of, start) < min(square_of + tile, stop):
+                    each[0], each[1] = top, low
+                    each[2], each[3] = max(square_of, start), min(square_of + tile, stop)
 
 
 @kernel

@@ -74,20 +74,28 @@ def weights(t):
 @kernel
 def value(spline, x, y):
     """Value at column `x` and row `y` of the image, which must lie inside it."""
-    i, j = np.uint64(y), np.uint64(x)
+    i, j = np.int64(y), np.int64(x)
     y0, y1, y2, y3 = weights(y - np.float32(i))
     x0, x1, x2, x3 = weights(x - np.float32(j))
-    i += np.uint64(RIM - 1)
-    j += np.uint64(RIM - 1)
+    i, j = np.uint64(i + RIM - 1), np.uint64(j + RIM - 1)
     one, two, three = np.uint64(1), np.uint64(2), np.uint64(3)
-    a = x0 * spline[i, j] + x1 * spline[i, j + one] + x2 * spline[i, j + two] + x3 * spline[i, j + three]
-    i += one
-    b = x0 * spline[i, j] + x1 * spline[i, j + one] + x2 * spline[i, j + two] + x3 * spline[i, j + three]
-    i += one
-    c = x0 * spline[i, j] + x1 * spline[i, j + one] + x2 * spline[i, j + two] + x3 * spline[i, j + three]
-    i += one
-    d = x0 * spline[i, j] + x1 * spline[i, j + one] + x2 * spline[i, j + two] + x3 * spline[i, j + three]
-    return y0 * a + y1 * b + y2 * c + y3 * d
+    a = y0 * spline[i, j]
+    b = y0 * spline[i, j + one]
+    c = y0 * spline[i, j + two]
+    d = y0 * spline[i, j + three]
+    a += y1 * spline[i + one, j]
+    b += y1 * spline[i + one, j + one]
+    c += y1 * spline[i + one, j + two]
+    d += y1 * spline[i + one, j + three]
+    a += y2 * spline[i + two, j]
+    b += y2 * spline[i + two, j + one]
+    c += y2 * spline[i + two, j + two]
+    d += y2 * spline[i + two, j + three]
+    a += y3 * spline[i + three, j]
+    b += y3 * spline[i + three, j + one]
+    c += y3 * spline[i + three, j + two]
+    d += y3 * spline[i + three, j + three]
+    return x0 * a + x1 * b + x2 * c + x3 * d
 
 
 @kernel
@@ -104,7 +112,7 @@ def warp_row(spline, valid, right, down, row, column, out, inside):
         y = np.float32(row) + down[c]
         good = (x >= zero) & (y >= zero) & (x <= edge) & (y <= top)
         if good:
-            good = valid[np.uint64(y + half), np.uint64(x + half)]
+            good = valid[np.uint64(np.int64(y + half)), np.uint64(np.int64(x + half))]
         if good:
             out[c] = value(spline, x, y)
             inside[c] = np.float32(1.0)

@@ -131,6 +131,13 @@ def attach(field, weight, out, begin, end):
 
 
 @kernel
+def tie(alpha, du, dv, tu, tv, eps2, tau2):
+    """How strongly two neighbours are tied: alpha / |grad|, that gives way where the motion steps."""
+    g2 = du * du + dv * dv + np.float32(0.0625) * (tu * tu + tv * tv)
+    return alpha / (np.sqrt(g2 + eps2) * (np.float32(1.0) + g2 * tau2))
+
+
+@kernel
 def stiffness(u, v, alpha, eps, tau, out, begin, end):
     """How strongly each pixel is tied to its neighbours at the right and below, planes EAST and SOUTH.
 
@@ -138,31 +145,32 @@ def stiffness(u, v, alpha, eps, tau, out, begin, end):
     than `tau`.
     """
     height, n = u.shape
-    eps2, tau2, quarter = eps * eps, np.float32(1.0) / (tau * tau), np.float32(0.25)
-    one, zero = np.float32(1.0), np.float32(0.0)
+    eps2, tau2 = eps * eps, np.float32(1.0) / (tau * tau)
     east, south = np.empty(n, np.float32), np.empty(n, np.float32)
     for r in range(begin, end):
         up, low = max(r - 1, 0), min(r + 1, height - 1)
-        for c in range(n):
+        u0, u1, u2, v0, v1, v2, a = u[up], u[r], u[low], v[up], v[r], v[low], alpha[r]
+        for c in range(n - 1):
+            tu = u2[c] - u0[c] + u2[c + 1] - u0[c + 1]
+            tv = v2[c] - v0[c] + v2[c + 1] - v0[c + 1]
+            east[c] = tie(a[c], u1[c + 1] - u1[c], v1[c + 1] - v1[c], tu, tv, eps2, tau2)
+        for c in range(1, n - 1):
+            tu = u1[c + 1] - u1[c - 1] + u2[c + 1] - u2[c - 1]
+            tv = v1[c + 1] - v1[c - 1] + v2[c + 1] - v2[c - 1]
+            south[c] = tie(a[c], u2[c] - u1[c], v2[c] - v1[c], tu, tv, eps2, tau2)
+        for c in (0, n - 1):
             e, w = min(c + 1, n - 1), max(c - 1, 0)
-            du, dv = u[r, e] - u[r, c], v[r, e] - v[r, c]
-            tu = quarter * (u[low, c] - u[up, c] + u[low, e] - u[up, e])
-            tv = quarter * (v[low, c] - v[up, c] + v[low, e] - v[up, e])
-            g2 = du * du + dv * dv + tu * tu + tv * tv
-            east[c] = alpha[r, c] / (np.sqrt(g2 + eps2) * (one + g2 * tau2))
-            du, dv = u[low, c] - u[r, c], v[low, c] - v[r, c]
-            tu = quarter * (u[r, e] - u[r, w] + u[low, e] - u[low, w])
-            tv = quarter * (v[r, e] - v[r, w] + v[low, e] - v[low, w])
-            g2 = du * du + dv * dv + tu * tu + tv * tv
-            south[c] = alpha[r, c] / (np.sqrt(g2 + eps2) * (one + g2 * tau2))
-        east[n - 1] = zero
+            tu, tv = u1[e] - u1[w] + u2[e] - u2[w], v1[e] - v1[w] + v2[e] - v2[w]
+            south[c] = tie(a[c], u2[c] - u1[c], v2[c] - v1[c], tu, tv, eps2, tau2)
+        east[n - 1] = np.float32(0.0)
         if r == height - 1:
-            south[:] = zero
+            south[:] = np.float32(0.0)
         for colour in range(2):
             first = (r + colour) & 1
+            right, below = out[EAST, colour, r + 1], out[SOUTH, colour, r + 1]
             for j in range(n // 2):
-                out[EAST, colour, r + 1, j + 1] = east[2 * j + first]
-                out[SOUTH, colour, r + 1, j + 1] = south[2 * j + first]
+                right[j + 1] = east[2 * j + first]
+                below[j + 1] = south[2 * j + first]
 
 
 @kernel
@@ -235,6 +243,28 @@ def relax(out, colour, omega, begin, end):
             b = i12[j] * p + i22[j] * q
             u[j] += omega * (a - u[j])
             v[j] += omega * (b - v[j])
+
+
+@kernel
+def wave(out, sweeps, omega, first, end, cut_top, cut_bottom):
+    """Relaxations of alternating colours in one passage over rows from `first` to before `end`.
+
+    Each row is taken up again as soon as its neighbours allow it, while it is in the cache; the result is
+    that of one `relax` after another. At a cut, beyond which rows wait, each ends one row earlier.
+    """
+    for r in range(first, end + sweeps):
+        for s in range(sweeps):
+            row = r - s
+            low, high = first + (s if cut_top else 0), end - (s if cut_bottom else 0)
+            if low <= row < high:
+                relax(out, s % 2, omega, row, row + 1)
+
+
+@kernel
+def mend(out, sweeps, omega, cut):
+    """The relaxations that two waves left out on both sides of row `cut`."""
+    for s in range(1, sweeps):
+        relax(out, s % 2, omega, cut - s, cut + s)
 
 
 @kernel

@@ -88,7 +88,7 @@ def warped(spline, valid, a, b, weights, rows, columns, out, begin, end):
             y = np.float32(r) + v + weights[k] * dv
             out[p, k] = np.nan
             if x >= 0 and y >= 0 and x <= edge and y <= top:
-                if valid[np.uint64(y + half), np.uint64(x + half)]:
+                if valid[np.uint64(np.int64(y + half)), np.uint64(np.int64(x + half))]:
                     out[p, k] = value(spline, x, y)
 
 
@@ -144,7 +144,7 @@ def costs(pre, seen, images, index, rows, columns, way, offsets, taps, nats, flo
 
 @kernel
 def message(cost, before, toll, now):
-    """Costs of a pixel's mixtures along a path from those of the pixel before; a toll for each step between."""
+    """Costs of a pixel's mixtures along a path from those of the pixel before, a toll for each step."""
     many = cost.size
     least = HUGE
     run = HUGE

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 
 from ...kernels import threads
 from ...kernels.images import hypothesis as kernels
-from ...kernels.images import smooth, zncc
-from .planes import FEW, Level, bands, blur
+from ...kernels.images import smooth, spline, zncc
+from .planes import BLOCK, FEW, FINE, Level, bands, block_sums, blur
 
 AROUND = ((0, 1), (1, 0), (0, -1), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1))
 # Side of the squares that are left out where a hypothesis says nothing new.
@@ -49,7 +50,7 @@ class Carry:
     small: float = 0.2
     strain: float = 0.06
     ramps: tuple[float, ...] = (1.5, 3.0, 6.0)
-    content: float = 0.7
+    content: float = 1.5
 
     @property
     def rules(self) -> np.ndarray:
@@ -60,16 +61,35 @@ class Carry:
 def correlation(level: Level, field: np.ndarray, sigma: float) -> tuple[np.ndarray, np.ndarray]:
     """Correlation of the images under a motion (2, h, w) and the share of the windows that both show."""
     height, width = level.shape
+    if sigma >= 4 * FINE and min(level.shape) >= 64:
+        return wide_correlation(level, field, sigma)
     rho, mass = np.empty(level.shape, np.float32), np.empty(level.shape, np.float32)
-    taps = smooth.taps(sigma)
+    taps, known = smooth.taps(sigma), level.known(sigma)
 
     def part(begin: int, end: int) -> None:
         place = (begin, end, 0, width)
-        images = (level.pre, level.seen_pre, level.spline, level.valid_post)
+        images = (level.pre, level.seen_pre, known, level.spline, level.valid_post)
         zncc.agreement(*images, field[0], field[1], (0, 0), taps, place, rho[begin:end], mass[begin:end])
 
     bands(part, height)
     return rho, mass
+
+
+def wide_correlation(level: Level, field: np.ndarray, sigma: float) -> tuple[np.ndarray, np.ndarray]:
+    """`correlation` in wide windows: sums over blocks, linear between them."""
+    height = level.shape[0]
+    image, inside, products = (
+        *np.empty((2, *level.shape), np.float32),
+        np.empty((6, *level.shape), np.float32),
+    )
+    bands(spline.warp, height, level.spline, level.valid_post, *field, image, inside)
+    bands(zncc.planes, height, level.pre, level.seen_pre, image, inside, products)
+    sums = np.stack([block_sums(plane, sigma, BLOCK) for plane in products])
+    rho, out = np.empty(sums.shape[1:], np.float32), np.empty((2, *level.shape), np.float32)
+    zncc.combine(sums, rho, 0, len(rho))
+    for small, large in zip((rho, sums[0]), out, strict=True):
+        bands(smooth.enlarge, height, small, BLOCK, large)
+    return out[0], out[1]
 
 
 def misfit(level: Level, field: np.ndarray, how: Carry) -> np.ndarray:
@@ -83,7 +103,8 @@ def misfit(level: Level, field: np.ndarray, how: Carry) -> np.ndarray:
 class State:
     """The present motion with a rim that repeats its border, its misfit, and a copy of both to write into.
 
-    `limits`: the change of motion that is news, and the misfit above which a pixel tries hypotheses.
+    `limits`: the change of motion that is news, and the misfit above which a pixel tries hypotheses; `busy`:
+    squares in which some do.
     """
 
     wide: np.ndarray
@@ -91,6 +112,18 @@ class State:
     score: np.ndarray
     new: np.ndarray
     limits: np.ndarray
+    busy: np.ndarray
+
+    def look(self, reach: int) -> None:
+        """Find the squares around which motion varies enough, within `reach` pixels, to be news."""
+        low_high = np.empty((4, *self.busy.shape), np.float32)
+        kernels.extremes(self.wide, self.rim, TILE, low_high)
+        size = 2 * -(-reach // TILE) + 1
+        spans = [
+            ndimage.maximum_filter(high, size) - ndimage.minimum_filter(low, size)
+            for low, high in zip(low_high[::2], low_high[1::2], strict=True)
+        ]
+        self.busy = np.maximum(*spans) > self.limits[0]
 
     @property
     def field(self) -> np.ndarray:
@@ -119,16 +152,19 @@ def carried(
     score = misfit(level, field, how)
     wide = np.pad(field, ((0, 0), (rim, rim), (rim, rim)), mode="edge")
     limits = np.array([how.small, how.content * np.median(score)], np.float32)
-    state = State(wide, rim, score, np.stack([*field, score]), limits)
+    squares = np.ones((-(-level.shape[0] // TILE), -(-level.shape[1] // TILE)), np.bool_)
+    state = State(wide, rim, score, np.stack([*field, score]), limits, squares)
     if around:
         for dy, dx in AROUND:
             consider(level, state, Hypothesis(wide, (rim, rim), (dx, dy)), how)
     for offset in offsets:
+        state.limits[0] = how.small + how.strain * offset
+        state.look(offset)
         for dy, dx in AROUND:
-            state.limits[0] = how.small + how.strain * offset
             consider(level, state, Hypothesis(wide, (rim + dy * offset, rim + dx * offset)), how)
     state.limits[0] = how.small
-    for sigma in how.ramps:
+    state.look(TILE)
+    for sigma in how.ramps if state.busy.any() else ():
         ramp = np.stack([blur(plane, sigma) for plane in wide])
         consider(level, state, Hypothesis(ramp, (rim, rim)), how)
     return np.ascontiguousarray(state.field)
@@ -136,13 +172,15 @@ def carried(
 
 def consider(level: Level, state: State, hypothesis: Hypothesis, how: Carry) -> None:
     """Let pixels take a hypothesis, in place."""
-    height, width = level.shape
+    height = level.shape[0]
     move = (np.float32(hypothesis.shift[0]), np.float32(hypothesis.shift[1]))
-    images = (level.pre, level.seen_pre, level.spline, level.valid_post)
+    images = (level.pre, level.seen_pre, level.known(how.sigma), level.spline, level.valid_post)
     present = (state.wide, state.rim, state.score)
     tried = (hypothesis.other, hypothesis.offset, move)
-    changed = np.zeros((-(-height // TILE), -(-width // TILE), 4), np.int64)
-    rules = (smooth.taps(how.sigma), how.rules, state.limits, TILE, state.new, changed)
+    if not state.busy.any():
+        return
+    changed = np.zeros((*state.busy.shape, 4), np.int64)
+    rules = (smooth.taps(how.sigma), how.rules, state.limits, state.busy, TILE, state.new, changed)
     jobs = [(images, present, tried, *rules, row, min(row + TILE, height)) for row in range(0, height, TILE)]
     if height < FEW:
         jobs = [(images, present, tried, *rules, 0, height)]

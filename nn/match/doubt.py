@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ...kernels.images import claims
-from .carrying import correlation
 from .engine import Result
-from .filling import Fill, recognised
+from .filling import Fill
 from .planes import blur
 
 # Calibrated on generated pairs; see docs/flow-engine.rst.
@@ -17,28 +16,22 @@ FLOOR = 0.003
 NEARBY = 2.0
 SLIP = 1.5
 UNLIKE = 1.0
-WIDE = 5.0
 
 
-def deviation(result: Result, likeness: np.ndarray) -> np.ndarray:
+def deviation(result: Result) -> np.ndarray:
     """Standard deviation of motion to the right and down, (h, w, 2), px.
 
     The inverse of what the pixels in a window say together, the doubt about where a step lies, and what a
-    poor `likeness` of the images (h, w) leaves open.
+    poor likeness of the images leaves open.
     """
     area = np.float32(4 * np.pi * WINDOW**2)
     a, b, d = (area * blur(np.ascontiguousarray(plane), WINDOW) for plane in result.precision)
     determinant = np.maximum(a * d - b * b, 1e-12)
     formal = np.stack([d, a], -1) / determinant[..., None]
     steps = np.stack([spread(plane, result.level.seen_pre) for plane in result.field], -1)
-    unlike = UNLIKE * np.maximum(1 - likeness, 0) ** 2
+    unlike = UNLIKE * np.maximum(1 - result.look.likeness, 0) ** 2
     variance = FACTOR**2 * formal + (SLIP * steps) ** 2 + unlike[..., None] ** 2 + FLOOR**2
     return np.sqrt(variance).astype(np.float32)
-
-
-def likeness(result: Result) -> np.ndarray:
-    """Correlation of the images in windows wide enough to recognise ground."""
-    return correlation(result.level, np.ascontiguousarray(result.field), WIDE)[0]
 
 
 def spread(plane: np.ndarray, seen: np.ndarray) -> np.ndarray:
@@ -49,14 +42,13 @@ def spread(plane: np.ndarray, seen: np.ndarray) -> np.ndarray:
     return np.sqrt(np.maximum(blur(away * away, NEARBY) / weight, 0))
 
 
-def usable(result: Result, likeness: np.ndarray) -> np.ndarray:
+def usable(result: Result) -> np.ndarray:
     """Pixels whose motion both images show, that are recognised, and that no other claims with more right."""
     height, width = result.level.shape
-    seen = result.level.seen_pre > 0
-    inside = (result.mass > 0.3) & recognised(result.field, likeness, Fill())
+    inside = (result.mass > 0.3) & result.look.known(Fill())
     owner = np.full((height, width), -1, np.int64)
     field = np.ascontiguousarray(result.field)
     claims.claim(field, np.ascontiguousarray(result.rho), owner)
     free = np.ones((height, width), np.bool_)
     claims.hidden(field, owner, free)
-    return seen & inside & free
+    return inside & free

@@ -8,7 +8,7 @@ import numpy as np
 
 from .calming import Trust, calmed
 from .carrying import Carry, carried, correlation
-from .filling import Fill, filled
+from .filling import Fill, Look, filled
 from .planes import Level, double, pyramid
 from .refining import Refine, Solution, refined, relieved
 from .search import Search, start
@@ -48,9 +48,9 @@ class Settings:
     zone: Zone = field(default_factory=Zone)
     fill: Fill = field(default_factory=Fill)
     middle: tuple[int, ...] = (1, 2, 4)
-    fine: tuple[int, ...] = (2, 4, 8, 16)
+    fine: tuple[int, ...] = (2, 6, 16)
     around: bool = False
-    again: tuple[int, ...] = (2, 8)
+    again: tuple[int, ...] = (4,)
     trust: Trust = field(default_factory=Trust)
     soft: tuple[float, float, float] = (0.2, 0.1, 0.04)
 
@@ -69,6 +69,8 @@ class Result:
         What each pixel says about it, px⁻²: matrices 11, 12, 22.
     rho, mass : ndarray, shape (h, w)
         Correlation in a small window and the share of it that both images show.
+    look : Look
+        Correlation in wide windows, and the motion's roughness.
     """
 
     level: Level
@@ -76,6 +78,7 @@ class Result:
     precision: np.ndarray
     rho: np.ndarray
     mass: np.ndarray
+    look: Look
 
 
 def solve(
@@ -88,7 +91,7 @@ def solve(
     field = calmed(levels[2], np.stack(start(levels, how.reach, how.search)), how.trust)
     field = coarse(levels[2], field, how)
     field = middle(levels[1], np.stack([double(plane) for plane in field]), how)
-    solution = finest(levels[0], np.stack([double(plane) for plane in field]), how)
+    solution, look = finest(levels[0], np.stack([double(plane) for plane in field]), how)
     rho, mass = correlation(levels[0], solution.field, how.carry.sigma)
     rows, columns = slice(shape[0]), slice(shape[1])
     level = Level(
@@ -98,8 +101,9 @@ def solve(
         )
     )
     cut = (slice(None), rows, columns)
+    look = Look(*(plane[rows, columns] for plane in (look.likeness, look.rough, look.shown)))
     return Result(
-        level, solution.field[cut], solution.precision[cut], rho[rows, columns], mass[rows, columns]
+        level, solution.field[cut], solution.precision[cut], rho[rows, columns], mass[rows, columns], look
     )
 
 
@@ -123,8 +127,8 @@ def middle(level: Level, field: np.ndarray, how: Settings) -> np.ndarray:
     return refined(level, field, replace(how.refine, eps=how.soft[1])).field
 
 
-def finest(level: Level, field: np.ndarray, how: Settings) -> Solution:
-    """Carry and refine until the traces are sharp."""
+def finest(level: Level, field: np.ndarray, how: Settings) -> tuple[Solution, Look]:
+    """Carry and refine until the traces are sharp; what is not recognised follows what is."""
     soft = replace(how.refine, eps=how.soft[2])
     field = carried(level, field, how.fine, how.carry, around=how.around)
     field = refined(level, field, soft).field
@@ -135,5 +139,5 @@ def finest(level: Level, field: np.ndarray, how: Settings) -> Solution:
     solution = refined(level, field if found is None else found.field, how.refine, held)
     solution = relieved(level, solution, how.refine, held)
     sure = None if found is None else found.weight > how.fill.sure
-    solution.field = filled(level, solution.field, how.fill, sure)
-    return solution
+    solution.field, look = filled(level, solution.field, how.fill, sure)
+    return solution, look

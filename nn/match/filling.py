@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from ...kernels.images import smooth as kernels
 from .carrying import correlation
-from .planes import Level, blur
+from .planes import Level, bands, blur
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Fill:
         How strongly (px⁻²) motion in a zone is held from which on it stays.
     """
 
-    window: float = 5.0
+    window: float = 6.0
     least: float = 0.5
     rough: float = 1.5
     around: float = 6.0
@@ -48,40 +49,56 @@ class Fill:
 
 def roughness(field: np.ndarray, sigma: float) -> np.ndarray:
     """Mean length of the motion's gradient in windows; steps count as one pixel per pixel."""
-    square = np.zeros(field.shape[1:], np.float32)
-    for plane in field:
-        square[:, :-1] += np.diff(plane, axis=1) ** 2
-        square[:-1] += np.diff(plane, axis=0) ** 2
-    return blur(np.minimum(np.sqrt(square), np.float32(1)), sigma)
+    out = np.empty(field.shape[1:], np.float32)
+    bands(kernels.gradient, len(out), np.ascontiguousarray(field), out)
+    return blur(out, sigma)
 
 
-def recognised(field: np.ndarray, likeness: np.ndarray, how: Fill) -> np.ndarray:
-    """Where the images are alike enough under a motion as rough as this one."""
-    return likeness > how.least + how.rough * roughness(field, how.around)
+@dataclass(frozen=True)
+class Look:
+    """Correlation in wide windows, roughness of the motion, and where both images are seen, all (h, w)."""
+
+    likeness: np.ndarray
+    rough: np.ndarray
+    shown: np.ndarray
+
+    def known(self, how: Fill) -> np.ndarray:
+        """Where the images are alike enough under a motion as rough as this one."""
+        return self.shown & (self.likeness > how.least + how.rough * self.rough)
 
 
-def filled(level: Level, field: np.ndarray, how: Fill, sure: np.ndarray | None = None) -> np.ndarray:
-    """The motion with what is not recognised replaced by what recognised ground around it says.
+def looked(level: Level, field: np.ndarray, how: Fill) -> Look:
+    """How a motion looks."""
+    likeness, mass = correlation(level, field, how.window)
+    return Look(likeness, roughness(field, how.around), (mass > 0.3) & (level.seen_pre > 0))
+
+
+def filled(
+    level: Level, field: np.ndarray, how: Fill, sure: np.ndarray | None = None
+) -> tuple[np.ndarray, Look]:
+    """The motion with what is not recognised replaced by what recognised ground around it says; how it looks.
 
     It stays where it matches clearly better than that, where both agree, and where it is `sure`.
     """
-    likeness, mass = correlation(level, field, how.window)
-    known = recognised(field, likeness, how) & (mass > 0.3) & (level.seen_pre > 0)
+    look = looked(level, field, how)
+    known = look.known(how)
     if known.all() or not known.any():
-        return field
+        return field, look
     around = spread_from(field, known)
     differs = ~known & (np.hypot(*(around - field)) > how.far)
     if sure is not None:
         differs &= ~sure
     if not differs.any():
-        return field
+        return field, look
     now, then = (np.maximum(correlation(level, each, how.wide)[0], 0) ** 2 for each in (field, around))
-    return np.where(differs & (now - then < how.gain), around, field)
+    field = np.where(differs & (now - then < how.gain), around, field)
+    return field, looked(level, field, how)
 
 
 def spread_from(field: np.ndarray, known: np.ndarray) -> np.ndarray:
     """Motion of known pixels, smoothly continued into all others by means of ever larger blocks."""
-    sums = np.stack([known, *(field * known)]).astype(np.float32)
+    sums = np.empty((3, *(-(-n // 2) for n in known.shape)), np.float32)
+    kernels.known_sums(field, known, sums)
     scales = [sums]
     while min(scales[-1].shape[1:]) > 1:
         scales.append(halved(scales[-1]))
@@ -91,7 +108,7 @@ def spread_from(field: np.ndarray, known: np.ndarray) -> np.ndarray:
         weight = np.minimum(finer[0], 1)
         own = finer[1:] / np.maximum(finer[0], 1e-6)
         out = weight * own + (1 - weight) * coarse
-    return out.astype(np.float32)
+    return np.where(known, field, enlarged(out, known.shape)).astype(np.float32)
 
 
 def halved(planes: np.ndarray) -> np.ndarray:

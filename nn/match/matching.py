@@ -11,7 +11,6 @@ from ..flow import FRAMES, FlowMap
 from . import doubt
 from .carrying import Carry, correlation
 from .engine import Result, Settings, solve
-from .filling import roughness
 from .inputs import NoMatch, Pair, prepare
 from .planes import halve, normalise
 from .shift import moved, whole_shift
@@ -67,14 +66,13 @@ def match(
         valid = valid[::-1] if isinstance(valid, tuple | list) else (None, valid)
     pair, shape, _ = prepare(pre, post, valid)
     result, shift = solved(pair, settings or Settings())
-    likeness = doubt.likeness(result)
     field = result.field + np.array(shift[::-1], np.float32)[:, None, None]
     sign = -1 if backwards else 1
     cut = slice(shape[0]), slice(shape[1])
     return FlowMap(
         values=np.stack([sign * field[0], -sign * field[1]], -1)[cut],
-        error=doubt.deviation(result, likeness)[cut],
-        valid=doubt.usable(result, likeness)[cut],
+        error=doubt.deviation(result)[cut],
+        valid=doubt.usable(result)[cut],
         frame=reference,
         score=result.rho[cut],
     )
@@ -114,15 +112,16 @@ def peak(images: list[np.ndarray], pair: Pair, shift: tuple[int, int]) -> float:
 
 def recognised(result: Result) -> None:
     """Raise NoMatch where hardly anything of one image is found in the other."""
-    rho, mass = correlation(result.level, result.field, 8.0)
-    seen = (mass > 0.3) & (result.level.seen_pre > 0)
+    look = result.look
+    seen = look.shown
     if not seen.any():
         raise NoMatch("pre and post have no place in common that both show")
-    share = float(((rho > RECOGNISED) & (roughness(result.field, 6.0) < ROUGH))[seen].mean())
+    share = float(((look.likeness > RECOGNISED) & (look.rough < ROUGH))[seen].mean())
     if share < ENOUGH:
+        middle = float(np.median(look.likeness[seen]))
         raise NoMatch(
             f"nothing of pre is recognised in post: the correlation in wide windows exceeds {RECOGNISED:g} "
-            f"under a smooth motion in {share:.1%} of the pixels, its median is {np.median(rho[seen]):.2f}; "
+            f"under a smooth motion in {share:.1%} of the pixels, its median is {middle:.2f}; "
             "do the images show the same place, and is the motion within reach?"
         )
 
@@ -177,17 +176,16 @@ def trace(
     pair, shape, _ = prepare(pre, post, valid)
     result, shift = solved(pair, how)
     hypotheses, costs = others(result, how.carry, count)
-    likeness = doubt.likeness(result)
     cut = slice(shape[0]), slice(shape[1])
     return Trace(
         pre=result.level.pre[cut],
         post=result.level.post[cut],
         field=result.field[(slice(None), *cut)],
-        error=np.moveaxis(doubt.deviation(result, likeness), -1, 0)[(slice(None), *cut)],
+        error=np.moveaxis(doubt.deviation(result), -1, 0)[(slice(None), *cut)],
         cost=1 - result.rho[cut],
         hypotheses=hypotheses[(slice(None), slice(None), *cut)],
         costs=costs[(slice(None), *cut)],
-        valid=doubt.usable(result, likeness)[cut],
+        valid=doubt.usable(result)[cut],
         shift=shift,
     )
 

@@ -27,7 +27,35 @@ def bands(kernel: Callable[..., Any], height: int, *arguments: Any) -> None:
     threads.share(kernel, jobs, workers, lambda: None)
 
 
+# Standard deviation, in blocks, that a window must keep to be taken on means of blocks; their side, pixels.
+FINE = 1.4
+BLOCK = 4
+
+
 def blur(plane: np.ndarray, sigma: float) -> np.ndarray:
+    """Gaussian window over a plane, zero outside; a wide one on means of blocks, linear between them."""
+    factor = BLOCK if sigma >= BLOCK * FINE else 2 if sigma >= 2 * FINE else 1
+    if factor > 1 and min(plane.shape) >= 4 * factor:
+        return blurred_blocks(plane, sigma, factor)
+    return blurred(plane, sigma)
+
+
+def blurred_blocks(plane: np.ndarray, sigma: float, factor: int) -> np.ndarray:
+    """`blurred` on means of blocks; the variance of the way there and back is taken off."""
+    plane = np.ascontiguousarray(plane, np.float32)
+    out = np.empty_like(plane)
+    bands(smooth.enlarge, len(out), block_sums(plane, sigma, factor), factor, out)
+    return out
+
+
+def block_sums(plane: np.ndarray, sigma: float, factor: int) -> np.ndarray:
+    """Gaussian windows over a plane in the middles of blocks, narrower by what `enlarge` adds."""
+    means = np.empty(tuple(-(-n // factor) for n in plane.shape), np.float32)
+    bands(smooth.gather_blocks, len(means), plane, factor, means)
+    return blurred(means, float(np.sqrt(sigma**2 - factor**2 / 3)) / factor)
+
+
+def blurred(plane: np.ndarray, sigma: float) -> np.ndarray:
     """Gaussian window over a plane, zero outside."""
     taps = smooth.taps(sigma)
     along, out = np.empty_like(plane), np.empty_like(plane)
@@ -92,6 +120,19 @@ class Level:
     def spline(self) -> np.ndarray:
         """Coefficients of `post` with their rim."""
         return spline.coefficients(self.post)
+
+    @cached_property
+    def windows(self) -> dict[float, np.ndarray]:
+        """For windows used so far, their share inside the image, and the mean and variance of `pre`."""
+        return {}
+
+    def known(self, sigma: float) -> np.ndarray:
+        """Share of windows inside the image, mean and variance of `pre` in them, (3, h, w)."""
+        if sigma not in self.windows:
+            share, mean, square = (blurred(p, sigma) for p in (np.ones_like(self.pre), self.pre, self.pre**2))
+            mean /= share
+            self.windows[sigma] = np.stack([share, mean, np.maximum(square / share - mean * mean, 0)])
+        return self.windows[sigma]
 
     @cached_property
     def valid_post(self) -> np.ndarray:

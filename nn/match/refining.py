@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ...kernels import threads
 from ...kernels.images import spline, variational
-from .planes import Level, bands, blur
+from .planes import FEW, Level, bands, blur
 
 
 @dataclass(frozen=True)
@@ -112,8 +113,7 @@ def refined(
         if shape is not None:
             bands(variational.relieve, height, shape, out)
         bands(variational.invert, height, out, *field)
-        for sweep in range(2 * how.sweeps):
-            bands(variational.relax, height, out, sweep % 2, np.float32(how.omega))
+        relaxed(out, 2 * how.sweeps, np.float32(how.omega))
         bands(variational.unpack, height, out, *field)
     return Solution(field, precision)
 
@@ -140,10 +140,25 @@ def smoothed(field: np.ndarray, how: Refine) -> np.ndarray:
     shape = field.copy()
     bands(variational.stiffness, height, *field, alpha, np.float32(how.gentle), np.float32(how.step), out)
     bands(variational.invert, height, out, *field)
-    for sweep in range(2 * how.spread):
-        bands(variational.relax, height, out, sweep % 2, np.float32(0.8))
+    relaxed(out, 2 * how.spread, np.float32(0.8))
     bands(variational.unpack, height, out, *shape)
     return shape
+
+
+def relaxed(out: np.ndarray, sweeps: int, omega: np.float32) -> None:
+    """Relaxations of alternating colours, by as many threads as rows allow; the result is that of one."""
+    height = out.shape[2] - 2
+    workers = threads.default_threads()
+    while workers > 1 and height // workers < max(FEW, 2 * sweeps):
+        workers -= 1
+    cuts = np.linspace(0, height, workers + 1).astype(int)
+    jobs = [
+        (out, sweeps, omega, int(a), int(b), a > 0, b < height)
+        for a, b in zip(cuts[:-1], cuts[1:], strict=True)
+    ]
+    threads.share(variational.wave, jobs, workers, lambda: None)
+    for cut in cuts[1:-1]:
+        variational.mend(out, sweeps, omega, int(cut))
 
 
 def assemble(

@@ -2,7 +2,8 @@
 
 No window that is as wide as it is long fits into such a zone. But both sides are known, and what happens
 between them is a mixture of both: one number for each pixel, found by windows that lie along the zone and
-paths that make neighbours alike. Where nothing is recognised, the mean of what is possible lies between the sides.
+paths that make neighbours alike. Where nothing is recognised, the mean of what is possible lies between the
+sides.
 """
 
 from __future__ import annotations

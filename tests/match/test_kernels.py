@@ -5,6 +5,9 @@ import pytest
 from scipy import ndimage
 
 from dislok.kernels.images import claims, hypothesis, sgm, smooth, spline, variational, zncc
+from dislok.nn.match import planes
+from dislok.nn.match.carrying import correlation
+from dislok.nn.match.planes import Level
 
 
 def random_planes(rng, count, shape=(40, 52)):
@@ -69,13 +72,74 @@ def test_agreement_of_any_rectangle_is_correlation_in_windows(rng):
     image, inside = np.empty_like(pre), np.empty_like(pre)
     spline.warp(coefficients, valid, right, down, image, inside, 0, pre.shape[0])
     truth, weight = plain_correlation(pre, seen, image, inside, taps)
+    known = level_of(pre, post).known(1.5)
     for place in ((0, 40, 0, 52), (3, 17, 11, 52), (30, 40, 0, 9)):
         r0, r1, c0, c1 = place
         rho, mass = (np.empty((r1 - r0, c1 - c0), np.float32) for _ in range(2))
-        zncc.agreement(pre, seen, coefficients, valid, right, down, (0, 0), taps, place, rho, mass)
+        zncc.agreement(pre, seen, known, coefficients, valid, right, down, (0, 0), taps, place, rho, mass)
         np.testing.assert_allclose(mass, weight[r0:r1, c0:c1], atol=1e-6)
         good = mass > 0.2
         np.testing.assert_allclose(rho[good], truth[r0:r1, c0:c1][good], atol=2e-4)
+
+
+def level_of(pre, post):
+    one = np.ones_like(pre)
+    return Level(pre, post, one, one)
+
+
+def test_agreement_inside_needs_half_of_the_sums_and_is_the_same(rng):
+    """Rectangles in which all is seen take another way than those with gaps."""
+    pre, post = random_planes(rng, 2, (200, 90))
+    taps, coefficients = smooth.taps(2.0), spline.coefficients(post)
+    zero, one, valid = np.zeros_like(pre), np.ones_like(pre), np.ones(pre.shape, bool)
+    known, place = level_of(pre, post).known(2.0), (0, 200, 0, 90)
+    rho, mass = np.empty_like(pre), np.empty_like(pre)
+    zncc.agreement(pre, one, known, coefficients, valid, zero, zero, (0, 0), taps, place, rho, mass)
+    truth, weight = plain_correlation(pre, one, post, one, taps)
+    np.testing.assert_allclose(mass, weight, atol=1e-6)
+    np.testing.assert_allclose(rho, truth, atol=3e-4)
+
+
+@pytest.mark.parametrize("factor", [2, 4])
+def test_blocks_are_the_reverse_of_enlarging_and_windows_of_them_gaussian(rng, factor):
+    shape = (37, 50)
+    blocks = tuple(-(-n // factor) for n in shape)
+    plane, small = rng.random(shape).astype(np.float32), rng.random(blocks).astype(np.float32)
+    means, large = np.empty(blocks, np.float32), np.empty(shape, np.float32)
+    smooth.gather_blocks(plane, factor, means, 0, blocks[0])
+    smooth.enlarge(small, factor, large, 0, 20)
+    smooth.enlarge(small, factor, large, 20, 37)
+    assert (plane * large).sum() == pytest.approx(factor**2 * (means * small).sum(), rel=1e-5)
+    impulse = np.zeros((128, 128), np.float32)
+    impulse[61, 64] = 1
+    sigma = 2.0 * factor
+    exact, quick = planes.blurred(impulse, sigma), planes.blur(impulse, sigma)
+    assert np.abs(exact - quick).max() < 0.04 * exact.max()
+    assert quick.sum() == pytest.approx(1, abs=1e-4)
+
+
+def test_correlation_in_wide_windows_is_nearly_that_of_all_pixels(rng):
+    pre, post = random_planes(rng, 2, (128, 144))
+    post = 0.6 * pre + 0.4 * post
+    level, field = level_of(pre, post), np.zeros((2, 128, 144), np.float32)
+    rho, mass = correlation(level, field, 8.0)
+    truth, weight = plain_correlation(pre, np.ones_like(pre), post, np.ones_like(pre), smooth.taps(8.0))
+    inside = (slice(12, -12),) * 2
+    np.testing.assert_allclose(mass[inside], weight[inside], atol=0.02)
+    assert np.abs(rho - truth)[inside].max() < 0.05
+
+
+def test_waves_are_relaxations_one_after_another(rng):
+    out = 0.2 * rng.random(variational.room(60, 20).shape).astype(np.float32)
+    one, two, omega = out.copy(), out.copy(), np.float32(1.5)
+    for sweep in range(10):
+        variational.relax(out, sweep % 2, omega, 0, 60)
+    variational.wave(one, 10, omega, 0, 60, False, False)
+    variational.wave(two, 10, omega, 0, 25, False, True)
+    variational.wave(two, 10, omega, 25, 60, True, False)
+    variational.mend(two, 10, omega, 25)
+    np.testing.assert_array_equal(one, out)
+    np.testing.assert_array_equal(two, out)
 
 
 def dense_equations(out, shape):
@@ -208,12 +272,13 @@ def test_path_costs_match_their_definition(rng, direction):
 def test_a_pixel_takes_what_matches_better_only_with_enough_gain_or_company(rng, toll, taken):
     pre = ndimage.gaussian_filter(rng.standard_normal((40, 40)), 1.0).astype(np.float32)
     post = np.roll(pre, 3, axis=1)
-    images = (pre, np.ones_like(pre), spline.coefficients(post), np.ones(pre.shape, bool))
+    known = level_of(pre, post).known(2.0)
+    images = (pre, np.ones_like(pre), known, spline.coefficients(post), np.ones(pre.shape, bool))
     wide, score = np.zeros((2, 56, 56), np.float32), np.full((40, 40), 1.01, np.float32)
     new = np.zeros((3, 40, 40), np.float32)
     rules, move = np.array([toll, 0.01, 0.25], np.float32), (np.float32(3), np.float32(0))
     place, taps = (8, 32, 8, 30), smooth.taps(2.0)
-    count = hypothesis.consider(*images, wide, 8, score, wide, (8, 8), move, taps, rules, place, new)
+    count = hypothesis.consider(images, (wide, 8, score), (wide, (8, 8), move), taps, rules, place, new)
     assert count == (24 * 22 if taken else 0)
     assert (new[0, 8:32, 8:30] == (3 if taken else 0)).all()
     assert not new[0, :8].any() and not new[0, :, 30:].any()
@@ -221,14 +286,18 @@ def test_a_pixel_takes_what_matches_better_only_with_enough_gain_or_company(rng,
 
 def test_a_sweep_tries_what_is_worth_it_and_settles_what_was_taken(rng):
     pre = ndimage.gaussian_filter(rng.standard_normal((40, 40)), 1.0).astype(np.float32)
-    images = (pre, np.ones_like(pre), spline.coefficients(np.roll(pre, 3, axis=1)), np.ones(pre.shape, bool))
+    known, post = level_of(pre, pre).known(2.0), spline.coefficients(np.roll(pre, 3, axis=1))
+    images = (pre, np.ones_like(pre), known, post, np.ones(pre.shape, bool))
     wide, score = np.zeros((2, 56, 56), np.float32), np.full((40, 40), 1.01, np.float32)
     score[:, 20:] = 0.02
     new = np.stack([*wide[:, 8:48, 8:48], score])
     changed, limits = np.zeros((3, 3, 4), np.int64), np.array([0.25, 0.1], np.float32)
     rules, move = np.array([0.5, 0.01, 0.25], np.float32), (np.float32(3), np.float32(0))
     tried, present = (wide, (8, 8), move), (wide, 8, score)
-    hypothesis.sweep(images, present, tried, smooth.taps(2.0), rules, limits, 16, new, changed, 0, 40)
+    how = smooth.taps(2.0), rules, limits
+    hypothesis.sweep(images, present, tried, *how, np.zeros((3, 3), bool), 16, new, changed, 0, 40)
+    assert not new[:2].any() and not changed.any()
+    hypothesis.sweep(images, present, tried, *how, np.ones((3, 3), bool), 16, new, changed, 0, 40)
     assert not wide.any()
     hypothesis.settle(new, wide, 8, score, changed)
     assert (wide[0, 16:40, 16:26] == 3).all() and (score[8:32, 8:18] < 0.1).all()
