@@ -74,10 +74,10 @@ def weights(t):
 @kernel
 def value(spline, x, y):
     """Value at column `x` and row `y` of the image, which must lie inside it."""
-    i, j = np.int64(y), np.int64(x)
-    y0, y1, y2, y3 = weights(y - np.float32(i))
-    x0, x1, x2, x3 = weights(x - np.float32(j))
-    i, j = np.uint64(i + RIM - 1), np.uint64(j + RIM - 1)
+    top, left = np.int64(y), np.int64(x)
+    y0, y1, y2, y3 = weights(y - np.float32(top))
+    x0, x1, x2, x3 = weights(x - np.float32(left))
+    i, j = np.uint64(top + RIM - 1), np.uint64(left + RIM - 1)
     one, two, three = np.uint64(1), np.uint64(2), np.uint64(3)
     a = y0 * spline[i, j]
     b = y0 * spline[i, j + one]

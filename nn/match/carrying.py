@@ -50,7 +50,7 @@ class Carry:
     small: float = 0.2
     strain: float = 0.06
     ramps: tuple[float, ...] = (1.5, 3.0, 6.0)
-    content: float = 1.5
+    content: float = 0.7
 
     @property
     def rules(self) -> np.ndarray:

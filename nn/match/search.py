@@ -28,8 +28,8 @@ class Search:
 
     sigma: float = 2.5
     samples: float = 30.0
-    bend: float = 10.0
-    step: float = 200.0
+    bend: float = 20.0
+    step: float = 100.0
     spare: int = 2
 
 
