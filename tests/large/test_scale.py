@@ -7,7 +7,7 @@ from large_cases import case, ground
 pytest.importorskip("dask")
 pytest.importorskip("zarr")
 
-from dislok import okada, scale, tde  # noqa: E402
+from dislok import launches, okada, scale, tde  # noqa: E402
 
 
 @pytest.mark.parametrize("family", ["triangle", "rectangle", "point"])
@@ -55,7 +55,7 @@ class TestStore:
 
     def test_interrupted_and_taken_up(self, array, tmp_path, monkeypatch):
         computed = []
-        entries = tde.greens
+        entries = launches.greens
 
         def greens(*args, **options):
             if len(computed) == 4:
@@ -65,11 +65,11 @@ class TestStore:
 
         import dask
 
-        monkeypatch.setattr(tde, "greens", greens)
+        monkeypatch.setattr(launches, "greens", greens)
         with dask.config.set(scheduler="synchronous"):
             with pytest.raises(KeyboardInterrupt):
                 scale.store(array, tmp_path / "g.zarr")
-            monkeypatch.setattr(tde, "greens", lambda *a, **k: (computed.append(1), entries(*a, **k))[1])
+            monkeypatch.setattr(launches, "greens", lambda *a, **k: (computed.append(1), entries(*a, **k))[1])
             stored = scale.store(array, tmp_path / "g.zarr")
             assert len(computed) == 9
             scale.store(array, tmp_path / "g.zarr")
