@@ -21,7 +21,7 @@ def station_map(result: Result, *, title: str = "") -> Figure:
     """Stations in latitude and longitude, coloured by how well they are fitted; those left out as crosses;
     the point where the search began (star), rival minima (rings), the centroids (dots) with their beachballs.
     """
-    figure, axes = subplots(1, 1, (8.2, 7.2))
+    figure, axes = subplots(1, 1, (9.4, 7.0))
     points, places = None, [np.array([result.origin[::-1]])]
     for fit, marker in zip(result.fits, "^vso" * len(result.fits), strict=False):
         used = np.asarray(fit.mask.reshape(len(fit.station), -1).any(axis=1))
@@ -61,14 +61,14 @@ def by_station(fit: Fit) -> Array:
 
 
 def _frame(axes: Axes, places: Array) -> None:
-    """A square of ground that holds all places, its sides in true proportion."""
+    """A square of ground that holds all places, on square axes."""
     low, high = places.min(axis=0), places.max(axis=0)
     middle = (low + high) / 2
     narrow = np.cos(np.deg2rad(middle[1]))
     half = 0.58 * max((high[0] - low[0]) * narrow, high[1] - low[1], 0.05)
     axes.set_xlim(middle[0] - half / narrow, middle[0] + half / narrow)
     axes.set_ylim(middle[1] - half, middle[1] + half)
-    axes.set_aspect(1 / narrow)
+    axes.set_box_aspect(1)
     axes.ticklabel_format(useOffset=False)
 
 
