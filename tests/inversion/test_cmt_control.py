@@ -114,7 +114,7 @@ def _cases():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name, station", _cases())
+@pytest.mark.parametrize("name, station", list(_cases()))
 def test_faults_are_found_named_and_harmless(large, name, station):
     spoil, words = FAULTS[name]
     spoilt = spoil(large, station)
