@@ -16,7 +16,7 @@ from dislok.kernels import cpu, keeping
 from dislok.kernels.okada import numba_cpu
 from dislok.kernels.propagator.numba_cpu import sweep
 
-SMALL = "from dislok.kernels import limits; import numpy as np; limits.count_not_finite(np.ones(3), 1e70)\n"
+SMALL = "from dislok.kernels import limits; import numpy as np; limits.count_not_finite(np.ones(10_000), 1e70)\n"
 TELL = "import json; from dislok.kernels import keeping; print(json.dumps(keeping.compiled))\n"
 
 
@@ -241,14 +241,14 @@ def shoot():
     os.kill(os.getpid(), signal.SIGINT)
 threading.Thread(target=shoot, daemon=True).start()
 try:
-    limits.count_not_finite(np.ones(3), 1e70)
+    limits.count_not_finite(np.ones(10_000), 1e70)
 except KeyboardInterrupt:
     print(time.monotonic() - at)
 """
 
 
 def test_an_interrupt_ends_a_call_that_compiles_at_once_and_the_next_call_works(tmp_path):
-    again = "print(limits.count_not_finite(np.array([1.0, np.nan, np.inf]), 1e70))"
+    again = "print(limits.count_not_finite(np.r_[np.ones(9_998), np.nan, np.inf], 1e70))"
     delay, count = map(float, run(INTERRUPTED + again, tmp_path)[0].split())
     assert delay < 0.5 and count == 2
 
