@@ -80,7 +80,8 @@ class TestWaveforms:
     def test_through_the_command(self, tmp_path, mark, capsys):
         (tmp_path / "waves.mseed").write_bytes(pickle.dumps(stream(self.obspy, mark)))
         (tmp_path / "event.toml").write_text(
-            '[event]\nname = "x"\norigin_time = 2020-01-01T00:00:00\nlatitude = 0.0\nlongitude = 0.0\ndepth = 10.0\n'
+            '[event]\nname = "x"\norigin_time = 2020-01-01T00:00:00\n'
+            "latitude = 0.0\nlongitude = 0.0\ndepth = 10.0\n"
             '[crust]\nlayers = [[inf, 6.0, 3.5, 2.7]]\n[[waveforms]]\nfile = "waves.mseed"\n'
         )
         assert main(["cmt", str(tmp_path / "event.toml"), "--out", str(tmp_path / "out")]) == 2

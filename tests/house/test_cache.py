@@ -16,7 +16,9 @@ from dislok.kernels import cpu, keeping
 from dislok.kernels.okada import numba_cpu
 from dislok.kernels.propagator.numba_cpu import sweep
 
-SMALL = "from dislok.kernels import limits; import numpy as np; limits.count_not_finite(np.ones(10_000), 1e70)\n"
+SMALL = (
+    "from dislok.kernels import limits; import numpy as np; limits.count_not_finite(np.ones(9999), 1e70)\n"
+)
 TELL = "import json; from dislok.kernels import keeping; print(json.dumps(keeping.compiled))\n"
 
 
@@ -236,7 +238,7 @@ waiting.Progress.begin = begun
 def shoot():
     global at
     started.wait()
-    time.sleep(0.2)
+    time.sleep(0.05)
     at = time.monotonic()
     os.kill(os.getpid(), signal.SIGINT)
 threading.Thread(target=shoot, daemon=True).start()
