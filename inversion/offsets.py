@@ -217,7 +217,8 @@ _ORDER = ("latitude", "longitude", "E", "N", "U", "sE", "sN", "sU")
 
 def _row(columns: Sequence[_Column | None], row: Sequence[str], where: str) -> tuple[str, list[float]]:
     """Station, and latitude, longitude, offsets and errors in the order of `_ORDER`."""
-    values, station = dict.fromkeys(_ORDER, np.nan), ""
+    values: dict[str, float] = {what: np.nan for what in _ORDER}
+    station = ""
     for column, word in zip(columns, row, strict=True):
         if column is None:
             continue

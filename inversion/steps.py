@@ -131,7 +131,7 @@ def _calm(
         return used
     design = _design(t[used], step, year, others)
     weight = np.ones(int(used.sum()))
-    rest = row[used]
+    rest, scale = row[used], 1.0
     for _ in range(10):
         root = np.sqrt(weight)[:, None]
         rest = row[used] - design @ np.linalg.lstsq(root * design, root[:, 0] * row[used], rcond=None)[0]

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from . import filters
 from .data import COMPONENTS, Waveforms
@@ -63,7 +64,7 @@ HELPS = 0.3
 """Variance reduction of a station above which the prediction is taken to help."""
 
 
-def of_record(t: Array, values: Array, near: Array) -> str:
+def of_record(t: Array, values: Array, near: NDArray[np.bool_]) -> str:
     """What is wrong with one trace by itself, or nothing.
 
     Parameters
@@ -90,7 +91,7 @@ def of_record(t: Array, values: Array, near: Array) -> str:
     )
 
 
-def _still(t: Array, values: Array, near: Array) -> str:
+def _still(t: Array, values: Array, near: NDArray[np.bool_]) -> str:
     """A stretch of one value among those that the fit needs."""
     same = np.concatenate([[False], (np.diff(values) == 0) & near[1:]])
     edges = np.flatnonzero(np.diff(np.concatenate([[0], same.astype(int), [0]])))

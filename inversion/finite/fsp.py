@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dislok.convert import to_geographic
 
@@ -178,7 +179,7 @@ def text(model: FiniteFault) -> str:
     return "\n".join([*lines, ""])
 
 
-def _top(model: FiniteFault, inside: Array) -> float:
+def _top(model: FiniteFault, inside: NDArray[np.bool_]) -> float:
     return float((model.depth - model.width / 2 * np.sin(np.deg2rad(model.dip)))[inside].min())
 
 

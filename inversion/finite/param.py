@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dislok.convert import to_geographic
 
@@ -113,7 +114,7 @@ def text(model: FiniteFault) -> str:
     return "\n".join([*lines, ""])
 
 
-def _boundary(model: FiniteFault, inside: Array) -> list[tuple[float, float, float]]:
+def _boundary(model: FiniteFault, inside: NDArray[np.bool_]) -> list[tuple[float, float, float]]:
     """Latitude, longitude and depth of the corners of a segment, the first one twice."""
     rectangles = model.rectangles(model.place)
     x, y, depth, length, width, strike, dip = (np.asarray(v)[inside] for v in rectangles[:7])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dislok.convert import to_geographic
 
@@ -121,7 +122,7 @@ def text(model: FiniteFault) -> str:
     return "\n".join([*lines, ""])
 
 
-def _plane(model: FiniteFault, inside: Array, nx: int, ny: int) -> list[str]:
+def _plane(model: FiniteFault, inside: NDArray[np.bool_], nx: int, ny: int) -> list[str]:
     """Head of one segment: middle of its upper edge, numbers, sizes, direction, depth of the top."""
     upper = np.flatnonzero(inside)[:nx]
     strike, dip = float(model.strike[upper].mean()), float(model.dip[upper].mean())

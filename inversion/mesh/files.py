@@ -114,7 +114,7 @@ def _projected(
     if metres is None:
         raise ValueError(f"{path}: does not say the unit of its depths; give depth_unit, 1000 for km")
     east, north = to_local(found.points[:, 0], found.points[:, 1], origin[1], origin[0])
-    return np.column_stack([east, north, metres * found.points[:, 2]]) * unit
+    return np.asarray(np.column_stack([east, north, metres * found.points[:, 2]]) * unit, np.float64)
 
 
 def _looks_geographic(points: Array) -> bool:

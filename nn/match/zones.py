@@ -133,13 +133,14 @@ def divided(level: Level, field: np.ndarray, how: Zone) -> Sides | None:
     mean = np.stack(moments[:2]) / total
     varied = moments[2] / total - mean[0] ** 2, moments[3] / total - mean[1] ** 2
     along = direction(varied[0] - varied[1], 2 * (moments[4] / total - mean[0] * mean[1]))
-    middle = (along * mean).sum(0)
+    low = high = mean
+    smooth = sums
     for _ in range(2):
+        middle = 0.5 * (along * (low + high)).sum(0)
         bands(kernels.split, sums.shape[1], field, trust, along, middle, sums)
         smooth = np.stack([blur(plane, sigma) for plane in sums])
         low = smooth[1:3] / np.maximum(smooth[0], 1e-9)
         high = smooth[4:6] / np.maximum(smooth[3], 1e-9)
-        middle = 0.5 * (along * (low + high)).sum(0)
     share = np.minimum(smooth[0], smooth[3]) / np.maximum(smooth[0] + smooth[3], 1e-9)
     step = np.hypot(*(high - low))
     place = (along * own).sum(0)
