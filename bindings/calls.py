@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -30,7 +31,7 @@ BLOCK = 1 << 17  # observers; displacement and gradient of a block take 13 MB in
 
 
 @dataclass(frozen=True)
-class Call:
+class Call(ABC):
     """The checked inputs of a call, as the kernels of its family take them.
 
     Attributes
@@ -77,9 +78,9 @@ class Call:
         return int(self.sources[0].shape[0])
 
     @property
+    @abstractmethod
     def geometry(self) -> tuple[Any, ...]:
         """The arguments that every kernel starts with."""
-        raise NotImplementedError
 
     @property
     def compiled(self) -> bool:

@@ -26,6 +26,7 @@ A computation that can be killed at any moment and goes on where it was::
 from __future__ import annotations
 
 import dataclasses
+import glob
 import hashlib
 import os
 import re
@@ -120,10 +121,9 @@ def writing(path: Place) -> Iterator[Path]:
         _flush(draft)
         os.replace(draft, place)
     except BaseException:
-        if draft.is_dir():
-            shutil.rmtree(draft, ignore_errors=True)
-        else:
-            draft.unlink(missing_ok=True)
+        # Some writers put files of their own beside the one that they make.
+        for left in place.parent.glob(f"{glob.escape(draft.name)}*"):
+            _remove(left)
         raise
     _flush(place.parent)
 
@@ -189,7 +189,7 @@ class Pieces:
         if self.folder is None:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        _sweep(self.folder)
+        sweep(self.folder)
         self._claim(self.folder / "problem.npz", problem, others)
         self.finished = len(self.names())
 
@@ -271,13 +271,32 @@ def _owner() -> str:
     return f"{re.sub('[^A-Za-z0-9-]', '-', socket.gethostname())}-{os.getpid()}"
 
 
-def _sweep(folder: Path) -> None:
-    """Remove drafts of processes of this machine that are no more."""
+def sweep(folder: Path) -> None:
+    """Remove drafts of processes of this machine that are no more, and what they left beside them."""
     host = _owner().rpartition("-")[0]
     for draft in folder.glob(f".*.{host}-*.draft*"):
         number = draft.name.partition(f".{host}-")[2].partition(".")[0]
-        if number.isdigit() and not Path(f"/proc/{number}").exists():
-            draft.unlink(missing_ok=True)
+        if number.isdigit() and not _alive(int(number)):
+            _remove(draft)
+
+
+def _alive(process: int) -> bool:
+    if os.name != "posix":
+        return True  # there, asking ends the process
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _flush(path: Path) -> None:

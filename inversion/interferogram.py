@@ -18,6 +18,7 @@ All of them unwrap phase (rad) that grows away from the satellite. Grids of GMTS
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -123,7 +124,7 @@ def interferogram(
     ValueError
         If grids differ or are turned, or as of `look_vectors`.
     """
-    rasters = [each for each in look if not isinstance(each, int | float)]
+    rasters = [each for each in look if not isinstance(each, Real)]
     for each in rasters:
         if each.shape != phase.shape or not np.allclose(each.transform, phase.transform, rtol=1e-9):
             raise ValueError(f"{each.name}: is not on the grid of {phase.name}")
@@ -140,6 +141,6 @@ def interferogram(
 
 
 def _plane(look: Any, shape: tuple[int, int]) -> Array:
-    if isinstance(look, int | float):
+    if isinstance(look, Real):
         return np.full(shape, float(look))
     return np.where(look.valid, look.values, np.nan).astype(float)

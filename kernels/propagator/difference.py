@@ -17,13 +17,12 @@ from numpy.polynomial import chebyshev
 from . import quadrature
 from .cost import PlanError, check_kernels
 from .integrals import bessel_tables, integrate
-from .plan import first_density
+from .plan import settled
 from .quadrature import Density, Extent
 from .reach import Grid, roll_off
 from .stack import Layers, build
 
 _STILL = np.zeros(1, dtype=complex)
-_TRIALS = 8
 # Chebyshev nodes of a panel at the first attempt, what they grow by, and how many at most.
 _NODES, _MORE, _MOST = 12, 4, 28
 # Length of a panel of distances in arsinh(r / scale); integrals are analytic within pi / 2 of the real axis.
@@ -166,26 +165,19 @@ def _grid(
     depths = _nodes(*ends, 3)
     distances = np.array([extent.closest, 0.5 * (extent.closest + extent.distance), extent.distance])
 
-    def values(density: Density) -> tuple[Grid, np.ndarray, np.ndarray]:
+    def values(density: Density) -> tuple[Grid, tuple[np.ndarray, np.ndarray]]:
         check_kernels(layers, _STILL, extent, density)
         grid = _even(quadrature.grid(layers, _STILL, extent, density))
-        return grid, *compute(layers, layer, receiver, grid, depths, distances)
+        return grid, compute(layers, layer, receiver, grid, depths, distances)
 
-    density, errors = first_density(accuracy), [np.inf, np.inf]
-    for _ in range(_TRIALS):
-        grid, coarse, size = values(density)
-        errors = [
-            float((np.abs(values(other)[1] - coarse).max(axis=-1) / size).max())
-            for other in (density.finer(), density.longer())
-        ]
-        if sum(errors) <= accuracy:
-            return grid, sum(errors)
-        density = density.finer() if errors[0] > 0.4 * accuracy else density
-        density = density.longer() if errors[1] > 0.4 * accuracy else density
-    raise PlanError(
-        f"the accuracy {accuracy:g} was not reached for sources at {ends[0]:g} to {ends[1]:g} km; the last"
-        f" estimates are {errors[0]:.1g} for the panels, {errors[1]:.1g} for the largest wavenumber"
-    )
+    about = f" for sources at {ends[0]:g} to {ends[1]:g} km"
+    return settled(values, _apart, accuracy, about)
+
+
+def _apart(coarse: tuple[np.ndarray, np.ndarray], fine: tuple[np.ndarray, np.ndarray]) -> float:
+    """Largest difference of two tables over the size of the first one's values."""
+    values, size = coarse
+    return float((np.abs(fine[0] - values).max(axis=-1) / size).max())
 
 
 def _even(grid: Grid) -> Grid:

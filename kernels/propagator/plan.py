@@ -7,6 +7,7 @@ little different uses the same one.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -206,15 +207,29 @@ def make_grid(
         parts = (spectra[:, 0, 0], spectra[:, 1, 0], spectra[:, 0, 1])
         return grid, [part.view(np.float64) for part in parts]
 
-    density, errors = first_density(accuracy), [np.inf]
+    return settled(values, _error, accuracy)
+
+
+def settled(
+    values: Callable[[Density], tuple[Grid, Any]],
+    error: Callable[[Any, Any], float],
+    accuracy: float,
+    about: str = "",
+) -> tuple[Grid, float]:
+    """The first wavenumbers that are dense and far enough, and the estimated error.
+
+    ``values(density)`` gives wavenumbers and what follows from them, ``error(coarse, fine)`` how far two of
+    the latter are apart; `about` goes into the message of the `PlanError` where the accuracy is not reached.
+    """
+    density, errors = first_density(accuracy), [np.inf, np.inf]
     for _ in range(_TRIALS):
         grid, coarse = values(density)
-        errors = [_error(coarse, values(other)[1]) for other in (density.finer(), density.longer())]
+        errors = [error(coarse, values(other)[1]) for other in (density.finer(), density.longer())]
         if sum(errors) <= accuracy:
             return grid, sum(errors)
         density = density.finer() if errors[0] > 0.4 * accuracy else density
         density = density.longer() if errors[1] > 0.4 * accuracy else density
     raise PlanError(
-        f"the accuracy {accuracy:g} was not reached; the last estimates are {errors[0]:.1g} for the panels,"
-        f" {errors[1]:.1g} for the largest wavenumber"
+        f"the accuracy {accuracy:g} was not reached{about}; the last estimates are {errors[0]:.1g} for the"
+        f" panels, {errors[1]:.1g} for the largest wavenumber"
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ import torch
 from dislok.nn.flow import FlowMap
 from dislok.nn.geoflownet.inputs import Planes, features, planes
 from dislok.nn.geoflownet.scarp import Scarp
-from dislok.nn.geoflownet.weights import card, load
+from dislok.nn.geoflownet.weights import cached
 
 SHIPPED = Path(__file__).with_name("scarp.safetensors")
 PASSES = 1
@@ -120,14 +119,13 @@ def _check(pre: np.ndarray, post: np.ndarray, found: FlowMap, valid: np.ndarray 
         raise ValueError(f"passes must be at least 1: {passes!r}")
 
 
-@lru_cache(maxsize=4)
 def _network(path: Path) -> tuple[Scarp, tuple[float, float]]:
     """The network, and how standard deviations follow from its scale: ``exp(a) * scale ** b``."""
-    network = load(path)
+    network, facts = cached(path)
     if not isinstance(network, Scarp):
         raise ValueError(f"{path} holds no network that refines maps")
-    a, b = card(path).get("deviation", (-float(np.log(RAYLEIGH)), 1.0))
-    return network.to(memory_format=torch.channels_last), (float(a), float(b))  # type: ignore[call-overload]
+    a, b = facts.get("deviation", (-float(np.log(RAYLEIGH)), 1.0))
+    return network, (float(a), float(b))
 
 
 def _refined(

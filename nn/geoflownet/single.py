@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from dislok import gate as gates
 from dislok import images
 from dislok.kernels.images.masks import landing
 from dislok.nn.flow import FlowMap
 from dislok.nn.geoflownet.normalise import NORMALISATIONS
 from dislok.nn.geoflownet.tiles import tiled
 from dislok.nn.geoflownet.unet import FlowUNet
-from dislok.nn.geoflownet.weights import card, load
+from dislok.nn.geoflownet.weights import cached
 from dislok.nn.predict.inputs import checked_pair
 
 SHIPPED = Path(__file__).with_name("geoflownet_a.safetensors")
@@ -53,8 +53,7 @@ def geoflownet(
     ValueError
         If the file holds another kind of network, or `passes` is not positive.
     """
-    if isinstance(passes, bool) or not isinstance(passes, int) or passes < 1:
-        raise ValueError(f"passes must be a whole number, at least 1: {passes!r}")
+    passes = gates.count(1)("passes", passes)
     pre, post, good = checked_pair(pre, post, valid)
     network, normalisation = _network(Path(weights) if weights else SHIPPED)
     before, after = (NORMALISATIONS[normalisation](image, good) for image in (pre, post))
@@ -71,14 +70,13 @@ def _found(network: FlowUNet, before: np.ndarray, after: np.ndarray) -> np.ndarr
     return np.asarray(tiled(network, seen, CORE).numpy(), np.float32)
 
 
-@lru_cache(maxsize=4)
 def _network(path: Path) -> tuple[FlowUNet, str]:
     """The network, and how its images were normalised in training."""
-    network = load(path)
+    network, facts = cached(path)
     if not isinstance(network, FlowUNet) or network.channels != 2 or network.strides[0] != 1:
         raise ValueError(f"{path} holds no network that finds a field at full resolution from two images")
-    normalisation = card(path).get("normalisation", "image")
+    normalisation = facts.get("normalisation", "image")
     if normalisation not in NORMALISATIONS:
         known = ", ".join(NORMALISATIONS)
         raise ValueError(f"{path}: normalisation must be one of {known}, not {normalisation!r}")
-    return network.to(memory_format=torch.channels_last), normalisation  # type: ignore[call-overload]
+    return network, normalisation

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -85,6 +86,18 @@ def load(path: str | Path) -> nn.Module:
         raise ValueError(f"{path} does not fit its network: {odd[0]} {odd[1]} is in only one of them")
     network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
     return network.eval()
+
+
+def cached(path: str | Path) -> tuple[nn.Module, dict]:
+    """A network as `load` gives it and its facts; read again only when the file has changed."""
+    status = Path(path).stat() if Path(path).is_file() else None
+    return _cached(Path(path), None if status is None else (status.st_mtime_ns, status.st_size))
+
+
+@lru_cache(maxsize=4)
+def _cached(path: Path, state: tuple[int, int] | None) -> tuple[nn.Module, dict]:
+    network = load(path).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network, card(path)
 
 
 def card(path: str | Path) -> dict:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dislok.store import writing
+from dislok.store import sweep, writing
 
 from .coregister import surface
 from .grids import Grid, needed
@@ -50,7 +50,6 @@ def write_map(
 ) -> None:
     """Write the bands of all tiles into a plain file in a working folder, then as the final one."""
     rasterio = needed()
-    from rasterio import shutil
 
     plain = work / "map.tif"
     plain.unlink(missing_ok=True)
@@ -61,9 +60,20 @@ def write_map(
         for i, (name, unit) in enumerate(BANDS, 1):
             out.set_band_description(i, f"{name} ({unit})" if unit else name)
             out.set_band_unit(i, unit)
-    with writing(path) as draft, rasterio.Env(GDAL_CACHEMAX=256):
-        shutil.copy(plain, draft, driver="COG", **compression())
+    as_cog(plain, path)
     plain.unlink()
+
+
+def as_cog(plain: Path, path: Path) -> None:
+    """A finished file made into a Cloud Optimized GeoTIFF, which appears when it is complete.
+
+    What an earlier process that was killed left of its own attempt is removed first.
+    """
+    from rasterio import shutil
+
+    sweep(path.parent)
+    with writing(path) as draft, needed().Env(GDAL_CACHEMAX=256):
+        shutil.copy(plain, draft, driver="COG", **compression())
 
 
 def _window(tile: Tile) -> Any:

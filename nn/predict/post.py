@@ -19,7 +19,6 @@ import numpy as np
 from scipy import ndimage
 
 from dislok import raster
-from dislok.store import writing
 
 from .grids import needed
 from .inputs import Array, Mask
@@ -250,9 +249,8 @@ def _mask(path: Path, shape: tuple[int, ...]) -> Mask:
 
 
 def _rewrite(path: Path, layers: Array, profile: dict, tags: dict, names: tuple, units: tuple) -> None:
-    from rasterio import shutil
 
-    from .output import compression
+    from .output import as_cog
 
     rasterio = needed()
     plain = path.with_name(f".{path.stem}.plain.tif")
@@ -266,7 +264,6 @@ def _rewrite(path: Path, layers: Array, profile: dict, tags: dict, names: tuple,
             for i, (name, unit) in enumerate(zip(names, units, strict=True), 1):
                 out.set_band_description(i, name)
                 out.set_band_unit(i, unit or "")
-        with writing(path) as draft:
-            shutil.copy(plain, draft, driver="COG", **compression())
+        as_cog(plain, path)
     finally:
         plain.unlink(missing_ok=True)

@@ -13,7 +13,7 @@ from dislok import raster
 
 from .grids import needed
 from .inputs import Array, Mask
-from .output import compression
+from .output import as_cog
 from .run import Job, flow
 from .tiles import Say
 
@@ -179,9 +179,6 @@ def flow_series(
 
 
 def _write(path: Path, result: Series, profile: dict[str, Any], names: list[str]) -> None:
-    from rasterio import shutil
-
-    from dislok.store import writing
 
     bands: list[Array] = []
     words: list[str] = []
@@ -201,7 +198,6 @@ def _write(path: Path, result: Series, profile: dict[str, Any], names: list[str]
                 out.write(values.astype(np.float32), i)
                 out.set_band_description(i, word)
             out.update_tags(DATES=", ".join(names), FRAME="first date", UNIT="pixels since the first date")
-        with writing(path) as draft:
-            shutil.copy(plain, draft, driver="COG", **compression())
+        as_cog(plain, path)
     finally:
         plain.unlink(missing_ok=True)

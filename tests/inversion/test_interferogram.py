@@ -75,7 +75,7 @@ def test_refusals():
 def test_one_number_for_the_whole_scene():
     raster = pytest.importorskip("dislok.raster")
     phase = raster.Raster(np.full((4, 5), 2.0), (1.0, 0, 0, 0, -1.0, 0))
-    found = interferogram(phase, (INCIDENCE, HEADING), maker="heading", wavelength=0.056)
+    found = interferogram(phase, (np.float32(INCIDENCE), int(HEADING)), maker="heading", wavelength=0.056)
     assert found.look.shape == (3, 4, 5) and np.isfinite(found.motion).all()
     np.testing.assert_allclose(found.look[:, 1, 2], LOOK, atol=1e-12)
 

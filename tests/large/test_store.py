@@ -79,6 +79,28 @@ class TestWriting:
         assert path.read_text() == "old"
         assert os.listdir(tmp_path) == ["a.txt"]
 
+    def test_what_a_writer_put_beside_its_draft_goes_with_it(self, tmp_path):
+        with pytest.raises(RuntimeError), store.writing(tmp_path / "a.tif") as draft:
+            draft.write_text("half")
+            draft.with_name(f"{draft.name}.ovr.tmp").write_text("overviews")
+            raise RuntimeError
+        assert os.listdir(tmp_path) == []
+
+    def test_drafts_of_processes_that_are_no_more_are_swept(self, tmp_path):
+        leave = (
+            "import os, sys; from dislok import store\n"
+            "with store.writing(sys.argv[1]) as draft:\n"
+            "    draft.write_text('half')\n"
+            "    draft.with_name(draft.name + '.ovr.tmp').write_text('x')\n"
+            "    os._exit(1)"
+        )
+        subprocess.run([sys.executable, "-c", leave, str(tmp_path / "a.tif")], check=False)
+        assert len(os.listdir(tmp_path)) == 2
+        with store.writing(tmp_path / "b.tif") as draft:
+            draft.write_text("of a process that lives")
+            store.sweep(tmp_path)
+            assert os.listdir(tmp_path) == [draft.name]
+
     def test_folders(self, tmp_path):
         with store.writing(tmp_path / "a.zarr") as draft:
             draft.mkdir()
