@@ -231,16 +231,23 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (default: the process's own) and return the exit status."""
+    try:
+        try:
+            return _run(argv)
+        finally:
+            # Help is printed while words are parsed, which ends in SystemExit.
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader of a pipe went away; nobody is left to tell. What is still buffered has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _run(argv: Sequence[str] | None) -> int:
     top = parser()
     arguments = top.parse_args(argv)
     if arguments.command is None:
         top.print_help()
         return 0
-    try:
-        status = arguments.run(arguments)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader of a pipe went away; nobody is left to tell. What is still buffered has nowhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    status: int = arguments.run(arguments)
     return status
