@@ -17,10 +17,12 @@ import copy
 import datetime
 import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from dislok import gate as gates
 
@@ -58,7 +60,7 @@ class Key:
     default : what is used where it is not given; None for nothing.
     needed : whether it must be given.
     unit : of the value.
-    file : whether the value names a file or folder, beside the configuration, which must exist.
+    file : whether the value names a file or folder, beside the configuration, which must exist; or several.
     """
 
     kind: Kind
@@ -198,6 +200,19 @@ def pair(kind: Kind, *, rising: bool = False) -> Kind:
     return Kind(f"[low, high], each {kind.words}" if rising else f"two values, each {kind.words}", check)
 
 
+def span(kind: Kind) -> Kind:
+    """Two values of a kind, the first not above the second."""
+    two = pair(kind)
+
+    def check(name: str, value: Any) -> tuple[Any, Any]:
+        low, high = two(name, value)
+        if low > high:
+            raise ValueError(f"{name} must be two numbers, the second not below the first, got {value!r:.60}")
+        return low, high
+
+    return Kind(f"[least, most], each {kind.words}", check)
+
+
 def listed(kind: Kind, least: int = 0, most: int | None = None, *, rising: bool = False) -> Kind:
     """A list of values of a kind."""
     counted = f"{least} " if least == most else f"at least {least} " if least else ""
@@ -253,16 +268,20 @@ def read(path: str | Path, schema: Table) -> dict[str, Any]:
     ValueError
         If it is not TOML or holds something else; every mistake is named.
     """
+    return checked(values_of(path), schema, folder=Path(path).parent, file=str(path))
+
+
+def values_of(path: str | Path) -> dict[str, Any]:
+    """What a TOML file says, unchecked; raises as `read` does where it cannot be read or is no TOML."""
     file = Path(path)
     if file.is_dir():
         raise IsADirectoryError(f"{file} is a folder; expected a TOML file")
     if file.stat().st_size > _LARGEST:
         raise ValueError(f"{file} has {file.stat().st_size} bytes; a configuration has at most {_LARGEST}")
     try:
-        values = tomllib.loads(file.read_bytes().decode("utf-8-sig"))
+        return tomllib.loads(file.read_bytes().decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{file} is no TOML file: {error}") from None
-    return checked(values, schema, folder=file.parent, file=str(file))
 
 
 def checked(
@@ -320,10 +339,8 @@ def _value(name: str, expected: Key | Table, value: Any, folder: Path | None, mi
         return [_table(f"{name}[{i}]", expected, one, folder, mistakes) for i, one in enumerate(each)]
     try:
         found = expected.kind(name, value)
-        if expected.file and folder is not None and not (folder / found).exists():
-            raise ValueError(
-                f"{name} must name a file or folder in {folder}, got {found!r}, which is not there"
-            )
+        if expected.file and folder is not None:
+            _there(name, found, folder)
     except (TypeError, ValueError, OverflowError) as error:
         unit = f"{expected.unit}: " if expected.unit else ""
         line = str(error) if name in str(error) else f"{name}: {error}, got {value!r:.60}"
@@ -332,12 +349,21 @@ def _value(name: str, expected: Key | Table, value: Any, folder: Path | None, mi
     return found
 
 
+def _there(name: str, found: str | list[str], folder: Path) -> None:
+    """Refuse names of files that are not there."""
+    for each in [found] if isinstance(found, str) else found:
+        if not (folder / each).exists():
+            raise ValueError(
+                f"{name} must name a file or folder in {folder}, got {each!r}, which is not there"
+            )
+
+
 def _unknown(name: str, table: Table, value: Mapping[str, Any], mistakes: list[str]) -> None:
     for key in value:
         if key not in table.keys:
-            where = f"the table [{name}]" if name else "the file"
+            where = f" in the table [{name}]" if name else ""
             near = _meant(key, table.keys) or f"; there are {', '.join(table.keys)}"
-            mistakes.append(f"unknown key {_under(name, key)!r} in {where}{near}, got {value[key]!r:.60}")
+            mistakes.append(f"unknown key {_under(name, key)!r}{where}{near}, got {value[key]!r:.60}")
 
 
 def _missing(name: str, table: Table, value: Mapping[str, Any], mistakes: list[str]) -> None:
@@ -373,6 +399,32 @@ def _limited(what: str, limits: Mapping[str, Any]) -> str:
     return f"{what} {rule}".strip()
 
 
+def with_defaults(table: Table, values: Mapping[str, Any]) -> Table:
+    """A table whose keys have these defaults; where one is empty text or an empty list, there is none."""
+    keys: dict[str, Key | Table] = {}
+    for name, expected in table.keys.items():
+        value = values.get(name)
+        if isinstance(expected, Table):
+            keys[name] = with_defaults(expected, value or {})
+        else:
+            keys[name] = replace(expected, default=None if value in ("", (), []) else plain(value))
+    return replace(table, keys=keys)
+
+
+def plain(value: Any) -> Any:
+    """A value as a file would have it: lists for tuples, Python's numbers for NumPy's."""
+    if isinstance(value, Mapping):
+        return {name: plain(each) for name, each in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [plain(each) for each in value]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def fixed(value: Any) -> Any:
+    """A value with tuples for lists."""
+    return tuple(map(fixed, value)) if isinstance(value, (list, tuple)) else value
+
+
 def paths(schema: Table, name: str = "") -> Iterator[tuple[str, Key]]:
     """Every key of a schema with its full name."""
     for key, expected in schema.keys.items():
@@ -392,7 +444,7 @@ def document(schema: Table) -> str:
     rows += _row("key", "value", "default", "meaning")
     for name, key in paths(schema):
         unit = f", {key.unit}" if key.unit else ""
-        default = "needed" if key.needed else "" if key.default is None else f"``{_toml(key.default)}``"
+        default = "needed" if key.needed else "" if key.default is None else f"``{toml(key.default)}``"
         rows += _row(f"``{name}``", f"{key.kind.words}{unit}", default, key.about)
     return "\n".join(rows) + "\n"
 
@@ -401,11 +453,12 @@ def _row(*cells: str) -> list[str]:
     return [f"   {'* -' if i == 0 else '  -'} {cell}".rstrip() for i, cell in enumerate(cells)]
 
 
-def _toml(value: Any) -> str:
+def toml(value: Any) -> str:
+    """A value as TOML writes it."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, (list, tuple)):
-        return f"[{', '.join(map(_toml, value))}]"
+        return f"[{', '.join(map(toml, value))}]"
     return (
         f'"{value}"' if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else str(value)
     )

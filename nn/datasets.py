@@ -6,7 +6,6 @@ Nothing heavy is imported before something is made.
 from __future__ import annotations
 
 import argparse
-import tomllib
 from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
@@ -132,18 +131,10 @@ def recipe_from(path: Path | None, paper: bool) -> Any:
     ValueError
         If the file is no TOML, or a value in it is none of a recipe.
     """
-    from dislok.nn.faultdeform.recipe import PAPER, recipe_of
+    from dislok.nn.faultdeform.recipe import PAPER, read, recipe_of
 
-    changes: dict[str, Any] = dict(PAPER) if paper else {}
-    if path is not None:
-        try:
-            changes |= tomllib.loads(path.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ValueError(f"{path} is no TOML: {error}") from error
-    try:
-        return recipe_of(None, changes)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{path}: {error}" if path else str(error)) from error
+    recipe = recipe_of(None, PAPER if paper else {})
+    return recipe if path is None else read(path, recipe)
 
 
 @contextmanager

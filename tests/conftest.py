@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(REPOSITORY / "tests"))  # what tests of several folders share
 
 
 # Beside the package the machine code would go with every new editable install.

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .scaling import MECHANISMS, law
+from dislok import schema
+
+from .keys import RECIPE
 
 Range = tuple[float, float]
 
@@ -164,25 +167,9 @@ class Recipe:
     triangles: int = 36_000
 
     def __post_init__(self) -> None:
-        law(self.law)
-        for name, (low, high) in _BOUNDS.items():
-            for value in _numbers(getattr(self, name)):
-                if isinstance(value, bool) or not isinstance(value, int | float | np.number):
-                    raise ValueError(f"{name}: expected a number, got {value!r}")
-                if not low <= value <= high:
-                    raise ValueError(f"{name}: {value!r} is not between {low:g} and {high:g}")
-        for name in _RANGES:
-            pair = getattr(self, name)
-            if not isinstance(pair, tuple) or len(pair) != 2 or (name != "hurst" and pair[0] > pair[1]):
-                raise ValueError(f"{name} must be a pair from low to high, got {pair!r}")
-        strange = set(self.mechanism) - set(MECHANISMS)
-        if strange:
-            raise ValueError(f"mechanism: {sorted(strange)[0]!r} is none of {', '.join(MECHANISMS)}")
-        for name in ("mechanism", "segments"):
-            if not sum(_numbers(getattr(self, name))) > 0.0:
-                raise ValueError(f"{name}: the shares add up to 0")
-        if not isinstance(self.triangles, int) or self.triangles < 200:
-            raise ValueError(f"triangles must be an integer of at least 200, got {self.triangles!r}")
+        given = {each.name: schema.plain(getattr(self, each.name)) for each in fields(self)}
+        for name, value in schema.checked(given, RECIPE).items():
+            object.__setattr__(self, name, schema.fixed(value))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -195,51 +182,6 @@ class Recipe:
             return float(np.exp(rng.uniform(np.log(low), np.log(high))))
         return float(rng.uniform(low, high))
 
-
-def _numbers(value: Any) -> list[float]:
-    if isinstance(value, Mapping):
-        return list(value.values())
-    return list(value) if isinstance(value, tuple) else [value]
-
-
-_RANGES = [f.name for f in fields(Recipe) if f.type == "Range"]
-_SHARES: tuple[str, ...] = (
-    "mechanism",
-    "segments",
-    "dip_uniform",
-    "deficit_share",
-    "branch",
-    "blind",
-    "zone",
-)
-_SHARES += ("deficit", "zone_part", "branch_slip", "branch_length")
-_BOUNDS: dict[str, Range] = {
-    **dict.fromkeys(_SHARES, (0.0, 1.0)),
-    **dict.fromkeys(("length", "dip_slip_length"), (1.0, 1000.0)),
-    **dict.fromkeys(("width", "deepest"), (0.5, 100.0)),
-    **dict.fromkeys(("dip", "dip_normal", "dip_reverse"), (10.0, 90.0)),
-    **dict.fromkeys(("scatter", "bends"), (0.0, 5.0)),
-    **dict.fromkeys(("hurst", "slip_hurst"), (0.05, 0.99)),
-    **dict.fromkeys(("rake_spread", "dip_spread"), (0.0, 45.0)),
-    "width_scatter": (0.0, 0.5),
-    "aspect": (0.1, 10.0),
-    "roughness": (1e-8, 0.05),
-    "rigidity": (1e9, 1e12),
-    "poisson": (0.0, 0.499),
-    "shortest_wave": (3.0, 100.0),
-    "slip_variation": (0.0, 2.0),
-    "taper": (0.01, 0.5),
-    "deficit_depth": (0.1, 50.0),
-    "step": (0.1, 20.0),
-    "overlap": (-5.0, 5.0),
-    "bend": (0.0, 30.0),
-    "branch_angle": (5.0, 45.0),
-    "blind_depth": (0.05, 20.0),
-    "zone_width": (1e-4, 10.0),
-    "pixel": (1e-6, 1.0),
-    "element": (0.5, 1000.0),
-    "growth": (0.02, 0.5),
-}
 
 PAPER: dict[str, Any] = {
     "mechanism": {"strike-slip": 1.0},
@@ -260,9 +202,17 @@ def recipe_of(base: Recipe | None, changes: Mapping[str, Any]) -> Recipe:
     ValueError
         If there is no such value, or one is out of its bounds.
     """
-    known = {f.name for f in fields(Recipe)}
-    for name in changes:
-        if name not in known:
-            raise ValueError(f"a recipe has no {name!r}; it has {', '.join(sorted(known))}")
-    plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in changes.items()}
-    return replace(base or Recipe(), **plain)
+    return replace(base or Recipe(), **schema.checked(schema.plain(changes), RECIPE))
+
+
+def read(path: str | Path, base: Recipe | None = None) -> Recipe:
+    """A recipe with what a TOML file changes.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    ValueError
+        If it is no TOML or says something else; every mistake is named.
+    """
+    return replace(base or Recipe(), **schema.read(path, RECIPE))

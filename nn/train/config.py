@@ -1,12 +1,14 @@
-"""What a training is: a TOML file, checked word by word before anything begins."""
+"""What a training is: a TOML file, all of it checked before anything begins; `keys` says what it may hold."""
 
 from __future__ import annotations
 
-import tomllib
-from dataclasses import MISSING, dataclass, field, fields, replace
-from difflib import get_close_matches
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
+
+from dislok import schema
+from dislok.nn.train.keys import schema_of
 
 RANGES = ((0.01, 1.0), (1.0, 5.0), (5.0, 15.0), (15.0, 50.0))
 
@@ -102,123 +104,85 @@ MODERN = Config(
     loss=Loss(relative=0.1, near=2.0),
 )
 RECIPES = {"paper": Config(), "modern": MODERN}
-CHOICES = {
-    "kind": ("pairs", "bank"),
-    "faults": ("screw", "earthquakes"),
-    "normalisation": ("image", "local"),
-    "optimiser": ("adam", "adamw"),
-    "shape": ("halving", "one-cycle"),
-    "precision": ("float32", "bfloat16"),
-}
-POSITIVE = {"width", "passes", "crop", "rate", "epochs", "steps", "batch", "halve_every", "report"}
-POSITIVE |= {"checkpoint", "validate"}
 
 
 def read(path: str | Path) -> Config:
-    """Read a configuration.
+    """Read a configuration; names of files in it are relative to its folder.
 
     Raises
     ------
     ValueError
-        If the file is no TOML, holds a word that is not known, or a value of another type or out of range;
-        the message names the file, the word and what would be right.
+        If the file is no TOML, holds a key that is not known, or a value of another type or out of range;
+        the message names the file, every such key and what would be right.
     """
-    path = Path(path)
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: not a TOML file: {error}") from error
-    try:
-        return parse(table)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+    return _config(schema.values_of(path), Path(path).parent, str(path))
 
 
 def parse(table: dict[str, Any]) -> Config:
     """A configuration from nested tables; what is left out is as the recipe says."""
-    table = dict(table)
-    recipe = table.pop("recipe", "paper")
-    if recipe not in RECIPES:
-        raise ValueError(f"recipe must be one of {', '.join(RECIPES)}, not {recipe!r}")
-    config = RECIPES[recipe]
-    _check_words("", table, [each.name for each in fields(Config)])
-    sections = {name: _section(name, getattr(config, name), value) for name, value in table.items()}
-    config = replace(config, **sections)
-    _check_together(config)
-    return config
+    return _config(table, None, "")
 
 
-def _section(name: str, default: Any, table: Any) -> Any:
-    if not isinstance(table, dict):
-        raise ValueError(f"{name} must be a table, [{name}], not {table!r}")
-    types = get_type_hints(type(default))
-    _check_words(f"{name}.", table, list(types))
-    values = {word: _value(f"{name}.{word}", types[word], value) for word, value in table.items()}
-    return replace(default, **values)
+def _config(table: Mapping[str, Any], folder: Path | None, file: str) -> Config:
+    recipe = table.get("recipe")
+    name = recipe if isinstance(recipe, str) and recipe in RECIPES else "paper"
+    found = schema.checked(table, SCHEMAS[name], folder=folder, file=file)
+    config = _changed(RECIPES[name], found)
+    return config if folder is None else _placed(config, folder)
 
 
-def _check_words(prefix: str, table: dict[str, Any], known: list[str]) -> None:
-    for word in table:
-        if word not in known:
-            near = get_close_matches(word, known, 1)
-            hint = f"; did you mean {prefix}{near[0]}?" if near else f"; there are {', '.join(known)}"
-            raise ValueError(f"unknown word {prefix}{word}{hint}")
-
-
-def _value(name: str, kind: Any, value: Any) -> Any:
-    """A value of the type that its field has."""
-    word = name.rpartition(".")[2]
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if getattr(kind, "__origin__", None) is tuple:
-        return _values(name, kind, value)
-    if type(value) is not kind:
-        raise ValueError(f"{name} must be {_said(kind)}, not {value!r}")
-    if kind in (int, float) and not (value > 0 if word in POSITIVE else value >= 0):
-        raise ValueError(
-            f"{name} must be {'positive' if word in POSITIVE else 'zero or more'}, not {value!r}"
-        )
-    if word in CHOICES and value not in CHOICES[word]:
-        raise ValueError(f"{name} must be one of {', '.join(CHOICES[word])}, not {value!r}")
-    return value
-
-
-def _values(name: str, kind: Any, value: Any) -> tuple:
-    inner = [each for each in kind.__args__ if each is not Ellipsis]
-    fixed = Ellipsis not in kind.__args__
-    if not isinstance(value, list) or fixed and len(value) != len(inner):
-        raise ValueError(f"{name} must be a list{f' of {len(inner)}' if fixed else ''}, not {value!r}")
-    kinds = inner if fixed else inner * len(value)
-    pairs = enumerate(zip(kinds, value, strict=True))
-    return tuple(_value(f"{name}[{place}]", each, item) for place, (each, item) in pairs)
-
-
-def _said(kind: Any) -> str:
-    return {int: "a whole number", float: "a number", bool: "true or false", str: "text"}[kind]
-
-
-def _check_together(config: Config) -> None:
-    if len(config.loss.weights) != 5:
-        raise ValueError(f"loss.weights must have five numbers, not {len(config.loss.weights)}")
-    for low, high in config.data.ranges:
-        if not 0 <= low <= high:
-            raise ValueError(f"data.ranges: from {low} to {high} is no range")
-    if config.data.keep and not config.data.count:
-        raise ValueError("data.keep needs data.count: pairs that never come again are not kept")
-    if config.data.kind == "bank" and not config.data.folder:
-        raise ValueError('data.folder must name the bank for data.kind = "bank"')
-    if config.network.architecture == "scarp" and config.data.kind != "bank":
-        raise ValueError('scarp refines what the engine found: data.kind must be "bank"')
-    for share, count in config.schedule.stages:
-        if not (0 < share <= 1 and 1 <= count <= len(config.data.ranges)):
-            raise ValueError(f"schedule.stages: [{share}, {count}] is not a share and a number of ranges")
-
-
-def words() -> dict[str, dict[str, Any]]:
-    """Every word there is with its default, by table: what the documentation lists."""
-    sections = {each.name: each.default_factory for each in fields(Config)}
-    return {
-        name: {word.name: word.default for word in fields(make()) if word.default is not MISSING}
-        for name, make in sections.items()
-        if make is not MISSING
+def _changed(config: Config, found: Mapping[str, Any]) -> Config:
+    """A configuration with the values that tables give."""
+    tables = {name: table for name, table in found.items() if name != "recipe"}
+    parts = {
+        name: replace(getattr(config, name), **{key: schema.fixed(value) for key, value in table.items()})
+        for name, table in tables.items()
     }
+    return replace(config, **parts)
+
+
+def _placed(config: Config, folder: Path) -> Config:
+    """Names of files as seen from the current folder."""
+    network, data, run = config.network, config.data, config.run
+    seen = [str(folder / name) if name else "" for name in (network.start, data.folder, run.out)]
+    return replace(
+        config,
+        network=replace(network, start=seen[0]),
+        data=replace(data, folder=seen[1], textures=tuple(str(folder / name) for name in data.textures)),
+        run=replace(run, out=seen[2]),
+    )
+
+
+def _together(config: Config) -> None:
+    """What values ask of each other."""
+    data = config.data
+    if data.keep and not data.count:
+        raise ValueError(
+            "data.keep needs data.count, got True and 0: pairs that never come again are not kept"
+        )
+    if data.kind == "bank" and not data.folder:
+        raise ValueError("the key 'data.folder' is missing: data.kind = \"bank\" needs the folder of a bank")
+    if config.network.architecture == "scarp" and data.kind != "bank":
+        raise ValueError(
+            f'data.kind must be "bank" for network.architecture = "scarp", which refines what the engine '
+            f"found, got {data.kind!r}"
+        )
+    if data.window and data.window < data.crop:
+        raise ValueError(f"data.window must be 0 or at least data.crop, {data.crop}, got {data.window}")
+    most = len(data.ranges)
+    for i, (_, ranges) in enumerate(config.schedule.stages):
+        if ranges > most:
+            raise ValueError(
+                f"schedule.stages[{i}][1] must be at most {most}, the number of data.ranges, got {ranges}"
+            )
+
+
+def _schema(recipe: Config) -> schema.Table:
+    def check(name: str, values: dict[str, Any]) -> None:
+        _together(_changed(recipe, values))
+
+    return schema_of(asdict(recipe), check)
+
+
+SCHEMAS = {name: _schema(recipe) for name, recipe in RECIPES.items()}
+"""What the file of a training may say, by its recipe."""

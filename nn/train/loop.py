@@ -61,8 +61,7 @@ class Trainer:
         self.optimiser = optimiser(self.network, config.schedule)
         self.average = Average(self.network, config.schedule.average)
         self.step = 0
-        # Where and how often something is written changes no result.
-        self.problem = store.fingerprint("training", 1, replace(config, run=Run(seed=config.run.seed)))
+        self.problem = _problem(config)
         if self.checkpoint.exists():
             self.step = checkpoints.restore(
                 self.checkpoint, self.network, self.optimiser, self.average, self.problem
@@ -211,3 +210,13 @@ class Trainer:
             "validation": {"pairs": self.config.run.validation, "error": error, "still": still},
         }
         save_network(self.trained(), self.folder / "network.safetensors", **facts)
+
+
+def _problem(config: Config) -> str:
+    """Fingerprint of what weights depend on: not how often something is written, nor where files lie."""
+    network = replace(config.network, start=Path(config.network.start).name)
+    names = tuple(Path(name).name for name in config.data.textures)
+    data = replace(config.data, folder=Path(config.data.folder).name, textures=names)
+    return store.fingerprint(
+        "training", 1, replace(config, network=network, data=data, run=Run(seed=config.run.seed))
+    )

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import toml_cases
+from toml_cases import NO_TOML, cases, names_the_mistake, tables, typos, whole
 
 from dislok import schema
 from dislok.inversion.cmt import config
@@ -64,62 +66,6 @@ GOOD = {
     },
 }  # fmt: skip
 
-# What no value of a kind may be, by how its words begin.
-WRONG = {
-    "a number, or a date": ["x", True, [1.0], {"a": 1}, np.nan, 1e300],
-    "a number": ["x", True, [1.0], {"a": 1}, np.nan, 1e300, -1e300],
-    "a whole number": ["3", True, [3], {}, 2.5, np.nan, -3, 1e300],
-    "true or false": ["true", 1, 0.0, [True], {}],
-    '"': ["somethng", "", 3, True, ["x"], {}],
-    "text, or": [3, True, {}, [3], [True]],
-    "text": [3, True, ["x"], {}, "", "  "],
-    "some of the letters": ["", "X", "EE", "e", 3, True, ["E"], {}],
-    "a date and time": ["soon", 2016, True, ["2016-04-15"], "2016-13-01T00:00:00"],
-    "[low, high]": [
-        "x",
-        3,
-        True,
-        [1],
-        [1, 2, 3],
-        [2, 1],
-        [1, 1],
-        ["a", "b"],
-        [True, False],
-        [np.nan, 1.0],
-        {},
-    ],
-    "two values": ["x", 3, [1], ["a", 1], [True, 1]],
-    "mean and standard deviation": ["x", 3, True, [1], [1, 2, 3], [1, 0], [1, -2], [1, "a"], [1, np.inf]],
-    "true, event": ["x", 3, [1], ["a", 1], [1, 2, 3], [True, 1], [91, 0]],
-    "a list": ["x", 3, True, {}, [[]], [{}], [True], [np.nan]],
-    "a table": ["x", 3, True, [1], {"strange": 1}],
-}
-
-
-def written(value):
-    """A value as TOML writes it."""
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f'"{k}" = {written(v)}' for k, v in value.items()) + " }"
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(map(written, value)) + "]"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    return str(value)
-
-
-def changed(name, value):
-    """The good configuration with one key changed."""
-    table = tomllib.loads("\n".join(f"{key} = {written(part)}" for key, part in GOOD.items()))
-    *tables, last = re.split(r"\.", name)
-    here = table
-    for part in tables:
-        word, _, place = part.partition("[")
-        here = here[word][int(place[:-1])] if place else here[word]
-    here[last] = value
-    return table
-
 
 def places():
     """Every key with its place in the good configuration."""
@@ -129,14 +75,11 @@ def places():
         yield name.replace("[]", "[1]" if inner else "[0]").replace(".NAME", ".other"), key
 
 
-def cases():
-    for name, key in places():
-        words = key.kind.words
-        start = next(start for start in WRONG if words.startswith(start))
-        for value in WRONG[start]:
-            if name.endswith("response") and value == {}:
-                continue  # an instrument that does nothing
-            yield pytest.param(name, value, id=f"{name}={value!r:.20}")
+def mistakes():
+    for case in cases(places()):
+        name, value = case.values
+        if not (name.endswith("response") and value == {}):  # an instrument that does nothing
+            yield case
 
 
 @pytest.fixture
@@ -148,12 +91,12 @@ def folder(tmp_path):
 
 def refused(folder, text):
     """The message by which a configuration is refused."""
-    path = folder / "event.toml"
-    path.write_text(text) if isinstance(text, str) else path.write_bytes(text)
-    with pytest.raises(ValueError) as caught:
-        config.load(path)
-    assert all(line.startswith((str(path), "and ")) for line in str(caught.value).splitlines())
-    return str(caught.value)
+    return toml_cases.refused(config.load, folder / "event.toml", text)
+
+
+def changed(name, value):
+    """The good configuration with one key changed."""
+    return toml_cases.changed(GOOD, name, value)
 
 
 def plain(values):
@@ -163,44 +106,24 @@ def plain(values):
     return [plain(value) for value in values] if isinstance(values, (list, tuple)) else values
 
 
-def whole(table):
-    return "\n".join(f"{key} = {written(part)}" for key, part in table.items())
-
-
 def test_the_good_one_is_good(folder):
     (folder / "event.toml").write_text(whole(GOOD))
     values = schema.read(folder / "event.toml", SCHEMA)
     assert plain(values) == plain(GOOD)
 
 
-@pytest.mark.parametrize(("name", "value"), list(cases()))
+@pytest.mark.parametrize(("name", "value"), list(mistakes()))
 def test_every_mistake_is_named(folder, name, value):
     message = refused(folder, whole(changed(name, value)))
-    said = [line for line in message.splitlines() if name in line]
-    assert said, message
-    assert "must" in said[0] or "unknown key" in said[0], said[0]
-    parts = value if isinstance(value, list) and value else value if isinstance(value, dict) else [value]
-    assert any(str(part)[:20] in said[0] for part in (value, *parts)), said[0]
-
-
-def tables(schema_table, name=""):
-    yield name, schema_table
-    for key, one in schema_table.keys.items():
-        if isinstance(one, schema.Table):
-            here = f"{name}.{key}" if name else key
-            here = f"{here}[0]" if one.several else f"{here}.other" if one.named else here
-            yield from tables(one, here)
+    assert names_the_mistake(message, name, value), message
 
 
 @pytest.mark.parametrize(
     ("name", "table"), list(tables(SCHEMA)), ids=lambda x: x if isinstance(x, str) else ""
 )
 def test_unknown_keys_are_named_with_what_was_meant(folder, name, table):
-    for known in table.keys:
-        typo = known[:-1] + known[-1] * 2
+    for typo, known in typos(table):
         full = f"{name}.{typo}" if name else typo
-        if typo in table.keys:
-            continue
         message = refused(folder, whole(changed(full, 1)))
         assert f"unknown key {full!r}" in message and f"did you mean {known}?" in message
     full = f"{name}.xyzzy" if name else "xyzzy"
@@ -280,13 +203,7 @@ def test_all_mistakes_are_said_at_once(folder):
     assert refused(folder, whole(table)).splitlines()[-1] == "and 11 more mistakes"
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        "[event", "event = ", "a = 1\na = 2", "[event]\nname = 'x", b"\xff\xfe\x00", b"name = \"\xe9\"\n",
-        "a = " + "[" * 3000, "a = " + "9" * 6000, "\x00", "{}",
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize("content", NO_TOML)
 def test_what_is_no_toml_is_said(folder, content):
     assert "is no TOML file" in refused(folder, content)
 

@@ -104,14 +104,17 @@ def test_paper_has_single_strike_slip_faults_that_break_the_ground(rng):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"lenght": (1.0, 2.0)}, "a recipe has no 'lenght'"),
-        ({"length": (20.0, 10.0)}, "length must be a pair from low to high, got \\(20.0, 10.0\\)"),
-        ({"dip": (5.0, 90.0)}, "dip: 5.0 is not between 10 and 90"),
-        ({"law": "mine"}, "law must be one of 'wesnousky2008'.* got 'mine'"),
-        ({"mechanism": {"thrust": 1.0}}, "mechanism: 'thrust' is none of"),
-        ({"segments": (0.0, 0.0)}, "segments: the shares add up to 0"),
-        ({"pixel": float("nan")}, "pixel: nan is not between"),
-        ({"triangles": 10}, "triangles must be an integer of at least 200, got 10"),
+        ({"lenght": (1.0, 2.0)}, "unknown key 'lenght'; did you mean length\\?"),
+        (
+            {"length": (20.0, 10.0)},
+            "length must be two numbers, the second not below the first, got \\[20.0, 10.0",
+        ),
+        ({"dip": (5.0, 90.0)}, "dip\\[0\\] must be at least 10 and at most 90, got 5.0"),
+        ({"law": "mine"}, "law must be one of wesnousky2008.* got 'mine'"),
+        ({"mechanism": {"thrust": 1.0}}, "unknown key 'mechanism.thrust'"),
+        ({"segments": (0.0, 0.0)}, "segments must be shares of which one is above 0"),
+        ({"pixel": float("nan")}, "pixel must be finite, got nan"),
+        ({"triangles": 10}, "triangles must be at least 200 .* got 10"),
     ],
 )
 def test_wrong_recipes_are_refused_by_name(changes, message, rng):
