@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from . import coast
 from .beachball import draw
 from .drawing import OBSERVED, PREDICTED, QUIET, subplots, titled
 from .filters import Array
@@ -45,6 +46,7 @@ def station_map(result: Result, *, title: str = "") -> Figure:
             axes.plot(c.longitude, c.latitude, "o", ms=9, mfc="none", mec="#7a5195", mew=1.4, zorder=4)
     places += [np.array([[c.longitude, c.latitude]]) for c in result.centroids]
     _frame(axes, np.concatenate(places))
+    _coast(axes)
     _balls(axes, result)
     axes.plot(*result.origin[::-1], "*", ms=15, mfc="white", mec=OBSERVED, mew=1.2, zorder=8)
     axes.set(xlabel="longitude (°)", ylabel="latitude (°)")
@@ -70,6 +72,13 @@ def _frame(axes: Axes, places: Array) -> None:
     axes.set_ylim(middle[1] - half, middle[1] + half)
     axes.set_box_aspect(1)
     axes.ticklabel_format(useOffset=False)
+
+
+def _coast(axes: Axes) -> None:
+    """Coast lines within the frame, which stays as it is."""
+    (west, east), (south, north) = axes.get_xlim(), axes.get_ylim()
+    for line in coast.lines(west, east, south, north):
+        axes.plot(*line.T, color="#7f93a3", lw=0.8, zorder=1, scalex=False, scaley=False)
 
 
 def _balls(axes: Axes, result: Result) -> None:

@@ -15,6 +15,7 @@ from dislok import foreign
 from dislok import gate as gates
 from dislok.inversion.gnss import OffsetTable, read_offsets
 
+from . import sacpz
 from .filters import Array
 from .findings import Findings, Options
 from .instruments import component_rows, one_instrument
@@ -72,7 +73,7 @@ def read(
     quantity, responses, unit, channels, locations, orientation, starttime, endtime, strict
         As of `from_obspy`.
     inventory : path, optional
-        A file or a folder of StationXML, dataless SEED or RESP with places, orientations and responses; those
+        A file or a folder of StationXML, dataless SEED, RESP or SAC's poles and zeros with places, orientations and responses; those
         in the folder of the records by default.
 
     Returns
@@ -192,7 +193,8 @@ def _files(source: Path) -> list[Path]:
 
 
 def _is_table(file: Path) -> bool:
-    return file.suffix.lower() in _TABLES or file.name.upper().startswith("RESP.")
+    name = file.name.upper()
+    return file.suffix.lower() in _TABLES or name.startswith("RESP.") or sacpz.is_sacpz(file)
 
 
 def _stations(files: Sequence[Path], given: str | Path | None, obspy: Any, findings: Findings) -> Any:
@@ -204,7 +206,7 @@ def _stations(files: Sequence[Path], given: str | Path | None, obspy: Any, findi
     stations = obspy.Inventory() if tables else None
     for table in tables:
         try:
-            stations += foreign.inventory(table)
+            stations += sacpz.inventory(table) if sacpz.is_sacpz(table) else foreign.inventory(table)
         except ValueError as error:
             if where is not None:
                 raise

@@ -1,5 +1,7 @@
 """Files of meshes from other programs: elements, values, units, coordinates."""
 
+import struct
+
 import numpy as np
 import pytest
 
@@ -135,9 +137,75 @@ def test_gmsh_with_values_of_some_elements(tmp_path, text):
         np.testing.assert_array_equal(values["patch"], [np.nan, 7])
 
 
+def binary2(order="<", name="ElementData"):
+    """`GMSH2` in binary, as Gmsh writes it: values of elements 13 and 14, one of them without a patch."""
+    points = [(1, 0, 0, -1), (2, 1, 0, -1), (3, 1, 1, -2), (7, 0, 1, -2), (9, 5, 5, 5)]
+    out = b"$MeshFormat\n2.2 1 8\n" + struct.pack(order + "i", 1) + b"\n$EndMeshFormat\n$Nodes\n5\n"
+    out += b"".join(struct.pack(order + "i3d", *point) for point in points) + b"\n$EndNodes\n"
+    out += b"$Elements\n4\n"
+    for kind, rows in ((15, [(1, 0, 1, 1)]), (1, [(2, 0, 1, 1, 2)]), (2, [(13, 1, 1, 1, 2, 3)])):
+        out += struct.pack(order + "3i", kind, len(rows), 2)
+        out += b"".join(struct.pack(f"{order}{len(row)}i", *row) for row in rows)
+    out += struct.pack(order + "3i", 2, 1, 2) + struct.pack(order + "6i", 14, 1, 1, 1, 3, 7)
+    out += b"\n$EndElements\n"
+    head = '${}\n1\n"{}"\n1\n0.0\n3\n0\n{}\n{}\n'
+    out += head.format(name, "slip", 3, 2).encode()
+    out += struct.pack(order + "i3d", 14, 2.5, 1, -2) + struct.pack(order + "i3d", 13, 1.5, 0, -1)
+    out += f"\n$End{name}\n".encode() + head.format(name, "patch", 1, 1).encode()
+    return out + struct.pack(order + "id", 14, 7.0) + f"\n$End{name}\n".encode()
+
+
+def binary41():
+    """`GMSH4` in binary; the nodes know where they lie on their surface."""
+    out = b"$MeshFormat\n4.1 1 8\n" + struct.pack("<i", 1) + b"\n$EndMeshFormat\n"
+    out += b"$Nodes\n" + struct.pack("<4Q3iQ4Q", 1, 4, 1, 7, 2, 1, 1, 4, 1, 2, 3, 7)
+    out += b"".join(struct.pack("<5d", *p, 0.5, 0.5) for p in SQUARE) + b"\n$EndNodes\n"
+    out += b"$Elements\n" + struct.pack("<4Q3iQ", 1, 2, 13, 14, 2, 1, 2, 2)
+    out += struct.pack("<8Q", 13, 1, 2, 3, 14, 1, 3, 7) + b"\n$EndElements\n"
+    out += b'$ElementData\n1\n"slip"\n1\n0.0\n3\n0\n1\n1\n' + struct.pack("<id", 14, 2.5)
+    return out + b"\n$EndElementData\n"
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_binary_gmsh_with_values_of_some_elements(tmp_path, order):
+    (tmp_path / "f.msh").write_bytes(binary2(order))
+    (tmp_path / "t.msh").write_text(GMSH2)
+    (mesh, values), (same, text) = (read_mesh_values(tmp_path / name) for name in ("f.msh", "t.msh"))
+    np.testing.assert_array_equal(mesh.points, same.points)
+    np.testing.assert_array_equal(mesh.cells, same.cells)
+    for name in ("slip", "patch"):
+        np.testing.assert_array_equal(values[name], text[name])
+
+
+def test_binary_gmsh_of_version_4(tmp_path):
+    (tmp_path / "f.msh").write_bytes(binary41())
+    mesh, values = read_mesh_values(tmp_path / "f.msh")
+    assert mesh.size == 2 and len(mesh.points) == 4
+    np.testing.assert_array_equal(values["slip"], [np.nan, 2.5])
+
+
+def test_values_of_nodes_are_averaged(tmp_path):
+    """Those of some nodes only leave the triangles of the others without."""
+    data = '$NodeData\n1\n"u"\n1\n0\n3\n0\n1\n4\n1 1\n2 2\n3 6\n9 0\n$EndNodeData\n'
+    (tmp_path / "f.msh").write_text(GMSH2 + data)
+    np.testing.assert_array_equal(read_mesh_values(tmp_path / "f.msh")[1]["u"], [3.0, np.nan])
+
+
+@pytest.mark.parametrize("cut", [60, 120, 200, 300, 420])
+def test_binary_gmsh_that_ends_early_is_refused(tmp_path, cut):
+    (tmp_path / "f.msh").write_bytes(binary2()[:cut])
+    with pytest.raises(ValueError, match=r"f\.msh: cannot be read as Gmsh 2\.2"):
+        read_mesh(tmp_path / "f.msh")
+
+
 @pytest.mark.parametrize(
     "change, words",
     [
+        (("13 2 2 1 1 1 2 3\n", "13 2 2 1 1 1 2\n"), "has 2 nodes, a triangle has 3"),
+        (("3\n2\n13 1.5 0 -1", "3\n3\n13 1.5 0 -1"), "promises 3 rows"),
+        (("13 1.5 0 -1", "13 1.5 0"), "promises 2 rows of 3 numbers"),
+        (("3 1 1 -2", "2 1 1 -2"), "5 nodes have 4 numbers"),
+        (("$Nodes\n5", "$Nodes\n8"), "8 lines are promised"),
         (("13 2 2 1 1 1 2 3", "13 2 2 1 1 1 2 99"), "cannot be read as Gmsh 2.2"),
         (("13 2 2 1 1 1 2 3", "13 16 2 1 1 1 2 3 7 1 2 3 7"), "elements quad8"),
         (
