@@ -73,8 +73,8 @@ def read(
     quantity, responses, unit, channels, locations, orientation, starttime, endtime, strict
         As of `from_obspy`.
     inventory : path, optional
-        A file or a folder of StationXML, dataless SEED, RESP or SAC's poles and zeros with places, orientations and responses; those
-        in the folder of the records by default.
+        A file or a folder of StationXML, dataless SEED, RESP or SAC's poles and zeros with places,
+        orientations and responses; those in the folder of the records by default.
 
     Returns
     -------

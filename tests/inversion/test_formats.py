@@ -180,8 +180,8 @@ def test_earthquakes_that_come_with_obspy(path, centroid):
 
 
 def test_every_listed_format_has_a_test(repository):
-    """What the table of records and metadata names is tested above, and all that is tested is named; poles and
-    zeros have a file of tests of their own.
+    """What the table of records and metadata names is tested above, and all that is tested is named;
+    poles and zeros have a file of tests of their own.
     """
     text = (repository / "docs" / "formats.rst").read_text(encoding="utf-8")
     rows = {

@@ -115,8 +115,8 @@ def test_accelerometers_have_two_zeros(tmp_path):
     "channel, dip, found",
     [
         ("BHZ", "0.0", -90.0), ("BHZ", "-90", -90.0), ("BHZ", "90", 90.0), ("BHZ", "180", 90.0),
-        ("BHE", "90", 0.0), ("BHE", "0", 0.0), ("BH1", "90.0", 0.0), ("BH3", "0", None), ("BHW", "54.7", None),
-        ("BHE", None, None), ("BHZ", "400", None),
+        ("BHE", "90", 0.0), ("BHE", "0", 0.0), ("BH1", "90.0", 0.0), ("BH3", "0", None),
+        ("BHW", "54.7", None), ("BHE", None, None), ("BHZ", "400", None),
     ],
 )  # fmt: skip
 def test_dips_of_two_conventions(tmp_path, channel, dip, found):
