@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -26,6 +27,8 @@ BANDS = (
     ("score", ""),
     ("valid", ""),
 )
+BLOCK = 512
+"""Pixels along a side of the blocks of a file."""
 SIGN = "positive east and positive north: motion of the ground from the first image to the second"
 FRAME = "pre: the value at a pixel is the motion of the ground that the first image shows there"
 
@@ -67,13 +70,21 @@ def write_map(
 def as_cog(plain: Path, path: Path) -> None:
     """A finished file made into a Cloud Optimized GeoTIFF, which appears when it is complete.
 
-    What an earlier process that was killed left of its own attempt is removed first.
+    What an earlier process that was killed left of its own attempt is removed first. The overviews are added
+    to the plain file, band by band: GDAL's driver would make them with all bands in each block, which it
+    writes anew for each of them (minutes, and many times the size of the map on disk).
     """
     from rasterio import shutil
+    from rasterio.enums import Resampling
 
     sweep(path.parent)
     with writing(path) as draft, needed().Env(GDAL_CACHEMAX=256):
-        shutil.copy(plain, draft, driver="COG", **compression())
+        with needed().open(plain, "r+") as data:
+            halvings = max(0, math.ceil(math.log2(max(data.shape) / BLOCK)))
+            if halvings:
+                data.build_overviews([2**k for k in range(1, halvings + 1)], Resampling.average)
+        kept = {"OVERVIEWS": "FORCE_USE_EXISTING"} if halvings else {"OVERVIEWS": "NONE"}
+        shutil.copy(plain, draft, driver="COG", **kept, **compression())
 
 
 def _window(tile: Tile) -> Any:
@@ -89,7 +100,7 @@ def _profile(grid: Grid) -> dict[str, Any]:
 
     profile: dict[str, Any] = {"driver": "GTiff", "dtype": "float32", "nodata": np.nan, "count": len(BANDS)}
     profile |= {"height": grid.shape[0], "width": grid.shape[1], "interleave": "band"}
-    profile |= {"tiled": True, "blockxsize": 512, "blockysize": 512, "bigtiff": "IF_SAFER"}
+    profile |= {"tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK, "bigtiff": "IF_SAFER"}
     if grid.crs is not None:
         profile |= {"crs": CRS.from_wkt(grid.crs), "transform": Affine(*grid.transform)}
     return profile
@@ -99,9 +110,8 @@ def compression() -> dict[str, str]:
     """Options of the final file: quick to write, quick to read in parts."""
     threads = str(os.cpu_count() or 1)
     options = {
-        "BLOCKSIZE": "512",
+        "BLOCKSIZE": str(BLOCK),
         "BIGTIFF": "IF_SAFER",
         "NUM_THREADS": threads,
-        "OVERVIEW_RESAMPLING": "AVERAGE",
     }
     return options | {"COMPRESS": "ZSTD", "LEVEL": "1", "PREDICTOR": "FLOATING_POINT", "STATISTICS": "NO"}

@@ -249,14 +249,13 @@ def _mask(path: Path, shape: tuple[int, ...]) -> Mask:
 
 
 def _rewrite(path: Path, layers: Array, profile: dict, tags: dict, names: tuple, units: tuple) -> None:
-
     from .output import as_cog
 
     rasterio = needed()
     plain = path.with_name(f".{path.stem}.plain.tif")
-    for word in ("compress", "interleave", "predictor"):
+    for word in ("compress", "predictor"):
         profile.pop(word, None)
-    profile |= {"driver": "GTiff", "bigtiff": "IF_SAFER"}
+    profile |= {"driver": "GTiff", "bigtiff": "IF_SAFER", "interleave": "band"}
     try:
         with rasterio.open(plain, "w", **profile) as out:
             out.write(layers)

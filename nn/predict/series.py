@@ -179,7 +179,6 @@ def flow_series(
 
 
 def _write(path: Path, result: Series, profile: dict[str, Any], names: list[str]) -> None:
-
     bands: list[Array] = []
     words: list[str] = []
     for k, name in enumerate(names[1:], 1):
@@ -190,7 +189,7 @@ def _write(path: Path, result: Series, profile: dict[str, Any], names: list[str]
     kept = {key: profile[key] for key in ("width", "height", "crs", "transform", "dtype", "nodata")}
     try:
         with needed().open(
-            plain, "w", driver="GTiff", count=len(bands) + 1, bigtiff="IF_SAFER", **kept
+            plain, "w", driver="GTiff", count=len(bands) + 1, bigtiff="IF_SAFER", interleave="band", **kept
         ) as out:
             for i, (values, word) in enumerate(
                 zip([*bands, result.closure], [*words, "closure"], strict=True), 1
