@@ -16,13 +16,14 @@ from typing import Any
 
 import numpy as np
 
+from dislok.affine import Transform, backwards, moved, placed
+
 __all__ = ["DRIVERS", "Raster", "common", "opened", "read", "write"]
 
 DRIVERS = ("GTiff", "JP2OpenJPEG", "HFA", "ENVI", "PNG", "NITF", "netCDF")
 """Formats that are read, by their names in GDAL."""
 
 PIXEL = 1e-3  # pixels by which two grids may be apart and still count as one
-Transform = tuple[float, float, float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -100,27 +101,23 @@ class Raster:
             raise ValueError(f"{self.name}: window {shape} at ({top}, {left}) reaches beyond {self.shape}")
         part = slice(top, top + shape[0]), slice(left, left + shape[1])
         mask = None if self.mask is None else self.mask[part]
-        return replace(self, values=self.values[part], mask=mask, transform=self._moved(top, left))
+        return replace(self, values=self.values[part], mask=mask, transform=moved(self.transform, left, top))
 
     def xy(self, row: Any, column: Any) -> tuple[Any, Any]:
         """Coordinates of the middle of pixels."""
-        a, b, c, d, e, f = self.transform
-        return a * (column + 0.5) + b * (row + 0.5) + c, d * (column + 0.5) + e * (row + 0.5) + f
+        return placed(self.transform, column + 0.5, row + 0.5)
 
     def rowcol(self, x: Any, y: Any) -> tuple[Any, Any]:
         """Row and column, with fractions, at coordinates: 0 is the middle of the first pixel."""
-        a, b, c, d, e, f = self.transform
-        area = a * e - b * d
-        return (a * (y - f) - d * (x - c)) / area - 0.5, (e * (x - c) - b * (y - f)) / area - 0.5
-
-    def _moved(self, top: int, left: int) -> Transform:
-        a, b, c, d, e, f = self.transform
-        return a, b, a * left + b * top + c, d, e, d * left + e * top + f
+        column, row = placed(backwards(self.transform), x, y)
+        return row - 0.5, column - 0.5
 
 
-def _rasterio() -> Any:
+def needed() -> Any:
+    """Rasterio, or a word on how to get it."""
     try:
         import rasterio
+        import rasterio.errors
     except ImportError as error:
         raise ImportError('raster files need rasterio: pip install "dislok[nn]"') from error
     return rasterio
@@ -162,10 +159,10 @@ def read(
         If it is no raster, has no such band, the band is a palette, an alpha band or complex, the window
         reaches beyond, or there is nothing to see; the message names file, band and reason.
     """
-    rasterio = _rasterio()
+    rasterio = needed()
     name = f"{os.fspath(path)}, band {band}"
     with opened(path, variable) as data:
-        _check_band(rasterio, data, band, name)
+        check_band(data, band, name)
         found = _read(rasterio, data, band, window, name)
     return screened(found) if screen else found
 
@@ -189,7 +186,7 @@ def opened(path: str | os.PathLike[str], variable: str | None = None) -> Any:
         If it is in none of these formats, or holds several variables of which none or another is chosen; the
         message names it.
     """
-    rasterio, file, reasons = _rasterio(), Path(path), []
+    rasterio, file, reasons = needed(), Path(path), []
     if not file.is_file():
         raise FileNotFoundError(f"{os.fspath(path)}: no such file")
     if variable is not None:
@@ -238,17 +235,18 @@ def _variable(rasterio: Any, file: Path, variable: str) -> Any:
             raise ValueError(f"{file}: its variable {variable!r} cannot be read: {error}") from error
 
 
-def _check_band(rasterio: Any, data: Any, band: int, name: str) -> None:
+def check_band(data: Any, band: int, name: str) -> None:
     """Raise a `ValueError` for a band that holds no brightness."""
+    meanings = needed().enums.ColorInterp
     if not 1 <= band <= data.count:
         raise ValueError(f"{name}: the file has bands 1 to {data.count}")
     meaning = data.colorinterp[band - 1]
-    if meaning == rasterio.enums.ColorInterp.palette:
+    if meaning == meanings.palette:
         raise ValueError(f"{name}: its numbers are places in a palette of colours, not brightness")
-    if meaning == rasterio.enums.ColorInterp.alpha:
+    if meaning == meanings.alpha:
         raise ValueError(f"{name}: it is the alpha band, which holds no brightness; choose another")
     if "complex" in data.dtypes[band - 1]:
-        raise ValueError(f"{name}: it holds complex numbers")
+        raise ValueError(f"{name}: it holds complex numbers; give their amplitude")
 
 
 def _read(rasterio: Any, data: Any, band: int, window: Any, name: str) -> Raster:
@@ -264,13 +262,13 @@ def _read(rasterio: Any, data: Any, band: int, window: Any, name: str) -> Raster
         raise ValueError(f"{name}: damaged: {error}") from None
     if data.driver == "netCDF" and data.transform == rasterio.Affine.identity():
         raise ValueError(f"{name}: its axes state no units such as degrees_east or m: it has no place")
-    placed = data.crs is not None or data.transform != rasterio.Affine.identity()
-    transform = tuple(data.transform)[:6] if placed else (1.0, 0.0, 0.0, 0.0, -1.0, 0.0)
+    known = data.crs is not None or data.transform != rasterio.Affine.identity()
+    transform = tuple(data.transform)[:6] if known else (1.0, 0.0, 0.0, 0.0, -1.0, 0.0)
     nodata = None if data.nodata is None else float(data.nodata)
     crs = None if data.crs is None else data.crs.to_string()
     whole = Raster(np.empty((h, w), np.bool_), transform, crs, nodata, None, name)
-    moved = whole.window(top, left, (height, width)).transform
-    return Raster(values, moved, crs, nodata, None if mask.all() else mask, name)
+    there = whole.window(top, left, (height, width)).transform
+    return Raster(values, there, crs, nodata, None if mask.all() else mask, name)
 
 
 def screened(raster: Raster) -> Raster:
@@ -354,7 +352,7 @@ def write(
     """
     from dislok.store import writing
 
-    rasterio = _rasterio()
+    rasterio = needed()
     values, nodata = raster.values, raster.nodata
     if raster.mask is not None:
         if nodata is None and values.dtype.kind != "f":

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from dislok.blocks import Blocks, Layout
-from dislok.nn.pairs import RANGES, Pair, amplitude_in, make_pair
+from dislok.nn.pairs import RANGES, Library, Pair, amplitude_in, make_pair
 from dislok.nn.pairs import Recipe as PairRecipe
 from dislok.nn.pairs.displacement import BAND
 from dislok.nn.pairs.quakes import seen
@@ -96,6 +96,19 @@ class DataSet:
         """Fingerprint of everything that the values depend on."""
         contents = [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in self.images]
         return fingerprint("faultdeform", VERSION, asdict(replace(self, images=())), contents)
+
+    def check(self) -> None:
+        """Read the images, and see that windows can be cut from them.
+
+        Raises
+        ------
+        FileNotFoundError, ValueError
+            About an image that cannot be used.
+        """
+        ground = ground_of(self.images)
+        if isinstance(ground, Library):
+            side = self.size + 2 * (LARGEST + MARGIN)
+            ground.check((side, side))
 
     def earthquake(self, k: int) -> Earthquake:
         """Earthquake number k."""
@@ -235,9 +248,10 @@ def write(
 
     Raises
     ------
-    ValueError
-        If the path holds another data set, or something else.
+    FileNotFoundError, ValueError
+        If the path holds another data set, or something else, or an image cannot be used.
     """
+    data.check()
     blocks = data.create(path)
     if repair:
         blocks.forget(damage.block for damage in blocks.verify())

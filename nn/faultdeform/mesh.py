@@ -18,6 +18,8 @@ from .roughness import Field
 
 FLATTEN = 0.9
 """Distance of two rows over the length of their elements: about that of equilateral triangles."""
+STEP = 0.06
+"""Largest change of slip from one element at the trace to the next by the taper, over the slip beyond it."""
 ROWS = 6
 """At least so many rows of elements."""
 
@@ -43,15 +45,29 @@ class Sizes:
 def sizes_of(rupture: Rupture, recipe: Recipe) -> Sizes:
     """Element sizes that keep to a recipe's number of triangles."""
     largest = min(rupture.width / ROWS, min(s.length for s in rupture.strands) / 2.0)
-    length = sum(s.length for s in rupture.strands)
-    coarser = 1.0
-    while True:
-        smallest = min(coarser * recipe.element * recipe.pixel, largest)
-        sizes = Sizes(smallest, coarser * recipe.growth, largest)
-        size = sizes.at(rupture.top + rows(rupture, sizes) * np.sin(np.deg2rad(rupture.dip)))
-        if (2.0 * length / size).sum() <= recipe.triangles or smallest >= largest:
-            return sizes
+    coarser, smallest = 1.0, min(recipe.element * recipe.pixel, largest)
+    while _count(rupture, Sizes(smallest, coarser * recipe.growth, largest)) > recipe.triangles:
+        if smallest == largest:
+            break
         coarser *= 1.05
+        smallest = min(coarser * recipe.element * recipe.pixel, largest)
+    if rupture.top > 0.0:
+        return Sizes(smallest, coarser * recipe.growth, largest)
+    # a quarter of a sine rises by STEP from one element to the next at the tip of the shortest strand
+    tips = STEP * 2.0 / np.pi * recipe.taper * min(s.length for s in rupture.strands)
+    finer = min(tips, smallest)
+    while _count(rupture, Sizes(finer, coarser * recipe.growth, largest)) > recipe.triangles:
+        if finer == smallest:
+            break
+        finer = min(1.05 * finer, smallest)
+    return Sizes(finer, coarser * recipe.growth, largest)
+
+
+def _count(rupture: Rupture, sizes: Sizes) -> float:
+    """About how many triangles a mesh will have."""
+    length = sum(s.length for s in rupture.strands)
+    size = sizes.at(rupture.top + rows(rupture, sizes) * np.sin(np.deg2rad(rupture.dip)))
+    return float((2.0 * length / size).sum())
 
 
 def rows(rupture: Rupture, sizes: Sizes) -> np.ndarray:

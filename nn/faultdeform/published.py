@@ -40,8 +40,14 @@ def export(
     -------
     dict of list of str
         Names of the files of each split.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If an image cannot be used.
     """
     data = replace(data, amplitudes="all")
+    data.check()
     report = progress or (lambda done, total: None)
     names: dict[str, list[str]] = {split: [] for split in SPLITS}
     pieces = {split: Pieces(Path(folder) / split, data.problem) for split in SPLITS}

@@ -112,7 +112,7 @@ class Recipe:
     pixel : float
         Size of a pixel of the images, 15 m being that of Landsat's panchromatic band, stated.
     element : float
-        Size of the elements of the mesh at the trace, in pixels.
+        Size of the elements of the mesh at the trace, in pixels; smaller on ruptures with short strands.
     growth : float
         Growth of the elements with depth: so much longer for every km.
     triangles : int

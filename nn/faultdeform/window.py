@@ -51,9 +51,10 @@ def place_windows(
     return middles + size * pixel * rng.uniform(-1 / 3, 1 / 3, (count, 2))
 
 
-@lru_cache(maxsize=1)
 def ground_of(images: tuple[str, ...]) -> Maker:
     """What draws the ground: windows of images, or procedures where there are none.
+
+    Images are read again when their files have changed.
 
     Raises
     ------
@@ -62,6 +63,12 @@ def ground_of(images: tuple[str, ...]) -> Maker:
     """
     if not images:
         return AnyGround()
+    return _library(images, tuple(Path(path).stat().st_mtime_ns for path in images))
+
+
+@lru_cache(maxsize=1)
+def _library(images: tuple[str, ...], changed: tuple[int, ...]) -> Library:
+    """Scenes of files that were changed at times (ns)."""
     from dislok import raster
 
     read = [(path, raster.read(path)) for path in images]

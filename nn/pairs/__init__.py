@@ -9,7 +9,8 @@ drawn from distributions (`ground`, `sensor`). One state of a generator makes on
     pair = make_pair(AnyGround().draw(rng, moved.right.shape), moved, rng)
 """
 
-from .dates import Alignment, DateWindow, TwoDates, align, windows
+from .alignment import Alignment, align
+from .dates import DateWindow, TwoDates, windows
 from .displacement import RANGES, Displacement, ScrewFault, amplitude_in, of_metres
 from .distributions import Choice, Distribution, Fixed, LogUniform, Mixture, Normal, Uniform
 from .pair import Pair, make_pair

@@ -10,7 +10,7 @@ import numpy as np
 from dislok import images
 from dislok.nn.flow import FlowMap
 
-from .dates import AlignedPart, Alignment
+from .alignment import AlignedPart, Alignment
 from .displacement import Displacement
 from .recipe import Recipe
 from .textures import Texture
@@ -80,7 +80,7 @@ def make_pair(
         A real second date of the ground, in place of one that the recipe models: sun, cover, patches and haze
         of the recipe are not used.
     alignment : Alignment, optional
-        How it lies on the first: see `dislok.nn.pairs.dates`.
+        How it lies on the first: see `dislok.nn.pairs.alignment`.
     alignment_in_truth : bool, optional
         Leave what the alignment says, but for whole pixels, in the second image, and add it to the truth.
     threads : int, optional

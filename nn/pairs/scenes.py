@@ -51,6 +51,10 @@ def split(
     return {part: tuple(sorted(mixed[a:b])) for part, a, b in zip(shares, starts, ends, strict=True)}
 
 
+BORDER = 8
+"""Pixels of a scene beyond a window, for its interpolation."""
+
+
 @dataclass(frozen=True)
 class Library:
     """Ground that is cut from images.
@@ -73,6 +77,23 @@ class Library:
     empty: float = 0.05
     tries: int = 50
 
+    def check(self, shape: Shape) -> None:
+        """See that windows of a size can be cut at the scale of the images.
+
+        Raises
+        ------
+        ValueError
+            If no scene is large enough.
+        """
+        need = shape[0] + BORDER, shape[1] + BORDER
+        if not any(s.shape[0] >= need[0] and s.shape[1] >= need[1] for s in self.scenes):
+            largest = max(self.scenes, key=lambda s: min(s.shape))
+            raise ValueError(
+                f"windows of {shape[0]} x {shape[1]} pixels are cut from images "
+                f"of at least {need[0]} x {need[1]}; "
+                f"the largest, {largest.kind}, has {largest.shape[0]} x {largest.shape[1]}"
+            )
+
     def draw(self, rng: np.random.Generator, shape: Shape) -> Texture:
         """A window of one of the scenes.
 
@@ -83,7 +104,7 @@ class Library:
         """
         for _ in range(self.tries):
             scale = self.scale.draw(rng)
-            need = (int(np.ceil(shape[0] * scale)) + 8, int(np.ceil(shape[1] * scale)) + 8)
+            need = (int(np.ceil(shape[0] * scale)) + BORDER, int(np.ceil(shape[1] * scale)) + BORDER)
             fit = [s for s in self.scenes if s.shape[0] >= need[0] and s.shape[1] >= need[1]]
             if not fit:
                 continue

@@ -8,7 +8,7 @@ warp).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from dislok import raster
+from dislok.affine import backwards, moved, placed
 
 from .inputs import Array, Mask
 
@@ -61,28 +62,6 @@ def degree_lengths(latitude: float) -> tuple[float, float]:
     w2 = 1 - e2 * math.sin(latitude) ** 2
     across, along = axis / math.sqrt(w2), axis * (1 - e2) / w2**1.5
     return math.radians(across * math.cos(latitude)), math.radians(along)
-
-
-def placed(transform: Sequence[float], column: float, row: float) -> tuple[float, float]:
-    """Coordinates of a point that lies `column` and `row` pixels from the first pixel's corner."""
-    a, b, c, d, e, f = transform[:6]
-    return a * column + b * row + c, d * column + e * row + f
-
-
-def backwards(transform: Sequence[float]) -> tuple[float, ...]:
-    """The transform from coordinates to pixels.
-
-    Raises
-    ------
-    ValueError
-        If all pixels lie on a line.
-    """
-    a, b, c, d, e, f = transform[:6]
-    determinant = a * e - b * d
-    if not determinant:
-        raise ValueError(f"transform: pixels have no area: {tuple(transform[:6])}")
-    a, b, d, e = e / determinant, -b / determinant, -d / determinant, a / determinant
-    return a, b, -a * c - b * f, d, e, -d * c - e * f
 
 
 class Source:
@@ -151,25 +130,12 @@ def _closing() -> Iterator[list[Any]]:
 @contextmanager
 def _opened(path: Path, band: int) -> Iterator[Any]:
     with raster.opened(path) as data:
-        if not 1 <= band <= data.count:
-            raise ValueError(f"{path}: band must be 1 to {data.count}, got {band}")
-        if np.dtype(data.dtypes[band - 1]).kind == "c":
-            raise ValueError(f"{path}: band {band} is complex; give its amplitude")
+        raster.check_band(data, band, f"{path}, band {band}")
         if data.crs is None and (data.gcps[0] or data.rpcs):
             raise ValueError(
                 f"{path}: is not map projected (it has ground control points or RPCs): rectify it"
             )
         yield data
-
-
-def needed() -> Any:
-    """Rasterio, or a word on how to get it."""
-    try:
-        import rasterio
-        import rasterio.errors
-    except ImportError as error:
-        raise ImportError('image files need rasterio: pip install "dislok[nn]"') from error
-    return rasterio
 
 
 def _common(first: Any, second: Any, paths: tuple[Path, Path]) -> tuple[Grid, tuple[bool, bool]]:
@@ -205,9 +171,7 @@ def _cut(base: Any, bounds: tuple[float, float, float, float], paths: tuple[Path
     r1 = min(base.height, math.floor(max(rows) + _WHOLE))
     if c1 <= c0 or r1 <= r0:
         raise ValueError(f"{paths[0]} and {paths[1]} do not overlap")
-    a, b, c, d, e, f = base.transform[:6]
-    moved = (a, b, c + a * c0 + b * r0, d, e, f + d * c0 + e * r0)
-    return Grid((r1 - r0, c1 - c0), moved, base.crs.to_wkt())
+    return Grid((r1 - r0, c1 - c0), moved(base.transform, c0, r0), base.crs.to_wkt())
 
 
 def _whole_offset(data: Any, grid: Grid) -> tuple[int, int] | None:

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from dislok.raster import needed
 from dislok.store import sweep, writing
 
 from .coregister import surface
-from .grids import Grid, needed
+from .grids import Grid
 from .inputs import Array
 from .tiles import Tile
 

@@ -20,7 +20,6 @@ from scipy import ndimage
 
 from dislok import raster
 
-from .grids import needed
 from .inputs import Array, Mask
 
 _BAND = 512
@@ -251,7 +250,7 @@ def _mask(path: Path, shape: tuple[int, ...]) -> Mask:
 def _rewrite(path: Path, layers: Array, profile: dict, tags: dict, names: tuple, units: tuple) -> None:
     from .output import as_cog
 
-    rasterio = needed()
+    rasterio = raster.needed()
     plain = path.with_name(f".{path.stem}.plain.tif")
     for word in ("compress", "predictor"):
         profile.pop(word, None)

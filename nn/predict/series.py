@@ -11,7 +11,6 @@ from scipy import ndimage
 
 from dislok import raster
 
-from .grids import needed
 from .inputs import Array, Mask
 from .output import as_cog
 from .run import Job, flow
@@ -188,7 +187,7 @@ def _write(path: Path, result: Series, profile: dict[str, Any], names: list[str]
     plain = path.with_name(f".{path.stem}.plain.tif")
     kept = {key: profile[key] for key in ("width", "height", "crs", "transform", "dtype", "nodata")}
     try:
-        with needed().open(
+        with raster.needed().open(
             plain, "w", driver="GTiff", count=len(bands) + 1, bigtiff="IF_SAFER", interleave="band", **kept
         ) as out:
             for i, (values, word) in enumerate(

@@ -260,7 +260,8 @@ def test_an_interrupt_ends_the_process(tmp_path):
     given = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
     start = time.monotonic()
     done = subprocess.run([sys.executable, "-c", code], env=given, capture_output=True, text=True)
-    # CPython forgets that an interrupt ended the main thread, and says 1, when another thread executes text meanwhile.
+    # CPython forgets that an interrupt ended the main thread, and says 1, when another thread executes text
+    # meanwhile.
     assert done.returncode in (-signal.SIGINT, 130, 1) and done.stderr.endswith("KeyboardInterrupt\n")
     assert time.monotonic() - start < 60.0
 

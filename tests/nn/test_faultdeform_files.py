@@ -18,7 +18,7 @@ from dislok.nn.faultdeform import Recipe
 from dislok.nn.faultdeform.about import about, as_bytes
 from dislok.nn.faultdeform.files import DataSet, write
 from dislok.nn.faultdeform.published import SPLITS, export, split_of
-from dislok.nn.faultdeform.window import place_windows
+from dislok.nn.faultdeform.window import ground_of, place_windows
 from dislok.nn.pairs import RANGES
 from dislok.nn.pairs.quakes import seen
 
@@ -132,6 +132,33 @@ def test_ground_of_images(tmp_path, rng):
     before = own.problem
     raster.write(tmp_path / "scene.tif", raster.Raster(image + 1, (15.0, 0.0, 0.0, 0.0, -15.0, 0.0)))
     assert own.problem != before
+    assert ground_of(own.images) is ground_of(own.images)
+    kept = ground_of(own.images)
+    os.utime(path, ns=(1, 1))
+    assert ground_of(own.images) is not kept
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            np.full((300, 300), 7, np.uint8),
+            "bad.tif, band 1: all pixels that hold something have the value",
+        ),
+        (np.full((300, 300), np.nan, np.float32), "bad.tif, band 1: no pixel holds anything"),
+        (np.arange(100 * 90.0).reshape(100, 90), "of at least 172 x 172; the largest, bad.tif, has 100 x 90"),
+    ],
+)
+@pytest.mark.parametrize("layout", ["zarr", "faultdeform"])
+def test_bad_images_leave_nothing_behind(tmp_path, capsys, values, message, layout):
+    raster = pytest.importorskip("dislok.raster")
+    pytest.importorskip("rasterio")
+    (tmp_path / "images").mkdir()
+    raster.write(tmp_path / "images" / "bad.tif", raster.Raster(values, (15.0, 0.0, 0.0, 0.0, -15.0, 0.0)))
+    line = ["--out", str(tmp_path / "x"), "--n", "1", "--size", "48", "--images", str(tmp_path / "images")]
+    assert main(["faultdeform", *line, "--layout", layout, "--quiet"]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
 
 
 # ------------------------------------------------------------------------------- the same each time

@@ -5,7 +5,7 @@ import pytest
 
 from dislok import images, raster
 from dislok.nn import pairs
-from dislok.nn.pairs import dates
+from dislok.nn.pairs import align
 from dislok.nn.pairs.distributions import Fixed
 
 PLACE = (10.0, 0.0, 5000.0, 0.0, -10.0, 9000.0)
@@ -72,7 +72,7 @@ def test_libraries_without_a_window(rng, ground):
 
 @pytest.mark.parametrize(("right", "down"), [(0.0, 0.0), (0.3, -0.2), (3.4, -5.7)])
 def test_alignment_finds_the_shift(rng, ground, right, down):
-    found = dates.align(ground, later(ground, rng, right=right, down=down), order=0)
+    found = align(ground, later(ground, rng, right=right, down=down), order=0)
     np.testing.assert_allclose(found.terms[:, 0], [right, down], atol=0.02)
     assert found.correlation > 0.97 and found.spread < 0.1 and found.tiles > 50
 
@@ -82,18 +82,18 @@ def test_alignment_finds_slopes_and_ignores_what_moved(rng, ground):
     rows, columns = np.mgrid[: ground.shape[0], : ground.shape[1]].astype(float)
     right = 1e-3 * (columns - 200) + 0.4
     right[:, :90] += 0.8
-    found = dates.align(ground, later(ground, rng, right=right), order=1)
+    found = align(ground, later(ground, rng, right=right), order=1)
     got, _ = found.at(columns, rows)
     assert np.abs(got - right)[20:-20, 130:-20].max() < 0.06
 
 
 def test_alignment_without_anything_to_hold_on_to(rng, ground):
     with pytest.raises(ValueError, match="0 tiles of 64 pixels can be used; an alignment needs 6"):
-        dates.align(ground[:60, :60], ground[:60, :60])
+        align(ground[:60, :60], ground[:60, :60])
     with pytest.raises(ValueError, match="order is 3"):
-        dates.align(ground, ground, order=3)
+        align(ground, ground, order=3)
     with pytest.raises(ValueError, match="one shape"):
-        dates.align(ground, ground[1:])
+        align(ground, ground[1:])
 
 
 def test_windows_of_two_dates(rng, ground):
@@ -122,7 +122,7 @@ def test_pairs_of_two_dates(rng, ground):
     without = pairs.make_pair(one, moved, np.random.default_rng(1), second=two)
     np.testing.assert_array_equal(aligned.flow_pre.values, without.flow_pre.values)
     assert aligned.correlation() > 0.99 > without.correlation()
-    rest = dates.align(
+    rest = align(
         aligned.pre,
         images.warp(np.nan_to_num(aligned.post), aligned.flow_pre.right, aligned.flow_pre.down).values,
         valid=aligned.valid,
@@ -147,5 +147,5 @@ def test_real_dates(shared):
         for name in ("pair_nanjing_20000503_b5.tif", "pair_nanjing_20020712_b5.tif")
     )
     size = min(*first.shape, *second.shape, 512)
-    found = dates.align(*(r.values[:size, :size].astype(float) for r in (first, second)))
+    found = align(*(r.values[:size, :size].astype(float) for r in (first, second)))
     assert np.abs(found.terms[:, 0]).max() < 1.0 and found.spread < 0.25 and found.correlation > 0.5

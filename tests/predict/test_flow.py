@@ -264,7 +264,7 @@ def test_command_line_with_picture_and_post_processing(tmp_path, ground, capsys)
     [
         (["a.tif", "b.tif", "--out", "o.png"], "must end in .tif"),
         (["a.tif", "b.tif", "--out", "none/o.tif"], "there is no folder"),
-        (["a.tif", "b.tif", "--out", "o.tif", "--band", "3"], "band must be 1 to 1, got 3"),
+        (["a.tif", "b.tif", "--out", "o.tif", "--band", "3"], "a.tif, band 3: the file has bands 1 to 1"),
         (["a.tif", "far.tif", "--out", "o.tif"], "do not overlap"),
         (["a.tif", "bare.tif", "--out", "o.tif"], "bare.tif: no coordinate system"),
         (["a.tif", "text.tif", "--out", "o.tif"], "text.tif cannot be read"),
@@ -272,6 +272,8 @@ def test_command_line_with_picture_and_post_processing(tmp_path, ground, capsys)
         (["a.tif", "b.tif", "--out", "o.tif", "--set", "x=y z"], "no option 'x'"),
         (["a.tif", "b.tif", "--out", "o.tif", "--tile", "3"], "at least 128"),
         (["a.tif", "--out", "o.tif"], "at least two images"),
+        (["a.tif", "colours.tif", "--out", "o.tif"], "colours.tif, band 1: .* palette"),
+        (["waves.tif", "b.tif", "--out", "o.tif"], "waves.tif, band 1: it holds complex numbers"),
         (["a.tif", "flat.tif", "--out", "o.tif", "--method", "dislok"], "no displacement anywhere.*post"),
     ],
 )
@@ -282,6 +284,10 @@ def test_refusals(tmp_path, ground, monkeypatch, capsys, words, message):
     save("far.tif", ground, from_origin(9e5, 4e6, 10, 10))
     save("bare.tif", ground, Affine.identity(), None)
     save("flat.tif", np.full_like(ground, 7))
+    save("waves.tif", ground.astype(np.complex64))
+    save("colours.tif", np.zeros_like(ground, np.uint8))
+    with rasterio.open("colours.tif", "r+") as data:
+        data.write_colormap(1, {0: (0, 0, 0), 1: (255, 0, 0)})
     (tmp_path / "text.tif").write_text("no image")
     assert main(["flow", *words, "--no-picture", "--quiet"]) == 2
     assert re.search(message, capsys.readouterr().err.replace("\n", " "))
