@@ -284,8 +284,8 @@ def test_refusals(tmp_path, ground, monkeypatch, capsys, words, message):
     save("far.tif", ground, from_origin(9e5, 4e6, 10, 10))
     save("bare.tif", ground, Affine.identity(), None)
     save("flat.tif", np.full_like(ground, 7))
-    save("waves.tif", ground.astype(np.complex64))
-    save("colours.tif", np.zeros_like(ground, np.uint8))
+    save("waves.tif", ground, dtype="complex64")
+    save("colours.tif", np.zeros_like(ground), dtype="uint8")
     with rasterio.open("colours.tif", "r+") as data:
         data.write_colormap(1, {0: (0, 0, 0), 1: (255, 0, 0)})
     (tmp_path / "text.tif").write_text("no image")
