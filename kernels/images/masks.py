@@ -29,3 +29,38 @@ def landing(mask: np.ndarray, right: np.ndarray, down: np.ndarray) -> np.ndarray
     out = np.empty(right.shape, np.bool_)
     _landing(mask, right, down, out)
     return out
+
+
+@kernel
+def _uniform(beside, above, half, run, tall, out):
+    height, width = out.shape
+    found = False
+    for r in range(height):
+        length = 0
+        for c in range(width):
+            length = length + 1 if c > 0 and beside[r, c - 1] else 0
+            run[c] = length
+        for c in range(width):
+            last = min(c + half, width - 1)
+            if run[last] < last - max(c - half, 0):
+                tall[c] = 0
+            elif r > 0 and tall[c] > 0 and above[r - 1, c]:
+                tall[c] += 1
+            else:
+                tall[c] = 1
+        for y in range(r - half, height if r == height - 1 else r - half + 1):
+            if y >= 0:
+                for c in range(width):
+                    out[y, c] = tall[c] > r - max(y - half, 0)
+                    found |= out[y, c]
+    return found
+
+
+def uniform(image: np.ndarray, size: int) -> np.ndarray | None:
+    """Pixels in whose square of `size` (odd) by `size` pixels, as far as it lies in the image, all have one
+    value; None where there are none.
+    """
+    out = np.zeros(image.shape, np.bool_)
+    beside, above = image[:, 1:] == image[:, :-1], image[1:] == image[:-1]
+    room = np.zeros((2, image.shape[1]), np.int64)
+    return out if _uniform(beside, above, size // 2, *room, out) else None

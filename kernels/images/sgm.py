@@ -9,112 +9,130 @@ from __future__ import annotations
 import numpy as np
 
 from ..cpu import kernel
-from .smooth import along_row
+from ..scalar import log, maximum, minimum, scalar, sqrt, where
+from ..streams import least, streamed, weighted
+from .smooth import window
 
 HUGE = np.float32(1e9)
 
 
+@scalar
+def nats_of(total, weight_a, mean_a, square_a, weight_b, mean_b, square_b, nats):
+    """Cost of a shift from the sum of products of both images in a window; nothing where little is seen."""
+    weight = minimum(weight_a, weight_b)
+    vary_a, vary_b = square_a - mean_a * mean_a, square_b - mean_b * mean_b
+    seen = maximum(weight, 0.2)
+    rho = (total / seen - mean_a * mean_b) / sqrt(maximum(vary_a * vary_b, 1e-6))
+    rho = minimum(maximum(rho, 0.0), 1.0)
+    return where(weight < 0.2, 0.0, weight * nats * log(1.01 - rho * rho))
+
+
+def product(a, b):
+    """Of both images."""
+    return a * b
+
+
+def summed(a, b):
+    """Costs of paths so far, and of one more."""
+    return a + b
+
+
+@scalar
+def nearest(left, middle, right):
+    """The least of three neighbours."""
+    return minimum(minimum(left, middle), right)
+
+
+@scalar
+def arrived(cost, own, up, middle, down, one, far, best):
+    """Cost of a label from those of the pixel before: its own, its neighbours' and the best of all."""
+    return cost + minimum(minimum(own, nearest(up, middle, down) + one), best + far) - best
+
+
+rate = streamed(nats_of)
+multiply = streamed(product)
+across = streamed(nearest, (0, 1, 2))
+arrive = streamed(arrived)
+add = streamed(summed)
+# Columns that are turned at a time.
+TURNED = 16
+
+
 @kernel
 def costs(a, b, moments_a, moments_b, shifts, taps, nats, volume, begin, end):
-    """Cost of shifts, in nats, into `volume` (h, w, number of shifts), for rows from `begin` to before `end`.
+    """Cost of shifts, in nats, into `volume` (h, w, labels), for rows from `begin` to before `end`.
 
-    `moments` (3, h, w) hold each image's local weight, mean and mean square, on its own.
+    `moments` (3, h, w) hold each image's local weight, mean and mean square, on its own. `shifts` (labels,
+    2): rows and columns; a column that reaches beyond the image in both directions marks a label that is
+    none and costs `HUGE`.
     """
     height, n = a.shape
-    reach = taps.size - 1
-    padded, product = np.empty(n + 2 * reach, np.float32), np.empty(n, np.float32)
+    reach, labels = taps.size - 1, shifts.shape[0]
+    whole, steps = window(taps)
     slots = 2 * reach + 1
-    ring, total = np.zeros((slots, n), np.float32), np.empty(n, np.float32)
-    tiny = np.float32(1e-6)
-    for s in range(shifts.shape[0]):
-        dy, dx = shifts[s, 0], shifts[s, 1]
-        for r in range(begin - reach, end + reach):
-            line = ring[(r + slots) % slots]
-            if 0 <= r < height and 0 <= r + dy < height:
-                for c in range(n):
-                    product[c] = np.float32(0.0)
-                low, high = max(0, -dx), min(n, n - dx)
-                if high > low:
-                    p, q, t = a[r, low:high], b[r + dy, low + dx : high + dx], product[low:high]
-                    for c in range(high - low):
-                        t[c] = p[c] * q[c]
-                along_row(product, taps, padded, line)
-            else:
-                line[:] = np.float32(0.0)
-            m = r - reach
+    places, padded = np.empty(slots, np.int64), np.zeros(n + 2 * reach, np.float32)
+    ring = np.zeros((labels, slots, n), np.float32)
+    flat, total, line = ring.reshape(-1), np.empty(n, np.float32), np.empty((labels, n), np.float32)
+    for r in range(max(begin - reach, 0), end + reach):
+        m = r - reach
+        first, last = max(m - reach, 0), min(m + reach + 1, height)
+        for s in range(labels):
+            dy, dx = shifts[s, 0], shifts[s, 1]
+            low, high, y = max(0, -dx), min(n, n - dx), m + dy
+            if r < height:
+                row = ring[s, r % slots]
+                if 0 <= r + dy < height and high > low:
+                    padded[:] = np.float32(0.0)
+                    multiply(
+                        (padded[reach + low : reach + high],),
+                        (a[r, low:high], b[r + dy, low + dx : high + dx]),
+                        (),
+                    )
+                    weighted(row, padded, steps, whole)
+                else:
+                    row[:] = np.float32(0.0)
             if m < begin:
                 continue
-            for c in range(n):
-                total[c] = taps[0] * ring[(m + slots) % slots, c]
-            for j in range(1, reach + 1):
-                tap, up, down = taps[j], ring[(m - j + slots) % slots], ring[(m + j) % slots]
-                for c in range(n):
-                    total[c] += tap * (up[c] + down[c])
-            y = m + dy
-            for c in range(n):
-                x = c + dx
-                if y < 0 or y >= height or x < 0 or x >= n:
-                    volume[m, c, s] = np.float32(0.0)
-                    continue
-                wa, wb = moments_a[0, m, c], moments_b[0, y, x]
-                weight = min(wa, wb)
-                if weight < np.float32(0.2):
-                    volume[m, c, s] = np.float32(0.0)
-                    continue
-                ma, mb = moments_a[1, m, c], moments_b[1, y, x]
-                va, vb = moments_a[2, m, c] - ma * ma, moments_b[2, y, x] - mb * mb
-                rho = (total[c] / weight - ma * mb) / np.sqrt(max(va * vb, tiny))
-                rho = min(max(rho, np.float32(0.0)), np.float32(1.0))
-                volume[m, c, s] = weight * nats * np.log(np.float32(1.01) - rho * rho)
+            line[s] = np.float32(0.0) if dx > -n else HUGE
+            if y < 0 or y >= height or high <= low:
+                continue
+            for k in range(first, last):
+                places[k - first] = (s * slots + k % slots) * n
+            weighted(total, flat, places[: last - first], whole[first - m + reach : last - m + reach])
+            one = moments_a[0, m, low:high], moments_a[1, m, low:high], moments_a[2, m, low:high]
+            p, q = low + dx, high + dx
+            two = moments_b[0, y, p:q], moments_b[1, y, p:q], moments_b[2, y, p:q]
+            rate((line[s, low:high],), (total[low:high], *one, *two), (nats,))
+        if m >= begin:
+            for left in range(0, n, TURNED):
+                for s in range(labels):
+                    for c in range(left, min(left + TURNED, n)):
+                        volume[m, c, s] = line[s, c]
 
 
 @kernel
-def step(cost, before, least, now, room, ny, nx, one, far):
-    """One step along a path: costs of a pixel's labels from those of the one before; the least."""
-    for k in range(room.size):
-        room[k] = HUGE
-    # Least of three along columns of the label grid, then along rows.
-    wide = nx + 2
-    for y in range(ny):
-        source = before[y * nx : (y + 1) * nx]
-        target = room[(y + 1) * wide + 1 : (y + 1) * wide + 1 + nx]
-        for x in range(nx):
-            target[x] = source[x]
-    smallest = HUGE
-    for y in range(ny):
-        up, mid, low = room[y * wide :], room[(y + 1) * wide :], room[(y + 2) * wide :]
-        own, out, c = before[y * nx : (y + 1) * nx], now[y * nx : (y + 1) * nx], cost[y * nx : (y + 1) * nx]
-        for x in range(nx):
-            best = min(min(up[x], up[x + 1]), up[x + 2])
-            best = min(best, min(min(mid[x], mid[x + 1]), mid[x + 2]))
-            best = min(best, min(min(low[x], low[x + 1]), low[x + 2]))
-            value = c[x] + min(min(own[x], best + one), least + far) - least
-            out[x] = value
-            smallest = min(smallest, value)
-    return smallest
-
-
-@kernel
-def paths(volume, ny, nx, one, far, total, direction, begin, end):
+def paths(volume, wide, one, far, total, direction, begin, end):
     """Add the costs along paths in a direction (0 right, 1 left, 2 down, 3 up) to `total`.
 
-    Paths from `begin` to before `end`: rows for directions 0 and 1, columns for the others.
+    Paths from `begin` to before `end`: rows for directions 0 and 1, columns for the others. Labels lie in
+    rows of `wide`, of which the first and the last one are none.
     """
     height, width, labels = volume.shape
     steps = width if direction < 2 else height
-    room = np.empty((ny + 2) * (nx + 2), np.float32)
-    before, now = np.empty(labels, np.float32), np.empty(labels, np.float32)
+    # A row of labels that are none before the first and after the last one, and one more at both ends.
+    size = labels + 2 * wide + 2
+    before, best = np.full(size, HUGE, np.float32), np.empty(size, np.float32)
+    inner = slice(wide + 1, wide + 1 + labels)
     for line in range(begin, end):
-        before[:] = np.float32(0.0)
-        least = np.float32(0.0)
+        before[inner] = np.float32(0.0)
         for k in range(steps):
             at = k if direction % 2 == 0 else steps - 1 - k
             r, c = (line, at) if direction < 2 else (at, line)
-            least = step(volume[r, c], before, least, now, room, ny, nx, one, far)
-            sums = total[r, c]
-            for s in range(labels):
-                sums[s] += now[s]
-            before, now = now, before
+            across((best[1 : size - 1],), (before,), ())
+            now, lowest = before[inner], least(before[inner])
+            rows = best[1 : 1 + labels], best[inner], best[1 + 2 * wide : 1 + 2 * wide + labels]
+            arrive((now,), (volume[r, c], now, *rows), (one, far, lowest))
+            add((total[r, c],), (total[r, c], now), ())
 
 
 @kernel

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from ..cpu import kernel
+from ..streams import weighted
 
 
 def taps(sigma: float, reach: float = 3.0) -> np.ndarray:
@@ -17,51 +18,51 @@ def taps(sigma: float, reach: float = 3.0) -> np.ndarray:
 
 
 @kernel
-def along_row(row, taps, padded, out):
-    """Sum a row with a symmetric window; `padded` is room for the row and the reach on both sides."""
-    n, reach = row.size, taps.size - 1
+def window(taps):
+    """Both halves of a symmetric window, and where its numbers lie from the first one on."""
+    reach = taps.size - 1
+    whole, places = np.empty(2 * reach + 1, np.float32), np.arange(2 * reach + 1)
+    for j in range(reach + 1):
+        whole[reach - j] = whole[reach + j] = taps[j]
+    return whole, places
+
+
+@kernel
+def along_row(row, whole, places, padded, out):
+    """Sum a row with a window (see `window`); `padded` is room for the row and the reach on both sides."""
+    n, reach = row.size, whole.size // 2
     padded[:reach] = 0
     padded[reach + n : 2 * reach + n] = 0
-    middle = padded[reach : reach + n]
-    for c in range(n):
-        middle[c] = row[c]
-    first = taps[0]
-    for c in range(n):
-        out[c] = first * middle[c]
-    for j in range(1, reach + 1):
-        tap = taps[j]
-        left = padded[reach - j : reach - j + n]
-        right = padded[reach + j : reach + j + n]
-        for c in range(n):
-            out[c] += tap * (left[c] + right[c])
+    padded[reach : reach + n] = row
+    weighted(out, padded, places, whole)
+
+
+@kernel
+def across(plane, row, whole, places, out):
+    """Sum a row of a plane and those above and below it with a window; `places` is room."""
+    height, n = plane.shape
+    reach = whole.size // 2
+    low, high = max(reach - row, 0), min(reach + height - row, whole.size)
+    for j in range(low, high):
+        places[j] = (row - reach + j) * n
+    weighted(out, plane.reshape(-1), places[low:high], whole[low:high])
 
 
 @kernel
 def rows(plane, taps, out, begin, end):
     """Sums along rows, from row `begin` to before row `end`."""
+    whole, places = window(taps)
     padded = np.empty(plane.shape[1] + 2 * taps.size, np.float32)
     for r in range(begin, end):
-        along_row(plane[r], taps, padded, out[r])
+        along_row(plane[r], whole, places, padded, out[r])
 
 
 @kernel
 def columns(plane, taps, out, begin, end):
     """Sums along columns, for rows from `begin` to before `end`."""
-    height, n = plane.shape
+    whole, places = window(taps)
     for r in range(begin, end):
-        target, middle, first = out[r], plane[r], taps[0]
-        for c in range(n):
-            target[c] = first * middle[c]
-        for j in range(1, taps.size):
-            tap = taps[j]
-            if r >= j:
-                above = plane[r - j]
-                for c in range(n):
-                    target[c] += tap * above[c]
-            if r + j < height:
-                below = plane[r + j]
-                for c in range(n):
-                    target[c] += tap * below[c]
+        across(plane, r, whole, places, out[r])
 
 
 def blurred(image: np.ndarray, sigma: float, reach: float) -> np.ndarray:

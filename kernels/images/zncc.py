@@ -5,76 +5,79 @@ from __future__ import annotations
 import numpy as np
 
 from ..cpu import kernel
-from .smooth import along_row
+from ..scalar import maximum, scalar, sqrt
+from ..streams import streamed, weighted
+from .smooth import window
 from .spline import warp_row
 
-FLOOR = np.float32(1e-12)
+FLOOR = 1e-12
 # Rows that are taken at a time.
 STRIP = 64
 
 
-@kernel
+@scalar
 def correlation(mass, a, b, aa, bb, ab):
     """Zero-mean normalised cross-correlation from weighted sums over a window; 0 where nothing varies."""
-    scale = np.float32(1.0) / max(mass, FLOOR)
-    a *= scale
-    b *= scale
-    vary_a = max(aa * scale - a * a, np.float32(0.0))
-    vary_b = max(bb * scale - b * b, np.float32(0.0))
-    return (ab * scale - a * b) / np.sqrt(vary_a * vary_b + FLOOR)
+    scale = 1.0 / maximum(mass, FLOOR)
+    a, b = a * scale, b * scale
+    vary_a, vary_b = maximum(aa * scale - a * a, 0.0), maximum(bb * scale - b * b, 0.0)
+    return (ab * scale - a * b) / sqrt(vary_a * vary_b + FLOOR)
+
+
+def known_side(b, bb, ab, mass, mean, variance):
+    """Correlation where one image is known to be seen in whole windows: its mean and variance are given."""
+    scale = 1.0 / maximum(mass, FLOOR)
+    b = b * scale
+    vary = maximum(bb * scale - b * b, 0.0)
+    return (ab * scale - mean * b) / sqrt(variance * vary + FLOOR)
+
+
+def all_seen(a, b):
+    """What correlation sums where one image is known: b, b², ab."""
+    return b, b * b, a * b
+
+
+def partly_seen(a, b, mass):
+    """What correlation sums: mass and, times the mass, a, b, a², b², ab."""
+    left, right = mass * a, mass * b
+    return mass, left, right, left * a, right * b, left * b
+
+
+correlate = streamed(correlation)
+correlate_known = streamed(known_side)
+three = streamed(all_seen)
+six = streamed(partly_seen)
 
 
 @kernel
-def products(pre, image, mass, kind, out):
-    """One row of what correlation sums: mass, b, b², ab, and a, a², each times the mass."""
-    n = pre.size
-    for c in range(n):
-        a, b, m = pre[c], image[c], mass[c]
-        if kind == 0:
-            out[c] = m * b
-        elif kind == 1:
-            out[c] = m * b * b
-        elif kind == 2:
-            out[c] = m * a * b
-        elif kind == 3:
-            out[c] = m
-        elif kind == 4:
-            out[c] = m * a
-        else:
-            out[c] = m * a * a
-
-
-@kernel
-def gather(ring, slot, taps, low, high, row, sums):
+def gather(ring, row, low, high, whole, places, sums):
     """Sum the rows of the ring around `row` into `sums`; rows outside [low, high) count as nothing."""
-    count, n = sums.shape
-    slots = ring.shape[0]
+    slots, count, n = ring.shape
+    reach = whole.size // 2
+    first, end = max(low, row - reach), min(high, row + reach + 1)
+    taps, flat = whole[first - row + reach : end - row + reach], ring.reshape(-1)
     for k in range(count):
-        target, middle, first = sums[k], ring[slot, k], taps[0]
-        for c in range(n):
-            target[c] = first * middle[c]
-        for j in range(1, taps.size):
-            tap = taps[j]
-            above, below = ring[(slot + slots - j) % slots, k], ring[(slot + j) % slots, k]
-            if row - j >= low and row + j < high:
-                for c in range(n):
-                    target[c] += tap * (above[c] + below[c])
-            elif row - j >= low:
-                for c in range(n):
-                    target[c] += tap * above[c]
-            elif row + j < high:
-                for c in range(n):
-                    target[c] += tap * below[c]
+        for r in range(first, end):
+            places[r - first] = ((r % slots) * count + k) * n
+        weighted(sums[k], flat, places[: end - first], taps)
 
 
 @kernel
-def known_side(sums, mass, mean, variance, out):
-    """Correlation along a row where one image is known to be seen in whole windows."""
-    for c in range(out.size):
-        scale = np.float32(1.0) / max(mass[c], FLOOR)
-        b = sums[0, c] * scale
-        vary = max(sums[1, c] * scale - b * b, np.float32(0.0))
-        out[c] = (sums[2, c] * scale - mean[c] * b) / np.sqrt(variance[c] * vary + FLOOR)
+def moved(pre, seen, spline, valid, right, down, origin, place, image, inside):
+    """The second image under a hypothesis in a rectangle; whether both images show all of it."""
+    low, high, left, end = place
+    oy, ox = origin
+    n = end - left
+    parts, least = np.empty((4, n), np.float32), np.float32(1.0)
+    for r in range(low, high):
+        a, b = right[r + oy, left + ox : end + ox], down[r + oy, left + ox : end + ox]
+        line, cover = inside[r - low], seen[r, left:end]
+        warp_row(spline, valid, a, b, r, left, image[r - low], line, parts)
+        for c in range(n):
+            line[c] *= cover[c]
+        for c in range(n):
+            least = min(least, line[c])
+    return least == np.float32(1.0)
 
 
 @kernel
@@ -85,61 +88,57 @@ def strip(pre, seen, known, spline, valid, right, down, origin, taps, place, rho
     reach = taps.size - 1
     low, high = max(r0 - reach, 0), min(r1 + reach, height)
     left, end = max(c0 - reach, 0), min(c1 + reach, width)
-    n, oy, ox = end - left, origin[0], origin[1]
+    n = end - left
     image, inside = np.empty((high - low, n), np.float32), np.empty((high - low, n), np.float32)
-    whole = np.float32(1.0)
-    for r in range(low, high):
-        a, b = right[r + oy, left + ox : end + ox], down[r + oy, left + ox : end + ox]
-        warp_row(spline, valid, a, b, r, left, image[r - low], inside[r - low])
-        line, cover = inside[r - low], seen[r, left:end]
-        for c in range(n):
-            line[c] *= cover[c]
-            whole = min(whole, line[c])
-    count = 3 if whole == np.float32(1.0) else 6
+    around = (low, high, left, end)
+    count = 3 if moved(pre, seen, spline, valid, right, down, origin, around, image, inside) else 6
     slots = 2 * reach + 1
     ring, sums = np.empty((slots, count, n), np.float32), np.empty((count, n), np.float32)
-    padded, product = np.empty(n + 2 * reach, np.float32), np.empty(n, np.float32)
-    shift, long = c0 - left, c1 - c0
+    pads, places = np.zeros((count, n + 2 * reach), np.float32), np.empty(slots, np.int64)
+    whole, steps = window(taps)
+    here, used = slice(reach, reach + n), slice(c0 - left, c1 - left)
     for r in range(low, r1 + reach):
         if r < high:
+            a, b = pre[r, left:end], image[r - low]
+            if count == 3:
+                three((pads[0, here], pads[1, here], pads[2, here]), (a, b), ())
+            else:
+                to = pads[0, here], pads[1, here], pads[2, here], pads[3, here], pads[4, here], pads[5, here]
+                six(to, (a, b, inside[r - low]), ())
             for k in range(count):
-                products(pre[r, left:end], image[r - low], inside[r - low], k, product)
-                along_row(product, taps, padded, ring[r % slots, k])
-        middle = r - reach
-        if middle < r0:
+                weighted(ring[r % slots, k], pads[k], steps, whole)
+        m = r - reach
+        if m < r0:
             continue
-        gather(ring, middle % slots, taps, low, high, middle, sums)
-        target, weight = rho[middle - r0], mass[middle - r0]
+        gather(ring, m, low, high, whole, places, sums)
+        target, weight = rho[m - r0], mass[m - r0]
         if count == 3:
-            for c in range(long):
-                weight[c] = known[0, middle, c0 + c]
-            of_row = known[1, middle, c0:c1], known[2, middle, c0:c1]
-            known_side(sums[:, shift : shift + long], weight, *of_row, target)
-            continue
-        for c in range(long):
-            k = c + shift
-            weight[c] = sums[3, k]
-            target[c] = correlation(sums[3, k], sums[4, k], sums[0, k], sums[5, k], sums[1, k], sums[2, k])
+            weight[:] = known[0, m, c0:c1]
+            rows = sums[0, used], sums[1, used], sums[2, used]
+            correlate_known((target,), (*rows, weight, known[1, m, c0:c1], known[2, m, c0:c1]), ())
+        else:
+            weight[:] = sums[0, used]
+            rows = sums[1, used], sums[2, used], sums[3, used], sums[4, used], sums[5, used]
+            correlate((target,), (weight, *rows), ())
 
 
 @kernel
 def planes(pre, seen, image, inside, out, begin, end):
     """What correlation sums, (6, h, w): mass and products in the order of `correlation`."""
+    mass = np.empty(pre.shape[1], np.float32)
     for r in range(begin, end):
-        for c in range(pre.shape[1]):
-            a, b, m = pre[r, c], image[r, c], seen[r, c] * inside[r, c]
-            out[0, r, c], out[1, r, c], out[2, r, c] = m, m * a, m * b
-            out[3, r, c], out[4, r, c], out[5, r, c] = m * a * a, m * b * b, m * a * b
+        for c in range(mass.size):
+            mass[c] = seen[r, c] * inside[r, c]
+        to = out[0, r], out[1, r], out[2, r], out[3, r], out[4, r], out[5, r]
+        six(to, (pre[r], image[r], mass), ())
 
 
 @kernel
 def combine(sums, rho, begin, end):
     """`correlation` of planes of sums (6, h, w)."""
     for r in range(begin, end):
-        for c in range(rho.shape[1]):
-            rho[r, c] = correlation(
-                sums[0, r, c], sums[1, r, c], sums[2, r, c], sums[3, r, c], sums[4, r, c], sums[5, r, c]
-            )
+        rows = sums[0, r], sums[1, r], sums[2, r], sums[3, r], sums[4, r], sums[5, r]
+        correlate((rho[r],), rows, ())
 
 
 @kernel

@@ -10,7 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..cpu import kernel
-from .spline import value
+from ..scalar import log, maximum, minimum, scalar, sqrt, where
+from ..streams import least, streamed
+from .spline import RIM, seen_at, value
 
 HUGE = np.float32(1e9)
 # Pixels on a side of the blocks that say what the two sides do.
@@ -72,92 +74,134 @@ def squares(field, trust, out, begin, end):
 
 
 @kernel
-def warped(spline, valid, a, b, weights, rows, columns, out, begin, end):
+def warped(spline, valid, a, b, weights, rows, columns, out, clean, begin, end):
     """Values of the second image at listed pixels under every mixture, NaN where it shows nothing.
 
-    `a`, `b` (2, pixels) are the motions of the two sides; `out` is (pixels, mixtures).
+    `a`, `b` (2, pixels) are the motions of the two sides; `out` is (pixels, mixtures), `clean` (pixels) says
+    where all are shown.
     """
-    height, width = valid.shape
-    top, edge, half = np.float32(height - 1), np.float32(width - 1), np.float32(0.5)
+    top, edge = np.float32(spline.shape[0] - 2 * RIM - 1), np.float32(spline.shape[1] - 2 * RIM - 1)
     for p in range(begin, end):
         r, c = rows[p], columns[p]
         u, v = a[0, p], a[1, p]
         du, dv = b[0, p] - u, b[1, p] - v
+        clean[p] = True
         for k in range(weights.size):
             x = np.float32(c) + u + weights[k] * du
             y = np.float32(r) + v + weights[k] * dv
             out[p, k] = np.nan
-            if x >= 0 and y >= 0 and x <= edge and y <= top:
-                if valid[np.uint64(np.int64(y + half)), np.uint64(np.int64(x + half))]:
-                    out[p, k] = value(spline, x, y)
+            if x >= 0 and y >= 0 and x <= edge and y <= top and seen_at(valid, x, y):
+                out[p, k] = value(spline, x, y)
+            else:
+                clean[p] = False
+
+
+def added(y, b, bb, ab, tap, tap_a):
+    """Sums over a window with one more point, that all mixtures show."""
+    return b + tap * y, bb + tap * y * y, ab + tap_a * y
+
+
+@scalar
+def added_if_seen(y, mass, a, aa, b, bb, ab, tap, value):
+    """Sums over a window with one more point, where a mixture shows it: it is no number where not."""
+    seen = y == y
+    m, y = where(seen, tap, 0.0), where(seen, y, 0.0)
+    return m + mass, a + m * value, aa + m * value * value, b + m * y, bb + m * y * y, ab + m * y * value
+
+
+@scalar
+def misfit(mass, a, aa, b, bb, ab, nats, floor):
+    """Nats of a mixture from the sums over a window; none where it shows little."""
+    scale = 1.0 / maximum(mass, 0.3)
+    ma, mb = a * scale, b * scale
+    va, vb = maximum(aa * scale - ma * ma, 0.0), maximum(bb * scale - mb * mb, 0.0)
+    rho = maximum((ab * scale - ma * mb) / sqrt(va * vb + 1e-9), 0.0)
+    return where(mass > 0.3, nats * log(maximum(1.0 - rho * rho, 0.0) + floor), 0.0)
+
+
+add = streamed(added)
+add_if_seen = streamed(added_if_seen)
+rate = streamed(misfit)
 
 
 @kernel
-def costs(pre, seen, images, index, rows, columns, way, offsets, taps, nats, floor, out, begin, end):
+def costs(pre, seen, images, clean, index, rows, columns, way, offsets, taps, nats, floor, out, begin, end):
     """Misfit in nats of every mixture at listed pixels.
 
-    `index` (h, w) is the line of a pixel in `images`, or -1; `way` (pixels) chooses one of the windows whose
-    points are `offsets` (windows, points, 2) with weights `taps` (windows, points).
+    `images` and `clean` are from `warped`. `index` (h, w) is the line of a pixel in them, or -1; `way`
+    (pixels) chooses one of the windows whose points are `offsets` (windows, points, 2) with weights `taps`
+    (windows, points).
     """
     height, width = pre.shape
-    many = images.shape[1]
-    mass, sb, sbb = np.empty(many, np.float32), np.empty(many, np.float32), np.empty(many, np.float32)
-    sa, saa, sab = np.empty(many, np.float32), np.empty(many, np.float32), np.empty(many, np.float32)
-    zero, one, tiny = np.float32(0), np.float32(1), np.float32(1e-9)
+    sums = np.empty((6, images.shape[1]), np.float32)
+    every = sums[0], sums[1], sums[2], sums[3], sums[4], sums[5]
+    some = every[3:]
     for p in range(begin, end):
-        for k in range(many):
-            mass[k] = sb[k] = sbb[k] = sa[k] = saa[k] = sab[k] = zero
         w = way[p]
-        total = zero
+        sums[:] = np.float32(0.0)
+        whole = True
+        mass = a = aa = np.float32(0.0)
         for t in range(taps.shape[1]):
             r, c = rows[p] + offsets[w, t, 0], columns[p] + offsets[w, t, 1]
             if r < 0 or c < 0 or r >= height or c >= width:
                 continue
-            tap = taps[w, t] * seen[r, c]
-            q = index[r, c]
-            if q < 0 or tap == zero:
+            tap, q, value_a = taps[w, t] * seen[r, c], index[r, c], pre[r, c]
+            if q < 0 or tap == np.float32(0.0):
                 continue
-            total += tap
-            value_a = pre[r, c]
             line = images[q]
-            for k in range(many):
-                value_b = line[k]
-                good = value_b == value_b
-                m = tap if good else zero
-                y = value_b if good else zero
-                mass[k] += m
-                sa[k] += m * value_a
-                saa[k] += m * value_a * value_a
-                sb[k] += m * y
-                sbb[k] += m * y * y
-                sab[k] += m * y * value_a
-        for k in range(many):
-            cost = zero
-            if mass[k] > np.float32(0.3):
-                scale = one / mass[k]
-                ma, mb = sa[k] * scale, sb[k] * scale
-                va, vb = max(saa[k] * scale - ma * ma, zero), max(sbb[k] * scale - mb * mb, zero)
-                rho = max((sab[k] * scale - ma * mb) / np.sqrt(va * vb + tiny), zero)
-                cost = nats * np.log(max(one - rho * rho, zero) + floor)
-            out[p, k] = cost
+            if whole and not clean[q]:
+                sums[0], sums[1], sums[2] = mass, a, aa
+                whole = False
+            if whole:
+                mass += tap
+                a += tap * value_a
+                aa += tap * value_a * value_a
+                add(some, (line, *some), (tap, tap * value_a))
+            else:
+                add_if_seen(every, (line, *every), (tap, value_a))
+        if whole:
+            sums[0], sums[1], sums[2] = mass, a, aa
+        rate((out[p],), every, (nats, floor))
+
+
+def nearer(middle, left, right, toll):
+    """The least cost of a mixture and of two others, from which it costs a toll to come."""
+    return minimum(middle, minimum(left, right) + toll)
+
+
+def arrived(cost, way, least):
+    """Cost of a mixture and of the way to it, over that of the best one before."""
+    return cost + way - least
+
+
+def summed(a, b):
+    """Costs of paths so far, and of one more."""
+    return a + b
+
+
+approach = streamed(nearer)
+arrive = streamed(arrived)
+together = streamed(summed)
 
 
 @kernel
-def message(cost, before, toll, now):
-    """Costs of a pixel's mixtures along a path from those of the pixel before, a toll for each step."""
-    many = cost.size
-    least = HUGE
-    run = HUGE
-    for k in range(many):
-        run = min(run + toll, before[k])
-        now[k] = run
-    run = HUGE
-    for k in range(many - 1, -1, -1):
-        run = min(run + toll, now[k])
-        now[k] = run
-        least = min(least, run)
-    for k in range(many):
-        now[k] += cost[k] - least
+def message(cost, before, toll, rooms, now):
+    """Costs of a pixel's mixtures along a path from those of the pixel before, a toll for each step.
+
+    `rooms` (2, n + 2 m) have m, at least n, numbers on both sides that are `HUGE`: from places 1, 2, 4 ...
+    away in turn, every place is reached.
+    """
+    n = cost.size
+    m = (rooms.shape[1] - n) // 2
+    inner, source, away = slice(m, m + n), 0, 1
+    rooms[0, inner] = before
+    lowest = least(before)
+    while away < n:
+        cells = rooms[source]
+        sides = cells[m - away : m - away + n], cells[m + away : m + away + n]
+        approach((rooms[1 - source, inner],), (cells[inner], *sides), (np.float32(away) * toll,))
+        source, away = 1 - source, 2 * away
+    arrive((now,), (cost, rooms[source, inner]), (lowest,))
 
 
 @kernel
@@ -170,7 +214,8 @@ def paths(volume, index, rows, columns, direction, tolls, total):
     count, many = volume.shape
     dr = 0 if direction < 2 else (1 if direction == 2 else -1)
     dc = (1 if direction == 0 else -1) if direction < 2 else 0
-    arrived = np.empty((count, many), np.float32)
+    reached = np.empty((count, many), np.float32)
+    rooms = np.full((2, 3 * many), HUGE, np.float32)
     for s in range(count):
         p = s if direction % 2 == 0 else count - 1 - s
         r, c = rows[p] - dr, columns[p] - dc
@@ -178,9 +223,7 @@ def paths(volume, index, rows, columns, direction, tolls, total):
         if r >= 0 and c >= 0 and r < height and c < width:
             q = index[r, c]
         if q < 0 or q >= count:
-            for k in range(many):
-                arrived[p, k] = volume[p, k]
+            reached[p] = volume[p]
         else:
-            message(volume[p], arrived[q], tolls[p], arrived[p])
-        for k in range(many):
-            total[p, k] += arrived[p, k]
+            message(volume[p], reached[q], tolls[p], rooms, reached[p])
+        together((total[p],), (total[p], reached[p]), ())

@@ -8,7 +8,11 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
+from ...kernels.images.masks import uniform
+
 SMALLEST = 64
+MANY = 2**18  # pixels whose values say how an image is scaled
+ROWS = 64  # rows that are scaled at a time, to stay in the cache
 FLAT = 9  # pixels on a side of a square of one value that counts as nothing seen: fill, saturation
 
 
@@ -79,9 +83,16 @@ def seen_in(image: np.ndarray, valid: np.ndarray, name: str) -> np.ndarray:
     low, high = image[seen].min(), image[seen].max()
     if low == high:
         raise NoMatch(f"{name} has the value {low:g} in all {seen.sum()} valid pixels: nothing to match")
-    values = np.where(seen, image, low)
-    alike = ndimage.maximum_filter(values, FLAT) == ndimage.minimum_filter(values, FLAT)
-    return seen & ~ndimage.maximum_filter(alike, FLAT)
+    alike = uniform(image if seen.all() else np.where(seen, image, low), FLAT)
+    return seen if alike is None else seen & ~ndimage.maximum_filter(alike, FLAT)
+
+
+def sample(image: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Seen values on a grid of some `MANY` pixels, or all if those show nothing."""
+    step = max(int(np.sqrt(image.size / MANY)), 1)
+    grid = (slice(step // 2, None, step),) * 2
+    values = image[grid][seen[grid]]
+    return values if values.size else image[seen]
 
 
 def scaled(image: np.ndarray, seen: np.ndarray, name: str) -> np.ndarray:
@@ -92,14 +103,17 @@ def scaled(image: np.ndarray, seen: np.ndarray, name: str) -> np.ndarray:
     NoMatch
         If no pixel is seen or all have one value.
     """
-    values = image[seen].astype(np.float64)
+    values = sample(image, seen).astype(np.float64)
     if not values.size:
         raise NoMatch(f"{name} has no valid pixel that differs from those around it: nothing to match")
     low, middle, high = np.percentile(values, [0.1, 50, 99.9])
     spread = max(values.std(), 1e-300) if high == low else (high - low) / 6
     low, high = low - 3 * spread, high + 3 * spread
-    out = np.zeros(image.shape, np.float32)
-    out[seen] = (np.clip(values, low, high) - middle) / spread
+    out = np.empty(image.shape, np.float32)
+    for r in range(0, len(image), ROWS):
+        rows = slice(r, r + ROWS)
+        away = np.clip(np.where(seen[rows], image[rows], middle).astype(np.float64), low, high) - middle
+        out[rows] = away / spread
     return out
 
 
@@ -121,5 +135,7 @@ def prepare(pre: Any, post: Any, valid: Any) -> tuple[Pair, tuple[int, int], tup
 
 def spread_out(plane: np.ndarray, canvas: tuple[int, ...]) -> np.ndarray:
     """The plane at the top left of a canvas of zeros, single precision."""
+    if plane.shape == canvas:
+        return np.ascontiguousarray(plane, np.float32)
     extra = [(0, large - small) for large, small in zip(canvas, plane.shape, strict=True)]
     return np.pad(plane.astype(np.float32), extra)

@@ -117,6 +117,11 @@ class Level:
         return self.pre.shape[0], self.pre.shape[1]
 
     @cached_property
+    def images(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """The first image, where it is seen, and the second one as kernels warp it, with its mask."""
+        return self.pre, self.seen_pre, self.spline, self.valid_post
+
+    @cached_property
     def spline(self) -> np.ndarray:
         """Coefficients of `post` with their rim."""
         return spline.coefficients(self.post)
@@ -136,8 +141,9 @@ class Level:
 
     @cached_property
     def valid_post(self) -> np.ndarray:
-        """Where `post` shows something."""
-        return self.seen_post > 0
+        """Where `post` shows something; (0, 0) where that is everywhere."""
+        valid = self.seen_post > 0
+        return np.empty((0, 0), np.bool_) if valid.all() else valid
 
 
 def pyramid(

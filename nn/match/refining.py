@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...kernels import threads
-from ...kernels.images import spline, variational
-from .planes import FEW, Level, bands, blur
+from ...kernels.images import assembly, variational
+from .planes import FEW, Level, bands, blurred
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,13 @@ class Refine:
 
     @property
     def settings(self) -> np.ndarray:
-        """What the kernel needs of it."""
+        """What the kernel needs of it for the data."""
         return np.array([self.unsure, self.outlier, self.brightness, self.gradient], np.float32)
+
+    @property
+    def prior(self) -> np.ndarray:
+        """What the kernel needs of it for the ties between pixels."""
+        return np.array([self.alpha, self.eps, self.step], np.float32)
 
 
 @dataclass
@@ -78,11 +83,7 @@ class Solution:
     precision: np.ndarray
 
 
-def slopes(plane: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Derivatives along columns and rows."""
-    x, y = np.empty_like(plane), np.empty_like(plane)
-    bands(variational.slopes, plane.shape[0], plane, x, y)
-    return x, y
+NOTHING = np.empty((3, 0, 0), np.float32)
 
 
 def refined(
@@ -98,21 +99,17 @@ def refined(
     towards whose differences from pixel to pixel the prior pulls, instead of towards none.
     """
     height, width = level.shape
-    out = variational.room(height, width)
-    alpha = np.full(level.shape, how.alpha, np.float32)
-    field = field.copy()
-    precision = np.zeros((3, height, width), np.float32)
-    noise: tuple[np.ndarray, np.ndarray] | None = None
+    out, field = variational.room(height, width), np.array(field, np.float32)
+    spring = NOTHING if held is None else np.stack([*held[0], held[1]])
+    towards = NOTHING[:2] if shape is None else shape
+    precision = np.empty((3, height, width), np.float32)
+    noise = NOTHING[:2]
     for k in range(how.rounds):
-        noise = assemble(level, field, how, out, None if k % 3 == 0 else noise)
-        if k == how.rounds - 1:
-            bands(variational.unpack_three, height, out, precision)
-        if held is not None:
-            bands(variational.attach, height, *held, out)
-        bands(variational.stiffness, height, *field, alpha, np.float32(how.eps), np.float32(how.step), out)
-        if shape is not None:
-            bands(variational.relieve, height, shape, out)
-        bands(variational.invert, height, out, *field)
+        if k % 3 == 0:
+            noise = measured(level, field, how.noise)
+        told = precision if k == how.rounds - 1 else NOTHING
+        rows = (level.images, *field, noise, how.settings, how.prior, spring, towards, told, out)
+        bands(assembly.assemble, height, *rows)
         relaxed(out, 2 * how.sweeps, np.float32(how.omega))
         bands(variational.unpack, height, out, *field)
     return Solution(field, precision)
@@ -136,10 +133,9 @@ def relieved(
 def smoothed(field: np.ndarray, how: Refine) -> np.ndarray:
     """Motion smoothed by its own ties: across steps there are none."""
     height, width = field.shape[1:]
-    out, alpha = variational.room(height, width), np.ones((height, width), np.float32)
-    shape = field.copy()
-    bands(variational.stiffness, height, *field, alpha, np.float32(how.gentle), np.float32(how.step), out)
-    bands(variational.invert, height, out, *field)
+    out, shape = variational.room(height, width), field.copy()
+    prior = np.array([1.0, how.gentle, how.step], np.float32)
+    bands(assembly.smoothing, height, *shape, prior, out)
     relaxed(out, 2 * how.spread, np.float32(0.8))
     bands(variational.unpack, height, out, *shape)
     return shape
@@ -161,32 +157,17 @@ def relaxed(out: np.ndarray, sweeps: int, omega: np.float32) -> None:
         variational.mend(out, sweeps, omega, int(cut))
 
 
-def assemble(
-    level: Level,
-    field: np.ndarray,
-    how: Refine,
-    out: np.ndarray,
-    noise: tuple[np.ndarray, np.ndarray] | None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """The data's equations around a motion, with the noise as measured or, where None is given, measured."""
-    height = level.shape[0]
-    image, inside, mean, change = (np.empty(level.shape, np.float32) for _ in range(4))
-    bands(spline.warp, height, level.spline, level.valid_post, *field, image, inside)
-    bands(variational.difference, height, level.pre, level.seen_pre, image, inside, mean, change)
-    x, y = slopes(mean)
-    curves = (*slopes(x), *slopes(y))
-    change_slopes = slopes(change)
-    squares = np.empty((3, *level.shape), np.float32)
-    bands(variational.residual, height, change, *change_slopes, level.seen_pre, inside, squares)
-    noise = noise or measured(squares, how.noise)
-    planes = (x, y, *curves, change, *change_slopes, squares[0], *noise)
-    bands(variational.equations, height, *planes, *field, how.settings, out)
-    return noise
-
-
-def measured(squares: np.ndarray, sigma: float) -> tuple[np.ndarray, np.ndarray]:
-    """Local variances of the brightness and of the gradient residual."""
-    weight = np.maximum(blur(squares[0], sigma), 1e-6)
-    bright = blur(squares[1], sigma) / weight + np.float32(1e-4)
-    steep = np.float32(0.5) * blur(squares[2], sigma) / weight + np.float32(1e-5)
-    return bright, steep
+def measured(level: Level, field: np.ndarray, sigma: float) -> np.ndarray:
+    """Local variances of the brightness and of the gradient residual, (2, rows of blocks, w)."""
+    block = assembly.BLOCK
+    sums = np.empty((3, *(-(-n // block) for n in level.shape)), np.float32)
+    bands(assembly.residuals, sums.shape[1], level.images, *field, sums)
+    # What the blocks and the lines between them add to the window is taken off.
+    window = np.sqrt(sigma**2 - (block**2 - 1) / 12 - block**2 / 6) / block
+    weight, bright, steep = (blurred(plane, window) for plane in sums)
+    weight = np.maximum(weight, 1e-6)
+    noise = np.stack([bright / weight + 1e-4, 0.5 * steep / weight + 1e-5]).astype(np.float32)
+    out = np.empty((2, sums.shape[1], level.shape[1]), np.float32)
+    for blocks, rows in zip(noise, out, strict=True):
+        assembly.widen(blocks, rows)
+    return out

@@ -47,6 +47,8 @@ def exhaustive(level: Level, box: Box, how: Search) -> tuple[np.ndarray, np.ndar
     """Best whole-pixel motion (right, down) among those from `box` (rows low, high; columns low, high)."""
     (height, width), (low, high, left, right) = level.shape, box
     rows, columns = np.arange(low, high + 1), np.arange(left, right + 1)
+    # A column on either side that is no motion keeps rows of labels apart.
+    columns = np.pad(columns, 1, constant_values=-width)
     shifts = np.stack(np.meshgrid(rows, columns, indexing="ij"), -1).reshape(-1, 2)
     volume = np.empty((height, width, len(shifts)), np.float32)
     windows = [
@@ -59,7 +61,7 @@ def exhaustive(level: Level, box: Box, how: Search) -> tuple[np.ndarray, np.ndar
     for direction in range(4):
         lines = height if direction < 2 else width
         tolls = np.float32(how.bend), np.float32(how.step)
-        bands(sgm.paths, lines, volume, len(rows), len(columns), *tolls, total, direction)
+        bands(sgm.paths, lines, volume, len(columns), *tolls, total, direction)
     u, v = np.empty(level.shape, np.float32), np.empty(level.shape, np.float32)
     bands(sgm.winners, height, total, shifts, u, v)
     return u, v

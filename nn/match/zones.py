@@ -221,15 +221,16 @@ def likely(
 ) -> np.ndarray:
     """Nats against each mixture at each pixel of a zone, all paths to it summed; the least is zero."""
     rows, columns, inner = where
-    images = np.empty((len(rows), len(weights)), np.float32)
-    bands(kernels.warped, len(rows), level.spline, level.valid_post, *motions, weights, rows, columns, images)
+    images, clean = np.empty((len(rows), len(weights)), np.float32), np.empty(len(rows), np.bool_)
+    listed = (*motions, weights, rows, columns, images, clean)
+    bands(kernels.warped, len(rows), level.spline, level.valid_post, *listed)
     index = np.full(level.shape, -1, np.int64)
     index[rows, columns] = np.arange(len(rows))
     strikes = sides.strike[rows[:inner] // BLOCK, columns[:inner] // BLOCK]
     way = np.rint(strikes / np.pi * how.ways).astype(np.int64) % how.ways
     volume = np.empty((inner, len(weights)), np.float32)
     nats = np.float32(how.samples / 2), np.float32(0.02)
-    images_of = (level.pre, level.seen_pre, images, index, rows, columns, way)
+    images_of = (level.pre, level.seen_pre, images, clean, index, rows, columns, way)
     bands(kernels.costs, inner, *images_of, *windows(how), *nats, volume)
     total = np.zeros_like(volume)
     share = np.cos(strikes) ** 4, np.sin(strikes) ** 4

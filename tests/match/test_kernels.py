@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from dislok.kernels.images import claims, hypothesis, sgm, smooth, spline, variational, zncc
+from dislok.kernels.images import claims, hypothesis, masks, sgm, smooth, spline, variational, zncc
 from dislok.nn.match import planes
 from dislok.nn.match.carrying import correlation
 from dislok.nn.match.planes import Level
@@ -129,11 +129,12 @@ def test_correlation_in_wide_windows_is_nearly_that_of_all_pixels(rng):
     assert np.abs(rho - truth)[inside].max() < 0.05
 
 
-def test_waves_are_relaxations_one_after_another(rng):
-    out = 0.2 * rng.random(variational.room(60, 20).shape).astype(np.float32)
+@pytest.mark.parametrize("width", [20, 600])
+def test_waves_are_relaxations_one_after_another(rng, width):
+    out = 0.2 * rng.random(variational.room(60, width).shape).astype(np.float32)
     one, two, omega = out.copy(), out.copy(), np.float32(1.5)
     for sweep in range(10):
-        variational.relax(out, sweep % 2, omega, 0, 60)
+        variational.relax(out, sweep % 2, omega, 0, 60, 0, width // 2)
     variational.wave(one, 10, omega, 0, 60, False, False)
     variational.wave(two, 10, omega, 0, 25, False, True)
     variational.wave(two, 10, omega, 25, 60, True, False)
@@ -142,77 +143,10 @@ def test_waves_are_relaxations_one_after_another(rng):
     np.testing.assert_array_equal(two, out)
 
 
-def dense_equations(out, shape):
-    """The equations of a whole image as one matrix, from the planes by colour."""
-    height, width = shape
-
-    def plane(k):
-        full = np.empty(shape)
-        for r in range(height):
-            for colour in range(2):
-                full[r, (r + colour) & 1 :: 2] = out[k, colour, r + 1, 1:-1]
-        return full
-
-    data = [plane(k) for k in (variational.I11, variational.I12, variational.I22)]
-    right = [plane(k) for k in (variational.B1, variational.B2)]
-    east, south = plane(variational.EAST), plane(variational.SOUTH)
-    n = height * width
-    index = np.arange(n).reshape(shape)
-    laplace = np.zeros((n, n))
-    for tie, one, two in ((east[:, :-1], index[:, :-1], index[:, 1:]), (south[:-1], index[:-1], index[1:])):
-        for w, i, j in zip(tie.ravel(), one.ravel(), two.ravel(), strict=True):
-            laplace[i, i] += w
-            laplace[j, j] += w
-            laplace[i, j] -= w
-            laplace[j, i] -= w
-    a, b, d = (np.diag(each.ravel()) for each in data)
-    return np.block([[a + laplace, b], [b, d + laplace]]), np.concatenate([each.ravel() for each in right])
-
-
-def test_relaxation_solves_the_equations(rng):
-    shape = height, width = 10, 12
-    planes = random_planes(rng, 10, shape)
-    seen = np.ones(shape, np.float32)
-    out, settings = variational.room(*shape), np.array([0.03, 0.2, 0.3, 1.0], np.float32)
-    u, v = random_planes(rng, 2, shape)
-    noise = np.full(shape, 0.05, np.float32)
-    variational.equations(*planes[:9], seen, noise, noise, u, v, settings, out, 0, height)
-    alpha = np.full(shape, 2.0, np.float32)
-    variational.stiffness(u, v, alpha, np.float32(0.01), np.float32(1.0), out, 0, height)
-    matrix, right = dense_equations(out, shape)
-    truth = np.linalg.solve(matrix, right).reshape(2, *shape)
-    variational.invert(out, u, v, 0, height)
-    for _ in range(200):
-        for colour in range(2):
-            variational.relax(out, colour, np.float32(1.5), 0, 4)
-            variational.relax(out, colour, np.float32(1.5), 4, height)
-    variational.unpack(out, u, v, 0, height)
-    np.testing.assert_allclose(np.stack([u, v]), truth, atol=2e-4 * np.abs(truth).max())
-
-
-def test_data_equations_are_normal_equations_of_the_residuals(rng):
-    """Weights aside, the matrix is J'J of brightness and gradient, the right side J'(J u - residual)."""
-    shape = 6, 8
-    x, y, xx, xy, yy, z, zx, zy = random_planes(rng, 8, shape)
-    u, v = random_planes(rng, 2, shape)
-    seen, noise = np.ones(shape, np.float32), np.full(shape, 2.0, np.float32)
-    out = variational.room(*shape)
-    settings = np.array([0.0, 0.0, 1.0, 1.0], np.float32)
-    variational.equations(x, y, xx, xy, xy, yy, z, zx, zy, seen, noise, noise, u, v, settings, out, 0, 6)
-    r, c = 3, 5
-    colour, at = (r + c) % 2, (r + 1, c // 2 + 1)
-    jacobian = np.array([[x[r, c], y[r, c]], [xx[r, c], xy[r, c]], [xy[r, c], yy[r, c]]], float)
-    residual = np.array([z[r, c], zx[r, c], zy[r, c]], float)
-    normal = jacobian.T @ jacobian / 2
-    right = normal @ [u[r, c], v[r, c]] - jacobian.T @ residual / 2
-    got = [out[(k, colour, *at)] for k in range(5)]
-    np.testing.assert_allclose(got, [normal[0, 0], normal[0, 1], normal[1, 1], *right], rtol=1e-5)
-
-
 def test_search_finds_the_shift_of_each_half(rng):
     image = ndimage.gaussian_filter(rng.standard_normal((48, 60)), 0.8).astype(np.float32)
     post = np.vstack([np.roll(image[:24], 2, axis=1), np.roll(image[24:], -3, axis=1)])
-    rows, columns = np.arange(-2, 3), np.arange(-4, 5)
+    rows, columns = np.arange(-2, 3), np.pad(np.arange(-4, 5), 1, constant_values=-60)
     shifts = np.stack(np.meshgrid(rows, columns, indexing="ij"), -1).reshape(-1, 2)
     taps = smooth.taps(1.5)
 
@@ -228,9 +162,7 @@ def test_search_finds_the_shift_of_each_half(rng):
     sgm.costs(image, post, moments(image), moments(post), shifts, taps, np.float32(10), volume, 30, 48)
     total = np.zeros_like(volume)
     for direction in range(4):
-        sgm.paths(
-            volume, 5, 9, np.float32(3), np.float32(20), total, direction, 0, 48 if direction < 2 else 60
-        )
+        sgm.paths(volume, 11, np.float32(3), np.float32(20), total, direction, 0, 48 if direction < 2 else 60)
     u, v = np.empty((48, 60), np.float32), np.empty((48, 60), np.float32)
     sgm.winners(total, shifts, u, v, 0, 48)
     inner = slice(8, -8)
@@ -258,9 +190,12 @@ def plain_path(volume, ny, nx, one, far):
 @pytest.mark.parametrize("direction", range(4))
 def test_path_costs_match_their_definition(rng, direction):
     volume = -rng.random((4, 5, 12)).astype(np.float32) * 8
-    total = np.zeros_like(volume)
-    lines = 4 if direction < 2 else 5
-    sgm.paths(volume, 3, 4, np.float32(0.5), np.float32(2.0), total, direction, 0, lines)
+    apart = np.full((4, 5, 3, 6), sgm.HUGE, np.float32)
+    apart[..., 1:-1] = volume.reshape(4, 5, 3, 4)
+    apart, lines = apart.reshape(4, 5, 18), 4 if direction < 2 else 5
+    sums = np.zeros_like(apart)
+    sgm.paths(apart, 6, np.float32(0.5), np.float32(2.0), sums, direction, 0, lines)
+    total = sums.reshape(4, 5, 3, 6)[..., 1:-1].reshape(volume.shape)
     turn = (lambda a: a, lambda a: a[:, ::-1], lambda a: a.swapaxes(0, 1), lambda a: a[::-1].swapaxes(0, 1))[
         direction
     ]
@@ -323,3 +258,16 @@ def test_the_better_claim_hides_the_other():
     claims.hidden(field, owner, free)
     assert free[:, :10].all() and free[:, 18:].all()
     assert not free[:, 10:18].any()
+
+
+@pytest.mark.parametrize("size", [3, 9])
+def test_squares_of_one_value_are_found_up_to_the_border(rng, size):
+    image = np.float32(rng.integers(0, 4, (40, 52)))
+    for rows, columns in ((slice(0, 7), slice(3, 20)), (slice(20, 40), slice(40, 52)), (slice(12, 25), 30)):
+        image[rows, columns] = 7
+    image[10:22, 10:22] = 3
+    truth = ndimage.maximum_filter(image, size) == ndimage.minimum_filter(image, size)
+    found = masks.uniform(image, size)
+    assert truth.any()
+    np.testing.assert_array_equal(found, truth)
+    assert masks.uniform(np.arange(400.0).reshape(20, 20), size) is None

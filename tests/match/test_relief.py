@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from dislok.kernels.images import variational
 from dislok.nn.match import Settings, match
 from dislok.nn.match.refining import Refine, smoothed
 
@@ -45,22 +44,6 @@ def test_what_bends_is_not_flattened(rng):
     without, relieved = (flattening(match(*images, settings=how), field, curvature) for how in (stiff, plain))
     assert without > 8
     assert abs(relieved) < 0.4 * without
-
-
-def test_the_shape_of_a_motion_is_free(rng):
-    """Equations without data whose prior pulls towards a shape are solved by that shape."""
-    shape = rng.standard_normal((2, 12, 14)).astype(np.float32)
-    out = variational.room(12, 14)
-    variational.attach(shape, np.full((12, 14), 1e-3, np.float32), out, 0, 12)
-    flat, alpha = np.zeros_like(shape), np.ones((12, 14), np.float32)
-    variational.stiffness(*flat, alpha, np.float32(0.1), np.float32(1.0), out, 0, 12)
-    variational.relieve(shape, out, 0, 12)
-    variational.invert(out, *shape, 0, 12)
-    for sweep in range(40):
-        variational.relax(out, sweep % 2, np.float32(1.0), 0, 12)
-    found = np.empty_like(shape)
-    variational.unpack(out, *found, 0, 12)
-    np.testing.assert_allclose(found, shape, atol=1e-4)
 
 
 @pytest.mark.parametrize("axis", [1, 2])

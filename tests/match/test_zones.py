@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dislok.kernels.images import spline, variational, zone
+from dislok.kernels.images import spline, zone
 from dislok.nn.match import Settings, match, zones
 from dislok.nn.match.inputs import prepare
 from dislok.nn.match.planes import pyramid
@@ -38,10 +38,14 @@ def level_of(pre, post):
     return pyramid(pair.pre, pair.post, pair.seen_pre, pair.seen_post, 1, 10.0)[0]
 
 
+def rooms(count):
+    return np.full((2, 3 * count), zone.HUGE, np.float32)
+
+
 def test_a_message_is_the_least_over_all_neighbours(rng):
     cost, before = rng.random(23).astype(np.float32), 5 * rng.random(23).astype(np.float32)
     now = np.empty(23, np.float32)
-    zone.message(cost, before, np.float32(0.3), now)
+    zone.message(cost, before, np.float32(0.3), rooms(23), now)
     k = np.arange(23)
     least = (before[None] + 0.3 * np.abs(k[:, None] - k[None])).min(1)
     np.testing.assert_allclose(now, cost + least - least.min(), atol=1e-5)
@@ -63,7 +67,7 @@ def test_paths_join_pixels_of_a_row_and_of_a_column_and_stop_at_gaps(rng):
             at = rows[p] - dr, columns[p] - dc
             if 0 <= at[0] < 2 and 0 <= at[1] < 4 and mask[at]:
                 out = np.empty(7, np.float32)
-                zone.message(volume[p], truth[index[at]], np.float32(0.2), out)
+                zone.message(volume[p], truth[index[at]], np.float32(0.2), rooms(7), out)
                 truth[p] = out
         np.testing.assert_allclose(total, [truth[p] for p in range(len(rows))], atol=1e-6)
 
@@ -79,7 +83,8 @@ def test_cost_is_that_of_the_correlation_in_the_window(rng):
     images = np.empty((1200, 5), np.float32)
     valid = np.ones(pre.shape, bool)
     motions = low, high.astype(np.float32)
-    zone.warped(spline.coefficients(post), valid, *motions, weights, rows, columns, images, 0, 1200)
+    clean = np.empty(1200, bool)
+    zone.warped(spline.coefficients(post), valid, *motions, weights, rows, columns, images, clean, 0, 1200)
     np.testing.assert_allclose(images[:, 0], post.ravel(), atol=1e-5)
     np.testing.assert_allclose(images[index[4, 6], -1], post[5, 9], atol=1e-5)
     assert np.isnan(images[index[29, 39], -1])
@@ -87,7 +92,7 @@ def test_cost_is_that_of_the_correlation_in_the_window(rng):
     out = np.empty((1200, 5), np.float32)
     way = np.full(1200, 3)
     nats = np.float32(5.0), np.float32(0.02)
-    zone.costs(pre, seen, images, index, rows, columns, way, offsets, taps, *nats, out, 0, 1200)
+    zone.costs(pre, seen, images, clean, index, rows, columns, way, offsets, taps, *nats, out, 0, 1200)
     p, k = index[15, 20], 2
     y, x = 15 + offsets[3, :, 0], 20 + offsets[3, :, 1]
     b = images[index[y, x], k].astype(float)
@@ -170,16 +175,3 @@ def test_what_is_held_stays_and_leads_its_neighbours(rng):
     assert np.abs(free).mean() < 0.05
     np.testing.assert_allclose(held[:, 41:79, 51:89], 0.8, atol=0.05)
     assert np.abs(held[:, :20]).mean() < 0.1
-
-
-def test_springs_add_to_the_equations(rng):
-    out = variational.room(6, 8)
-    field = rng.standard_normal((2, 6, 8)).astype(np.float32)
-    weight = rng.random((6, 8)).astype(np.float32)
-    variational.attach(field, weight, out, 0, 6)
-    r, c = 3, 4
-    at = (slice(None), (r + c) % 2, r + 1, c // 2 + 1)
-    i11, _, i22, b1, b2 = out[at][:5]
-    np.testing.assert_allclose(
-        [i11, i22, b1, b2], weight[r, c] * np.array([1, 1, field[0, r, c], field[1, r, c]]), rtol=1e-6
-    )
