@@ -76,28 +76,83 @@ def streamed(formula: Callable[..., Any], *shifts: tuple[int, ...]) -> Any:
     """
 
     def run(typing: Any, out: Any, rows: Any, constants: Any) -> Any:
-        for array in (*out, *rows):
-            if not (isinstance(array, types.Array) and array.layout == "C" and array.dtype == types.float32):
-                raise TypeError(f"{formula.__name__}: rows must be contiguous float32, not {array}")
+        _checked(formula, (*out, *rows))
 
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             targets, count = _places(context, builder, signature.args[0], args[0])
             sources = _places(context, builder, signature.args[1], args[1])[0]
-            numbers = cgutils.unpack_tuple(builder, args[2])
-            taken = [(row, k) for row, each in zip_longest(sources, shifts, fillvalue=(0,)) for k in each]
-            whole = builder.and_(count, ir.Constant(count.type, -WIDTH))
-            zero = ir.Constant(count.type, 0)
-            for low, high, step in ((zero, whole, WIDTH), (whole, count, 1)):
-                ends = low, high, ir.Constant(count.type, step)
-                with cgutils.for_range_slice(builder, *ends, count.type) as (index, _):
-                    _step(builder, formula, targets, taken, numbers, index, step == WIDTH)
+            _loops(builder, formula, (targets, sources), args[2], count, shifts)
             return context.get_dummy_value()
 
         return types.none(out, rows, constants), generate
 
+    return _named(run, formula)
+
+
+def placed(formula: Callable[..., Any], *shifts: tuple[int, ...]) -> Any:
+    """`streamed` for rows that are parts of arrays, of which no slices need be taken.
+
+    ``run(out, to, rows, at, constants, count)``: flat arrays to write and to read, a tuple or one for all
+    rows, with the elements at which rows begin, of 64 bits, and the length of the rows.
+    """
+
+    def run(typing: Any, out: Any, to: Any, rows: Any, at: Any, constants: Any, count: Any) -> Any:
+        _checked(formula, [array for each in (out, rows) for array in _many(each)])
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            ends = []
+            for arrays, places in ((0, 1), (2, 3)):
+                kinds, values, numbers = signature.args[arrays], args[arrays], args[places]
+                offsets = cgutils.unpack_tuple(builder, numbers)
+                if isinstance(kinds, types.Array):
+                    values = [context.make_array(kinds)(context, builder, value=values).data] * len(offsets)
+                else:
+                    values = _places(context, builder, kinds, values)[0]
+                pairs = zip(values, offsets, strict=True)
+                ends.append([builder.gep(first, [offset], inbounds=True) for first, offset in pairs])
+            _loops(builder, formula, (ends[0], ends[1]), args[4], args[5], shifts)
+            return context.get_dummy_value()
+
+        whole = types.int64
+        kinds = types.UniTuple(whole, len(to)), types.UniTuple(whole, len(at))
+        return types.none(out, kinds[0], rows, kinds[1], constants, whole), generate
+
+    return _named(run, formula)
+
+
+def _named(run: Callable[..., Any], formula: Callable[..., Any]) -> Any:
     run.__name__ = run.__qualname__ = formula.__name__
     run.__doc__ = formula.__doc__
     return intrinsic(run)
+
+
+def _many(arrays: Any) -> Any:
+    return (arrays,) if isinstance(arrays, types.Array) else arrays
+
+
+def _checked(formula: Callable[..., Any], arrays: Any) -> None:
+    for array in arrays:
+        if not (isinstance(array, types.Array) and array.layout == "C" and array.dtype == types.float32):
+            raise TypeError(f"{formula.__name__}: rows must be contiguous float32, not {array}")
+
+
+def _loops(
+    builder: Any,
+    formula: Callable[..., Any],
+    rows: tuple[list[Any], list[Any]],
+    constants: Any,
+    count: Any,
+    shifts: tuple[tuple[int, ...], ...],
+) -> None:
+    """The formula along rows to write and to read: vectors first, then what is left."""
+    numbers = cgutils.unpack_tuple(builder, constants)
+    taken = [(row, k) for row, each in zip_longest(rows[1], shifts, fillvalue=(0,)) for k in each]
+    whole = builder.and_(count, ir.Constant(count.type, -WIDTH))
+    zero = ir.Constant(count.type, 0)
+    for low, high, step in ((zero, whole, WIDTH), (whole, count, 1)):
+        ends = low, high, ir.Constant(count.type, step)
+        with cgutils.for_range_slice(builder, *ends, count.type) as (index, _):
+            _step(builder, formula, rows[0], taken, numbers, index, step == WIDTH)
 
 
 def _places(context: Any, builder: Any, kinds: Any, arrays: Any) -> tuple[list[Any], Any]:

@@ -136,9 +136,9 @@ def ties(wide, row, height, prior, east, south):
 
 
 @kernel
-def part(row, planes, r):
-    """A row onto the two colours of a plane of the equations."""
-    first, second = planes[r & 1, r + 1], planes[(r + 1) & 1, r + 1]
+def part(row, lines, r):
+    """A row `r` onto the lines of the two colours of a plane of the equations."""
+    first, second = lines[r & 1], lines[(r + 1) & 1]
     for j in range(row.size // 2):
         first[j + 1] = row[2 * j]
         second[j + 1] = row[2 * j + 1]
@@ -159,15 +159,15 @@ def finish(own, east, south, north, shape, padded, u, v, row, out):
             relieve((own[3 + k],), rows, ())
     matrix = own[0], own[1], own[2]
     invert(matrix, (*matrix, east, south, north), ())
-    part(own[0], out[I11], row)
-    part(own[1], out[I12], row)
-    part(own[2], out[I22], row)
-    part(own[3], out[B1], row)
-    part(own[4], out[B2], row)
-    part(east[1:], out[EAST], row)
-    part(south, out[SOUTH], row)
-    part(u[row], out[U], row)
-    part(v[row], out[V], row)
+    part(own[0], out[row + 1, I11], row)
+    part(own[1], out[row + 1, I12], row)
+    part(own[2], out[row + 1, I22], row)
+    part(own[3], out[row + 1, B1], row)
+    part(own[4], out[row + 1, B2], row)
+    part(east[1:], out[row + 1, EAST], row)
+    part(south, out[row + 1, SOUTH], row)
+    part(u[row], out[row + 1, U], row)
+    part(v[row], out[row + 1, V], row)
 
 
 @kernel

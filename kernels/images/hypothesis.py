@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..cpu import kernel
+from ..scalar import maximum, minimum
+from ..streams import streamed
 from .zncc import agreement
 
 # Neighbours asked, (rows, columns): two rings.
@@ -120,20 +122,30 @@ def consider(images, present, tried, taps, rules, place, new):
     return taken
 
 
+def widened(low, high, x):
+    """A range that holds one more number."""
+    return minimum(low, x), maximum(high, x)
+
+
+widen = streamed(widened)
+
+
 @kernel
 def extremes(wide, rim, tile, out):
     """Lowest and highest motion in squares of side `tile`: `out` (4, squares, squares), u, u, v, v."""
     height, width = wide.shape[1] - 2 * rim, wide.shape[2] - 2 * rim
+    low, high = np.empty(width, np.float32), np.empty(width, np.float32)
     for k in range(2):
-        for r in range(height):
-            line = wide[k, r + rim, rim : rim + width]
+        for i in range(out.shape[1]):
+            low[:] = wide[k, i * tile + rim, rim : rim + width]
+            high[:] = low
+            for r in range(i * tile + 1, min((i + 1) * tile, height)):
+                widen((low, high), (low, high, wide[k, r + rim, rim : rim + width]), ())
             for j in range(out.shape[2]):
-                first = r % tile == 0
-                low = line[j * tile] if first else out[2 * k, r // tile, j]
-                high = line[j * tile] if first else out[2 * k + 1, r // tile, j]
+                lowest, highest = low[j * tile], high[j * tile]
                 for c in range(j * tile, min((j + 1) * tile, width)):
-                    low, high = min(low, line[c]), max(high, line[c])
-                out[2 * k, r // tile, j], out[2 * k + 1, r // tile, j] = low, high
+                    lowest, highest = min(lowest, low[c]), max(highest, high[c])
+                out[2 * k, i, j], out[2 * k + 1, i, j] = lowest, highest
 
 
 @kernel
@@ -141,7 +153,8 @@ def sweep(images, present, tried, taps, rules, limits, busy, tile, new, changed,
     """`consider` a hypothesis in all squares of side `tile` that begin in rows from `begin` to before `end`.
 
     Squares that are not `busy` are left out; neighbours in a row for which it is worth a trial are taken
-    together. `changed` (rows of squares, squares, 4) gets the rectangles in which pixels took it, else zeros.
+    together. `changed` (rows of squares, squares, 5) gets the rectangles in which pixels took it, else zeros,
+    and how many were tried.
     """
     height, width = images[0].shape
     marks = np.empty(tile, np.int32)
@@ -168,6 +181,8 @@ def sweep(images, present, tried, taps, rules, limits, busy, tile, new, changed,
             for square_of in range(first, c, tile):
                 each = changed[r // tile, square_of // tile]
                 each[:] = 0
+                if square_of == first and start < stop:
+                    each[4] = (low - top) * (stop - start)
                 if taken > 0 and max(square_of, start) < min(square_of + tile, stop):
                     each[0], each[1] = top, low
                     each[2], each[3] = max(square_of, start), min(square_of + tile, stop)

@@ -6,7 +6,7 @@ The energy at a pixel, with the image's noise and a Laplacian prior on the motio
 
 with the difference `z` of the images under the present motion, `I` their mean and `H` its second derivatives
 (Brox et al. 2004; Papenberg et al. 2006). Unknowns of one colour of a chessboard lie next to each other, with
-a rim of one: pixel (r, c) is at [(r + c) % 2, r + 1, c // 2 + 1].
+a rim of one: pixel (r, c) of a plane is at [r + 1, plane, (r + c) % 2, c // 2 + 1].
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from ..cpu import kernel
 from ..scalar import maximum, scalar, sqrt
-from ..streams import streamed
+from ..streams import placed
 
 # Planes of the equations.
 I11, I12, I22, B1, B2, EAST, SOUTH, U, V = range(9)
@@ -24,9 +24,23 @@ PLANES = 9
 COLUMNS = 128
 
 
+LINES = 2 * PLANES
+PAGE = 4096  # bytes after which places share lines of the fastest cache
+
+
 def room(height: int, width: int) -> np.ndarray:
     """Planes for the equations of an image; its width must be even."""
-    return np.zeros((PLANES, 2, height + 2, width // 2 + 2), np.float32)
+    return np.zeros((height + 2, PLANES, 2, pitch(width // 2 + 2)), np.float32)
+
+
+def pitch(columns: int) -> int:
+    """Numbers from one line of a row to the next, so that they do not drive each other out of the cache."""
+
+    def nearest(count: int) -> int:
+        places = np.sort(np.arange(LINES) * count * 4 % PAGE)
+        return int(np.diff(places, append=places[0] + PAGE).min())
+
+    return max(range(columns, columns + columns // 16 + 16), key=nearest)
 
 
 # --- formulas ---
@@ -132,7 +146,7 @@ def update(u, v, i11, i12, i22, b1, b2, e, s, w, n, ul, ur, uu, ud, vl, vr, vu, 
 
 
 HERE, PAIR, TRIPLE = (0,), (0, 1), (0, 1, 2)
-relaxed = streamed(update, *((HERE,) * 11), PAIR, HERE, HERE, PAIR, HERE, HERE)
+relaxed = placed(update, *((HERE,) * 11), PAIR, HERE, HERE, PAIR, HERE, HERE)
 
 
 # --- relaxation ---
@@ -142,34 +156,21 @@ relaxed = streamed(update, *((HERE,) * 11), PAIR, HERE, HERE, PAIR, HERE, HERE)
 def relax(out, colour, omega, begin, end, left, right):
     """Over-relaxation of one colour, rows from `begin` to before `end`, its pixels `left` to before
     `right`."""
-    other = 1 - colour
-    if left >= right:
+    count = right - left
+    if count <= 0:
         return
-    a, b = left + 1, right + 1
+    flat, n = out.reshape(-1), out.shape[3]
+    row = LINES * n
     for r in range(begin, end):
         k = (r + colour) & 1
-        i, j = r + 1, left + k
-        motion = out[U, colour, i, a:b], out[V, colour, i, a:b]
-        own = (
-            out[I11, colour, i, a:b],
-            out[I12, colour, i, a:b],
-            out[I22, colour, i, a:b],
-            out[B1, colour, i, a:b],
-            out[B2, colour, i, a:b],
-            out[EAST, colour, i, a:b],
-            out[SOUTH, colour, i, a:b],
-            out[EAST, other, i, j : right + k],
-            out[SOUTH, other, r, a:b],
-        )
-        around = (
-            out[U, other, i, j : right + k + 1],
-            out[U, other, r, a:b],
-            out[U, other, r + 2, a:b],
-            out[V, other, i, j : right + k + 1],
-            out[V, other, r, a:b],
-            out[V, other, r + 2, a:b],
-        )
-        relaxed(motion, motion + own + around, (omega,))
+        a = (r + 1) * row + colour * n + left + 1
+        b = (r + 1) * row + (1 - colour) * n + left + 1
+        u, v, beside = a + 2 * U * n, a + 2 * V * n, b + k - 1
+        here = (u, v, a + 2 * I11 * n, a + 2 * I12 * n, a + 2 * I22 * n, a + 2 * B1 * n, a + 2 * B2 * n)
+        ties = (a + 2 * EAST * n, a + 2 * SOUTH * n, beside + 2 * EAST * n, b - row + 2 * SOUTH * n)
+        right = (beside + 2 * U * n, b - row + 2 * U * n, b + row + 2 * U * n)
+        down = (beside + 2 * V * n, b - row + 2 * V * n, b + row + 2 * V * n)
+        relaxed(flat, (u, v), flat, here + ties + right + down, (omega,), count)
 
 
 @kernel
@@ -206,5 +207,5 @@ def unpack(out, u, v, begin, end):
         for colour in range(2):
             first = (r + colour) & 1
             for j in range(n // 2):
-                u[r, 2 * j + first] = out[U, colour, r + 1, j + 1]
-                v[r, 2 * j + first] = out[V, colour, r + 1, j + 1]
+                u[r, 2 * j + first] = out[r + 1, U, colour, j + 1]
+                v[r, 2 * j + first] = out[r + 1, V, colour, j + 1]

@@ -118,8 +118,8 @@ def strip(pre, seen, known, spline, valid, right, down, origin, taps, place, rho
             correlate_known((target,), (*rows, weight, known[1, m, c0:c1], known[2, m, c0:c1]), ())
         else:
             weight[:] = sums[0, used]
-            rows = sums[1, used], sums[2, used], sums[3, used], sums[4, used], sums[5, used]
-            correlate((target,), (weight, *rows), ())
+            others = sums[1, used], sums[2, used], sums[3, used], sums[4, used], sums[5, used]
+            correlate((target,), (weight, *others), ())
 
 
 @kernel

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..cpu import kernel
 from ..scalar import log, maximum, minimum, scalar, sqrt, where
-from ..streams import least, streamed
+from ..streams import least, placed, streamed
 from .spline import RIM, seen_at, value
 
 HUGE = np.float32(1e9)
@@ -119,8 +119,8 @@ def misfit(mass, a, aa, b, bb, ab, nats, floor):
     return where(mass > 0.3, nats * log(maximum(1.0 - rho * rho, 0.0) + floor), 0.0)
 
 
-add = streamed(added)
-add_if_seen = streamed(added_if_seen)
+add = placed(added)
+add_if_seen = placed(added_if_seen)
 rate = streamed(misfit)
 
 
@@ -135,7 +135,8 @@ def costs(pre, seen, images, clean, index, rows, columns, way, offsets, taps, na
     height, width = pre.shape
     sums = np.empty((6, images.shape[1]), np.float32)
     every = sums[0], sums[1], sums[2], sums[3], sums[4], sums[5]
-    some = every[3:]
+    flat, lines, many = sums.reshape(-1), images.reshape(-1), images.shape[1]
+    some, all_of = (3 * many, 4 * many, 5 * many), (0, many, 2 * many, 3 * many, 4 * many, 5 * many)
     for p in range(begin, end):
         w = way[p]
         sums[:] = np.float32(0.0)
@@ -148,7 +149,7 @@ def costs(pre, seen, images, clean, index, rows, columns, way, offsets, taps, na
             tap, q, value_a = taps[w, t] * seen[r, c], index[r, c], pre[r, c]
             if q < 0 or tap == np.float32(0.0):
                 continue
-            line = images[q]
+            line = (q * many,)
             if whole and not clean[q]:
                 sums[0], sums[1], sums[2] = mass, a, aa
                 whole = False
@@ -156,9 +157,10 @@ def costs(pre, seen, images, clean, index, rows, columns, way, offsets, taps, na
                 mass += tap
                 a += tap * value_a
                 aa += tap * value_a * value_a
-                add(some, (line, *some), (tap, tap * value_a))
+                add(flat, some, (lines, flat, flat, flat), line + some, (tap, tap * value_a), many)
             else:
-                add_if_seen(every, (line, *every), (tap, value_a))
+                rows_of = lines, flat, flat, flat, flat, flat, flat
+                add_if_seen(flat, all_of, rows_of, line + all_of, (tap, value_a), many)
         if whole:
             sums[0], sums[1], sums[2] = mass, a, aa
         rate((out[p],), every, (nats, floor))

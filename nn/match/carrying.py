@@ -181,7 +181,7 @@ def consider(level: Level, state: State, hypothesis: Hypothesis, how: Carry) -> 
     tried = (hypothesis.other, hypothesis.offset, move)
     if not state.busy.any():
         return
-    changed = np.zeros((*state.busy.shape, 4), np.int64)
+    changed = np.zeros((*state.busy.shape, 5), np.int64)
     rules = (smooth.taps(how.sigma), how.rules, state.limits, state.busy, TILE, state.new, changed)
     jobs = [(images, present, tried, *rules, row, min(row + TILE, height)) for row in range(0, height, TILE)]
     if height < FEW:

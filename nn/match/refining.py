@@ -143,7 +143,7 @@ def smoothed(field: np.ndarray, how: Refine) -> np.ndarray:
 
 def relaxed(out: np.ndarray, sweeps: int, omega: np.float32) -> None:
     """Relaxations of alternating colours, by as many threads as rows allow; the result is that of one."""
-    height = out.shape[2] - 2
+    height = len(out) - 2
     workers = threads.default_threads()
     while workers > 1 and height // workers < max(FEW, 2 * sweeps):
         workers -= 1

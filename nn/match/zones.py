@@ -14,6 +14,7 @@ import numpy as np
 from scipy import ndimage
 
 from ...kernels.images import zone as kernels
+from ...kernels.streams import WIDTH
 from .carrying import correlation
 from .planes import Level, bands, blur
 
@@ -192,6 +193,7 @@ def at(planes: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
 def mixtures(step: float, how: Zone) -> np.ndarray:
     """Weights of the high side."""
     count = int(np.clip((1 + 2 * how.beyond) * step / how.spacing, 12, MOST))
+    count += -count % WIDTH
     return np.linspace(-how.beyond, 1 + how.beyond, count).astype(np.float32)
 
 

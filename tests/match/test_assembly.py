@@ -88,7 +88,7 @@ def plane(out, k):
     full = np.empty(SHAPE)
     for r in range(height):
         for colour in range(2):
-            full[r, (r + colour) & 1 :: 2] = out[k, colour, r + 1, 1:-1]
+            full[r, (r + colour) & 1 :: 2] = out[r + 1, k, colour, 1 : 1 + width // 2]
     return full
 
 

@@ -134,7 +134,7 @@ def test_waves_are_relaxations_one_after_another(rng, width):
     out = 0.2 * rng.random(variational.room(60, width).shape).astype(np.float32)
     one, two, omega = out.copy(), out.copy(), np.float32(1.5)
     for sweep in range(10):
-        variational.relax(out, sweep % 2, omega, 0, 60, 0, width // 2)
+        variational.relax(out, sweep % 2, omega, 0, 60, 0, out.shape[3] - 2)
     variational.wave(one, 10, omega, 0, 60, False, False)
     variational.wave(two, 10, omega, 0, 25, False, True)
     variational.wave(two, 10, omega, 25, 60, True, False)
@@ -226,7 +226,7 @@ def test_a_sweep_tries_what_is_worth_it_and_settles_what_was_taken(rng):
     wide, score = np.zeros((2, 56, 56), np.float32), np.full((40, 40), 1.01, np.float32)
     score[:, 20:] = 0.02
     new = np.stack([*wide[:, 8:48, 8:48], score])
-    changed, limits = np.zeros((3, 3, 4), np.int64), np.array([0.25, 0.1], np.float32)
+    changed, limits = np.zeros((3, 3, 5), np.int64), np.array([0.25, 0.1], np.float32)
     rules, move = np.array([0.5, 0.01, 0.25], np.float32), (np.float32(3), np.float32(0))
     tried, present = (wide, (8, 8), move), (wide, 8, score)
     how = smooth.taps(2.0), rules, limits
@@ -237,7 +237,7 @@ def test_a_sweep_tries_what_is_worth_it_and_settles_what_was_taken(rng):
     hypothesis.settle(new, wide, 8, score, changed)
     assert (wide[0, 16:40, 16:26] == 3).all() and (score[8:32, 8:18] < 0.1).all()
     assert not wide[:, :, 28:].any()
-    assert changed[..., 3].max() == 20
+    assert changed[..., 3].max() == 20 and changed[..., 4].sum() == 40 * 20
 
 
 def test_votes_count_the_neighbours_that_already_move_so():
