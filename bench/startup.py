@@ -47,6 +47,7 @@ PUBLIC = {
 def seconds(code: str, folder: str) -> float:
     """Processor seconds of a process, past Python and NumPy."""
     environment = {**os.environ, "NUMBA_CACHE_DIR": folder, "OMP_NUM_THREADS": "1"}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # without bytecode, imports compile sources every time
     command = [sys.executable, "-c", CALL.format(code=code)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode:

@@ -8,8 +8,11 @@ a list, one at a time, with the reader of that format alone.
 from __future__ import annotations
 
 import importlib
+import io
 import pickletools
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -36,8 +39,8 @@ WAVEFORMS = (
 INVENTORIES = ("STATIONXML", "SCML", "SEED", "XSEED", "RESP")
 """Formats of station metadata that are tried."""
 
-EVENTS = ("QUAKEML", "SCML", "CMTSOLUTION", "NDK")
-"""Formats of earthquakes that are tried."""
+EVENTS = ("QUAKEML", "SCML", "NDK")
+"""Formats of earthquakes that are tried; a CMTSOLUTION is read by `dislok.inversion.cmt` itself."""
 
 MESHES: Mapping[str, str] = {
     ".msh": "gmsh", ".vtk": "vtk", ".vtu": "vtu", ".stl": "stl", ".ply": "ply", ".obj": "obj", ".off": "off",
@@ -54,6 +57,7 @@ CODECS = {
 """Codecs of Zarr arrays that are read: they pack numbers and cannot do anything else."""
 
 _XML = ("STATIONXML", "SCML", "XSEED", "QUAKEML")
+_SIXTY = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d):60(?=[^\d])")
 _LOADS = {"GLOBAL", "STACK_GLOBAL", "INST", "REDUCE", "OBJ", "NEWOBJ", "BUILD"}
 _ARCHIVES = (b"\x1f\x8b\x08", b"BZh", b"PK\x03\x04", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
 _HEAD = 1 << 16
@@ -179,11 +183,20 @@ def _read(kind: str, path: str | Path, formats: Sequence[str], options: dict[str
 
 
 def _parsed(kind: str, name: str, file: Path, options: dict[str, Any]) -> Any:
+    source: Any = str(file)
+    if name in _XML and _SIXTY.search(content := file.read_bytes()):
+        source = io.BytesIO(_SIXTY.sub(_next_minute, content))
     try:
-        return _entry(kind, name, "readFormat")(str(file), **options)
+        return _entry(kind, name, "readFormat")(source, **options)
     except Exception as error:
         # ObsPy's readers raise whatever their formats bring.
         raise ValueError(f"{file}: cannot be read as {name}: {error or type(error).__name__}") from error
+
+
+def _next_minute(found: re.Match[bytes]) -> bytes:
+    """A time whose second 60, of rounding or a leap second, is the next minute's first."""
+    minute = datetime.fromisoformat(found[1].decode()) + timedelta(minutes=1)
+    return f"{minute:%Y-%m-%dT%H:%M}:00".encode()
 
 
 def _entry(kind: str, name: str, role: str) -> Any:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dislok import arrays, backends, geodesics
-from dislok.kernels.propagator import integrals, plan, radiation, timeseries
+from dislok.kernels.propagator import bessel, integrals, plan, radiation, timeseries
 from dislok.kernels.propagator.quadrature import Extent
 from dislok.kernels.propagator.reach import Grid, needed
 from dislok.kernels.propagator.stack import Layers, build
@@ -74,8 +74,7 @@ def engine(inputs: dict[str, Any], backend: str | None) -> Engine:
     given = {name: value for name, value in inputs.items() if value is not None}
     if not any(map(_on_device, given.values())):
         backends.select("numpy", False, backend)
-        special = importlib.import_module("scipy.special")
-        return Engine(np, special, integrals.integrate, None, held=4_000_000, depths=1_000_000)
+        return Engine(np, bessel, integrals.integrate, None, held=4_000_000, depths=1_000_000)
     space = arrays.guard(given).space
     kernels = backends.load(backends.select(space.framework, space.on_cuda, backend), "propagator")
     xp, special = importlib.import_module("cupy"), importlib.import_module("cupyx.scipy.special")

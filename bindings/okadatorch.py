@@ -28,13 +28,14 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from functools import partial, reduce
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from dislok import autograd, edges, ladder
+from dislok import gate as gates
 from dislok.arrays import check_finite, flag, reject
 
 __all__ = ["DC3D", "DC3D0", "SPOINT", "SRECTF", "OkadaWrapper"]
@@ -64,6 +65,18 @@ _RECTANGLE = ("x", "y", "DEP", "AL", "AW", "strike", "dip", "rake", "DISL", "DIS
 _POINT = ("x", "y", "DEPTH", "strike", "DIP", "rake", "POT", "POT3", "POT4")
 
 
+def _given(name: str, value: Any) -> Any:
+    """A number or tensor of a call; plain numbers are finite."""
+    _number(name, value)
+    return value if isinstance(value, Tensor) else gates.number()(name, value)
+
+
+def _gate(*names: str, **flags: gates.Kind) -> Any:
+    """Let the arguments of these names be numbers or tensors."""
+    return gates.gate(**dict.fromkeys(names, _given), **flags)
+
+
+@_gate("ALP", "X", "Y", "D", "SD", "CD", "DISL1", "DISL2", "DISL3", compute_strain=flag)
 def SPOINT(
     ALP: Number,
     X: Tensor,
@@ -106,12 +119,13 @@ def SPOINT(
     to = _converter((X, Y), ALP, D, SD, CD, DISL1, DISL2, DISL3)
     geometry = [to(v) for v in (0.0, 0.0, D, _EAST)] + [_dip(to(SD), to(CD))]
     slips = _slips(to, DISL1, DISL2, DISL3, 0.0)
-    nu = _ratio((1 - to(ALP)) / 2 if isinstance(ALP, Tensor) else (1 - ALP) / 2)
+    nu = _ratio((1 - to(ALP)) / 2 if isinstance(ALP, Tensor) else (1 - ALP) / 2, ", from ALP")
     source = _Local("point", _TOP_LEFT, _POINT, geometry, slips)
     out, _, shape = _field((to(X), to(Y), to(0.0)), source, nu, compute_strain)
     return _list(out, shape, _SURFACE)
 
 
+@_gate("ALP", "X", "Y", "DEP", "AL", "AW", "SD", "CD", "DISL1", "DISL2", "DISL3", compute_strain=flag)
 def SRECTF(
     ALP: Number,
     X: Tensor,
@@ -159,12 +173,26 @@ def SRECTF(
     to = _converter((X, Y), ALP, DEP, AL, AW, SD, CD, DISL1, DISL2, DISL3)
     geometry = [to(v) for v in (0.0, 0.0, DEP, AL, AW, _EAST)] + [_dip(to(SD), to(CD))]
     slips = _slips(to, DISL1, DISL2, DISL3)
-    nu = _ratio((1 - to(ALP)) / 2 if isinstance(ALP, Tensor) else (1 - ALP) / 2)
+    nu = _ratio((1 - to(ALP)) / 2 if isinstance(ALP, Tensor) else (1 - ALP) / 2, ", from ALP")
     source = _Local("rectangle", _BOTTOM_LEFT, _RECTANGLE, geometry, slips)
     out, _, shape = _field((to(X), to(Y), to(0.0)), source, nu, compute_strain)
     return _list(out, shape, _SURFACE)
 
 
+@_gate(
+    "ALPHA",
+    "X",
+    "Y",
+    "Z",
+    "DEPTH",
+    "DIP",
+    "POT1",
+    "POT2",
+    "POT3",
+    "POT4",
+    compute_strain=flag,
+    is_degree=flag,
+)
 def DC3D0(
     ALPHA: Number,
     X: Tensor,
@@ -219,6 +247,10 @@ def DC3D0(
     return _inside((to(X), to(Y), to(Z)), source, _from_alpha(to, ALPHA), compute_strain)
 
 
+@_gate(
+    "ALPHA", "X", "Y", "Z", "DEPTH", "DIP", "AL1", "AL2", "AW1", "AW2", "DISL1", "DISL2", "DISL3",
+    compute_strain=flag, is_degree=flag,
+)  # fmt: skip
 def DC3D(
     ALPHA: Number,
     X: Tensor,
@@ -273,6 +305,9 @@ def DC3D(
     ValueError
         If a source is not finite, a range is empty, or Poisson's ratio is out of range.
     """
+    for name, low, high in (("AL", AL1, AL2), ("AW", AW1, AW2)):
+        if not isinstance(low, Tensor) and not isinstance(high, Tensor) and not low < high:
+            raise ValueError(f"{name}1 must be below {name}2, got {low!r} and {high!r}")
     to = _converter((X, Y, Z), ALPHA, DEPTH, DIP, AL1, AL2, AW1, AW2, DISL1, DISL2, DISL3)
     dip = _degrees(to(DIP), is_degree)
     geometry, edges = _anchored(to(DEPTH), dip, [to(v) for v in (AL1, AL2, AW1, AW2)])
@@ -434,20 +469,22 @@ def _dip(sine: Tensor, cosine: Tensor) -> Tensor:
 
 
 def _from_alpha(to: _Converter, alpha: Number) -> Number:
-    return _ratio(1 - 1 / (2 * (to(alpha) if isinstance(alpha, Tensor) else alpha)))
+    if not isinstance(alpha, Tensor) and alpha == 0:
+        raise ValueError("ALPHA must not be 0: Poisson's ratio would be infinite")
+    return _ratio(1 - 1 / (2 * (to(alpha) if isinstance(alpha, Tensor) else alpha)), ", from ALPHA")
 
 
-def _ratio(nu: Number) -> Number:
-    """Poisson's ratio, if it is one."""
+def _ratio(nu: Number, source: str = "") -> Number:
+    """Poisson's ratio, if it is one; `source` says where it is from."""
 
     def check(values: np.ndarray, _: np.ndarray) -> None:
         bad = ~((values > -1) & (values <= 0.5))
         if bad.any():
-            reject("nu", values.ravel(), bad.ravel(), "Poisson's ratio must be in (-1, 0.5]")
+            reject("nu", values.ravel(), bad.ravel(), f"Poisson's ratio{source} must be in (-1, 0.5]")
 
     if not isinstance(nu, Tensor):
         if not -1 < nu <= 0.5:
-            raise ValueError(f"nu is {float(nu)!r}; Poisson's ratio must be in (-1, 0.5]")
+            raise ValueError(f"nu is {float(nu)!r}; Poisson's ratio{source} must be in (-1, 0.5]")
         return float(nu)
     if not nu.is_cuda:
         autograd.inspect(check, nu.reshape(-1, 1), nu.reshape(-1, 1))
@@ -533,6 +570,12 @@ def _wrapped(
         ("return_iret", return_iret),
     ):
         flag(name, value)
+    for name, mapping in (("coords", coords), ("params", params)):
+        if not isinstance(mapping, Mapping):
+            raise TypeError(f"{name} must be a mapping of names to values, got {mapping!r:.60}")
+    for i, arg in enumerate(args, start=1):
+        gates.text()("arg" if len(args) == 1 else f"arg{i}", arg)
+    nu = _given("nu", nu)
     kind, names = _kind(params)
     origin = _origin(kind, fault_origin)
     axes = _axes(coords)
@@ -593,6 +636,7 @@ def _kind(params: Mapping[str, Number]) -> tuple[str, Sequence[str]]:
 
 
 def _origin(kind: str, fault_origin: str) -> tuple[float, float]:
+    gates.text()("fault_origin", fault_origin)
     if kind == "point":
         return _TOP_LEFT
     if fault_origin not in _ORIGINS:

@@ -354,6 +354,8 @@ def write(
 
     rasterio = needed()
     values, nodata = raster.values, raster.nodata
+    if not values.size:
+        raise ValueError(f"{raster.name}: expected at least one pixel, got shape {values.shape}")
     if raster.mask is not None:
         if nodata is None and values.dtype.kind != "f":
             raise ValueError(f"{raster.name}: integers with a mask need a nodata value to be written")

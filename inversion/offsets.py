@@ -105,7 +105,9 @@ def write_offsets(path: str | Path, table: OffsetTable, header: Sequence[str] = 
             ["station", "lat", "lon", "east", "north", "up", "sigma_east", "sigma_north", "sigma_up"]
         )
         for name, lat, lon, offset, sigma in zip(*table, strict=True):
-            values = ["" if np.isnan(v) else f"{v:.5f}" for v in (*offset, *sigma)]
+            values = ["" if np.isnan(v) else f"{v:.5f}" for v in offset]
+            # No error that is there rounds to zero.
+            values += ["" if np.isnan(v) else f"{v:.5f}" if v >= 1e-4 else f"{v:.3g}" for v in sigma]
             writer.writerow([name, f"{lat:.5f}", f"{lon:.5f}", *values])
 
 
@@ -231,11 +233,15 @@ def _row(columns: Sequence[_Column | None], row: Sequence[str], where: str) -> t
     for what in ("latitude", "longitude"):
         if np.isnan(values[what]):
             raise ValueError(f"{where}: no {what} of {station}")
+    for what, most in (("latitude", 90), ("longitude", 360)):
+        if not abs(values[what]) <= most:
+            raise ValueError(f"{where}: {what} of {station} must be within {most}, got {values[what]:g}")
     for component in "ENU":
-        if np.isfinite(values[component]) and not values[f"s{component}"] > 0:
-            raise ValueError(
-                f"{where}: {component} of {station} has the standard deviation {values[f's{component}']:g}"
-            )
+        if np.isinf(values[component]):
+            raise ValueError(f"{where}: {component} of {station} must be finite, got {values[component]:g}")
+        sigma = values[f"s{component}"]
+        if np.isfinite(values[component]) and not 0 < sigma < np.inf:
+            raise ValueError(f"{where}: {component} of {station} has the standard deviation {sigma:g}")
     return station, list(values.values())
 
 

@@ -48,7 +48,9 @@ def fit_map(
     near = (np.abs(fit.xy - centre) < radius).all(axis=1)
     observed, predicted = (_enu(fit, values)[near] for values in (fit.observed, fit.predicted))
     panels = {"horizontal": [0, 1], "vertical": [2]}
-    shown = {what: parts for what, parts in panels.items() if observed[:, parts].any()}
+    shown = {what: parts for what, parts in panels.items() if observed[:, parts].any()} or {
+        "horizontal": panels["horizontal"]
+    }
     figure, axes = _subplots(1, len(shown), (5.5 * len(shown), 5.8), squeeze=False)
     for panel, (what, parts) in zip(axes[0], shown.items(), strict=True):
         _draw_faults(panel, result)
@@ -204,8 +206,10 @@ def _draw_faults(panel: Axes, result: Result) -> None:
 
 def _draw_arrows(panel: Axes, xy: Array, arrows: Array, colour: str, measured: Array, radius: float) -> None:
     """Horizontal arrows (n, 2) or upright ones (n, 1), to a scale that suits the largest measured ones."""
-    size = np.linalg.norm(measured, axis=-1)
-    large = max(float(np.quantile(size, 0.98)), np.finfo(float).tiny)
+    sizes = [np.linalg.norm(each, axis=-1) for each in (measured, arrows)]
+    large = next((x for size in sizes if len(size) and (x := float(np.quantile(size, 0.98))) > 0.0), 0.0)
+    if not large:
+        return
     scale = 0.30 * radius / large
     east = arrows[:, 0] if arrows.shape[1] == 2 else np.zeros(len(arrows))
     width = 0.0042 if colour == OBSERVED else 0.0024

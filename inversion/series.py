@@ -172,6 +172,16 @@ def _sorted(series: Series) -> Series:
     return series._replace(time=time, enu=series.enu[kept], sigma=series.sigma[kept])
 
 
+def _place(found: Sequence[float], file: Path) -> tuple[float, float]:
+    """Latitude, and longitude from -180 to 180."""
+    latitude, longitude = found
+    if not (abs(latitude) <= 90.0 and abs(longitude) <= 360.0):
+        raise ValueError(
+            f"{file}: latitude and longitude must be within 90 and 360, got {latitude:g} and {longitude:g}"
+        )
+    return latitude, (longitude + 180.0) % 360.0 - 180.0
+
+
 def _tenv3(file: Path, lines: Sequence[str]) -> Series:
     """Columns as in NGL's README: whole and fractional metres of each component stand apart."""
     rows = [(i, line.split()) for i, line in enumerate(lines, start=1) if line.strip()]
@@ -186,8 +196,7 @@ def _tenv3(file: Path, lines: Sequence[str]) -> Series:
     enu = table[:, [5, 7, 9]] + table[:, [6, 8, 10]]
     place = (np.nan, np.nan)
     if all(len(words) >= 22 for _, words in rows):
-        latitude, longitude = _floats(rows[-1][1], (20, 21), f"{file}, line {rows[-1][0]}", 22)
-        place = latitude, (longitude + 180.0) % 360.0 - 180.0
+        place = _place(_floats(rows[-1][1], (20, 21), f"{file}, line {rows[-1][0]}", 22), file)
     # The modified Julian day is that of the position's day, whose middle is noon.
     time = _MJD + np.round((table[:, 1] + 0.5) * _DAY).astype("timedelta64[s]")
     return Series(names.pop(), *place, time, enu - np.round(enu[0]), table[:, 12:15])
@@ -218,9 +227,9 @@ def _pos(file: Path, lines: Sequence[str]) -> Series:
     place = re.search(r"(?i)neu reference position\s*:\s*(\S+)\s+(\S+)", head)
     if not named or not place:
         raise ValueError(f"{file}: its head does not say the station's name and NEU reference position")
-    latitude, longitude = _floats(list(place.groups()), (0, 1), str(file), 2)
+    latitude, longitude = _place(_floats(list(place.groups()), (0, 1), str(file), 2), file)
     return Series(
-        named[1], latitude, (longitude + 180.0) % 360.0 - 180.0, time.astype("datetime64[s]"), table[:, :3],
+        named[1], latitude, longitude, time.astype("datetime64[s]"), table[:, :3],
         table[:, 3:],
     )  # fmt: skip
 

@@ -10,6 +10,9 @@ import numpy as np
 
 from dislok import foreign
 from dislok import gate as gates
+from dislok.inversion.offsets import text_lines
+
+from . import cmtsolution
 
 _ELEMENTS = ("m_rr", "m_tt", "m_pp", "m_rt", "m_rp", "m_tp")
 
@@ -67,15 +70,44 @@ def read_event(path: str | Path, number: int | None = None) -> Quake:
         If the file cannot be read, holds several events and `number` is not given, or an event without a
         place.
     """
-    events = list(foreign.events(path))
+    events = _events(path)
     if not events:
         raise ValueError(f"{path}: no events in this file")
     if number is None and len(events) > 1:
-        names = ", ".join(_name(event) for event in events[:5])
+        names = ", ".join(event.name if isinstance(event, Quake) else _name(event) for event in events[:5])
         raise ValueError(f"{path}: holds {len(events)} events ({names}, ...); give number, 1 for the first")
     if number is not None and number > len(events):
         raise ValueError(f"{path}: number is {number}, but there are {len(events)} events")
-    return _quake(path, events[(number or 1) - 1])
+    event = events[(number or 1) - 1]
+    return _checked(path, event if isinstance(event, Quake) else _quake(path, event))
+
+
+def _events(path: str | Path) -> list[Any]:
+    """Earthquakes of a file: ours, or ObsPy's events."""
+    foreign.refuse(path)
+    with open(path, "rb") as file:
+        head = file.read(4096).decode("latin-1").splitlines()
+    if not cmtsolution.recognised(head):
+        return list(foreign.events(path))
+    try:
+        found = cmtsolution.parsed(text_lines(Path(path)))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    return [
+        Quake(one.name, Place(*one.begin), Place(*one.centroid), one.half_duration, one.tensor, one.magnitude)
+        for one in found
+    ]
+
+
+def _checked(path: str | Path, quake: Quake) -> Quake:
+    """An earthquake on the Earth."""
+    for place in (quake.hypocentre, quake.centroid):
+        if place is not None and not (abs(place.latitude) <= 90 and abs(place.longitude) <= 360):
+            raise ValueError(
+                f"{path}: event {quake.name} lies at latitude {place.latitude:g}, longitude "
+                f"{place.longitude:g}; expected degrees within 90 and 360"
+            )
+    return quake
 
 
 def _quake(path: str | Path, event: Any) -> Quake:

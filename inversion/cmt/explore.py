@@ -174,7 +174,8 @@ def _thinned(part: Dataset) -> Dataset:
     """A data set with at most `STATIONS` stations, each as far from those before it as can be."""
     used = np.flatnonzero(part.mask.reshape(len(part.station), -1).any(axis=1))
     table = part.table if isinstance(part, Offsets) else part.records
-    x = np.stack([table.latitude, table.longitude * np.cos(np.deg2rad(table.latitude.mean()))], axis=1)[used]
+    longitude = np.unwrap(table.longitude, period=360)
+    x = np.stack([table.latitude, longitude * np.cos(np.deg2rad(table.latitude.mean()))], axis=1)[used]
     if len(used) <= STATIONS:
         return part if len(used) == len(part.station) else part.select(used)
     chosen = [0]

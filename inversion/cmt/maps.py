@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,7 +27,7 @@ def station_map(result: Result, *, title: str = "") -> Figure:
     for fit, marker in zip(result.fits, "^vso" * len(result.fits), strict=False):
         used = np.asarray(fit.mask.reshape(len(fit.station), -1).any(axis=1))
         shade = 100 * by_station(fit)[used]
-        x, y = fit.longitude, fit.latitude
+        x, y = _near(result, fit.longitude), fit.latitude
         places.append(np.stack([x, y], axis=1))
         points = axes.scatter(
             x[used], y[used], c=shade, cmap="RdYlBu", vmin=0, vmax=100, marker=marker, s=46,
@@ -43,8 +43,17 @@ def station_map(result: Result, *, title: str = "") -> Figure:
     figure.colorbar(points, ax=axes, shrink=0.8, label="variance reduction of the station (%)")
     for rival in result.rivals:
         for c in rival.centroids:
-            axes.plot(c.longitude, c.latitude, "o", ms=9, mfc="none", mec="#7a5195", mew=1.4, zorder=4)
-    places += [np.array([[c.longitude, c.latitude]]) for c in result.centroids]
+            axes.plot(
+                _near(result, c.longitude),
+                c.latitude,
+                "o",
+                ms=9,
+                mfc="none",
+                mec="#7a5195",
+                mew=1.4,
+                zorder=4,
+            )
+    places += [np.array([[_near(result, c.longitude), c.latitude]]) for c in result.centroids]
     _frame(axes, np.concatenate(places))
     _coast(axes)
     _balls(axes, result)
@@ -52,6 +61,12 @@ def station_map(result: Result, *, title: str = "") -> Figure:
     axes.set(xlabel="longitude (°)", ylabel="latitude (°)")
     words = "stations (crosses: left out), start (star), centroid (dot)"
     return titled(figure, title or f"{result.event}: {words}" + (", rivals (rings)" if result.rivals else ""))
+
+
+def _near(result: Result, longitude: Any) -> Any:
+    """Longitudes within half a turn of the origin's, so that no map is cut at the date line."""
+    origin = result.origin[1]
+    return origin + (longitude - origin + 180) % 360 - 180
 
 
 def by_station(fit: Fit) -> Array:
@@ -66,12 +81,13 @@ def _frame(axes: Axes, places: Array) -> None:
     """A square of ground that holds all places, on square axes."""
     low, high = places.min(axis=0), places.max(axis=0)
     middle = (low + high) / 2
-    narrow = np.cos(np.deg2rad(middle[1]))
+    narrow = max(np.cos(np.deg2rad(middle[1])), 0.01)
     half = 0.58 * max((high[0] - low[0]) * narrow, high[1] - low[1], 0.05)
     axes.set_xlim(middle[0] - half / narrow, middle[0] + half / narrow)
     axes.set_ylim(middle[1] - half, middle[1] + half)
     axes.set_box_aspect(1)
     axes.ticklabel_format(useOffset=False)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{(value + 180) % 360 - 180:.6g}")
 
 
 def _coast(axes: Axes) -> None:
@@ -86,11 +102,12 @@ def _balls(axes: Axes, result: Result) -> None:
     for i, c in enumerate(result.centroids):
         share = (c.moment / max(other.moment for other in result.centroids)) ** (1 / 3)
         size = 0.13 * share
-        x, y = axes.transAxes.inverted().transform(axes.transData.transform((c.longitude, c.latitude)))
+        place = _near(result, c.longitude), c.latitude
+        x, y = axes.transAxes.inverted().transform(axes.transData.transform(place))
         across = x - 0.16 if x > 0.5 else x + 0.16
         upwards = y - 0.12 if y > 0.5 else y + 0.12 + 0.02 * i
         axes.plot([x, across], [y, upwards], transform=axes.transAxes, color=PREDICTED, lw=1.0, zorder=5)
-        axes.plot(c.longitude, c.latitude, "o", ms=7, color=PREDICTED, mec="white", zorder=7)
+        axes.plot(*place, "o", ms=7, color=PREDICTED, mec="white", zorder=7)
         inset = axes.inset_axes((across - size / 2, upwards - size / 2, size, size), zorder=6)
         draw(inset, c.tensor, colour=PREDICTED)
         inset.set_xlim(-1.05, 1.05)

@@ -66,6 +66,7 @@ class Ensemble(NamedTuple):
             "longitude": 111.19 * float(np.cos(np.deg2rad(table["latitude"].mean()))),
         }
         columns = {name: values for name, values in table.items() if name != "tensor"}
+        columns["longitude"] = np.unwrap(columns["longitude"], period=360)
         return {k: float(factor * to_km.get(k, 1.0) * v.std(ddof=1)) for k, v in columns.items()}
 
 

@@ -13,6 +13,7 @@ from dislok import okada
 from dislok.okada import Rectangle
 from dislok.store import Place
 
+from ..degrees import refuse_network
 from .data import Dataset, check_names
 from .levenberg import Quadratic, undefined
 from .linear import Loss, Profile, profile, project_out
@@ -98,6 +99,8 @@ class Problem:
         origin = common_origin(self.faults, origin)
         self.nu, self.origin, self.loss = float(nu), origin, Loss(loss, loss_scale)
         self.length_unit, self.shear_modulus = float(length_unit), float(shear_modulus)
+        sizes = [float(max(fault.initial[3:5])) for fault in self.faults]  # length, width
+        refuse_network(np.concatenate([data.xy for data in self.datasets]), sizes)
         self._set_parameters()
         self._set_data()
 

@@ -103,7 +103,15 @@ class FiniteFault:
 
     @property
     def magnitude(self) -> float:
-        """Moment magnitude."""
+        """Moment magnitude.
+
+        Raises
+        ------
+        ValueError
+            If nothing slips, or the moment is not known.
+        """
+        if self.total_moment == 0.0:
+            raise ValueError("no patch slips, so the model has no magnitude")
         return float(magnitude_from_moment(self.total_moment))
 
     @property
@@ -112,7 +120,8 @@ class FiniteFault:
         if self.hypocentre is not None:
             return self.hypocentre[:2]
         weight = self.slip if self.slip.sum() > 0 else np.ones(len(self))
-        return tuple(float(np.average(v, weights=weight)) for v in (self.latitude, self.longitude))  # type: ignore[return-value]
+        longitude = float(np.average(np.unwrap(self.longitude, period=360), weights=weight))
+        return float(np.average(self.latitude, weights=weight)), (longitude + 180) % 360 - 180
 
     def with_moment(self, mu: float | ArrayLike | LayeredModel = 30e9) -> FiniteFault:
         """The same slip with moments μ A s.
@@ -178,7 +187,7 @@ def from_rectangles(
     here = origin_of(rectangles, point)
     middle = rectangles if here == "center" else move_origin(rectangles, here, "center")
     x, y, depth, length, width, strike, dip, rake, slip, _ = (
-        np.atleast_1d(v) for v in np.broadcast_arrays(*(np.asarray(part, float) for part in middle))
+        np.atleast_1d(v).copy() for v in np.broadcast_arrays(*(np.asarray(part, float) for part in middle))
     )
     longitude, latitude = to_geographic(x * unit, y * unit, origin[1], origin[0])
     back = np.asarray(slip) < 0

@@ -125,18 +125,21 @@ def text(model: FiniteFault) -> str:
 def _plane(model: FiniteFault, inside: NDArray[np.bool_], nx: int, ny: int) -> list[str]:
     """Head of one segment: middle of its upper edge, numbers, sizes, direction, depth of the top."""
     upper = np.flatnonzero(inside)[:nx]
-    strike, dip = float(model.strike[upper].mean()), float(model.dip[upper].mean())
+    strike, longitude = (
+        float(np.unwrap(v[upper], period=360).mean()) for v in (model.strike, model.longitude)
+    )
+    dip = float(model.dip[upper].mean())
     long, wide = nx * float(model.length[inside].mean()), ny * float(model.width[inside].mean())
     top = float((model.depth - model.width / 2 * np.sin(np.deg2rad(model.dip)))[upper].mean())
     turn, fall = np.deg2rad(strike), np.deg2rad(dip)
     aside = -500.0 * float(model.width[upper].mean()) * np.cos(fall)
     lon, lat = to_geographic(
-        aside * np.cos(turn), -aside * np.sin(turn), float(model.longitude[upper].mean()),
+        aside * np.cos(turn), -aside * np.sin(turn), longitude,
         float(model.latitude[upper].mean()),
     )  # fmt: skip
     return [
         f"{float(lon):.6f} {float(lat):.6f} {nx} {ny} {long:.6f} {wide:.6f}",
-        f"{strike:.4f} {dip:.4f} {max(top, 0.0):.4f} -999.9 -999.9",
+        f"{strike % 360:.4f} {dip:.4f} {max(top, 0.0):.4f} -999.9 -999.9",
     ]
 
 

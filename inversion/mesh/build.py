@@ -213,4 +213,4 @@ def _halved(mesh: Mesh) -> Mesh:
     a, b, c = mesh.cells.T
     parts: Sequence[Sequence[Indices]] = ((a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))
     cells = np.concatenate([np.stack(part, axis=-1) for part in parts])
-    return Mesh(np.concatenate([mesh.points, mesh.points[unique].mean(axis=1)]), cells)
+    return Mesh(np.concatenate([mesh.points, mesh.points[unique].mean(axis=1)]), cells, geographic=False)

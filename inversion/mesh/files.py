@@ -13,12 +13,12 @@ from dislok import gate as gates
 from dislok.convert import to_local
 from dislok.store import write_text, writing
 
+from ..degrees import looks_geographic
 from .build import merge
 from .formats import Content, content
 from .mesh import Mesh
 from .patches import Array
 
-_FAR = 20.0
 _PLACE = gates.optional(gates.pair(gates.number(least=-360, most=360)))
 
 
@@ -89,7 +89,7 @@ def read_mesh_values(
     found = content(path)
     points = _projected(Path(path), found, unit, geographic, origin, depth_unit)
     joined, cells = merge(points, found.cells)
-    return Mesh(*(tde.orient((joined, cells)) if turn else (joined, cells))), found.values
+    return Mesh(*(tde.orient((joined, cells)) if turn else (joined, cells)), geographic=False), found.values
 
 
 def _projected(
@@ -98,7 +98,7 @@ def _projected(
 ) -> Array:  # fmt: skip
     """East, north and up of the points in the mesh's unit."""
     said = found.geographic if geographic is None else geographic
-    if said is None and _looks_geographic(found.points):
+    if said is None and looks_geographic(found.points):
         x, y = found.points[:, :2].mean(axis=0)
         raise ValueError(
             f"{path}: points near ({x:.3f}, {y:.3f}) look like longitude and latitude; say geographic=True "
@@ -115,13 +115,6 @@ def _projected(
         raise ValueError(f"{path}: does not say the unit of its depths; give depth_unit, 1000 for km")
     east, north = to_local(found.points[:, 0], found.points[:, 1], origin[1], origin[0])
     return np.asarray(np.column_stack([east, north, metres * found.points[:, 2]]) * unit, np.float64)
-
-
-def _looks_geographic(points: Array) -> bool:
-    """Whether points lie far from zero, seen from their extent, and could be longitude and latitude."""
-    middle, extent = points[:, :2].mean(axis=0), np.ptp(points[:, :2], axis=0).max()
-    possible = (np.abs(points[:, 0]) <= 360).all() and (np.abs(points[:, 1]) <= 90).all()
-    return bool(possible and np.abs(middle).max() > _FAR * extent and np.abs(middle).min() > extent)
 
 
 @gates.gate(path=gates.path(), mesh=gates.instance(Mesh), unit=gates.number(above=0))

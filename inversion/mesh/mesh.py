@@ -11,6 +11,7 @@ from scipy.spatial import KDTree
 from dislok import gate as gates
 from dislok import tde
 
+from ..degrees import refuse_mesh
 from .patches import Adjacency, Array, Indices, Patches, refuse, surface_points
 
 if TYPE_CHECKING:
@@ -34,21 +35,25 @@ class Mesh(Patches):
     cells : array_like of int, shape (m, 3)
         Vertices of each triangle. Seen from the hanging wall they go round counterclockwise:
         (P2 - P1) × (P3 - P1) points into the hanging wall. `dislok.tde.orient` turns triangles so.
+    geographic : bool, optional
+        False where coordinates are certainly lengths, whatever they look like; by default a mesh that looks
+        like longitude, latitude and a depth in km or m is refused.
 
     Raises
     ------
     ValueError
         If a shape does not fit, an index is out of range, a vertex is not finite or lies above the ground,
-        two vertices coincide (`merge` joins them), a triangle is degenerate or occurs twice, or two
-        neighbours face opposite ways. The message names the element.
+        two vertices coincide (`merge` joins them), a triangle is degenerate or occurs twice, two neighbours
+        face opposite ways, or the points look like longitude and latitude. The message names the element.
 
     Notes
     -----
     Edges that three or more triangles share, where faults branch, couple nothing: slip may jump there.
     """
 
-    def __init__(self, points: ArrayLike, cells: ArrayLike) -> None:
+    def __init__(self, points: ArrayLike, cells: ArrayLike, *, geographic: bool | None = None) -> None:
         self.points = _checked_points(points)
+        refuse_mesh(self.points, gates.optional(gates.flag())("geographic", geographic))
         self.cells = checked_cells(cells, len(self.points))
         self.outlines = self.points[self.cells]
         self._set_geometry()

@@ -112,7 +112,7 @@ def _cell_gradient(patches: Patches) -> list[sparse.csr_array]:
     parts = []
     for axis in range(3):
         w = weights[:, axis]
-        own = sparse.diags_array(np.bincount(owner, w, m))
+        own = sparse.diags_array(np.bincount(owner, w, m).astype(float))
         parts.append(sparse.csr_array(sparse.coo_array((w, (owner, other)), shape=(m, m)) - own))
     return parts
 

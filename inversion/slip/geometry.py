@@ -201,7 +201,7 @@ class MeshShape:
         """The fault's mesh; None where a vertex leaves the ground."""
         points = self.mesh.points + self.moves @ values
         above = points[:, 2] > 1e-9 * np.ptp(points, axis=0).max()
-        return None if above.any() else Mesh(points, self.mesh.cells)
+        return None if above.any() else Mesh(points, self.mesh.cells, geographic=False)
 
     def derivative(self, values: Array, xy: Array, slip: Array, nu: float) -> Array:
         """Derivative (n, 3, t) of the surface displacement."""

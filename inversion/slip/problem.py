@@ -13,6 +13,7 @@ from scipy import linalg, sparse
 from dislok import gate as gates
 from dislok.layers import LayeredModel
 
+from ..degrees import refuse_network
 from ..fault.data import Dataset, check_names
 from .crust import LayeredPatches
 from .large import solve_products
@@ -92,6 +93,9 @@ class SlipProblem:
         self.upper = np.concatenate([model.upper for model in self.models])
         self.set_roughness(self.models)
         self.points = np.concatenate([data.xy for data in self.datasets])
+        refuse_network(
+            self.points, [float(np.ptp(m.patches.outlines, axis=(0, 1)).max()) for m in self.models]
+        )
         self.design = linalg.block_diag(*(data.whiten(data.basis) for data in self.datasets))
         self._basis = orthonormal(self.design)
         self.whitened_data = np.concatenate([data.whiten(data.values) for data in self.datasets])

@@ -287,7 +287,7 @@ def _from_record(record: dict[str, Any]) -> SlipResult:
 
 def _patches(record: dict[str, Any], key: str) -> Patches:
     if f"{key}.points" in record:
-        return Mesh(record[f"{key}.points"], record[f"{key}.cells"])
+        return Mesh(record[f"{key}.points"], record[f"{key}.cells"], geographic=False)
     rows, columns = record[f"{key}.shape"].tolist()
     return Grid(Rectangle(*record[f"{key}.fault"].tolist()), columns, rows)
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
 from .quadrature import Density, Extent, bounds, smooth_panel
 from .stack import Layers
 
-# Kernels at a wavenumber and a frequency: two minutes on one core are some ten millions of them.
-MOST_WAVENUMBERS, MOST_KERNELS = 4e6, 2e7
+# Kernels at a wavenumber and a frequency, of which a plan may try so many: some minutes on one core.
+# From `LONG` on the user is told.
+MOST_WAVENUMBERS, MOST_KERNELS, LONG = 4e6, 2e7, 3e6
+SECONDS = 6e-6  # for one of them
+TRIAL = 4.5  # times as many are tried before a plan is verified
 # Samples of a window, and numbers of the matrix that makes records (4 GB).
 MOST_SAMPLES, MOST_NUMBERS = 1 << 26, 1 << 29
 
@@ -36,20 +41,42 @@ def check_records(count: int, length: int, wanted: int, dt: float) -> None:
         )
 
 
-def check_kernels(layers: Layers, omega: np.ndarray, extent: Extent, density: Density) -> None:
-    """Raise a `PlanError` where there are too many wavenumbers at too many frequencies."""
+def check_band(passed: float, length: int, wanted: int, dt: float) -> None:
+    """Raise a `PlanError` where the frequencies (Hz) that are passed alone are too many."""
+    check_records(int(passed * length * dt), length, wanted, dt)
+
+
+def check_kernels(
+    layers: Layers, omega: np.ndarray, extent: Extent, density: Density, spent: float = 0.0
+) -> float:
+    """How many kernels one trial of a plan computes.
+
+    Raises
+    ------
+    PlanError
+        If there are too many wavenumbers at too many frequencies, after `spent` kernels of earlier trials.
+    """
     zone, limits, fine, alpha = bounds(layers, omega, extent, density)
     step = smooth_panel(layers, extent, density)
     panels = np.maximum(limits - zone, 0.0) / step(float(limits.max()))
     if alpha > 0.0:
         panels += zone / min(fine, step(float(zone.max())))
-    wavenumbers, kernels = 8.0 * float(panels.max()), 8.0 * float(panels.sum())
-    if wavenumbers > MOST_WAVENUMBERS or kernels > MOST_KERNELS:
+    wavenumbers, kernels = 8.0 * float(panels.max()), TRIAL * 8.0 * float(panels.sum())
+    if wavenumbers > MOST_WAVENUMBERS or spent + kernels > MOST_KERNELS:
+        more = f", after {spent:.1g} in vain" if spent else ""
         raise PlanError(
-            f"this needs about {wavenumbers:.1g} wavenumbers and {kernels:.1g} kernels, more than"
+            f"this needs about {wavenumbers:.1g} wavenumbers and {kernels:.1g} kernels{more}, more than"
             f" {MOST_WAVENUMBERS:.1g} and {MOST_KERNELS:.1g}:"
             f" {_reason(layers, omega, extent, density, float(zone.max()))}"
         )
+    if spent <= LONG < spent + kernels:
+        warnings.warn(
+            f"to plan this takes {SECONDS * (spent + kernels):.0f} seconds on one core or more:"
+            f" {_reason(layers, omega, extent, density, float(zone.max()))}",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return kernels
 
 
 def _reason(layers: Layers, omega: np.ndarray, extent: Extent, density: Density, zone: float) -> str:

@@ -165,13 +165,15 @@ def _grid(
     depths = _nodes(*ends, 3)
     distances = np.array([extent.closest, 0.5 * (extent.closest + extent.distance), extent.distance])
 
+    def cost(density: Density, spent: float) -> float:
+        return check_kernels(layers, _STILL, extent, density, spent)
+
     def values(density: Density) -> tuple[Grid, tuple[np.ndarray, np.ndarray]]:
-        check_kernels(layers, _STILL, extent, density)
         grid = _even(quadrature.grid(layers, _STILL, extent, density))
         return grid, compute(layers, layer, receiver, grid, depths, distances)
 
     about = f" for sources at {ends[0]:g} to {ends[1]:g} km"
-    return settled(values, _apart, accuracy, about)
+    return settled(values, _apart, accuracy, cost, about)
 
 
 def _apart(coarse: tuple[np.ndarray, np.ndarray], fine: tuple[np.ndarray, np.ndarray]) -> float:

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy.special
 
 from dislok.kernels.threads import default_threads, share
 
+from . import bessel as own
 from .numba_cpu import sweep
 from .pair import COLUMNS, ELASTIC, FORCE_COLUMNS, GROUPS, LOSSY, STATIC, kept_columns
 from .reach import Grid, cut_off, reach
@@ -25,7 +25,7 @@ _UNTHREADED = 1 << 18
 SERIES_BELOW = 1.0
 
 
-def bessel(x: Any, xp: Any = np, special: Any = scipy.special) -> tuple[Any, Any]:
+def bessel(x: Any, xp: Any = np, special: Any = own) -> tuple[Any, Any]:
     """J_m(x) and J_m'(x) for m = 0 to 3; arrays (4, ...). `xp` is NumPy or CuPy, `special` its functions."""
     safe = xp.where(x > 0.0, x, 1.0)
     first, second = special.j0(x), special.j1(x)
@@ -53,7 +53,7 @@ def _series(x: Any, m: int) -> Any:
     return total
 
 
-def bessel_tables(grid: Grid, distances: np.ndarray, xp: Any = np, special: Any = scipy.special) -> Any:
+def bessel_tables(grid: Grid, distances: np.ndarray, xp: Any = np, special: Any = own) -> Any:
     """Weights times Bessel functions of distances (..., d): (..., order 0 to 3, J or J', d, wavenumber)."""
     k, weights = xp.asarray(grid.k), xp.asarray(grid.weights * grid.k / (2.0 * np.pi))
     values, slopes = bessel(xp.asarray(distances)[..., None] * k, xp, special)

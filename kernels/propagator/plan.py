@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import quadrature, timeseries
-from .cost import PlanError, check_kernels, check_records, check_window
+from .cost import PlanError, check_band, check_kernels, check_records, check_window
 from .integrals import bessel_tables, integrate
 from .quadrature import Density, Extent
 from .reach import Grid
@@ -42,6 +42,14 @@ class Request(NamedTuple):
     lowpass: tuple[float, float] | None
     quantity: str
     accuracy: float
+
+
+class Band(NamedTuple):
+    """A window, its complex frequencies and the filter's spectrum."""
+
+    window: Window
+    omega: np.ndarray
+    filter: np.ndarray
 
 
 class Plan(NamedTuple):
@@ -115,18 +123,24 @@ def _window(request: Request, stretch: float) -> tuple[Window, np.ndarray]:
     return window, weights
 
 
-def _draft(request: Request, density: Density, stretch: float) -> Plan:
-    """A plan, not yet verified."""
-    layers = from_hashable(request.layers)
+def _band(request: Request, stretch: float) -> Band:
+    """The frequencies that records need."""
     window, weights = _window(request, stretch)
+    passed = 0.3 / request.dt if request.lowpass is None else request.lowpass[0]
+    check_band(passed, window.length, window.wanted, window.dt)
     omega = window.omega(window.length // 2 + 1)
     spectrum = timeseries.spectrum_of(weights, window)
     count = int(np.flatnonzero(np.abs(spectrum) > 0.5 * request.accuracy)[-1]) + 1
     omega, spectrum = omega[:count], spectrum[:count]
     check_records(count, window.length, window.wanted, window.dt)
-    check_kernels(layers, omega, request.extent, density)
-    grid = quadrature.grid(layers, omega, request.extent, density)
-    return Plan(window, omega, spectrum, grid, timeseries.matrix(window, count, request.quantity), np.nan)
+    return Band(window, omega, spectrum)
+
+
+def _draft(request: Request, density: Density, band: Band) -> Plan:
+    """A plan, not yet verified."""
+    grid = quadrature.grid(from_hashable(request.layers), band.omega, request.extent, density)
+    matrix = timeseries.matrix(band.window, len(band.omega), request.quantity)
+    return Plan(*band, grid, matrix, np.nan)
 
 
 def _distances(extent: Extent) -> np.ndarray:
@@ -169,14 +183,17 @@ def make(request: Request) -> Plan:
     Raises
     ------
     PlanError
-        If no trial reaches the accuracy.
+        If no trial reaches the accuracy, or trials would take too long.
     """
     density, stretch = first_density(request.accuracy), 1.0
-    errors = [np.inf]
+    errors, spent, layers = [np.inf], 0.0, from_hashable(request.layers)
     for _ in range(_TRIALS):
-        plan = _draft(request, density, stretch)
+        band = _band(request, stretch)
+        spent += check_kernels(layers, band.omega, request.extent, density, spent)
+        plan = _draft(request, density, band)
         records = _records(request, plan)
-        others = ((density.finer(), stretch), (density.longer(), stretch), (density, 1.2 * stretch))
+        longer = _band(request, 1.2 * stretch)
+        others = ((density.finer(), band), (density.longer(), band), (density, longer))
         errors = [_error(records, _records(request, _draft(request, *other))) for other in others]
         if sum(errors) <= request.accuracy:
             return plan._replace(error=sum(errors))
@@ -200,29 +217,34 @@ def make_grid(
     depths = np.unique([receiver + extent.nearest, receiver + extent.deepest])
     paths = build(layers, receiver, depths)
 
+    def cost(density: Density, spent: float) -> float:
+        return check_kernels(layers, frequencies, extent, density, spent)
+
     def values(density: Density) -> tuple[Grid, list[np.ndarray]]:
-        check_kernels(layers, frequencies, extent, density)
         grid = quadrature.grid(layers, frequencies, extent, density)
         spectra = integrate(layers, paths, frequencies, grid, [bessel_tables(grid, distances)])
         parts = (spectra[:, 0, 0], spectra[:, 1, 0], spectra[:, 0, 1])
         return grid, [part.view(np.float64) for part in parts]
 
-    return settled(values, _error, accuracy)
+    return settled(values, _error, accuracy, cost)
 
 
 def settled(
     values: Callable[[Density], tuple[Grid, Any]],
     error: Callable[[Any, Any], float],
     accuracy: float,
+    cost: Callable[[Density, float], float],
     about: str = "",
 ) -> tuple[Grid, float]:
     """The first wavenumbers that are dense and far enough, and the estimated error.
 
     ``values(density)`` gives wavenumbers and what follows from them, ``error(coarse, fine)`` how far two of
-    the latter are apart; `about` goes into the message of the `PlanError` where the accuracy is not reached.
+    the latter are apart, ``cost(density, spent)`` how many kernels a trial computes; `about` goes into the
+    message of the `PlanError` where the accuracy is not reached.
     """
-    density, errors = first_density(accuracy), [np.inf, np.inf]
+    density, errors, spent = first_density(accuracy), [np.inf, np.inf], 0.0
     for _ in range(_TRIALS):
+        spent += cost(density, spent)
         grid, coarse = values(density)
         errors = [error(coarse, values(other)[1]) for other in (density.finer(), density.longer())]
         if sum(errors) <= accuracy:

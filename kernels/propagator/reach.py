@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy.special
 
 from dislok.kernels.lanes import LANES
 
+from . import bessel as own
 from .pair import CROSS, HALF_SPACE
 from .stack import Layers, Paths
 from .timeseries import smooth_step
@@ -123,7 +123,7 @@ def _ends(paths: Paths, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
     )
 
 
-def cut_off(grid: Grid, distances: Any, xp: Any = np, special: Any = scipy.special) -> Any:
+def cut_off(grid: Grid, distances: Any, xp: Any = np, special: Any = own) -> Any:
     """Factors (..., n) of the wavenumbers at distances (...): an end before the integrands have decayed.
 
     What is smooth in k has no part in the motion at a distance r but for k r of order one. The end must be

@@ -80,6 +80,8 @@ def outliers(values: Array, valid: Mask, k: float, *, side: int = 9) -> Mask:
     that of the pixel's own window where it is larger: broken ground is not an outlier of calm ground.
     """
     bad = np.zeros(valid.shape, bool)
+    if not valid.any():
+        return bad
     for component in np.moveaxis(values, -1, 0):
         middle = windowed_median(component, valid, side)
         away = np.where(valid, np.abs(component - middle), np.nan)

@@ -8,6 +8,7 @@ objects, or with an imaginary part or a mask lost.
 
 import datetime
 import importlib
+import importlib.util
 import inspect
 import traceback
 from pathlib import Path
@@ -179,7 +180,7 @@ GOOD = {
     slip.SlipProblem([DATA], [slip.SlipModel(GRID)]).solve: {"smoothing": 0.1},
     slip.load: {"path": "no such file"},
     mesh.Grid: {"fault": FAULT, "n_strike": 2, "n_dip": 2, "origin": "topleft"},
-    mesh.Mesh: {"points": POINTS, "cells": CELLS},
+    mesh.Mesh: {"points": POINTS, "cells": CELLS, "geographic": False},
     mesh.gradient: {"patches": GRID, "edges": "free"},
     mesh.laplacian: {"patches": GRID, "edges": "free"},
     mesh.mass: {"patches": GRID},
@@ -271,6 +272,37 @@ GOOD = {
     },
 }
 
+if importlib.util.find_spec("torch"):
+    import torch
+
+    from dislok import okadatorch
+
+    EAST = torch.tensor([1.0, 5.0], dtype=torch.float64)
+    AT_SURFACE = {"X": EAST, "Y": EAST, "SD": 0.5, "CD": 0.75**0.5, "DISL1": 1.0, "DISL2": 0.0, "DISL3": 0.0}
+    INSIDE = {"ALPHA": 0.6, "X": EAST, "Y": EAST, "Z": -EAST, "DEPTH": 2.0, "DIP": 30.0}
+    WHETHER = {"compute_strain": True, "is_degree": True}
+    WRAPPER = okadatorch.OkadaWrapper()
+    WRAPPED = {
+        "coords": {"x": EAST, "y": EAST},
+        "params": {"x_fault": 0.0, "y_fault": 0.0, "depth": 1.0, "length": 10.0, "width": 5.0, "strike": 30.0,
+                   "dip": 60.0, "rake": 90.0, "slip": 2.0},
+        **WHETHER, "fault_origin": "topleft", "nu": 0.25, "return_iret": False,
+    }  # fmt: skip
+    GOOD |= {
+        okadatorch.SPOINT: {"ALP": 0.5, "D": 2.0, **AT_SURFACE, "compute_strain": True},
+        okadatorch.SRECTF: {
+            "ALP": 0.5, "DEP": 9.0, "AL": 5.0, "AW": 4.0, **AT_SURFACE, "compute_strain": True,
+        },
+        okadatorch.DC3D0: {**INSIDE, "POT1": 1.0, "POT2": 0.0, "POT3": 0.0, "POT4": 0.0, **WHETHER},
+        okadatorch.DC3D: {
+            **INSIDE, "AL1": 0.0, "AL2": 4.0, "AW1": -3.0, "AW2": 0.5, "DISL1": 1.0, "DISL2": 0.0,
+            "DISL3": 0.0, **WHETHER,
+        },
+        WRAPPER.compute: WRAPPED,
+        WRAPPER.gradient: {**WRAPPED, "arg": "dip"},
+        WRAPPER.hessian: {**WRAPPED, "arg1": "dip", "arg2": "x"},
+    }  # fmt: skip
+
 MASKED = np.ma.array([1.0, 2.0, 3.0], mask=[False, True, False])
 HARD = {
     "true": True,
@@ -324,6 +356,9 @@ FINE = {
     ("fixed", "a mapping"),
     ("unknowns", "words"),
     ("path", "bytes"),
+    ("arg", "a word"),
+    ("arg1", "a word"),
+    ("arg2", "a word"),
 }
 
 
@@ -460,6 +495,7 @@ OTHER = {
     "module",
     [
         "propagator",
+        "okadatorch",
         "stf",
         "convert",
         "inversion.fault",
@@ -472,6 +508,8 @@ OTHER = {
 )
 def test_every_public_function_is_here(module):
     """Nothing new comes into the public interface without a good call here."""
+    if module == "okadatorch":
+        pytest.importorskip("torch")
     found = importlib.import_module(f"dislok.{module}")
     names = getattr(found, "__all__", None) or [n for n in vars(found) if not n.startswith("_")]
     public = {n: getattr(found, n) for n in names}

@@ -248,7 +248,7 @@ def test_longitude_and_latitude_are_projected_where_somebody_says_so(tmp_path):
     pytest.importorskip("meshio", reason="files of meshes need meshio")
     east, north = to_local(PLACES[:, 0], PLACES[:, 1], 130.0, 32.5)
     truth = np.column_stack([east / 1000, north / 1000, PLACES[:, 2]])
-    write_mesh(tmp_path / "f.vtu", Mesh(PLACES, [[0, 1, 2], [0, 2, 3]]))
+    write_mesh(tmp_path / "f.vtu", Mesh(PLACES, [[0, 1, 2], [0, 2, 3]], geographic=False))
     with pytest.raises(ValueError, match=r"points near \(130.050, 32.550\) look like longitude and latitude"):
         read_mesh(tmp_path / "f.vtu")
     with pytest.raises(ValueError, match="does not say the unit of its depths"):

@@ -2,6 +2,7 @@
 
 import time
 import tracemalloc
+import warnings
 
 import numpy as np
 import pytest
@@ -37,6 +38,10 @@ def record(depth=12.0, dt=1.0, n=128, vs=3.5, stations=STATIONS):
         (lambda: record(dt=1e-6), "frequencies up to 5e[+]05 Hz"),
         (lambda: record(dt=1e-3, n=100_000), "n=100000 samples of dt=0.001 s and .* frequencies"),
         (lambda: record(n=3 * 10**6), "n=3000000 samples of dt=1 s"),
+        (lambda: record(dt=15.0, n=10**7), "n=10000000 samples of dt=15 s"),
+        (lambda: record(vs=0.01), "waves as slow as 0.01 km/s in layer 0 at 0.5 Hz"),
+        (lambda: record(stations=propagator.Stations([5000.0], [0.0]), dt=0.05, n=4000), "distances up to"),
+        (lambda: propagator.spectra(crust(), source(12.0), STATIONS, [1e5 - 1e-3j]), "frequencies up to 1"),
     ],
 )
 def test_hopeless_plans_name_the_input_before_they_start(call, reason):
@@ -52,9 +57,27 @@ def test_waves_slower_than_any_ground_are_refused_by_the_model():
 
 
 def test_ordinary_plans_are_far_from_the_limits(monkeypatch):
-    monkeypatch.setattr("dislok.kernels.propagator.cost.MOST_KERNELS", 1e6)
+    monkeypatch.setattr("dislok.kernels.propagator.cost.MOST_KERNELS", 4e6)
     propagator.plan.make.cache_clear()
     assert np.isfinite(record(depth=3.0)).all()
+
+
+def test_long_plans_are_announced(monkeypatch):
+    """With what makes them long; and ended where trials are in vain."""
+    propagator.plan.make.cache_clear()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        record(n=32)
+    propagator.plan.make.cache_clear()
+    monkeypatch.setattr("dislok.kernels.propagator.cost.LONG", 1e3)
+    with pytest.warns(RuntimeWarning, match="to plan this takes .* seconds on one core or more: "):
+        record(n=32)
+    propagator.plan.make.cache_clear()
+    monkeypatch.setattr("dislok.kernels.propagator.cost.MOST_KERNELS", 4e5)
+    monkeypatch.setattr("dislok.kernels.propagator.plan._error", lambda a, b: 1.0)
+    with pytest.raises(propagator.PlanError, match="kernels, after .* in vain, more than"):
+        record(n=32)
+    propagator.plan.make.cache_clear()
 
 
 def many(count, stations):
