@@ -34,6 +34,18 @@ static offsets and accelerometer records, as a TOML file says, and write result,
 uncertainty and pictures into one folder. A run that was stopped goes on where it
 was when it is started again.
 """
+FAULT = """\
+Find rectangular faults, their geometry and their slip, from GNSS offsets,
+interferograms and displacement maps, as a TOML file says, and write result,
+uncertainty, tables, pictures and a page into one folder. A run that was stopped
+goes on where it was when it is started again.
+"""
+SLIP = """\
+Find how slip is distributed on faults of many patches, rectangles, meshes or
+surfaces below a trace, from GNSS offsets, interferograms and displacement maps, as
+a TOML file says, and write everything into one folder. A run that was stopped goes
+on where it was when it is started again.
+"""
 COMPILE = """\
 Compile the kernels of all operations, or of some families, and keep the machine
 code, so that no later call waits for a compiler: for images of containers and for
@@ -90,6 +102,28 @@ def cmt(arguments: argparse.Namespace) -> int:
 
     def work() -> int:
         run(arguments.event, out, None if arguments.quiet else _say)
+        return 0
+
+    return _refusals(work)
+
+
+def fault(arguments: argparse.Namespace) -> int:
+    from dislok.inversion.runs import run_fault
+
+    return _run_config(run_fault, arguments)
+
+
+def slip(arguments: argparse.Namespace) -> int:
+    from dislok.inversion.runs import run_slip
+
+    return _run_config(run_slip, arguments)
+
+
+def _run_config(run: Callable[..., object], arguments: argparse.Namespace) -> int:
+    out = arguments.out or arguments.config.with_suffix("")
+
+    def work() -> int:
+        run(arguments.config, out, None if arguments.quiet else _say)
         return 0
 
     return _refusals(work)
@@ -185,6 +219,16 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--out", type=Path, metavar="FOLDER", help="where results go (default: EVENT)")
     command.add_argument("--quiet", action="store_true", help="say nothing on the way")
     command.set_defaults(run=cmt)
+
+    for name, words, text, work in (
+        ("fault", "rectangular faults from displacement", FAULT, fault),
+        ("slip", "slip on faults from displacement", SLIP, slip),
+    ):
+        command = commands.add_parser(name, help=words, description=text, formatter_class=raw)
+        command.add_argument("config", type=Path, metavar="CONFIG.toml", help="configuration")
+        command.add_argument("--out", type=Path, metavar="FOLDER", help="where results go (default: CONFIG)")
+        command.add_argument("--quiet", action="store_true", help="say nothing on the way")
+        command.set_defaults(run=work)
 
     command = commands.add_parser(
         "compile", help="compile kernels before they are needed", description=COMPILE, formatter_class=raw

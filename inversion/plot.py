@@ -1,4 +1,4 @@
-"""Pictures of an inversion: `fit_map`, `residuals`, `marginals` and `los`; each returns a Matplotlib figure.
+"""Pictures of an inversion: `fit_map`, `residuals`, `marginals`, `los`, `offsets`, as Matplotlib figures.
 
 Matplotlib is imported when a picture is drawn: ``pip install "dislok[plot]"``.
 """
@@ -137,25 +137,53 @@ def marginals(
 
 
 def los(result: Result, *, name: str | None = None, title: str = "") -> Figure:
-    """Line-of-sight displacement: data, prediction with nuisance terms, and residual on one colour scale."""
-    fit = _chosen(result, "los", name)
-    figure, axes = _subplots(1, 3, (12.0, 4.4), sharex=True, sharey=True)
-    limit = float(np.nanquantile(np.abs(fit.observed), 0.995))
-    size = float(np.clip(7e4 / len(fit.xy), 1.5, 60.0))
-    scale = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
+    """Line-of-sight displacement: data, prediction with nuisance terms, and residual on one colour scale.
+
+    Means over the cells of a quadtree are drawn as cells.
+    """
+    return _pixels(result, _chosen(result, "los", name), title)
+
+
+def offsets(result: Result, *, name: str | None = None, title: str = "") -> Figure:
+    """Pixel offsets: data, prediction and residual as of `los`, a row for each direction."""
+    return _pixels(result, _chosen(result, "offsets", name), title)
+
+
+def _pixels(result: Result, fit: Fit, title: str) -> Figure:
+    rows, unit = len(fit.labels), unit_of("x", result.length_unit)
+    figure, axes = _subplots(rows, 3, (12.0, 4.4 * rows), sharex=True, sharey=True, squeeze=False)
     tables = {"data": fit.observed, "prediction": fit.predicted, "residual": fit.residual}
-    pictures = [
-        panel.scatter(*fit.xy.T, c=values[:, 0], s=size, linewidths=0, marker="s", **scale)
-        for panel, values in zip(axes, tables.values(), strict=True)
-    ]
-    for panel, what in zip(axes, tables, strict=True):
-        _draw_faults(panel, result)
-        panel.set_title(what, fontsize=11)
-        panel.set_aspect("equal")
-        panel.set_xlabel(f"east ({unit_of('x', result.length_unit)})")
-    axes[0].set_ylabel(f"north ({unit_of('x', result.length_unit)})")
-    figure.colorbar(pictures[0], ax=list(axes), shrink=0.85, label=f"{fit.name} (m)")
+    for row, label in enumerate(fit.labels):
+        limit = float(np.nanquantile(np.abs(fit.observed[:, row]), 0.995))
+        drawn: Any = None
+        for panel, (what, values) in zip(axes[row], tables.items(), strict=True):
+            drawn = draw_values(panel, fit, values[:, row], limit)
+            _draw_faults(panel, result)
+            panel.set_title(what if rows == 1 else f"{what} {label}", fontsize=11)
+            panel.set_aspect("equal")
+            panel.set_xlabel(f"east ({unit})")
+        axes[row, 0].set_ylabel(f"north ({unit})")
+        figure.colorbar(drawn, ax=list(axes[row]), shrink=0.85, label=f"{fit.name} (m)")
     return _titled(figure, title)
+
+
+def draw_values(panel: Axes, fit: Fit, values: Array, limit: float) -> Any:
+    """Values (n,) of a data set in colours between -limit and limit: its cells, or points without."""
+    scale = {"cmap": "RdBu_r", "linewidths": 0}
+    seen = np.isfinite(values)
+    if not len(fit.boxes):
+        size = float(np.clip(7e4 / len(fit.xy), 1.5, 60.0))
+        return panel.scatter(
+            *fit.xy[seen].T, c=values[seen], s=size, marker="s", vmin=-limit, vmax=limit, **scale
+        )
+    from matplotlib.collections import PolyCollection
+
+    corners = fit.boxes[seen][:, [[0, 1], [2, 1], [2, 3], [0, 3]]]
+    drawn = PolyCollection(list(corners), array=values[seen], antialiased=False, **scale)
+    drawn.set_clim(-limit, limit)
+    panel.add_collection(drawn)
+    panel.autoscale_view()
+    return drawn
 
 
 def _subplots(rows: int, columns: int, size: tuple[float, float], **options: Any) -> tuple[Figure, Any]:

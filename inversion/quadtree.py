@@ -20,9 +20,11 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import fft, optimize
+from scipy import fft, optimize, special
 
 from dislok import gate as gates
+
+from .footprint import ORDER, Footprint, of_square, orders
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -34,15 +36,24 @@ _ROWS = 256
 _DISTANCES = 60
 _ROUNDS = 3
 
+KINDS = ("exponential", "spherical", "gaussian", "karman")
+"""How a correlation may decay."""
+
+_HURST = (0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.5)
+
 
 class Noise(NamedTuple):
-    """Errors of a map: white noise, and noise whose correlation decays exponentially with distance.
+    """Errors of a map: white noise, and noise whose correlation decays with distance.
 
     Attributes
     ----------
     white, correlated : standard deviations, in the unit of the map.
-    distance : where the correlation has decayed to 1/e, in the unit of the pixel size.
+    distance : in the unit of the pixel size: where an exponential correlation has decayed to 1/e, a Gaussian
+        one to 1/e, a spherical one to zero; the length a of a von Karman correlation.
     lag, semivariance : (b,) what was measured; semivariance in the map's unit squared.
+    kind : "exponential", "spherical", "gaussian" or "karman" (von Karman, also called Matern).
+    hurst : exponent of a von Karman correlation; at 0.5 it is the exponential one.
+    misfit : root mean square of measured over modelled semivariance less one, weighted by pairs of pixels.
     """
 
     white: float
@@ -50,18 +61,24 @@ class Noise(NamedTuple):
     distance: float
     lag: Array
     semivariance: Array
+    kind: str = "exponential"
+    hurst: float = 0.5
+    misfit: float = float("nan")
+
+    def correlation(self, distance: ArrayLike) -> Array:
+        """Correlation of the part that is not white."""
+        d = gates.real(least=0)("distance", distance)
+        return _correlation(gates.choice(*KINDS)("kind", self.kind), d / self.distance, self.hurst)
 
     def covariance(self, distance: ArrayLike) -> Array:
         """Covariance of two pixels at a distance; the white part belongs to distance zero."""
         d = gates.real(least=0)("distance", distance)
-        return np.asarray(
-            self.correlated**2 * np.exp(-d / self.distance) + np.where(d == 0, self.white**2, 0)
-        )
+        return np.asarray(self.correlated**2 * self.correlation(d) + np.where(d == 0, self.white**2, 0))
 
     def variogram(self, lag: ArrayLike) -> Array:
         """Semivariance of the model."""
         h = gates.real(least=0)("lag", lag)
-        rise = self.white**2 + self.correlated**2 * (1 - np.exp(-h / self.distance))
+        rise = self.white**2 + self.correlated**2 * (1 - self.correlation(h))
         return np.asarray(np.where(h > 0, rise, 0.0))
 
 
@@ -75,6 +92,7 @@ class Cells(NamedTuple):
     pixels : (k,) number of these pixels; row, column, size : (k,) first pixel and side of each square, in
         pixels.
     spacing : (east, north) distance of pixels; shape : of the map; present : (rows, columns) its pixels.
+    origin : east and north of the centre of pixel [0, 0].
     """
 
     xy: Array
@@ -86,6 +104,63 @@ class Cells(NamedTuple):
     spacing: tuple[float, float]
     shape: tuple[int, int]
     present: Mask
+    origin: tuple[float, float] = (0.0, 0.0)
+
+    def chosen(self, which: ArrayLike) -> Cells:
+        """Some of the cells: their numbers, or a mask (k,)."""
+        use = np.asarray(which)
+        names = ("xy", "values", "pixels", "row", "column", "size")
+        return self._replace(**{name: getattr(self, name)[use] for name in names})
+
+    @property
+    def boxes(self) -> Array:
+        """West, south, east and north end (k, 4) of each square."""
+        step, first = np.array(self.spacing), np.array(self.origin)
+        low = first + (np.stack([self.column, self.row], -1) - 0.5) * step
+        high = low + self.size[:, None] * step
+        return np.concatenate([np.minimum(low, high), np.maximum(low, high)], axis=1)
+
+    def footprint(self, *, order: int = ORDER, near: ArrayLike | None = None) -> Footprint:
+        """The places whose displacement makes the mean of each cell, for `Los` and `PixelOffsets`.
+
+        Parameters
+        ----------
+        order : int
+            Places along the side of a cell; the mean over its pixels is exact for polynomials of degree
+            2 order - 1. Four keep it to a thousandth of what varies in a cell that is half its side away
+            from what slips.
+        near : array_like, shape (..., 2) or (..., 3), optional
+            Places where the ground may slip, such as the `outlines` of small patches, in the cells'
+            coordinates: the order of each cell then follows from its distance to the nearest, one far away,
+            eight beside it.
+
+        Returns
+        -------
+        Footprint
+        """
+        count = np.full(len(self.size), gates.count(1, 64)("order", order))
+        if near is not None:
+            count = self._orders(_places(near))
+        points, weights = [], []
+        for (a, b), side, n in zip(self.windows(), self.size.tolist(), count.tolist(), strict=True):
+            at, share = of_square(self.present[a, b], side, n)
+            points.append((at + [a.start, b.start])[:, ::-1])
+            weights.append(share)
+        owner = np.repeat(np.arange(len(points)), [len(each) for each in weights])
+        places = np.array(self.origin) + np.concatenate(points) * np.array(self.spacing)
+        return Footprint(places, np.concatenate(weights), owner, self.boxes)
+
+    def _orders(self, near: Array) -> Indices:
+        """Places along the side of each cell, by its distance to the nearest of some points."""
+        boxes = self.boxes
+        half = (boxes[:, 2:] - boxes[:, :2]).max(axis=1) / 2
+        apart = np.full(len(boxes), np.inf)
+        for first in range(0, len(near), _ROWS):
+            some = near[first : first + _ROWS, None]
+            flat = np.maximum(np.maximum(boxes[:, :2] - some[..., :2], some[..., :2] - boxes[:, 2:]), 0.0)
+            deep = some[..., 2] if near.shape[1] == 3 else np.zeros(some.shape[:2])
+            apart = np.minimum(apart, np.sqrt((flat**2).sum(axis=-1) + deep**2).min(axis=0))
+        return orders(apart, half)
 
     def average(self, maps: ArrayLike) -> Array:
         """Mean (k,) or (k, c) over each cell of other maps, say of look vectors.
@@ -219,6 +294,8 @@ def quadtree(
     pairs=gates.count(1, 10**9),
     deramp=gates.flag(),
     seed=gates.count(),
+    kind=gates.choice("best", *KINDS),
+    hurst=gates.optional(gates.number(above=0, most=10)),
 )
 def noise_model(
     values: ArrayLike,
@@ -229,6 +306,8 @@ def noise_model(
     pairs: int = 1_000_000,
     deramp: bool = True,
     seed: int = 0,
+    kind: str = "exponential",
+    hurst: float | None = None,
 ) -> Noise:
     """Measure the errors of a map where the ground is at rest.
 
@@ -248,6 +327,10 @@ def noise_model(
         Take a plane off first.
     seed : int
         Of the random pairs.
+    kind : {"exponential", "spherical", "gaussian", "karman", "best"}
+        How the correlation decays; "best" takes the kind of the least `Noise.misfit`.
+    hurst : float, optional
+        Exponent of the von Karman correlation; by default the best of seven between 0.1 and 2.5.
 
     Returns
     -------
@@ -260,9 +343,13 @@ def noise_model(
 
     Notes
     -----
-    The semivariance of pairs, in bins of distance, is fitted by white noise plus an exponential rise [1]_,
-    each bin weighted by its number of pairs over its squared model value. A plane taken off lowers the
-    semivariance at distances comparable with the map's size; `farthest` should stay below that.
+    The semivariance of pairs, in bins of distance, is fitted by white noise plus the rise of a correlation
+    that decays [1]_, each bin weighted by its number of pairs over its squared model value. A plane taken off
+    lowers the semivariance at distances comparable with the map's size; `farthest` should stay below that.
+
+    The correlations of two pixels at a distance d, in units of the distance a, are exp(-d), 1 - 3/2 d +
+    1/2 d³ below one and zero above, exp(-d²), and 2^(1-H) / Γ(H) d^H K_H(d) with the Hurst exponent H. The
+    Gaussian one is so smooth that covariances of many cells without white noise are singular to rounding.
 
     References
     ----------
@@ -286,7 +373,15 @@ def noise_model(
     sides = np.abs(np.array(spacing) * image.shape[::-1])
     reach = float(sides.min() / 2) if farthest is None else float(farthest)
     lag, semivariance, number = _semivariance(image, use, spacing, reach, pairs, seed)
-    return _fit_noise(lag, semivariance, number)
+    return _best_noise(kind, hurst, lag, semivariance, number)
+
+
+def _places(near: ArrayLike) -> Array:
+    """Places (q, 2) or (q, 3)."""
+    places = np.atleast_1d(gates.real()("near", near))
+    if places.shape[-1] not in (2, 3):
+        raise ValueError(f"near: expected shape (..., 2) or (..., 3), got {places.shape}")
+    return places.reshape(-1, places.shape[-1])
 
 
 def _levels(smallest: int, largest: int) -> int:
@@ -348,7 +443,7 @@ def _cells(
 ) -> Cells:
     row, column, size = cells.T
     nothing = np.zeros((len(cells), 2))
-    made = Cells(nothing, nothing, size, row, column, size, spacing, present.shape, present)
+    made = Cells(nothing, nothing, size, row, column, size, spacing, present.shape, present, origin)
     rows, columns = np.indices(present.shape, dtype=float)
     means = made.average(np.concatenate([layers, columns[None], rows[None]]))
     pixels = np.array([int(present[a, b].sum()) for a, b in made.windows()])
@@ -400,33 +495,66 @@ def _semivariance(
     return lag, mean, number[seen].astype(float)
 
 
-def _fit_noise(lag: Array, semivariance: Array, number: Array) -> Noise:
-    """White and exponential part by least squares, with weights that follow the model."""
-    noise = Noise(0.0, 0.0, 1.0, lag, semivariance)
+def _correlation(kind: str, d: Array, hurst: float) -> Array:
+    """Correlation at a distance over that of the model."""
+    if kind == "exponential":
+        return np.asarray(np.exp(-d))
+    if kind == "spherical":
+        return np.asarray(np.where(d < 1, 1 - 1.5 * d + 0.5 * d**3, 0.0))
+    if kind == "gaussian":
+        return np.asarray(np.exp(-(d**2)))
+    near = np.maximum(d, 1e-12)
+    with np.errstate(under="ignore"):
+        values = 2 ** (1 - hurst) / special.gamma(hurst) * near**hurst * special.kv(hurst, near)
+    return np.asarray(np.where(d > 1e-12, values, 1.0))
+
+
+def _best_noise(kind: str, hurst: float | None, lag: Array, semivariance: Array, number: Array) -> Noise:
+    """The model of a kind, or of the kind, that fits best."""
+    tried = []
+    for one in KINDS if kind == "best" else (kind,):
+        powers = (0.5,) if one != "karman" else _HURST if hurst is None else (hurst,)
+        tried += [_fit_noise(one, power, lag, semivariance, number) for power in powers]
+    # What fits no better is no reason to leave the first, simplest kind.
+    return min(tried, key=lambda noise: round(noise.misfit, 6))
+
+
+def _fit_noise(kind: str, hurst: float, lag: Array, semivariance: Array, number: Array) -> Noise:
+    """White and correlated part by least squares, with weights that follow the model."""
+    noise = Noise(0.0, 0.0, 1.0, lag, semivariance, kind, hurst)
     model = semivariance
     for _ in range(_ROUNDS):
-        weight = number / np.maximum(model, 1e-12 * model.max(initial=0.0) + 1e-300) ** 2
-        distance = _best_distance(lag, semivariance, weight)
-        white, correlated = _fit_at(distance, lag, semivariance, weight)[0]
-        noise = Noise(float(np.sqrt(white)), float(np.sqrt(correlated)), distance, lag, semivariance)
+        weight = number / _above(model) ** 2
+        distance = _best_distance(noise, weight)
+        white, correlated = _fit_at(distance, noise, weight)[0]
+        noise = noise._replace(
+            white=float(np.sqrt(white)), correlated=float(np.sqrt(correlated)), distance=distance
+        )
         model = noise.variogram(lag)
-    return noise
+    off = semivariance / _above(model) - 1
+    return noise._replace(misfit=float(np.sqrt(np.average(off**2, weights=number))))
 
 
-def _best_distance(lag: Array, semivariance: Array, weight: Array) -> float:
+def _above(model: Array) -> Array:
+    """A semivariance that can be divided by."""
+    return np.asarray(np.maximum(model, 1e-12 * model.max(initial=0.0) + 1e-300))
+
+
+def _best_distance(noise: Noise, weight: Array) -> float:
     """Correlation distance of the least misfit: the best of a row, then between its neighbours."""
 
     def misfit(log_distance: float) -> float:
-        return _fit_at(float(np.exp(log_distance)), lag, semivariance, weight)[1]
+        return _fit_at(float(np.exp(log_distance)), noise, weight)[1]
 
-    tried = np.linspace(np.log(lag[0] / 3), np.log(3 * lag[-1]), _DISTANCES)
+    tried = np.linspace(np.log(noise.lag[0] / 3), np.log(3 * noise.lag[-1]), _DISTANCES)
     i = int(np.argmin([misfit(float(place)) for place in tried]))
     ends = tried[[max(i - 1, 0), min(i + 1, _DISTANCES - 1)]]
     return float(np.exp(optimize.minimize_scalar(misfit, bounds=tuple(ends), method="bounded").x))
 
 
-def _fit_at(distance: float, lag: Array, semivariance: Array, weight: Array) -> tuple[Array, float]:
+def _fit_at(distance: float, noise: Noise, weight: Array) -> tuple[Array, float]:
     root = np.sqrt(weight)
-    design = np.stack([np.ones_like(lag), 1 - np.exp(-lag / distance)], axis=-1)
-    variances, norm = optimize.nnls(root[:, None] * design, root * semivariance)
+    rise = 1 - _correlation(noise.kind, noise.lag / distance, noise.hurst)
+    design = np.stack([np.ones_like(noise.lag), rise], axis=-1)
+    variances, norm = optimize.nnls(root[:, None] * design, root * noise.semivariance)
     return variances, float(norm)

@@ -83,9 +83,10 @@ plt.show()
 # %%
 # The slip
 # --------
-# The covariance of the cells goes into the inversion, and a ramp is solved with the slip.
+# The covariance of the cells goes into the inversion, each cell is predicted by its mean, and a ramp is
+# solved with the slip.
 
-data = Los(cells.xy, cells.values[:, 0], look, covariance=cells.covariance(noise), nuisance="ramp")
+data = Los.from_cells(cells, look, noise, near=fault.outlines, nuisance="ramp")
 problem = SlipProblem(data, SlipModel(fault, rake=90.0, spread=45.0), length_unit=1000)
 result = problem.solve("abic")
 print(result.summary())

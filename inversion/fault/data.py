@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -10,6 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import linalg, sparse
 
 from dislok import gate as gates
+
+from ..footprint import Footprint
+from ..quadtree import Cells, Noise
 
 Array = NDArray[np.float64]
 Nuisance = Literal["offset", "ramp"] | None
@@ -29,16 +33,25 @@ class Dataset:
     labels : names of the c columns.
     index : (k,) point of each datum that is present; `projector` (k, 3) what it sees of E, N, U.
     values : (k,) the data that are present.
+    points : (p, 2) places whose displacement the data see: `xy`, or the places of a footprint.
+    boxes : (n, 4) west, south, east and north end of the cells of a footprint, empty without one.
     nuisance : names of the nuisance terms; `basis` (k, q) their columns.
     """
 
     kind: str
 
     def __init__(
-        self, name: str, xy: ArrayLike, observed: Array, projector: Array, labels: tuple[str, ...]
+        self,
+        name: str,
+        xy: ArrayLike,
+        observed: Array,
+        projector: Array,
+        labels: tuple[str, ...],
+        footprint: Footprint | None = None,
     ) -> None:
         self.name, self.labels, self.observed = name, labels, observed
         self.xy = _checked(xy, (len(observed), 2), f"{name}: xy")
+        self._set_footprint(footprint)
         self._present = np.isfinite(observed)
         if not self._present.any():
             raise ValueError(f"{name}: displacement holds no finite value")
@@ -50,6 +63,71 @@ class Dataset:
     def size(self) -> int:
         """Number of data that are present."""
         return int(self.values.size)
+
+    @property
+    def facts(self) -> tuple[object, ...]:
+        """All that solutions depend on, for `dislok.store.fingerprint`."""
+        weights = None if self.footprint is None else self.footprint.weights
+        return (
+            self.points, weights, self.index, self.projector, self.sigma, self.values,
+            self.whiten(self.values), self.basis,
+        )  # fmt: skip
+
+    def reweighted(self, factor: float) -> Dataset:
+        """The same data with errors that are `factor` times as large."""
+        made = copy.copy(self)
+        made.sigma, made._whitener = self.sigma * factor, self._whitener / factor
+        made._factor = None if self._factor is None else self._factor * factor
+        return made
+
+    def see(self, columns: Array) -> Array:
+        """What the data (k, ...) are of a displacement (p, 3, ...) at `points`."""
+        return np.einsum("kc,kc...->k...", self.projector, self._averaged(columns)[self.index])
+
+    def see_adjoint(self, values: Array) -> Array:
+        """Transpose of `see` for a vector (k,): (p, 3)."""
+        force = np.zeros((len(self.xy), 3))
+        np.add.at(force, self.index, values[:, None] * self.projector)
+        return force if self._average is None else np.asarray(self._average.T @ force)
+
+    def part(self, data: slice) -> tuple[slice, NDArray[np.int64]]:
+        """The `points` of some of the n data, and the rows of their values among the k."""
+        rows = np.flatnonzero((self.index >= data.start) & (self.index < data.stop))
+        if self.footprint is None:
+            return data, rows
+        ends = np.searchsorted(self.footprint.owner, [data.start, data.stop])
+        return slice(int(ends[0]), int(ends[1])), rows
+
+    def see_part(self, data: slice, columns: Array) -> Array:
+        """`see` of some of the n data alone, whose points are those of `part`."""
+        points, rows = self.part(data)
+        if self._average is not None:
+            columns = _times(self._average[data, points], columns)
+        at = self.index[rows] - data.start
+        return np.einsum("kc,kc...->k...", self.projector[rows], columns[at])
+
+    def _averaged(self, columns: Array) -> Array:
+        return columns if self._average is None else _times(self._average, columns)
+
+    def _set_footprint(self, footprint: Footprint | None) -> None:
+        self.footprint = gates.optional(gates.instance(Footprint))(f"{self.name}: footprint", footprint)
+        self._average, self.points, self.boxes = None, self.xy, np.zeros((0, 4))
+        if footprint is None:
+            return
+        n = len(self.xy)
+        if len(footprint.boxes) != n:
+            raise ValueError(f"{self.name}: footprint: expected one of {n} data, got {len(footprint.boxes)}")
+        self._average, self.points, self.boxes = footprint.average, footprint.points, footprint.boxes
+        # Cells that come in another unit, or from another place, are far from where their data are.
+        off = np.abs(self._average @ footprint.points - self.xy).max(axis=1)
+        size = (footprint.boxes[:, 2:] - footprint.boxes[:, :2]).max(axis=1)
+        wrong = ~(off <= 0.01 * size)
+        if wrong.any():
+            i = int(np.argmax(wrong))
+            raise ValueError(
+                f"{self.name}: footprint: the cell of datum {i} lies {off[i]:.4g} from its place "
+                f"{tuple(self.xy[i].tolist())}; give both in the problem's unit (Footprint.placed)"
+            )
 
     def whiten(self, columns: Array) -> Array:
         """Multiply (k, ...) by the inverse Cholesky factor of the covariance: unit, independent errors."""
@@ -80,7 +158,7 @@ class Dataset:
         self._factor: Array | None = None
         if sigma is not None:
             self.sigma = self._checked_sigma(sigma)
-            self._whitener = sparse.diags_array(1 / self.sigma[self._present], format="csr")
+            self._whitener = sparse.csr_array(sparse.diags_array(1 / self.sigma[self._present]))
             return
         matrix = gates.real(nan=True)(f"{self.name}: covariance", covariance)
         n, c = self.observed.shape
@@ -120,6 +198,7 @@ class Dataset:
 
     def _set_full(self, matrix: Array) -> None:
         use = self._present.ravel()
+        self._whitener = sparse.csr_array((0, 0))
         self._factor = _cholesky(matrix[np.ix_(use, use)], f"{self.name}: covariance")
         self.sigma = np.sqrt(np.abs(np.diagonal(matrix))).reshape(self.observed.shape)
 
@@ -221,6 +300,9 @@ class Los(Dataset):
         from the centre of the data to their edge.
     name : str
         Name in messages, tables and figures.
+    footprint : Footprint, optional
+        Of data that are means over cells, ``cells.footprint()``, in the problem's length unit: each datum is
+        then predicted by the mean over its cell, not by the displacement at `xy`.
 
     Raises
     ------
@@ -240,15 +322,68 @@ class Los(Dataset):
         covariance: ArrayLike | None = None,
         nuisance: Nuisance = "ramp",
         name: str = "LOS",
+        footprint: Footprint | None = None,
     ) -> None:
         name = gates.text()("name", name)
         observed = gates.real(nan=True)(f"{name}: displacement", displacement)
         if observed.ndim != 1:
             raise ValueError(f"{name}: displacement: expected shape (n,), got {observed.shape}")
         self.look = _looks(look, len(observed), name)
-        super().__init__(name, xy, observed[:, None], self.look[:, None, :], ("LOS",))
+        super().__init__(name, xy, observed[:, None], self.look[:, None, :], ("LOS",), footprint)
         self._set_errors(sigma, covariance)
         self._set_nuisance(nuisance)
+
+    @classmethod
+    def from_cells(
+        cls,
+        cells: Cells,
+        look: ArrayLike,
+        noise: Noise,
+        *,
+        place: Callable[[Array], Array] | None = None,
+        near: ArrayLike | None = None,
+        nuisance: Nuisance = "ramp",
+        name: str = "LOS",
+    ) -> Los:
+        """Means of quadtree cells, with the covariance of their errors, each predicted by its cell's mean.
+
+        Parameters
+        ----------
+        cells : Cells
+            Of one map, from `dislok.inversion.quadtree.quadtree`.
+        look : array_like, shape (3,), (k, 3) or (3, rows, columns)
+            Unit vectors as of the class, one for all, one for each cell, or a map of them.
+        noise : Noise
+            Errors of the map's pixels.
+        place : callable, optional
+            From the cells' coordinates (m, 2) to the problem's; the same by default.
+        near : array_like, shape (..., 2) or (..., 3), optional
+            As of `Cells.footprint`.
+        nuisance, name
+            As of the class.
+
+        Returns
+        -------
+        Los
+        """
+        gates.instance(Cells)("cells", cells)
+        if cells.values.shape[1] != 1:
+            raise ValueError(f"cells: expected those of one map, got {cells.values.shape[1]} maps")
+        vectors = np.asarray(look, float)
+        if vectors.ndim == 3:
+            vectors = cells.average(vectors)
+            vectors = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+        footprint = cells.footprint(near=near)
+        if place is not None:
+            footprint = footprint.placed(place)
+        xy, covariance = footprint.average @ footprint.points, cells.covariance(noise)
+        return cls(xy, cells.values[:, 0], vectors, None, covariance, nuisance, name, footprint)
+
+
+def _times(matrix: sparse.csr_array, columns: Array) -> Array:
+    """A sparse matrix times columns (p, ...) of any shape."""
+    flat = columns.reshape(len(columns), -1)
+    return np.asarray(matrix @ flat).reshape(matrix.shape[0], *columns.shape[1:])
 
 
 def _looks(look: ArrayLike, n: int, name: str) -> Array:

@@ -46,6 +46,10 @@ class Loss:
             raise ValueError(f"loss_scale must be positive, got {scale!r}")
         self.name, self.scale = name, float(scale)
 
+    def each(self, residual: Array) -> Array:
+        """Half the loss of every residual."""
+        return np.asarray(0.5 * self.scale**2 * _RHO[self.name]((residual / self.scale) ** 2)[0])
+
     def __call__(self, residual: Array) -> tuple[float, Array, Array]:
         """Half the summed loss, and per residual its first derivative over r and its second derivative."""
         z = (residual / self.scale) ** 2

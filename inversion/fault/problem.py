@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -107,13 +108,28 @@ class Problem:
     @property
     def facts(self) -> tuple[object, ...]:
         """All that solutions depend on, for `dislok.store.fingerprint`."""
-        views = [data.projector for data in self.datasets]
-        rows = [(data.sigma, data.whiten(data.values)) for data in self.datasets]
         return (
-            self.points, [data.index for data in self.datasets], views, rows, self.data, self.design,
-            self._template, self.names, self.lower, self.upper, self._prior_mean, self._prior_precision,
+            self.datasets, self.data, self.design, self._template, self.names, self.lower, self.upper,
+            self._prior_mean, self._prior_precision,
             self.nu, self.origin, self.loss.name, self.loss.scale,
         )  # fmt: skip
+
+    def reweighted(self, factors: Sequence[float]) -> Problem:
+        """The same problem with the errors of each data set so many times as large."""
+        made = copy.copy(self)
+        pairs = zip(self.datasets, factors, strict=True)
+        made.datasets = tuple(data.reweighted(float(factor)) for data, factor in pairs)
+        made._set_data()
+        return made
+
+    def begun_at(self, point: ArrayLike) -> Problem:
+        """The same problem with its search beginning at a point (p,)."""
+        made = copy.copy(self)
+        made._template = self.parameters(np.clip(self._point(point), self.lower, self.upper))
+        made.faults = tuple(copy.copy(fault) for fault in self.faults)
+        for fault, row in zip(made.faults, made._template, strict=True):
+            fault.initial = row.copy()
+        return made
 
     @property
     def initial(self) -> Array:
@@ -167,6 +183,11 @@ class Problem:
         """Whitened residuals, nuisance coefficients and weights at a point (p,)."""
         return self._defined(self._point(point)).fit
 
+    def linearised(self, point: ArrayLike) -> tuple[Array, Profile]:
+        """Derivatives (k, p) of the whitened prediction at a point (p,), and the fit there."""
+        state = self._defined(self._point(point))
+        return state.jacobian, state.fit
+
     def predict(self, point: ArrayLike, nuisance: ArrayLike | None = None) -> list[Array]:
         """Predicted data, one table (n, c) for each data set, with the nuisance terms `nuisance` (q,) if
         given.
@@ -182,7 +203,7 @@ class Problem:
         for data, part in zip(self.datasets, self._slices, strict=True):
             own = coefficients[start : start + len(data.nuisance)]
             start += len(data.nuisance)
-            tables.append(data.spread(_project(data, u[part]) + data.basis @ own))
+            tables.append(data.spread(data.see(u[part]) + data.basis @ own))
         return tables
 
     def solve(
@@ -236,7 +257,7 @@ class Problem:
     def whitened(self, columns: Array) -> Array:
         """From columns (n, 3, ...) at all points to whitened data (k, ...)."""
         parts = [
-            data.whiten(_project(data, columns[part]))
+            data.whiten(data.see(columns[part]))
             for data, part in zip(self.datasets, self._slices, strict=True)
         ]
         return np.concatenate(parts)
@@ -259,8 +280,8 @@ class Problem:
         self._prior_mean, self._prior_precision = prior[:, 0], prior[:, 1] ** -2.0
 
     def _set_data(self) -> None:
-        self.points = np.concatenate([data.xy for data in self.datasets])
-        ends = np.cumsum([0, *(len(data.xy) for data in self.datasets)])
+        self.points = np.concatenate([data.points for data in self.datasets])
+        ends = np.cumsum([0, *(len(data.points) for data in self.datasets)])
         self._slices = [slice(a, b) for a, b in zip(ends[:-1], ends[1:], strict=True)]
         self.data = np.concatenate([data.whiten(data.values) for data in self.datasets])
         self.design = _block_columns([data.whiten(data.basis) for data in self.datasets])
@@ -312,7 +333,7 @@ class Problem:
         for data, part in zip(self.datasets, self._slices, strict=True):
             own = data.whiten_adjoint(white[start : start + data.size])
             start += data.size
-            np.add.at(force[part], data.index, own[:, None] * data.projector)
+            force[part] += data.see_adjoint(own)
         rectangle, blocks = self.rectangle(q), np.zeros((len(self.faults), 10, 10))
         for first in range(0, len(force), _CHUNK):
             part = slice(first, first + _CHUNK)
@@ -325,10 +346,6 @@ class Problem:
 def _displacement(jacobian: Array, table: Array) -> Array:
     """Displacement (n, 3): it is linear in slip and opening, so their derivatives carry it."""
     return np.asarray(jacobian[..., SLIP] @ table[:, SLIP] + jacobian[..., OPENING] @ table[:, OPENING])
-
-
-def _project(data: Dataset, columns: Array) -> Array:
-    return np.einsum("kc,kc...->k...", data.projector, columns[data.index])
 
 
 def _block_columns(parts: list[Array]) -> Array:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,7 @@ class Fit:
         missing.
     look : (n, 3) look vectors of line-of-sight data, empty otherwise.
     nuisance : value of every nuisance term by name.
+    boxes : (n, 4) west, south, east and north end of the cells that the data are means over, or empty.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Fit:
     sigma: Array
     look: Array
     nuisance: dict[str, float]
+    boxes: Array = field(default_factory=lambda: np.zeros((0, 4)))
 
     @property
     def residual(self) -> Array:
@@ -193,7 +195,7 @@ def load(path: str | Path) -> Result:
     if not isinstance(record, dict) or record.pop("format", None) != _FORMAT:
         raise ValueError(f"{path}: not a saved fault inversion")
     record.setdefault("inflation", 1.0)
-    record["fits"] = tuple(Fit(**_typed(Fit, fit)) for fit in record["fits"])
+    record["fits"] = tuple(Fit(**_typed(Fit, {"boxes": [], **fit})) for fit in record["fits"])
     return Result(**_typed(Result, record))
 
 
@@ -334,15 +336,17 @@ def _fits(problem: Problem, point: Array, nuisance: Array) -> tuple[Fit, ...]:
         own = nuisance[first : first + len(data.nuisance)]
         first += len(own)
         terms = dict(zip(data.nuisance, (float(v) for v in own), strict=True))
-        fits.append(_fit(data, predicted, terms))
+        fits.append(fit_of(data, predicted, terms))
     return tuple(fits)
 
 
-def _fit(data: Dataset, predicted: Array, nuisance: dict[str, float]) -> Fit:
+def fit_of(data: Dataset, predicted: Array, nuisance: dict[str, float]) -> Fit:
+    """Data and prediction (n, c) of a data set."""
     look = getattr(data, "look", np.zeros((0, 3)))
     return Fit(
-        data.name, data.kind, data.labels, data.xy, data.observed, predicted, data.sigma, look, nuisance
-    )
+        data.name, data.kind, data.labels, data.xy, data.observed, predicted, data.sigma, look, nuisance,
+        data.boxes,
+    )  # fmt: skip
 
 
 def _plain(value: Any) -> Any:
@@ -375,4 +379,5 @@ def _typed(kind: type, record: dict[str, Any]) -> dict[str, Any]:
         converted[name] = value
     if "look" in converted:
         converted["look"] = converted["look"].reshape(-1, 3)
+        converted["boxes"] = converted["boxes"].reshape(-1, 4)
     return converted

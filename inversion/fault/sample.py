@@ -115,6 +115,31 @@ class Samples:
         lines += [f"NOT to be quoted: {doubt}" for doubt in self.doubts]
         return "\n".join(lines)
 
+    def to_inference_data(self) -> Any:
+        """The draws as `arviz.InferenceData`, for its diagnostics and pictures.
+
+        The group ``posterior`` has a variable for every unknown, ``sample_stats`` the log density ``lp``;
+        attributes hold the inflation and, of every chain, acceptance and number of divergent trajectories.
+
+        Raises
+        ------
+        ImportError
+            If ArviZ is not installed; the message names the extra.
+        """
+        try:
+            import arviz
+        except ImportError as error:
+            raise ImportError('InferenceData needs ArviZ: pip install "dislok[arviz]"') from error
+        facts = {
+            "inference_library": "dislok", "inflation": self.inflation,
+            "acceptance": self.acceptance.tolist(), "divergent": self.divergent.tolist(),
+        }  # fmt: skip
+        return arviz.from_dict(
+            posterior={name: self.values[..., i] for i, name in enumerate(self.names)},
+            sample_stats={"lp": self.log_density},
+            posterior_attrs=facts,
+        )
+
     def save(self, path: str | Path) -> None:
         """Write everything as a NumPy archive."""
         fields = ("values", "log_density", "acceptance", "divergent")

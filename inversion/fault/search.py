@@ -147,8 +147,9 @@ def _buried(problem: Problem, search: _Joint | _SlipInside) -> Array:
     """Lower bounds (p,) that keep upper edges below the surface by a fraction of the spacing of the data."""
     lower = search.lower.copy()
     depth = np.array([kind == "depth" for kind in search.kinds], dtype=bool)
-    if depth.any() and len(problem.points) > 1:
-        spacing = float(np.median(cKDTree(problem.points).query(problem.points, k=2)[0][:, 1]))
+    places = np.concatenate([data.xy for data in problem.datasets])
+    if depth.any() and len(places) > 1:
+        spacing = float(np.median(cKDTree(places).query(places, k=2)[0][:, 1]))
         lower[depth] = np.minimum(np.maximum(lower, _BURIAL * spacing), search.upper)[depth]
     return lower
 

@@ -13,7 +13,7 @@ from dislok.okada import Rectangle
 from dislok.sources import down_dip_and_strike, fractions, origin_of, points_on, sincos_degrees
 
 from .mesh import TOLERANCE
-from .patches import Adjacency, Array, Patches, surface_points
+from .patches import Adjacency, Array, Indices, Patches, surface_points
 
 if TYPE_CHECKING:
     from dislok.hierarchical import HierarchicalMatrix
@@ -122,7 +122,13 @@ class Grid(Patches):
             rim_length=np.repeat([width, length], [len(sides), len(ends)]),
             rim_distance=np.repeat([length / 2, width / 2], [len(sides), len(ends)]),
             at_surface=surface,
+            rim_ends=self._rim_ends(number),
         )
+
+    def _rim_ends(self, number: Indices) -> Array:
+        """Ends (b, 2, 3) of the outer edges, in the order of the adjacency."""
+        parts = ((number[:, 0], [0, 3]), (number[:, -1], [1, 2]), (number[0], [0, 1]), (number[-1], [3, 2]))
+        return np.concatenate([self.outlines[which][:, corners] for which, corners in parts])
 
 
 def checked_counts(n_strike: int, n_dip: int) -> tuple[int, int]:

@@ -123,8 +123,9 @@ class Mesh(Patches):
         outwards = np.cross(along[paired], self.normals[pairs]) * height[paired].sum(axis=1)[:, None, None]
         across = outwards + np.stack([shift, -shift], axis=-1)[..., None] * along[first][:, None]
         return Adjacency(
-            pairs, length[first], along[first], across, owner[rim], length[rim], height[rim], at_surface
-        )
+            pairs, length[first], along[first], across, owner[rim], length[rim], height[rim], at_surface,
+            self.points[edges[rim]],
+        )  # fmt: skip
 
 
 def checked_cells(cells: ArrayLike, points: int) -> Indices:

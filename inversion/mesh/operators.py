@@ -16,13 +16,14 @@ from scipy import sparse
 
 from dislok import gate as gates
 
+from .joined import Joined
 from .patches import Array, Patches
 
 EDGES = ("free", "buried", "locked")
 
 
-@gates.gate(patches=gates.instance(Patches), edges=gates.choice(*EDGES))
-def gradient(patches: Patches, edges: str = "free") -> sparse.csr_array:
+@gates.gate(patches=gates.instance(Patches, Joined), edges=gates.choice(*EDGES))
+def gradient(patches: Patches | Joined, edges: str = "free") -> sparse.csr_array:
     """Matrix D, (e, m), of slopes: ``|D f|² = ∫ |∇f|² dA``.
 
     Parameters
@@ -52,8 +53,8 @@ def gradient(patches: Patches, edges: str = "free") -> sparse.csr_array:
     return sparse.csr_array(sparse.vstack([inner, outer]))
 
 
-@gates.gate(patches=gates.instance(Patches), edges=gates.choice(*EDGES))
-def laplacian(patches: Patches, edges: str = "free") -> sparse.csr_array:
+@gates.gate(patches=gates.instance(Patches, Joined), edges=gates.choice(*EDGES))
+def laplacian(patches: Patches | Joined, edges: str = "free") -> sparse.csr_array:
     """Matrix (m, m) of the Laplacian: ``L f`` in units of f over length². Parameters as of `gradient`.
 
     Where the line between two centroids is not square to their edge, the slope across the edge is freed of
@@ -77,13 +78,13 @@ def laplacian(patches: Patches, edges: str = "free") -> sparse.csr_array:
     return sparse.csr_array(sparse.diags_array(1 / patches.areas) @ outflow)
 
 
-@gates.gate(patches=gates.instance(Patches))
-def mass(patches: Patches) -> sparse.dia_array:
+@gates.gate(patches=gates.instance(Patches, Joined))
+def mass(patches: Patches | Joined) -> sparse.dia_array:
     """Diagonal matrix M, (m, m), of the areas: ``f @ M @ f = ∫ f² dA``."""
     return sparse.diags_array(patches.areas)
 
 
-def roughness(patches: Patches, order: int, edges: str = "free") -> sparse.csr_array:
+def roughness(patches: Patches | Joined, order: int, edges: str = "free") -> sparse.csr_array:
     """Matrix R, (k, m), whose ``|R f|²`` measures roughness in units of f², whatever the mesh's resolution.
 
     Order 0 is ``∫ f² dA / S``, order 1 is ``∫ |∇f|² dA``, order 2 is ``S ∫ (Δf)² dA``, with S the area of all
@@ -100,7 +101,7 @@ def roughness(patches: Patches, order: int, edges: str = "free") -> sparse.csr_a
     raise ValueError(f"order must be 0, 1 or 2, got {order!r}")
 
 
-def _cell_gradient(patches: Patches) -> list[sparse.csr_array]:
+def _cell_gradient(patches: Patches | Joined) -> list[sparse.csr_array]:
     """Matrices (m, m) of the east, north and up slope in each patch's plane, by least squares."""
     near, m = patches.adjacency, patches.size
     owner, other = near.pairs.T.ravel(), near.pairs[:, ::-1].T.ravel()
@@ -117,7 +118,7 @@ def _cell_gradient(patches: Patches) -> list[sparse.csr_array]:
     return parts
 
 
-def _held(patches: Patches, edges: str) -> NDArray[np.bool_]:
+def _held(patches: Patches | Joined, edges: str) -> NDArray[np.bool_]:
     if edges not in EDGES:
         raise ValueError(f"edges must be one of {', '.join(EDGES)}; got {edges!r}")
     surface = patches.adjacency.at_surface

@@ -30,7 +30,8 @@ class Adjacency(NamedTuple):
     across : (e, 2, 3) from the first centroid to the second, unfolded into the plane of the first patch, and
         from the second to the first in the plane of the second.
     rim : (b,) the patch of every outer edge; rim_length, rim_distance : (b,) of the edge, and of the centroid
-        from it; at_surface : (b,) whether the edge lies at the ground's surface.
+        from it; at_surface : (b,) whether the edge lies at the ground's surface; rim_ends : (b, 2, 3) where
+        the edge begins and ends.
     """
 
     pairs: Indices
@@ -41,6 +42,7 @@ class Adjacency(NamedTuple):
     rim_length: Array
     rim_distance: Array
     at_surface: NDArray[np.bool_]
+    rim_ends: Array
 
     @property
     def shift(self) -> Array:

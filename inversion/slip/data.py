@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from dislok import gate as gates
 
 from ..fault.data import Array, Dataset, Nuisance
+from ..footprint import Footprint
 from ..quadtree import Cells
 
 _EAST_NORTH = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0))
@@ -37,6 +38,9 @@ class PixelOffsets(Dataset):
         Names of the columns; "E", "N" by default, else "1", "2", ...
     name : str
         Name in messages, tables and figures.
+    footprint : Footprint, optional
+        Of data that are means over cells, ``cells.footprint()``, in the problem's length unit: each datum is
+        then predicted by the mean over its cell, not by the displacement at `xy`.
 
     Raises
     ------
@@ -58,6 +62,7 @@ class PixelOffsets(Dataset):
         nuisance: Nuisance = "offset",
         labels: Sequence[str] | None = None,
         name: str = "offsets",
+        footprint: Footprint | None = None,
     ) -> None:
         name = gates.text()("name", name)
         observed = gates.real(nan=True)(f"{name}: displacement", displacement)
@@ -70,7 +75,7 @@ class PixelOffsets(Dataset):
         labels = [gates.text()(f"labels[{i}]", each) for i, each in enumerate(_listed("labels", labels))]
         if len(labels) != observed.shape[1]:
             raise ValueError(f"{name}: labels: expected {observed.shape[1]} names, got {len(labels)}")
-        super().__init__(name, xy, observed, projector, tuple(labels))
+        super().__init__(name, xy, observed, projector, tuple(labels), footprint)
         self._set_errors(sigma, covariance)
         self._set_nuisance(nuisance)
 
@@ -88,6 +93,7 @@ class PixelOffsets(Dataset):
         correlation: float = 28.0,
         rest: ArrayLike | None = None,
         explained: ArrayLike | None = None,
+        near: ArrayLike | None = None,
         nuisance: Nuisance = "offset",
         name: str = "offsets",
     ) -> PixelOffsets:
@@ -119,13 +125,15 @@ class PixelOffsets(Dataset):
             Motion (m), east and north of each pixel, by a model that was found before: correlation and size
             of the errors are measured in what it leaves, on `rest` or everywhere. Errors of the model are
             errors of its data then.
+        near : array_like, shape (..., 2) or (..., 3), optional
+            Where the ground may slip, in the problem's unit of length, as of `Cells.footprint`.
         nuisance, name
             As of the class.
 
         Returns
         -------
         PixelOffsets
-            Its attribute `cells` holds the quadtree.
+            Each datum is predicted by the mean over its cell. The attribute `cells` holds the quadtree.
 
         Raises
         ------
@@ -139,7 +147,12 @@ class PixelOffsets(Dataset):
         plane = plane_of(source, pixel, origin)
         cells, sigma = cells_of(plane, threshold, smallest, largest)
         covariance = covariance_of(cells, sigma, plane, correlation, rest, explained)
-        made = cls(cells.xy / length_unit, cells.values, covariance=covariance, nuisance=nuisance, name=name)
+        places = None if near is None else gates.real()("near", near) * length_unit
+        footprint = cells.footprint(near=places).placed(lambda xy: xy / length_unit)
+        made = cls(
+            cells.xy / length_unit, cells.values, covariance=covariance, nuisance=nuisance, name=name,
+            footprint=footprint,
+        )  # fmt: skip
         made.cells = cells
         return made
 

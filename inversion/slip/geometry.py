@@ -22,6 +22,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import linalg
+from scipy.stats import qmc
 
 from dislok import gate as gates
 from dislok import okada, tde
@@ -29,11 +30,13 @@ from dislok.okada import Rectangle
 from dislok.sources import fractions, sincos_degrees
 
 from ..fault.data import Dataset
-from ..fault.levenberg import Quadratic, minimise, undefined
+from ..fault.levenberg import Minimum, Quadratic, minimise, undefined
 from ..fault.model import FaultModel, common_origin
+from ..fault.result import inflation_of
 from ..mesh.grid import Grid
 from ..mesh.mesh import Mesh
 from ..mesh.patches import Patches, surface_points
+from .linear import Solution
 from .model import SlipModel
 from .problem import SlipProblem, checked_smoothing
 from .result import SlipResult, make_result
@@ -226,7 +229,10 @@ class ShapeResult:
     at_bound : (t,) numbers that ended on a bound.
     slip : the slip on the best shapes.
     misfit : half of data misfit, smoothing and prior together.
-    history : misfit after every step; iterations, converged : of the search.
+    history : misfit after every step; iterations, converged : of the best search.
+    starts : (s, t + 1) misfit and numbers where every search ended, the best first.
+    inflation : what the errors of the data were multiplied with in the covariance, because what is left is
+        larger than they allow (`dislok.inversion.fault.result.inflation_of`); 1 where it is not.
     """
 
     names: tuple[str, ...]
@@ -238,11 +244,30 @@ class ShapeResult:
     history: tuple[float, ...]
     iterations: int
     converged: bool
+    starts: Array
+    inflation: float = 1.0
 
     @property
     def sigma(self) -> Array:
         """Standard deviations (t,)."""
         return np.sqrt(np.diagonal(self.covariance))
+
+    @property
+    def rivals(self) -> Array:
+        """Other minima (r, t + 1), as in `starts`: how much larger chi-square is there, and the numbers.
+
+        Those that chi-square, with the errors as they turned out, does not rule out: less than 25 more. Ends
+        of searches within two standard deviations of a better one are the same minimum.
+        """
+        scale = np.where(self.sigma > 0, np.nan_to_num(self.sigma, nan=np.inf), np.inf)
+        worse = 2 * (self.starts[:, 0] - self.starts[0, 0]) / self.inflation**2
+        seen: list[Array] = [self.starts[0, 1:]]
+        found = []
+        for more, point in zip(worse, self.starts[:, 1:], strict=True):
+            if more < 25 and min(np.abs((point - one) / scale).max() for one in seen) > 2:
+                seen.append(point)
+                found.append([more, *point])
+        return np.array(found).reshape(-1, len(self.names) + 1)
 
     def summary(self) -> str:
         """A table of the shape with its uncertainty, then the slip, as text."""
@@ -250,7 +275,16 @@ class ShapeResult:
         for name, value, sigma, held in zip(self.names, self.values, self.sigma, self.at_bound, strict=True):
             lines.append(f"{name:<12}{value:>11.4f}{'at bound' if held else f'{sigma:.4g}':>11}")
         state = "converged" if self.converged else "NOT converged"
-        return "\n".join([*lines, f"{state} in {self.iterations} iterations", self.slip.summary()])
+        lines.append(f"{state} in {self.iterations} iterations; {len(self.starts)} starts")
+        if self.at_bound.any():
+            held = ", ".join(name for name, hit in zip(self.names, self.at_bound, strict=True) if hit)
+            lines.append(f"sigma of the others holds for {held} at the bound; widen it")
+        if self.inflation > 1:
+            lines.append(f"sigma with {self.inflation:.2f} times the stated errors, as residuals ask for")
+        for more, *point in self.rivals.tolist():
+            words = ", ".join(f"{name} {value:.4g}" for name, value in zip(self.names, point, strict=True))
+            lines.append(f"NOT unique: chi-square is only {more:.1f} more at {words}")
+        return "\n".join([*lines, self.slip.summary()])
 
 
 @gates.gate(
@@ -259,6 +293,10 @@ class ShapeResult:
     length_unit=gates.number(above=0),
     shear_modulus=gates.number(above=0),
     max_iterations=gates.count(1),
+    starts=gates.count(1, 100_000),
+    seed=gates.count(),
+    screen=gates.count(1, 1_000_000),
+    progress=gates.optional(gates.function()),
 )
 def solve_shape(
     datasets: Sequence[Dataset] | Dataset,
@@ -270,6 +308,10 @@ def solve_shape(
     length_unit: float = 1.0,
     shear_modulus: float = 30e9,
     max_iterations: int = 50,
+    starts: int = 1,
+    seed: int = 0,
+    screen: int = 4,
+    progress: Callable[[str], None] | None = None,
 ) -> ShapeResult:
     """Find the shape of faults and the slip on them together.
 
@@ -285,35 +327,92 @@ def solve_shape(
         λ, say of `SlipProblem.choose` on the first shape. Roughness is measured on the first shape,
         so that no fault grows to be smooth.
     max_iterations : int
-        Steps at most.
+        Steps at most of each search.
+    starts : int
+        Searches from different places: from the shapes' own, and from the best of ``screen * starts`` spread
+        evenly through the bounds, which must then be finite (strike goes round by itself). The misfit of a
+        shape often has several minima: one start can end far away with a small standard deviation.
+    seed : int
+        Of the spread places.
+    screen : int
+        Places looked at for each further start.
+    progress : callable, optional
+        Gets a line of text as each search ends.
+
+    Returns
+    -------
+    ShapeResult
+        The best; its `rivals` are other minima that the data do not rule out.
 
     Raises
     ------
     ValueError
-        If the first shape cannot be, or as `SlipProblem` does.
+        If the first shape cannot be, several starts are wanted and a number has no finite bounds, or as
+        `SlipProblem` does.
     """
     faults: Sequence[Shape] = gates.several("shapes", shapes, (GridShape, MeshShape))
     constants = (nu, length_unit, shear_modulus)
     search = search_from(datasets, faults, model, checked_smoothing(smoothing), constants)
     lower = np.concatenate([shape.lower for shape in faults])
     upper = np.concatenate([shape.upper for shape in faults])
-    start = np.concatenate([shape.start for shape in faults])
-    best = minimise(search.quadratic, start, lower, upper, max_iterations, tolerance=1e-8)
+    names = _numbered(faults)
+    points = [np.concatenate([shape.start for shape in faults])]
+    points += _spread(search, names, lower, upper, starts - 1, screen, seed)
+    ends: list[Minimum] = []
+    for point in points:
+        ends.append(minimise(search.quadratic, point, lower, upper, max_iterations, tolerance=1e-8))
+        if progress is not None:
+            values = ", ".join(f"{n} {v:.4g}" for n, v in zip(names, ends[-1].point, strict=True))
+            progress(f"start {len(ends)}/{len(points)}: misfit {ends[-1].model.value:.6g} at {values}")
+    return _shape_result(search, sorted(ends, key=lambda end: end.model.value), names, lower, upper)
+
+
+def _shape_result(
+    search: Search, ends: list[Minimum], names: tuple[str, ...], lower: Array, upper: Array
+) -> ShapeResult:
+    best = ends[0]
     at_bound = (best.point <= lower) | (best.point >= upper)
     # The search rests only where the faults can be.
     problem = search.problem(search.patches(best.point) or search.first)
-    many = len(faults) > 1
+    slip = make_result(problem, search.smoothing, problem.solution(search.smoothing), uncertainty=True)
+    inflation = inflation_of(slip.misfit, round(slip.count - slip.parameters) - len(names))
     return ShapeResult(
-        names=tuple(f"{n}_{i + 1}" if many else n for i, shape in enumerate(faults) for n in shape.names),
+        names=names,
         values=best.point,
-        covariance=_inverse(best.model.normal, at_bound),
+        covariance=inflation**2 * _inverse(best.model.normal, at_bound),
         at_bound=at_bound,
-        slip=make_result(problem, smoothing, problem.solution(smoothing), uncertainty=True),
+        slip=slip,
         misfit=best.model.value,
         history=tuple(best.history),
         iterations=best.iterations,
         converged=best.converged,
+        starts=np.array([[end.model.value, *end.point] for end in ends]),
+        inflation=inflation,
     )
+
+
+def _numbered(faults: Sequence[Shape]) -> tuple[str, ...]:
+    many = len(faults) > 1
+    return tuple(f"{n}_{i + 1}" if many else n for i, shape in enumerate(faults) for n in shape.names)
+
+
+def _spread(
+    search: Search, names: tuple[str, ...], lower: Array, upper: Array, count: int, screen: int, seed: int
+) -> list[Array]:
+    """The `count` best of many points that fill the bounds evenly and can be faults."""
+    if count == 0:
+        return []
+    low, high = lower.copy(), upper.copy()
+    for i, name in enumerate(names):
+        if name.split("_")[0] == "strike" and not np.isfinite([low[i], high[i]]).any():
+            low[i], high[i] = 0.0, 360.0
+        if not np.isfinite([low[i], high[i]]).all():
+            raise ValueError(f"{name} has no finite bounds, from which {count + 1} starts could be drawn")
+    number = int(np.ceil(np.log2(max(count * screen, 2))))
+    points = low + qmc.Sobol(len(low), seed=seed).random_base2(number) * (high - low)
+    values = np.array([search.value(point) for point in points])
+    order = np.argsort(values, kind="stable")[: int(min(count, np.isfinite(values).sum()))]
+    return [points[i] for i in order]
 
 
 class Search(NamedTuple):
@@ -339,6 +438,23 @@ class Search(NamedTuple):
         problem.set_roughness([self.model(fault) for fault in self.first])
         return problem
 
+    def value(self, point: Array) -> float:
+        """The value alone; infinite where the faults cannot be."""
+        patches = self.patches(point)
+        if patches is None:
+            return float("inf")
+        try:
+            return self._value(point, self.problem(patches).solution(self.smoothing))
+        except ValueError:
+            # A datum lies on an edge, where the displacement has no value.
+            return float("inf")
+
+    def _value(self, point: Array, solution: Solution) -> float:
+        mean = np.concatenate([shape.mean for shape in self.shapes])
+        precision = np.concatenate([shape.precision for shape in self.shapes])
+        value = solution.misfit + self.smoothing**2 * solution.roughness
+        return 0.5 * (value + float((point - mean) ** 2 @ precision))
+
     def quadratic(self, point: Array) -> Quadratic:
         """Value, gradient and Gauss-Newton matrix, slip and nuisance terms eliminated."""
         patches = self.patches(point)
@@ -351,11 +467,11 @@ class Search(NamedTuple):
         residual = problem.data - problem.matrix @ solution.coefficients
         mean = np.concatenate([shape.mean for shape in self.shapes])
         precision = np.concatenate([shape.precision for shape in self.shapes])
-        value = solution.misfit + self.smoothing**2 * solution.roughness
-        value += float((point - mean) ** 2 @ precision)
         left = _beyond_slip(problem, self.smoothing, solution.free, columns)
         normal = left.T @ left + np.diag(precision)
-        return Quadratic(0.5 * value, precision * (point - mean) - columns.T @ residual, normal)
+        return Quadratic(
+            self._value(point, solution), precision * (point - mean) - columns.T @ residual, normal
+        )
 
     def patches(self, point: Array) -> list[Patches] | None:
         """The faults at a point (t,), None where one of them cannot be."""

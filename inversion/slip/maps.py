@@ -119,10 +119,7 @@ def cells_of(plane: Plane, threshold: float | None, smallest: int, largest: int)
     torn = (cells.size == smallest) & (np.sqrt(np.maximum(variance, 0)).max(axis=1) > limit)
     if torn.all():
         raise ValueError(f"threshold: every cell varies by more than {limit:g} m; raise it")
-    kept = ~torn
-    cells = cells._replace(
-        **{name: getattr(cells, name)[kept] for name in ("xy", "values", "pixels", "row", "column", "size")}
-    )
+    cells = cells.chosen(~torn)
     return cells, np.sqrt(cells.average(np.where(known, plane.sigma**2, np.nan)))
 
 

@@ -105,15 +105,14 @@ class SlipModel:
     def roughness(self) -> sparse.csr_array:
         """Matrix R, (r, m q): ``|R c|²`` is the roughness, summed over the components of slip."""
         smooth: Any = roughness(self.patches, self.order, self.edges) * np.sqrt(self.weight)
+        axes = [axis for axis in range(3) if self.directions[..., axis].any()]
+        return sparse.csr_array(sparse.vstack([smooth @ self.along(axis) for axis in axes]))
+
+    def along(self, axis: int) -> sparse.csr_array:
+        """Matrix (m, m q) from coefficients to strike-slip (0), dip-slip (1) or opening (2)."""
         m, q = self.directions.shape[:2]
-        blocks = []
-        for axis in range(3):
-            if self.directions[..., axis].any():
-                rows = np.repeat(np.arange(m), q)
-                values = self.directions[..., axis].ravel()
-                part = sparse.coo_array((values, (rows, np.arange(m * q))), shape=(m, m * q))
-                blocks.append(smooth @ part)
-        return sparse.csr_array(sparse.vstack(blocks))
+        place = (np.repeat(np.arange(m), q), np.arange(m * q))
+        return sparse.csr_array((self.directions[..., axis].ravel(), place), shape=(m, m * q))
 
 
 def _shear_directions(rake: ArrayLike | None, spread: float, m: int) -> Array:

@@ -118,6 +118,8 @@ def fit_map(
 def data_map(result: SlipResult, *, name: str | None = None, title: str = "") -> Figure:
     """Data, prediction and residual of line-of-sight displacement or pixel offsets, one row for each column.
 
+    Means over the cells of a quadtree are drawn as cells.
+
     Parameters
     ----------
     result : SlipResult
@@ -131,15 +133,11 @@ def data_map(result: SlipResult, *, name: str | None = None, title: str = "") ->
     rows = len(fit.labels)
     figure, axes = figure_of((12.0, 4.2 * rows), rows, 3, squeeze=False, sharex=True, sharey=True)
     unit = unit_of("x", result.length_unit)
-    size = float(np.clip(7e4 / len(fit.xy), 1.5, 60.0))
     for row, label in enumerate(fit.labels):
         limit = float(np.nanquantile(np.abs(fit.observed[:, row]), 0.995))
         drawn: Any = None
         for panel, what in zip(axes[row], ("observed", "predicted", "residual"), strict=True):
-            values = getattr(fit, what)[:, row]
-            drawn = panel.scatter(
-                *fit.xy.T, c=values, s=size, marker="s", linewidths=0, cmap="RdBu_r", vmin=-limit, vmax=limit
-            )
+            drawn = pictures.draw_values(panel, fit, getattr(fit, what)[:, row], limit)
             panel.set(title=f"{what} {label}", xlabel=with_unit("east", unit), aspect="equal")
         axes[row, 0].set_ylabel(with_unit("north", unit))
         figure.colorbar(drawn, ax=list(axes[row]), label=f"{fit.name} (m)", shrink=0.85)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from .crust import LayeredPatches
 from .large import solve_products
 from .linear import Reduced, Solution, reduce, solve
 from .model import SlipModel
+from .roughness import roughness_of
 
 if TYPE_CHECKING:
     from dislok.hierarchical import HierarchicalMatrix
@@ -55,6 +57,9 @@ class SlipProblem:
         `dislok.propagator.greens`, stored as one matrix for each fault.
     accuracy : float
         Of these Green's functions.
+    join : bool
+        Let slip be smooth across the edges that faults share, as those of the segments of one fault do:
+        strike slip goes on as strike slip, dip slip as dip slip. Where faults share no edge it does nothing.
 
     Attributes
     ----------
@@ -78,6 +83,7 @@ class SlipProblem:
         shear_modulus: float = 30e9,
         crust: LayeredModel | None = None,
         accuracy: float = 1e-4,
+        join: bool = True,
     ) -> None:
         self.datasets = gates.several("datasets", datasets, Dataset)
         self.models = gates.several("models", models, SlipModel)
@@ -91,27 +97,59 @@ class SlipProblem:
         self.shear_modulus = float(shear_modulus)
         self.lower = np.concatenate([model.lower for model in self.models])
         self.upper = np.concatenate([model.upper for model in self.models])
+        self.join = gates.flag()("join", join)
         self.set_roughness(self.models)
-        self.points = np.concatenate([data.xy for data in self.datasets])
+        self.points = np.concatenate([data.points for data in self.datasets])
         refuse_network(
             self.points, [float(np.ptp(m.patches.outlines, axis=(0, 1)).max()) for m in self.models]
         )
-        self.design = linalg.block_diag(*(data.whiten(data.basis) for data in self.datasets))
-        self._basis = orthonormal(self.design)
-        self.whitened_data = np.concatenate([data.whiten(data.values) for data in self.datasets])
-        self.data = self.without_nuisance(self.whitened_data)
+        self._set_data()
         self._products: list[HierarchicalMatrix] | None = None
+        self._whitened: Array | None = None
         accuracy = gates.number(least=1e-10, most=0.1)("accuracy", accuracy)
         crust = gates.optional(gates.instance(LayeredModel))("crust", crust)
+        self.crust, self.accuracy = crust, accuracy
         self._layered = (
             None
             if crust is None
             else [LayeredPatches(crust, m.patches, self.points, length_unit, accuracy) for m in self.models]
         )
 
+    def _set_data(self) -> None:
+        self.design = linalg.block_diag(*(data.whiten(data.basis) for data in self.datasets))
+        self._basis = orthonormal(self.design)
+        self.whitened_data = np.concatenate([data.whiten(data.values) for data in self.datasets])
+        self.data = self.without_nuisance(self.whitened_data)
+
+    def reweighted(self, factors: Sequence[float]) -> SlipProblem:
+        """The same problem with the errors of each data set so many times as large.
+
+        It keeps the Green's functions of its data, which are not computed again.
+        """
+        pairs = list(zip(self.datasets, map(float, factors), strict=True))
+        scale = np.concatenate([np.full(data.size, 1 / factor) for data, factor in pairs])
+        seen = self.whitened_matrix() * scale[:, None]
+        made = copy.copy(self)
+        for name in ("matrix", "reduced"):
+            made.__dict__.pop(name, None)
+        made.datasets = tuple(data.reweighted(factor) for data, factor in pairs)
+        made._set_data()
+        made._whitened = seen
+        return made
+
     def set_roughness(self, models: Sequence[SlipModel]) -> None:
         """Measure roughness on other faults of as many patches, as where the shape of a fault is sought."""
-        self.roughness = sparse.csr_array(sparse.block_diag([model.roughness() for model in models]))
+        self.roughness = roughness_of(models, self.join)
+
+    @property
+    def facts(self) -> tuple[object, ...]:
+        """All that solutions depend on, for `dislok.store.fingerprint`."""
+        faults = [(model.patches.outlines, model.directions) for model in self.models]
+        rough = sparse.coo_array(self.roughness)
+        return (
+            self.datasets, faults, self.lower, self.upper, rough.row, rough.col, rough.data, self.nu,
+            self.crust, self.accuracy, self.length_unit,
+        )  # fmt: skip
 
     @property
     def size(self) -> int:
@@ -229,7 +267,7 @@ class SlipProblem:
         rest, force = self.without_nuisance(white), np.zeros((len(self.points), 3))
         for data, rows, points in self._pieces():
             own = data.whiten_adjoint(rest[rows])
-            np.add.at(force[points], data.index, own[:, None] * data.projector)
+            force[points] += data.see_adjoint(own)
         if self._layered is not None:
             pulls = [fault.apply_adjoint(force) for fault in self._layered]
         elif self._products is None:
@@ -242,11 +280,13 @@ class SlipProblem:
         """From columns (n, 3, ...) at all points to whitened data (k, ...)."""
         parts = []
         for data, _, points in self._pieces():
-            parts.append(data.whiten(_project(data, columns[points])))
+            parts.append(data.whiten(data.see(columns[points])))
         return np.concatenate(parts)
 
     def whitened_matrix(self) -> Array:
         """Whitened data (k, u) of a unit of each coefficient."""
+        if self._whitened is not None:
+            return self._whitened
         return np.concatenate([data.whiten(self._responses(data)) for data in self.datasets])
 
     def without_nuisance(self, columns: Array) -> Array:
@@ -266,7 +306,7 @@ class SlipProblem:
         for data, _, points in self._pieces():
             own = nuisance[first : first + len(data.nuisance)]
             first += len(data.nuisance)
-            tables.append(data.spread(_project(data, displacement[points]) + data.basis @ own))
+            tables.append(data.spread(data.see(displacement[points]) + data.basis @ own))
         return tables
 
     def _parts(self, coefficients: Array) -> list[Array]:
@@ -277,16 +317,16 @@ class SlipProblem:
         """Every data set with its rows of the data and of the points."""
         row = point = 0
         for data in self.datasets:
-            yield data, slice(row, row + data.size), slice(point, point + len(data.xy))
-            row, point = row + data.size, point + len(data.xy)
+            yield data, slice(row, row + data.size), slice(point, point + len(data.points))
+            row, point = row + data.size, point + len(data.points)
 
     def _responses(self, data: Dataset) -> Array:
         """What a data set sees (k, u) of a unit of each coefficient; the points in chunks that fit."""
         table = np.empty((data.size, self.size))
-        for first in range(0, len(data.xy), _CHUNK):
-            chunk = slice(first, first + _CHUNK)
-            rows = np.flatnonzero((data.index >= first) & (data.index < first + _CHUNK))
-            table[rows] = self._seen(data, chunk, rows)
+        step = max(1, _CHUNK * len(data.xy) // len(data.points))
+        for first in range(0, len(data.xy), step):
+            chunk = slice(first, min(first + step, len(data.xy)))
+            table[data.part(chunk)[1]] = self._seen(data, chunk)
         bad = ~np.isfinite(table).all(axis=1)
         if bad.any():
             at = int(data.index[np.argmax(bad)])
@@ -296,15 +336,16 @@ class SlipProblem:
             )
         return table
 
-    def _seen(self, data: Dataset, chunk: slice, rows: NDArray[np.int64]) -> Array:
+    def _seen(self, data: Dataset, chunk: slice) -> Array:
         columns = []
+        points = data.points[data.part(chunk)[0]]
         for k, model in enumerate(self.models):
             if self._layered is None:
-                greens = model.patches.greens(data.xy[chunk], self.nu)
+                greens = model.patches.greens(points, self.nu)
             else:
-                greens = self._layered[k].greens(data.xy[chunk])
-            seen = np.einsum("kc,kcma->kma", data.projector[rows], greens[data.index[rows] - chunk.start])
-            columns.append(np.einsum("kma,mqa->kmq", seen, model.directions).reshape(len(rows), -1))
+                greens = self._layered[k].greens(points)
+            seen = data.see_part(chunk, greens)
+            columns.append(np.einsum("kma,mqa->kmq", seen, model.directions).reshape(len(seen), -1))
         return np.concatenate(columns, axis=1)
 
 
@@ -322,7 +363,3 @@ def orthonormal(design: Array) -> Array:
 def checked_smoothing(value: float) -> float:
     """A smoothing that is a finite number, positive or zero."""
     return float(gates.number(least=0)("smoothing", value))
-
-
-def _project(data: Dataset, columns: Array) -> Array:
-    return np.einsum("kc,kc...->k...", data.projector, columns[data.index])

@@ -14,7 +14,7 @@ from dislok.convert import magnitude_from_moment
 from dislok.okada import Rectangle
 from dislok.store import write_arrays
 
-from ..fault.result import Fit, unit_doubts
+from ..fault.result import Fit, fit_of, unit_doubts
 from ..mesh.grid import Grid
 from ..mesh.mesh import Mesh
 from ..mesh.patches import Patches
@@ -232,10 +232,7 @@ def _fits(problem: SlipProblem, moved: Array, nuisance: Array) -> tuple[Fit, ...
         own = nuisance[first : first + len(data.nuisance)]
         first += len(own)
         terms = dict(zip(data.nuisance, (float(v) for v in own), strict=True))
-        look = getattr(data, "look", np.zeros((0, 3)))
-        fits.append(
-            Fit(data.name, data.kind, data.labels, data.xy, data.observed, predicted, data.sigma, look, terms)
-        )
+        fits.append(fit_of(data, predicted, terms))
     return tuple(fits)
 
 
@@ -254,7 +251,7 @@ _PLAIN = (
     "coefficients", "at_bound", "smoothing", "misfit", "roughness", "count", "covariance", "resolution", "nu",
     "length_unit", "shear_modulus", "rounds", "converged",
 )  # fmt: skip
-_OF_FIT = ("xy", "observed", "predicted", "sigma", "look")
+_OF_FIT = ("xy", "observed", "predicted", "sigma", "look", "boxes")
 
 
 def _record(result: SlipResult) -> dict[str, Any]:
@@ -294,6 +291,6 @@ def _patches(record: dict[str, Any], key: str) -> Patches:
 
 def _fit(record: dict[str, Any], key: str) -> Fit:
     name, kind, *labels = record[f"{key}.words"].tolist()
-    arrays = {field: record[f"{key}.{field}"] for field in _OF_FIT}
+    arrays = {field: record[f"{key}.{field}"] for field in _OF_FIT if f"{key}.{field}" in record}
     amounts = zip(record[f"{key}.terms"].tolist(), record[f"{key}.amounts"].tolist(), strict=True)
     return Fit(name=name, kind=kind, labels=tuple(labels), nuisance=dict(amounts), **arrays)

@@ -193,3 +193,38 @@ def test_mistakes_are_named(rng):
     cells = quadtree(rng.standard_normal((64, 64)), 9.0)
     with pytest.raises(ValueError, match=r"maps: expected shape \(c, 64, 64\)"):
         cells.average(np.zeros((3, 3)))
+
+
+@pytest.mark.parametrize("kind", ["exponential", "spherical", "gaussian", "karman"])
+def test_every_kind_of_correlation_is_measured(kind, rng):
+    distance = {"spherical": 8.0, "karman": 2.0}.get(kind, 3.0)
+    truth = Noise(0.004, 0.010, distance, NOTHING, NOTHING, kind, 1.5 if kind == "karman" else 0.5)
+    words = {"spacing": (0.25, -0.25), "pairs": 300_000, "hurst": 1.5}
+    fields = [random_field(256, (0.25, 0.25), truth, rng) for _ in range(4)]
+    found = [noise_model(field, **words, kind=kind) for field in fields]
+    assert {noise.kind for noise in found} == {kind}
+    white, correlated, length = np.median([noise[:3] for noise in found], axis=0)
+    assert white == pytest.approx(truth.white, rel=0.2)
+    assert correlated == pytest.approx(truth.correlated, rel=0.25)
+    assert length == pytest.approx(distance, rel=0.35)
+    # Kinds that are alike cannot be told apart in a single map, but the best fits no worse than the true one.
+    for field, noise in zip(fields, found, strict=True):
+        best = noise_model(field, (0.25, -0.25), pairs=300_000, kind="best")
+        assert best.misfit <= noise.misfit * (1 + 1e-6)
+
+
+def test_correlations_are_those_of_the_formulas():
+    d = np.array([0.0, 0.5, 1.0, 2.0])
+    for kind, hurst, values in (
+        ("exponential", 0.5, np.exp(-d)),
+        ("gaussian", 0.5, np.exp(-(d**2))),
+        ("spherical", 0.5, [1.0, 1 - 0.75 + 0.0625, 0.0, 0.0]),
+        ("karman", 0.5, np.exp(-d)),
+        ("karman", 1.5, (1 + d) * np.exp(-d)),
+    ):
+        noise = Noise(0.0, 2.0, 3.0, NOTHING, NOTHING, kind, hurst)
+        np.testing.assert_allclose(noise.correlation(3.0 * d), values, atol=1e-9)
+        np.testing.assert_allclose(noise.covariance(3.0 * d), 4 * np.asarray(values), atol=1e-8)
+        np.testing.assert_allclose(noise.variogram(3.0 * d), 4 * (1 - np.asarray(values)), atol=1e-8)
+    with pytest.raises(ValueError, match="kind must be one of best, exponential"):
+        noise_model(np.zeros((20, 20)), (1.0, 1.0), kind="cubic")

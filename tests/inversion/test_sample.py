@@ -227,3 +227,27 @@ def test_draws_follow_the_inflated_errors(nine):
     samples = problem.sample(result, chains=2, draws=300, warmup=100, seed=1)
     np.testing.assert_allclose(samples.flat.std(axis=0), result.sigma, rtol=0.2)
     assert samples.inflation == result.inflation and "times the stated errors" in samples.summary()
+
+
+def test_inference_data_and_diagnostics_of_arviz(rng):
+    """ArviZ says of the same draws what is said here."""
+    arviz = pytest.importorskip("arviz", reason="needs ArviZ")
+    chains = np.cumsum(rng.standard_normal((4, 500, 2)), axis=1) * 0.05 + rng.standard_normal((4, 500, 2))
+    samples = Samples(
+        ("dip", "slip"), chains, -(chains**2).sum(axis=-1), np.full(4, 0.8), np.zeros(4, int), 1.5
+    )
+    data = samples.to_inference_data()
+    assert set(data.posterior.data_vars) == {"dip", "slip"} and data.posterior.attrs["inflation"] == 1.5
+    np.testing.assert_array_equal(data.posterior["slip"], chains[..., 1])
+    np.testing.assert_array_equal(data.sample_stats["lp"], samples.log_density)
+    ours, theirs = rhat(chains), arviz.rhat(data, method="rank")
+    np.testing.assert_allclose(ours, [theirs["dip"], theirs["slip"]], rtol=0.02)
+    sizes = arviz.ess(data, method="bulk")
+    np.testing.assert_allclose(ess(chains), [sizes["dip"], sizes["slip"]], rtol=0.1)
+
+
+def test_inference_data_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "arviz", None)
+    samples = Samples(("x",), np.zeros((1, 9, 1)), np.zeros((1, 9)), np.ones(1), np.zeros(1, int))
+    with pytest.raises(ImportError, match=r"pip install \"dislok\[arviz\]\""):
+        samples.to_inference_data()

@@ -1,0 +1,248 @@
+"""`dislok fault`: rectangular faults from the data that a TOML file names."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dislok import __version__, schema
+from dislok.okada import Rectangle
+from dislok.store import Pieces, fingerprint, write_text
+
+from .. import plot, weights
+from ..fault import FaultModel, Problem, Result, Samples
+from ..fault.model import PARAMETERS
+from . import keys, report
+from .inputs import Inputs, Place, read
+from .outputs import Say, check_rasters, claim, data_tables, draw, table
+
+Array = NDArray[np.float64]
+
+OUTPUTS = (
+    "result.json", "samples.npz", "summary.txt", "faults.csv", "data-*.csv", "cells-*.tif", "report.html",
+    "marginals.png", "map-*.png", "residuals-*.png", "data-*.png",
+)  # fmt: skip
+"""Names of the files of a run."""
+
+
+def run_fault(config: str | Path, out: str | Path, progress: Say | None = None) -> Result:
+    """Find the faults of a TOML file and write everything into a folder.
+
+    Parameters
+    ----------
+    config : path
+        See :doc:`/configuration`.
+    out : path
+        Folder, made if it does not exist. What an earlier, interrupted run of the same configuration and data
+        finished is taken from there; files of another one are removed.
+    progress : callable, optional
+        Gets lines of text.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    ValueError
+        If the file says what cannot be, or a file of data does not hold what is asked for; the message names
+        the key. Nothing is written then.
+    """
+    file, folder, say = Path(config), Path(out), progress or _silent
+    found = schema.read(file, keys.FAULT)
+    check_rasters(found)
+    inputs = read(found, file.parent)
+    problem = problem_of(found, inputs)
+    folder.mkdir(parents=True, exist_ok=True)
+    claim(folder, OUTPUTS, facts(found, file.parent), say)
+    problem, notes = balanced(problem, found["search"]["weights"], folder, say, **_starts(found))
+    result = _solved(problem, found, folder, say)
+    samples = _sampled(problem, result, found["samples"], found["search"]["seed"], folder, say)
+    _write(result, samples, found, inputs, [*inputs.notes, *notes], folder, say)
+    return result
+
+
+def _silent(line: str) -> None:
+    """Say nothing."""
+
+
+def _starts(config: Mapping[str, Any]) -> dict[str, int]:
+    return {name: config["search"][name] for name in ("starts", "seed")}
+
+
+def facts(config: Mapping[str, Any], folder: Path) -> list[Any]:
+    """All that a run depends on: what the configuration says and what its files hold."""
+    return [__version__, schema_free(config), *digests(config, folder)]
+
+
+def schema_free(value: Any) -> Any:
+    """Plain values of a configuration; dates as text."""
+    if isinstance(value, Mapping):
+        return {key: schema_free(each) for key, each in value.items()}
+    return [schema_free(each) for each in value] if isinstance(value, list | tuple) else str(value)
+
+
+def digests(value: Any, folder: Path) -> list[str]:
+    """Digests of all files that a configuration names."""
+    if isinstance(value, Mapping):
+        return [each for key in sorted(value) for each in digests(value[key], folder)]
+    if isinstance(value, list | tuple):
+        return [each for part in value for each in digests(part, folder)]
+    if not isinstance(value, str) or not (folder / value).exists():
+        return []
+    place = folder / value
+    files = sorted(place.rglob("*")) if place.is_dir() else [place]
+    return [hashlib.sha256(file.read_bytes()).hexdigest() for file in files if file.is_file()]
+
+
+def problem_of(config: Mapping[str, Any], inputs: Inputs) -> Problem:
+    """The inverse problem that a configuration describes."""
+    search, elastic = config["search"], config["elastic"]
+    return Problem(
+        inputs.datasets, [fault_of(part) for part in config["faults"]], nu=elastic["nu"],
+        shear_modulus=elastic["shear_modulus"], loss=search["loss"], loss_scale=search["loss_scale"],
+        length_unit=1000.0,
+    )  # fmt: skip
+
+
+def fault_of(part: Mapping[str, Any]) -> FaultModel:
+    """One fault of a configuration."""
+    rectangle = Rectangle(*(part[name] for name in PARAMETERS)).with_origin(part["origin"])
+    return FaultModel(rectangle, part.get("bounds"), part["fixed"], part.get("prior"))
+
+
+def balanced(
+    problem: Any, how: str, folder: Path, say: Say, **options: Any
+) -> tuple[Any, list[str]]:  # fmt: skip
+    """The problem with the relative weights that are asked for, and words about them."""
+    if how == "given" or len(problem.datasets) < 2:
+        return problem, []
+    pieces = Pieces(
+        folder / "progress" / "weights", fingerprint(__version__, problem, options), others="forget"
+    )
+    if not pieces.finished:
+        say("relative weights of data sets:")
+    kept = pieces.keep("weights", lambda: _estimated(problem, say, options))
+    lines = kept["words"].tolist()
+    return problem.reweighted(kept["factors"].tolist()), lines
+
+
+def _estimated(problem: Any, say: Say, options: Mapping[str, Any]) -> dict[str, Any]:
+    found = weights.estimate(problem, progress=lambda line: say(f"  {line}"), **options)
+    return {"factors": found.factors, "words": np.array(found.summary().splitlines())}
+
+
+def _solved(problem: Problem, config: Mapping[str, Any], folder: Path, say: Say) -> Result:
+    options = _starts(config)
+    pieces = resumed(folder / "progress" / "solve", (problem, options), say)
+    say("searching:")
+    result = problem.solve(**options, folder=pieces, progress=lambda line: say(f"  {line}"))
+    result.save(folder / "result.json")
+    return result
+
+
+def resumed(folder: Path, facts: tuple[Any, ...], say: Say) -> Pieces:
+    """Where a stage keeps its parts; says what is there already."""
+    pieces = Pieces(folder, fingerprint(__version__, *facts), others="forget")
+    if pieces.finished:
+        say(f"going on where an earlier run was stopped: {pieces.finished} parts of {folder.name} are there")
+    return pieces
+
+
+def _sampled(
+    problem: Problem, result: Result, options: Mapping[str, int], seed: int, folder: Path, say: Say
+) -> Samples | None:
+    if not options["draws"]:
+        return None
+    if find_spec("mici") is None:
+        say('no draws from the posterior without mici: pip install "dislok[sample]"')
+        return None
+    counts = {name: options[name] for name in ("chains", "draws", "warmup")}
+    pieces = resumed(folder / "progress" / "sample", (problem, result.values, counts, seed), say)
+    say("sampling:")
+    samples = problem.sample(
+        result, **counts, seed=seed, folder=pieces, progress=lambda line: say(f"  {line}")
+    )
+    samples.save(folder / "samples.npz")
+    return samples
+
+
+def _write(
+    result: Result, samples: Samples | None, config: Mapping[str, Any], inputs: Inputs, notes: list[str],
+    folder: Path, say: Say,
+) -> None:  # fmt: skip
+    place = Place(config["event"])
+    rivals = rival_lines(result)
+    parts = [result.summary(), *rivals, *notes] + ([samples.summary()] if samples is not None else [])
+    write_text(folder / "summary.txt", "\n".join(parts) + "\n")
+    say("\n" + "\n".join(parts) + "\n")
+    table(folder / "faults.csv", *_fault_table(result, samples, place))
+    data_tables(result.fits, inputs, place, folder)
+    drawn = draw(_pictures(result, samples), folder, say)
+    page = report.of_faults(config["event"]["name"], result, samples, place, [*rivals, *notes], drawn)
+    write_text(folder / "report.html", page)
+
+
+def rival_lines(result: Result) -> list[str]:
+    """Other minima of the search that are nearly as good, as lines of text."""
+    best, lines = result.starts[:, 0].min(), []
+    seen = [result.values]
+    scale = np.where(np.isfinite(result.sigma) & (result.sigma > 0), result.sigma, np.inf)
+    for end in result.starts[np.argsort(result.starts[:, 0])]:
+        worse = 2 * (end[0] - best) / result.inflation**2
+        apart = min(np.abs((end[1:] - one) / scale).max() for one in seen)
+        if worse < 25 and apart > 2:
+            seen.append(end[1:])
+            words = ", ".join(f"{n} {v:.4g}" for n, v in zip(result.names, end[1:], strict=True))
+            lines.append(f"rival minimum, chi-square {worse:.1f} more: {words}")
+    return lines
+
+
+def _fault_table(result: Result, samples: Samples | None, place: Place) -> tuple[list[str], list[list[Any]]]:
+    """Every parameter of every fault: value, standard deviation and 95 % interval."""
+    head = ["fault", "parameter", "value", "sigma", "low_95", "high_95", "note"]
+    many, rows = len(result.parameters) > 1, []
+    for m, row in enumerate(result.parameters):
+        for name, value in zip(PARAMETERS, row.tolist(), strict=True):
+            full = f"{name}_{m + 1}" if many else name
+            if full not in result.names:
+                rows.append([m + 1, name, value, np.nan, np.nan, np.nan, "fixed"])
+                continue
+            i = result.names.index(full)
+            sigma, note = float(result.sigma[i]), "at bound" if result.at_bound[i] else ""
+            low, high = interval(result, samples, i)
+            rows.append([m + 1, name, value, sigma, low, high, note])
+        lon, lat = place.geographic(row[None, :2])[0]
+        rows += [[m + 1, "longitude", lon, *[np.nan] * 3, "of the origin point"],
+                 [m + 1, "latitude", lat, *[np.nan] * 3, "of the origin point"]]  # fmt: skip
+        rows.append([m + 1, "moment_Nm", float(result.moment[m]), *[np.nan] * 3, ""])
+    return head, rows
+
+
+def interval(result: Result, samples: Samples | None, i: int) -> tuple[float, float]:
+    """95 % of an unknown: of draws, where there are some that may be quoted, else 1.96 sigma."""
+    if samples is not None and not samples.doubts:
+        low, high = np.quantile(samples.flat[:, i], [0.025, 0.975])
+        return float(low), float(high)
+    value, sigma = float(result.values[i]), 1.96 * float(result.sigma[i])
+    return value - sigma, value + sigma
+
+
+def _pictures(result: Result, samples: Samples | None) -> dict[str, Callable[[], Any]]:
+    found: dict[str, Callable[[], Any]] = {"marginals": lambda: plot.marginals(result, samples)}
+    for fit in result.fits:
+        name = fit.name
+        if fit.kind == "gnss":
+            found[f"map-{name}"] = lambda name=name: plot.fit_map(result, name=name)
+            found[f"residuals-{name}"] = lambda name=name: plot.residuals(result, name=name)
+        elif fit.kind == "los":
+            found[f"data-{name}"] = lambda name=name: plot.los(result, name=name)
+        else:
+            found[f"data-{name}"] = lambda name=name: plot.offsets(result, name=name)
+    return found

@@ -1,0 +1,120 @@
+"""What runs write beside their result: tables of values and residuals, cells as GeoTIFF, pictures."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dislok import raster
+from dislok.store import fingerprint, write_text, writing
+
+from ..fault.result import Fit
+from .inputs import Grid, Inputs, Place
+
+Array = NDArray[np.float64]
+Say = Callable[[str], None]
+
+
+def table(path: Path, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a table as CSV."""
+    with writing(path) as draft, open(draft, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(head)
+        writer.writerows([[_cell(value) for value in row] for row in rows])
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, float | np.floating):
+        return "" if np.isnan(value) else f"{value:.6g}" if abs(value) < 1e5 else f"{value:.8g}"
+    return value
+
+
+def slug(name: str) -> str:
+    """A data set's name as a part of a file's name."""
+    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name)
+
+
+def data_tables(fits: Sequence[Fit], inputs: Inputs, place: Place, folder: Path) -> list[Path]:
+    """A CSV of every data set: places, data, prediction, residual, error; and a GeoTIFF of its cells."""
+    files = []
+    for fit in fits:
+        files.append(folder / f"data-{slug(fit.name)}.csv")
+        lonlat = place.geographic(fit.xy)
+        stations = inputs.stations.get(fit.name, [str(i + 1) for i in range(len(fit.xy))])
+        head = ["name", "longitude", "latitude", "east_km", "north_km"]
+        words = ("observed", "predicted", "residual", "sigma")
+        head += [f"{word}_{label}" for label in fit.labels for word in words]
+        columns = np.stack([getattr(fit, word) for word in words], axis=-1).reshape(len(fit.xy), -1)
+        numbers = np.column_stack([lonlat, fit.xy, columns])
+        table(files[-1], head, ([s, *row] for s, row in zip(stations, numbers.tolist(), strict=True)))
+        if fit.name in inputs.grids:
+            files.append(cells_tif(folder / f"cells-{slug(fit.name)}.tif", fit, inputs.grids[fit.name]))
+    return files
+
+
+def cells_tif(path: Path, fit: Fit, grid: Grid) -> Path:
+    """A GeoTIFF on the map's grid: observed, predicted and residual of each cell, for every direction."""
+    import rasterio
+
+    h, w = grid.cells.shape
+    bands = [(f"{word} {label}", getattr(fit, word)[:, c]) for c, label in enumerate(fit.labels)
+             for word in ("observed", "predicted", "residual")]  # fmt: skip
+    profile = {
+        "driver": "GTiff", "height": h, "width": w, "count": len(bands), "dtype": "float32", "crs": grid.crs,
+        "transform": rasterio.Affine(*grid.transform), "nodata": np.nan, "compress": "deflate",
+    }  # fmt: skip
+    windows = grid.cells.windows()
+    with writing(path) as draft, rasterio.open(draft, "w", **profile) as file:
+        for number, (word, values) in enumerate(bands, start=1):
+            plane = np.full((h, w), np.nan, np.float32)
+            for (a, b), value in zip(windows, values.tolist(), strict=True):
+                plane[a, b][grid.cells.present[a, b]] = value
+            file.write(plane, number)
+            file.set_band_description(number, f"{word} (m)")
+    return path
+
+
+def draw(pictures: Mapping[str, Callable[[], Any]], folder: Path, say: Say) -> dict[str, Path]:
+    """Draw and write pictures; their files by name."""
+    if find_spec("matplotlib") is None:
+        say('no pictures without Matplotlib: pip install "dislok[plot]"')
+        return {}
+    import matplotlib
+
+    matplotlib.use("Agg", force=False)
+    import matplotlib.pyplot as plt
+
+    files = {}
+    for name, picture in pictures.items():
+        figure = picture()
+        files[name] = folder / f"{slug(name)}.png"
+        with writing(files[name]) as draft:
+            figure.savefig(draft, dpi=130, format="png")
+        plt.close(figure)
+    return files
+
+
+def claim(folder: Path, patterns: Sequence[str], facts: Sequence[Any], say: Say) -> None:
+    """Remove the files of a run of another configuration or other data, which would look like this one's."""
+    digest, mark = fingerprint(*facts), folder / "progress" / "outputs.txt"
+    if mark.exists() and mark.read_text("utf-8") == digest:
+        return
+    old = [file for pattern in patterns for file in folder.glob(pattern)]
+    if old and mark.exists():
+        say(f"removed {len(old)} files of another run from {folder}")
+        for file in old:
+            file.unlink()
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    write_text(mark, digest)
+
+
+def check_rasters(config: Mapping[str, Any]) -> None:
+    """Raise an ImportError at once where a configuration names rasters and nothing can read them."""
+    if config.get("interferograms") or config.get("offset_maps"):
+        raster._rasterio()
