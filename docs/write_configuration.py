@@ -6,6 +6,7 @@ from pathlib import Path
 
 from dislok import schema
 from dislok.inversion.cmt.keys import SCHEMA as CMT
+from dislok.inversion.runs.keys import FAULT, SLIP
 from dislok.nn.faultdeform import Recipe
 from dislok.nn.faultdeform.keys import RECIPE
 from dislok.nn.train.config import RECIPES, SCHEMAS
@@ -37,6 +38,8 @@ def modern() -> str:
 
 PAGES = {
     "dislok cmt EVENT.toml": ("See :doc:`cmt` for an example.", CMT),
+    "dislok fault CONFIG.toml": ("See :doc:`runs` for an example.", FAULT),
+    "dislok slip CONFIG.toml": ("See :doc:`runs` for an example.", SLIP),
     "dislok faultdeform --recipe RECIPE.toml": (
         "See :doc:`faultdeform`. A pair is the range of a uniform distribution, unless something else is "
         "said.",

@@ -108,7 +108,9 @@ def _outward(near: Adjacency, edge: Indices, along: Array, centroids: Array) -> 
     """Unit vectors from the centroids of the patches of some edges, square to the edges."""
     step = near.rim_ends[edge].mean(axis=1) - centroids[near.rim[edge]]
     step = step - np.einsum("sc,sc->s", step, along)[:, None] * along
-    return np.asarray(step / np.linalg.norm(step, axis=1, keepdims=True))
+    size = np.linalg.norm(step, axis=1, keepdims=True)
+    # Edges square to each other, which are none of a seam, may leave nothing.
+    return np.asarray(step / np.maximum(size, np.finfo(float).tiny))
 
 
 def _with(near: Adjacency, seams: _Seams, pairs: Indices) -> Adjacency:

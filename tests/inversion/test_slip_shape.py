@@ -1,5 +1,7 @@
 """Slip and shape together: exact gradients, truth found, bounds, priors, messages."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -153,3 +155,65 @@ def test_mistakes_are_named():
     with pytest.raises(ValueError, match="bounds must hold zero"):
         MeshShape(mesh, {"east": np.ones_like(mesh.points)}, bounds={"east": (1, 2)})
     assert mesh_shape().patches(np.array([0.0, 0.0, -2.0])) is None
+
+
+BOXED = BOUNDS | {"strike": (0, 90)}
+
+
+def boxed(start=TRUTH, **options):
+    """Only strike and dip sought, between bounds."""
+    fixed = ("x", "y", "depth", "length", "width")
+    return GridShape(FaultModel(start, bounds=BOXED, fixed=fixed, **options), 6, 3)
+
+
+def test_several_starts_find_the_best_and_say_the_others():
+    data = data_of(boxed().patches(boxed().start))
+    far = boxed(TRUTH._replace(strike=85.0, dip=12.0))
+    lines = []
+    many = solve_shape(
+        data, far, model, 0.1, length_unit=1000, starts=3, seed=1, progress=lines.append, max_iterations=25
+    )
+    assert len(lines) == 3 and many.starts.shape == (3, 3)
+    assert (np.diff(many.starts[:, 0]) >= 0).all() and many.misfit == many.starts[0, 0]
+    np.testing.assert_array_equal(many.values, many.starts[0, 1:])
+    assert (np.abs(many.values - [33.0, 50.0]) < 4 * many.sigma).all()
+    again = solve_shape(data, far, model, 0.1, length_unit=1000, starts=3, seed=1, max_iterations=25)
+    np.testing.assert_array_equal(again.starts, many.starts)
+    assert "3 starts" in many.summary()
+
+
+def result_with(starts, **changes):
+    data = data_of(boxed().patches(boxed().start))
+    found = solve_shape(data, boxed(), model, 0.1, max_iterations=5)
+    return replace(found, starts=np.array(starts), covariance=np.diag([1.0, 4.0]), **changes)
+
+
+def test_rivals_are_other_minima_that_are_nearly_as_good():
+    starts = [
+        [10.0, 33.0, 50.0],
+        [10.1, 34.0, 51.0],
+        [14.0, 33.0, 60.0],
+        [14.1, 33.5, 61.0],
+        [90.0, 5.0, 80.0],
+    ]
+    found = result_with(starts, inflation=1.0)
+    np.testing.assert_allclose(found.rivals, [[8.0, 33.0, 60.0]])
+    assert "NOT unique: chi-square is only 8.0 more at strike 33, dip 60" in found.summary()
+    # Errors that turned out twice as large make a rival of what was out of the question.
+    assert len(result_with(starts, inflation=4.0).rivals) == 2
+
+
+def test_errors_larger_than_stated_are_said():
+    data = data_of(boxed().patches(boxed().start), sigma=0.006)
+    stated = Gnss(data.xy, data.observed, 0.002, nuisance="offset")
+    right, wrong = (solve_shape(d, boxed(), model, 0.1, max_iterations=15) for d in (data, stated))
+    assert right.inflation == 1.0 and wrong.inflation == pytest.approx(3.0, rel=0.2)
+    assert "times the stated errors" in wrong.summary()
+    assert wrong.sigma[1] > 0.6 * right.sigma[1]
+
+
+def test_starts_need_bounds():
+    data = data_of(boxed().patches(boxed().start))
+    shape = GridShape(FaultModel(TRUTH, bounds={"dip": (10, 85)}, fixed=["length", "width", "depth"]), 4, 2)
+    with pytest.raises(ValueError, match="x has no finite bounds, from which 3 starts could be drawn"):
+        solve_shape(data, shape, model, 0.1, starts=3)
