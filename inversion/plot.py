@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dislok import gate as gates
 from dislok.convert import corners
 
 from .fault.result import Fit, Result, unit_of
@@ -22,10 +23,17 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
+_RESULT = {
+    "result": gates.instance(Result),
+    "name": gates.optional(gates.text()),
+    "title": gates.text(),
+}
+
 OBSERVED, PREDICTED, FAULT = "#20252b", "#d1495b", "#2a6f97"
 COMPONENTS = {"E": "#2a6f97", "N": "#d1495b", "U": "#8a8f98"}
 
 
+@gates.gate(**_RESULT, radius=gates.optional(gates.number(above=0)))
 def fit_map(
     result: Result, *, name: str | None = None, radius: float | None = None, title: str = ""
 ) -> Figure:
@@ -63,6 +71,7 @@ def fit_map(
     return _titled(figure, title)
 
 
+@gates.gate(**_RESULT)
 def residuals(result: Result, *, name: str | None = None, title: str = "") -> Figure:
     """Residuals of GNSS offsets: as arrows on the map, and over their standard deviation against the
     distance.
@@ -91,6 +100,12 @@ def residuals(result: Result, *, name: str | None = None, title: str = "") -> Fi
     return _titled(figure, title)
 
 
+@gates.gate(
+    result=gates.instance(Result),
+    samples=gates.optional(gates.instance(Samples)),
+    reference=gates.optional(gates.mapping(gates.number())),
+    title=gates.text(),
+)
 def marginals(
     result: Result,
     samples: Samples | None = None,
@@ -136,6 +151,7 @@ def marginals(
     return _titled(figure, title)
 
 
+@gates.gate(**_RESULT)
 def los(result: Result, *, name: str | None = None, title: str = "") -> Figure:
     """Line-of-sight displacement: data, prediction with nuisance terms, and residual on one colour scale.
 
@@ -144,6 +160,7 @@ def los(result: Result, *, name: str | None = None, title: str = "") -> Figure:
     return _pixels(result, _chosen(result, "los", name), title)
 
 
+@gates.gate(**_RESULT)
 def offsets(result: Result, *, name: str | None = None, title: str = "") -> Figure:
     """Pixel offsets: data, prediction and residual as of `los`, a row for each direction."""
     return _pixels(result, _chosen(result, "offsets", name), title)

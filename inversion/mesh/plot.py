@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from dislok import gate as gates
+
 from .patches import Patches
 
 if TYPE_CHECKING:
@@ -20,8 +22,14 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 EDGE = "#8a8f98"
+_PATCHES = {
+    "patches": gates.instance(Patches, what="a Mesh or a Grid"),
+    "label": gates.text(),
+    "unit": gates.text(),
+}
 
 
+@gates.gate(**_PATCHES)
 def patch_map(
     patches: Patches, values: ArrayLike, *, label: str = "", unit: str = "", **colours: Any
 ) -> Figure:
@@ -47,6 +55,7 @@ def patch_map(
     return figure
 
 
+@gates.gate(**_PATCHES)
 def patch_section(
     patches: Patches, values: ArrayLike, *, label: str = "", unit: str = "", **colours: Any
 ) -> Figure:
@@ -62,6 +71,7 @@ def patch_section(
     return figure
 
 
+@gates.gate(**_PATCHES)
 def patch_3d(
     patches: Patches,
     values: ArrayLike,

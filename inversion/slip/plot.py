@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dislok import gate as gates
+
 from .. import plot as pictures
 from ..fault.result import Fit, unit_of
 from ..mesh.patches import Patches
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
+_RESULT = {"result": gates.instance(SlipResult), "title": gates.text()}
+_RADIUS = gates.optional(gates.number(above=0))
+_NAME = gates.optional(gates.text())
 _WORDS = {
     "abic": "ABIC",
     "evidence": "-2 log evidence",
@@ -31,6 +36,7 @@ _WORDS = {
 }
 
 
+@gates.gate(**_RESULT, radius=_RADIUS)
 def slip_map(result: SlipResult, *, radius: float | None = None, title: str = "") -> Figure:
     """Size of the slip from above, with arrows along its horizontal direction (hanging wall).
 
@@ -52,6 +58,7 @@ def slip_map(result: SlipResult, *, radius: float | None = None, title: str = ""
     return _titled(figure, title)
 
 
+@gates.gate(**_RESULT, what=gates.text())
 def slip_section(result: SlipResult, *, what: str = "slip", title: str = "") -> Figure:
     """Every fault seen from its hanging wall, distance along strike and depth, with the direction of slip.
 
@@ -83,6 +90,7 @@ def slip_section(result: SlipResult, *, what: str = "slip", title: str = "") -> 
     return _titled(figure, title)
 
 
+@gates.gate(**_RESULT, name=_NAME, radius=_RADIUS)
 def fit_map(
     result: SlipResult, *, name: str | None = None, radius: float | None = None, title: str = ""
 ) -> Figure:
@@ -115,6 +123,7 @@ def fit_map(
     return _titled(figure, title)
 
 
+@gates.gate(**_RESULT, name=_NAME)
 def data_map(result: SlipResult, *, name: str | None = None, title: str = "") -> Figure:
     """Data, prediction and residual of line-of-sight displacement or pixel offsets, one row for each column.
 
@@ -144,6 +153,7 @@ def data_map(result: SlipResult, *, name: str | None = None, title: str = "") ->
     return _titled(figure, title)
 
 
+@gates.gate(chosen=gates.instance(Choice), title=gates.text())
 def choice(chosen: Choice, *, title: str = "") -> Figure:
     """What the smoothing was chosen from: the score, and the L-curve."""
     figure, (left, right) = figure_of((10.0, 4.2), 1, 2)
