@@ -323,7 +323,7 @@ SLIP_FAULTS = Table(
         "n_dip": Key(count(1, 10_000), "patches down dip of a rectangle"),
         "mesh": Key(text(), "a file, see :doc:`formats`", file=True),
         "mesh_unit": Key(number(above=0), "kilometres in the unit of the mesh's file", 1.0, unit="km"),
-        "geographic": Key(flag(), "whether the mesh is in longitude and latitude; else its file says"),
+        "geographic": Key(flag(), "whether the mesh is in longitude and latitude", False),
         "trace": Key(listed(pair(number(least=-360, most=360)), 2),
                      "longitude and latitude along the fault's trace, the dip to its right", unit="degrees"),
         "to_depth": Key(number(above=0, most=800), "how deep a fault below a trace reaches", unit="km"),

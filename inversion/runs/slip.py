@@ -91,9 +91,9 @@ def models_of(config: Mapping[str, Any], folder: Path) -> list[SlipModel]:
 
 def _patches(part: Mapping[str, Any], place: Place, folder: Path) -> Patches:
     if "mesh" in part:
-        origin = (place.lat, place.lon)
-        unit, geographic = part["mesh_unit"], part.get("geographic")
-        return read_mesh(folder / part["mesh"], unit=unit, geographic=geographic, origin=origin)
+        origin = (place.lat, place.lon) if part["geographic"] else None
+        unit = part["mesh_unit"]
+        return read_mesh(folder / part["mesh"], unit=unit, geographic=part["geographic"], origin=origin)
     if "trace" in part:
         line = place.local(*np.array(part["trace"]).T)
         return trace_mesh(line, listric(part["to_depth"], part["dips"], part["top"]), part["patch"])

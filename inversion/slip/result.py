@@ -14,7 +14,7 @@ from dislok.convert import magnitude_from_moment
 from dislok.okada import Rectangle
 from dislok.store import write_arrays
 
-from ..fault.result import Fit, fit_of, unit_doubts
+from ..fault.result import Fit, fit_of, inflation_of, unit_doubts
 from ..mesh.grid import Grid
 from ..mesh.mesh import Mesh
 from ..mesh.patches import Patches
@@ -106,9 +106,25 @@ class SlipResult:
         return float(1 - left / sum(np.nansum((fit.observed / fit.sigma) ** 2) for fit in self.fits))
 
     @property
+    def inflation(self) -> float:
+        """What the errors of the data count in `sigma`, because the residuals are larger than they allow.
+
+        As of `dislok.inversion.fault.result.inflation_of`: 1 where chance explains them, or without the
+        resolution.
+        """
+        if not self.resolution.size:
+            return 1.0
+        return inflation_of(self.misfit, round(self.count - self.parameters))
+
+    @property
     def sigma(self) -> tuple[Array, ...]:
-        """Standard deviations (m, 3) of the slip of every fault, for directions held fixed."""
-        return tuple(_propagated(self._blocks(self.covariance), self.directions))
+        """Standard deviations (m, 3) of the slip of every fault, for directions held fixed.
+
+        From `covariance`, with the errors of the data, and of the smoothing relative to them, times
+        `inflation`.
+        """
+        blocks = _propagated(self._blocks(self.covariance), self.directions)
+        return tuple(self.inflation * block for block in blocks)
 
     @property
     def restoration(self) -> tuple[Array, ...]:
@@ -138,6 +154,8 @@ class SlipResult:
             f"smoothing {self.smoothing:.4g}, variance reduction {100 * self.variance_reduction:.2f} %, "
             f"chi-square {self.misfit:.1f} for {self.count} data{known}"
         )
+        if self.inflation > 1:
+            lines.append(f"sigma with {self.inflation:.2f} times the stated errors, as residuals ask for")
         for fit in self.fits:
             terms = "".join(f"; {name} {value:.4g}" for name, value in fit.nuisance.items())
             rms = np.sqrt(np.nanmean(fit.residual**2))

@@ -110,7 +110,7 @@ def test_draws_and_other_runs(folder):
 def test_slip_of_files(folder, monkeypatch):
     out, lines = folder / "out", []
     result = run_slip(folder / "slip.toml", out, lines.append)
-    assert result.magnitude == pytest.approx(6.36, abs=0.06)
+    assert result.magnitude == pytest.approx(6.29, abs=0.03)
     table = rows(out / "patches.csv")
     assert len(table) == 24
     total = sum(float(row["moment_Nm"]) for row in table)
@@ -202,7 +202,10 @@ SCHEMAS = {"fault": keys.FAULT, "slip": keys.SLIP}
 def spoilt():
     for what, one in SCHEMAS.items():
         for name, key in schema.paths(one):
-            if "crust" in name or name.endswith(("smoothing.value",)):
+            # The tables of data are the same in both; those of the crust are tested with moment tensors.
+            if what == "slip" and name.startswith(
+                ("gnss", "interf", "offset", "event", "crust", "smoothing.v")
+            ):
                 continue
             place = name.replace("[]", "[0]")
             for case in toml_cases.cases([(place, key)]):
@@ -250,7 +253,7 @@ def test_every_wrong_value_is_named(files, what, name, value):
         ("common_error", "nearest = 900\ncommon_error", "gnss[0]: offsets.csv: no station is left of 24"),
         ('file = "unw.tif"', 'file = "offsets.csv"', "interferograms[0]: "),
         ("length = 8.0", "", "the key 'faults[0].length' is missing"),
-        ("dip = 50", "dip = 95", "faults[0].dip must be at most 90"),
+        ("dip = 50", "dip = 95", "faults[0].dip must be at least 0 and at most 90, got 95"),
     ],
 )
 def test_mistakes_are_named_before_anything_is_written(folder, capsys, old, new, message):

@@ -327,3 +327,19 @@ def test_mistakes_are_named():
         PixelOffsets(places(5), np.zeros((5, 2)), [[1, 0, 0], [0, 2, 0]], sigma=0.1)
     with pytest.raises(ValueError, match="folds must be between 2 and the number of points, 50"):
         SlipProblem(data, model).choose("cv", folds=51)
+
+
+def test_errors_that_are_larger_than_stated_count():
+    """Residuals three times as large as the errors say triple the standard deviations, and are said."""
+    xy = places(120)
+    noise = 0.012 * np.random.default_rng(1).standard_normal((120, 3))
+    values = GRID.apply(xy, bump(GRID)) + noise
+    results = [
+        SlipProblem(Gnss(xy, values, sigma), SlipModel(GRID, rake=110.0), length_unit=1000).solve("abic")
+        for sigma in (0.012, 0.004)
+    ]
+    right, wrong = results
+    assert right.inflation == 1.0 and wrong.inflation == pytest.approx(3.0, rel=0.1)
+    np.testing.assert_allclose(wrong.sigma[0][:, 1], right.sigma[0][:, 1], rtol=0.15)
+    assert f"sigma with {wrong.inflation:.2f} times" in wrong.summary()
+    assert "sigma with" not in right.summary()
