@@ -66,11 +66,14 @@ class Footprint(NamedTuple):
 
     def placed(self, place: Callable[[Array], Array]) -> Footprint:
         """The same in other coordinates: `place` maps (k, 2) to (k, 2)."""
-        ends = place(self.boxes.reshape(-1, 2)).reshape(-1, 4)
+        points, ends = (np.asarray(place(xy), float) for xy in (self.points, self.boxes.reshape(-1, 2)))
+        if points.shape != self.points.shape or not np.isfinite(points).all():
+            raise ValueError(f"place: expected finite places {self.points.shape}, got shape {points.shape}")
+        ends = ends.reshape(-1, 4)
         boxes = np.concatenate(
             [np.minimum(ends[:, :2], ends[:, 2:]), np.maximum(ends[:, :2], ends[:, 2:])], 1
         )
-        return Footprint(np.asarray(place(self.points), float), self.weights, self.owner, boxes)
+        return Footprint(points, self.weights, self.owner, boxes)
 
 
 def orders(distance: Array, half: Array, tolerance: float = TOLERANCE) -> Indices:

@@ -25,7 +25,8 @@ from scipy import linalg
 from dislok import gate as gates
 
 from .fault.problem import Problem
-from .slip.problem import SlipProblem
+from .slip.choice import METHODS
+from .slip.problem import SlipProblem, checked_smoothing
 
 Array = NDArray[np.float64]
 
@@ -105,6 +106,10 @@ def estimate(
     ValueError
         If no data set keeps three degrees of freedom.
     """
+    if not isinstance(smoothing, str):
+        smoothing = checked_smoothing(smoothing)
+    elif smoothing not in METHODS:
+        raise ValueError(f"smoothing: unknown method {smoothing!r}; choose from {', '.join(METHODS)}")
     names = tuple(data.name for data in problem.datasets)
     factors, chosen, converged, done = np.ones(len(names)), float("nan"), False, 0
     redundancy = factors

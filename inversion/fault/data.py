@@ -367,9 +367,11 @@ class Los(Dataset):
         Los
         """
         gates.instance(Cells)("cells", cells)
+        gates.instance(Noise)("noise", noise)
+        place = gates.optional(gates.function())("place", place)
         if cells.values.shape[1] != 1:
             raise ValueError(f"cells: expected those of one map, got {cells.values.shape[1]} maps")
-        vectors = np.asarray(look, float)
+        vectors = gates.real(nan=True)("look", look)
         if vectors.ndim == 3:
             vectors = cells.average(vectors)
             vectors = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)

@@ -128,6 +128,11 @@ class Result:
         return np.sqrt(np.diagonal(self.covariance))
 
     @property
+    def rivals(self) -> Array:
+        """Other minima (r, p + 1): how much larger chi-square is there, and the unknowns; see `rivals_of`."""
+        return rivals_of(self.starts, self.names, self.sigma, self.inflation)
+
+    @property
     def chi2_reduced(self) -> float:
         """`chi2` over `dof`: one when the errors are as stated."""
         return self.chi2 / self.dof if self.dof > 0 else float("nan")
@@ -170,6 +175,7 @@ class Result:
             lines.append(f"sigma of the others holds for {held} at the bound; widen it, or sample")
         state = "converged" if self.converged else "NOT converged"
         lines.append(f"{state} in {self.iterations} iterations; {len(self.starts)} starts")
+        lines += rival_lines(self.rivals, self.names)
         for fit in self.fits:
             terms = "".join(f"; {name} {value:.4g}" for name, value in fit.nuisance.items())
             rms = np.sqrt(np.nanmean(fit.residual**2))
@@ -217,6 +223,47 @@ def inflation_of(cost: float, dof: int) -> float:
     if dof < 1 or cost <= stats.chi2.ppf(0.999, dof):
         return 1.0
     return float(np.sqrt(cost / dof))
+
+
+def rivals_of(starts: Array, names: tuple[str, ...], sigma: Array, inflation: float) -> Array:
+    """Minima besides the best that the data do not rule out.
+
+    Parameters
+    ----------
+    starts : (s, p + 1)
+        Misfit and unknowns where every search ended.
+    names : of the unknowns; strikes and rakes differ the short way round.
+    sigma : (p,)
+        Standard deviations at the best; ends within two of them of a better end are the same minimum.
+    inflation : float
+        What the errors of the data are multiplied with.
+
+    Returns
+    -------
+    ndarray, shape (r, p + 1)
+        Those whose chi-square, under these errors, is less than 25 more than the best's: how much, and the
+        unknowns.
+    """
+    ends = starts[np.argsort(starts[:, 0], kind="stable")]
+    turns = np.array([360.0 if name.split("_")[0] in ("strike", "rake") else np.inf for name in names])
+    scale = np.where(sigma > 0, np.nan_to_num(sigma, nan=np.inf), np.inf)
+    seen, found = [ends[0, 1:]], []
+    for more, point in zip(2 * (ends[:, 0] - ends[0, 0]) / inflation**2, ends[:, 1:], strict=True):
+        apart = [point - one for one in seen]
+        apart = [np.where(np.isfinite(turns), gap - 360 * np.round(gap / 360), gap) for gap in apart]
+        if more < 25 and min(np.abs(gap / scale).max() for gap in apart) > 2:
+            seen.append(point)
+            found.append([more, *point])
+    return np.array(found).reshape(-1, len(names) + 1)
+
+
+def rival_lines(rivals: Array, names: tuple[str, ...]) -> list[str]:
+    """Rivals as lines of text."""
+    lines = []
+    for more, *point in rivals.tolist():
+        words = ", ".join(f"{name} {value:.4g}" for name, value in zip(names, point, strict=True))
+        lines.append(f"NOT unique: chi-square is only {more:.1f} more at {words}")
+    return lines
 
 
 def seismic_moment(parameters: Array, length_unit: float, shear_modulus: float) -> Array:

@@ -178,30 +178,14 @@ def _write(
     folder: Path, say: Say,
 ) -> None:  # fmt: skip
     place = Place(config["event"])
-    rivals = rival_lines(result)
-    parts = [result.summary(), *rivals, *notes] + ([samples.summary()] if samples is not None else [])
+    parts = [result.summary(), *notes] + ([samples.summary()] if samples is not None else [])
     write_text(folder / "summary.txt", "\n".join(parts) + "\n")
     say("\n" + "\n".join(parts) + "\n")
     table(folder / "faults.csv", *_fault_table(result, samples, place))
     data_tables(result.fits, inputs, place, folder)
     drawn = draw(_pictures(result, samples), folder, say)
-    page = report.of_faults(config["event"]["name"], result, samples, place, [*rivals, *notes], drawn)
+    page = report.of_faults(config["event"]["name"], result, samples, place, notes, drawn)
     write_text(folder / "report.html", page)
-
-
-def rival_lines(result: Result) -> list[str]:
-    """Other minima of the search that are nearly as good, as lines of text."""
-    best, lines = result.starts[:, 0].min(), []
-    seen = [result.values]
-    scale = np.where(np.isfinite(result.sigma) & (result.sigma > 0), result.sigma, np.inf)
-    for end in result.starts[np.argsort(result.starts[:, 0])]:
-        worse = 2 * (end[0] - best) / result.inflation**2
-        apart = min(np.abs((end[1:] - one) / scale).max() for one in seen)
-        if worse < 25 and apart > 2:
-            seen.append(end[1:])
-            words = ", ".join(f"{n} {v:.4g}" for n, v in zip(result.names, end[1:], strict=True))
-            lines.append(f"rival minimum, chi-square {worse:.1f} more: {words}")
-    return lines
 
 
 def _fault_table(result: Result, samples: Samples | None, place: Place) -> tuple[list[str], list[list[Any]]]:

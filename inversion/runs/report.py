@@ -11,7 +11,7 @@ import numpy as np
 from .. import page
 from ..fault import Fit, Result, Samples
 from ..fault.model import PARAMETERS
-from ..fault.result import unit_doubts, unit_of
+from ..fault.result import rival_lines, unit_doubts, unit_of
 from ..slip import SlipResult
 from .inputs import Place
 
@@ -77,6 +77,7 @@ def _doubts_of_faults(result: Result, samples: Samples | None) -> list[str]:
     for name, held in zip(result.names, result.at_bound, strict=True):
         if held:
             lines.append(f"{name} ended on its bound: the errors of the others hold for it there")
+    lines += rival_lines(result.rivals, result.names)
     if not np.isfinite(result.sigma[~result.at_bound]).all():
         lines.append("no standard deviations: the misfit does not rise to all sides of the best point")
     return lines + [f"draws NOT to be quoted: {doubt}" for doubt in (samples.doubts if samples else ())]

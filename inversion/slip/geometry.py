@@ -32,7 +32,7 @@ from dislok.sources import fractions, sincos_degrees
 from ..fault.data import Dataset
 from ..fault.levenberg import Minimum, Quadratic, minimise, undefined
 from ..fault.model import FaultModel, common_origin
-from ..fault.result import inflation_of
+from ..fault.result import inflation_of, rival_lines, rivals_of
 from ..mesh.grid import Grid
 from ..mesh.mesh import Mesh
 from ..mesh.patches import Patches, surface_points
@@ -254,20 +254,10 @@ class ShapeResult:
 
     @property
     def rivals(self) -> Array:
-        """Other minima (r, t + 1), as in `starts`: how much larger chi-square is there, and the numbers.
-
-        Those that chi-square, with the errors as they turned out, does not rule out: less than 25 more. Ends
-        of searches within two standard deviations of a better one are the same minimum.
+        """Other minima (r, t + 1): how much larger chi-square is there, and the numbers; see
+        `dislok.inversion.fault.result.rivals_of`.
         """
-        scale = np.where(self.sigma > 0, np.nan_to_num(self.sigma, nan=np.inf), np.inf)
-        worse = 2 * (self.starts[:, 0] - self.starts[0, 0]) / self.inflation**2
-        seen: list[Array] = [self.starts[0, 1:]]
-        found = []
-        for more, point in zip(worse, self.starts[:, 1:], strict=True):
-            if more < 25 and min(np.abs((point - one) / scale).max() for one in seen) > 2:
-                seen.append(point)
-                found.append([more, *point])
-        return np.array(found).reshape(-1, len(self.names) + 1)
+        return rivals_of(self.starts, self.names, self.sigma, self.inflation)
 
     def summary(self) -> str:
         """A table of the shape with its uncertainty, then the slip, as text."""
@@ -281,9 +271,7 @@ class ShapeResult:
             lines.append(f"sigma of the others holds for {held} at the bound; widen it")
         if self.inflation > 1:
             lines.append(f"sigma with {self.inflation:.2f} times the stated errors, as residuals ask for")
-        for more, *point in self.rivals.tolist():
-            words = ", ".join(f"{name} {value:.4g}" for name, value in zip(self.names, point, strict=True))
-            lines.append(f"NOT unique: chi-square is only {more:.1f} more at {words}")
+        lines += rival_lines(self.rivals, self.names)
         return "\n".join([*lines, self.slip.summary()])
 
 

@@ -18,7 +18,7 @@ import pytest
 
 import dislok
 from dislok import convert, okada, propagator, stf, topography
-from dislok.inversion import cmt, fault, finite, gnss, mesh, quadtree, slip
+from dislok.inversion import cmt, fault, finite, gnss, mesh, quadtree, slip, weights
 from dislok.layers import LayeredModel
 
 HOUSE = Path(dislok.__file__).resolve().parent
@@ -38,6 +38,8 @@ DATA = fault.Gnss(XY, ENU, sigma=0.01)
 MODEL = fault.FaultModel(FAULT)
 PROBLEM = fault.Problem(DATA, MODEL)
 MAP = RNG.normal(size=(32, 32))
+CELLS_OF_MAP = quadtree.quadtree(MAP, 9.0, smallest=4, largest=16)
+NOISE = quadtree.Noise(0.1, 0.1, 3.0, np.zeros(0), np.zeros(0))
 TIMES = np.arange(-60.0, 60.0)
 STATIONS = {
     "station": np.array(["A", "B"]),
@@ -142,6 +144,24 @@ GOOD = {
         "nuisance": None,
         "name": "a",
     },
+    fault.Los.from_cells: {
+        "cells": CELLS_OF_MAP,
+        "look": [0.0, 0.0, 1.0],
+        "noise": NOISE,
+        "place": None,
+        "near": [[0.0, 0.0]],
+        "nuisance": None,
+        "name": "a",
+    },
+    CELLS_OF_MAP.footprint: {"order": 4, "near": [[0.0, 0.0]]},
+    weights.estimate: {
+        "problem": PROBLEM,
+        "smoothing": 0.1,
+        "rounds": 1,
+        "tolerance": 0.1,
+        "starts": 1,
+        "seed": 0,
+    },
     fault.Problem: {
         "datasets": [DATA],
         "faults": [MODEL],
@@ -204,7 +224,15 @@ GOOD = {
         "largest": 16,
         "least_present": 0.5,
     },
-    quadtree.noise_model: {"values": MAP, "spacing": (1.0, 1.0), "pairs": 1000, "deramp": True, "seed": 0},
+    quadtree.noise_model: {
+        "values": MAP,
+        "spacing": (1.0, 1.0),
+        "pairs": 1000,
+        "deramp": True,
+        "seed": 0,
+        "kind": "spherical",
+        "hurst": 0.5,
+    },
     gnss.static_offsets: {
         "t": np.arange(-200.0, 200.0),
         "enu": RNG.normal(size=(2, 3, 400)),
@@ -368,7 +396,7 @@ def title(function) -> str:
 
 CASES = [(function, name) for function, arguments in GOOD.items() for name in arguments]
 # Where one value after the other is computed with before the next is refused.
-LONG = {"dislok.propagator", "dislok.inversion.fault.problem"}
+LONG = {"dislok.propagator", "dislok.inversion.fault.problem", "dislok.inversion.weights"}
 
 
 def case(function, name):

@@ -1,5 +1,7 @@
 """Faults found from GNSS and line-of-sight data: recovery, statistics, constraints, loss, messages."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from inversion_cases import BOUNDS, GUESS, LOOK, NAMES, TRUTH, fault, gnss, moved, stations, truth_of
@@ -395,3 +397,23 @@ def test_units_that_cannot_be_are_doubted(unit, words):
     else:
         (line,) = [line for line in result.summary().splitlines() if "DOUBTFUL" in line]
         assert words in line and f"length_unit is {unit:g}" in line
+
+
+def test_rivals_are_other_minima_that_are_nearly_as_good():
+    result = Problem(gnss(0.01, 2), fault()).solve()
+    assert result.rivals.shape == (0, 10) and "NOT unique" not in result.summary()
+    best = np.array([result.misfit, *result.values])
+    step = np.zeros(10)
+    step[1 + result.names.index("dip")] = 5 * result.sigma[result.names.index("dip")]
+    turn = np.zeros(10)
+    turn[1 + result.names.index("strike")] = 360.0
+    more = np.array([3.0, *np.zeros(9)])
+    starts = np.stack(
+        [best + more + step, best, best + turn, best + 1.1 * more + step, best + 10 * more - step]
+    )
+    rivals = replace(result, starts=starts).rivals
+    assert len(rivals) == 1 and rivals[0, 0] == pytest.approx(6.0)
+    np.testing.assert_allclose(rivals[0, 1:], (best + step)[1:])
+    assert "NOT unique: chi-square is only 6.0 more at x " in replace(result, starts=starts).summary()
+    # Errors that count three times make one of the last too.
+    assert len(replace(result, starts=starts, inflation=3.0).rivals) == 2

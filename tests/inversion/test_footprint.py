@@ -156,6 +156,8 @@ def test_what_does_not_fit_is_named():
         Los(cells.xy, **words, footprint=cells.chosen([0, 1, 2]).footprint())
     with pytest.raises(TypeError, match="footprint must be a Footprint"):
         Los(cells.xy, **words, footprint=cells)
+    with pytest.raises(ValueError, match="place: expected finite places"):
+        Los.from_cells(cells, LOOK, NOISE, place=lambda xy: xy[:, 0])
     with pytest.raises(ValueError, match="cells: expected those of one map, got 2"):
         Los.from_cells(cells_of(np.moveaxis(field()[..., :2], -1, 0)), LOOK, NOISE)
 

@@ -51,18 +51,19 @@ starts = 2
 """
 SLIP = """
 [[faults]]
-x = -0.026
-y = 0.052
-depth = 0.4
-length = 1.6
-width = 1
+x = -0.0944
+y = 0.0769
+depth = 0.2
+length = 2.4
+width = 1.4
 strike = 20
 dip = 70
-n_strike = 8
-n_dip = 5
+n_strike = 12
+n_dip = 7
 order = 1
-edges = "free"
+edges = "locked"
 """
+"""A plane that reaches two patches of 200 m beyond the slip at both ends, and one above and below."""
 
 
 def images(folder, ground, rng, noise):
@@ -110,15 +111,17 @@ def check_fault(result, folder, place):
 
 
 def check_slip(result):
-    """Potency and rake of the whole, and slip of the patches, against the truth and the stated errors."""
-    rake, scale = np.deg2rad(TRUTH.rake), result.inflation
-    areas = result.patches[0].areas
-    for turn, truth in ((rake, areas.sum() * TRUTH.slip), (rake + np.pi / 2, 0.0)):
+    """Potency along and across the rake, and slip of the patches, against the truth and the stated errors."""
+    rake, areas = np.deg2rad(TRUTH.rake), result.patches[0].areas
+    potency = TRUTH.length * TRUTH.width * TRUTH.slip
+    for turn, truth in ((rake, potency), (rake + np.pi / 2, 0.0)):
         weights = np.stack([areas * np.cos(turn), areas * np.sin(turn)], -1).ravel()
-        sigma = scale * np.sqrt(weights @ result.covariance @ weights)
+        sigma = result.inflation * np.sqrt(weights @ result.covariance @ weights)
         assert abs(weights @ result.coefficients - truth) < 1.96 * sigma
-        assert sigma < 0.1 * areas.sum() * TRUTH.slip
-    truth = TRUTH.slip * np.array([np.cos(rake), np.sin(rake)])
+        assert sigma < 0.1 * potency
+    row, column = np.divmod(np.arange(84), 12)
+    slips = (row >= 1) & (row <= 5) & (column >= 2) & (column <= 9)
+    truth = slips[:, None] * TRUTH.slip * np.array([np.cos(rake), np.sin(rake)])
     z = (result.slip[0][:, :2] - truth) / result.sigma[0][:, :2]
     assert (np.abs(z) < 1.96).mean() > 0.9
 
