@@ -20,7 +20,7 @@ from ..interferogram import interferogram
 from ..quadtree import Cells, Noise, noise_model, quadtree
 from ..series import ENDINGS, offsets_of_files
 from ..slip.data import PixelOffsets
-from ..slip.maps import Plane, cells_of, covariance_of, plane_of
+from ..slip.maps import Plane, cells_of, covariance_of, plane_of, without_rupture
 
 Array = NDArray[np.float64]
 
@@ -299,6 +299,9 @@ def _offset_map(
     if not np.isfinite(values).any():
         raise ValueError(f"{part['file']}: no pixel is left: see nearest and farthest")
     used = Plane(values, plane.sigma, frame.spacing, (0.0, 0.0))
+    if "rupture" in part:
+        line = frame.back(place.local(*np.array(part["rupture"]).T))
+        used = without_rupture(used, line, part["margin"])
     cells, sigma = cells_of(used, part.get("threshold"), part["smallest"], part["largest"])
     calm = away > part["rest"] if "rest" in part else None
     whole = used._replace(values=plane.values)

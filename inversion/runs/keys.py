@@ -164,6 +164,14 @@ OFFSET_MAPS = Table(
             number(above=0, most=10_000), "of the errors of pixels, where `rest` is not given", 28.0,
             unit="pixels",
         ),
+        "rupture": Key(
+            listed(pair(number(least=-360, most=360)), 2),
+            "longitude and latitude along a rupture of the ground, beside which the map mixes its sides",
+            unit="degrees",
+        ),
+        "margin": Key(
+            number(least=0, most=10_000), "half-width of what is left out along it", 16.0, unit="pixels"
+        ),
         "nuisance": Key(_nuisance, "what is solved with the motion", "offset"),
     },
     several=True, check=_cells,

@@ -94,6 +94,8 @@ class PixelOffsets(Dataset):
         rest: ArrayLike | None = None,
         explained: ArrayLike | None = None,
         near: ArrayLike | None = None,
+        rupture: ArrayLike | None = None,
+        margin: float = 16.0,
         nuisance: Nuisance = "offset",
         name: str = "offsets",
     ) -> PixelOffsets:
@@ -127,6 +129,11 @@ class PixelOffsets(Dataset):
             errors of its data then.
         near : array_like, shape (..., 2) or (..., 3), optional
             Where the ground may slip, in the problem's unit of length, as of `Cells.footprint`.
+        rupture : array_like, shape (k, 2), optional
+            East and north along a rupture of the ground, in the problem's unit of length: what measures a map
+            mixes the two sides within its windows, so pixels nearer than `margin` (px) are left out.
+        margin : float
+            See `rupture`.
         nuisance, name
             As of the class.
 
@@ -140,11 +147,14 @@ class PixelOffsets(Dataset):
         ValueError
             If the map has no error, no valid pixel or no pixel size, or a number does not fit.
         """
-        from .maps import cells_of, covariance_of, plane_of
+        from .maps import cells_of, covariance_of, plane_of, without_rupture
 
         if not (length_unit > 0 and correlation > 0):
             raise ValueError(f"length_unit, correlation: expected > 0, got {length_unit!r}, {correlation!r}")
         plane = plane_of(source, pixel, origin)
+        if rupture is not None:
+            line = gates.real(None, 2)("rupture", rupture) * length_unit
+            plane = without_rupture(plane, line, gates.number(least=0)("margin", margin))
         cells, sigma = cells_of(plane, threshold, smallest, largest)
         covariance = covariance_of(cells, sigma, plane, correlation, rest, explained)
         places = None if near is None else gates.real()("near", near) * length_unit

@@ -123,6 +123,32 @@ def cells_of(plane: Plane, threshold: float | None, smallest: int, largest: int)
     return cells, np.sqrt(cells.average(np.where(known, plane.sigma**2, np.nan)))
 
 
+def without_rupture(plane: Plane, line: ArrayLike, margin: float) -> Plane:
+    """A map without the pixels beside a rupture, where what measured it mixes the two sides.
+
+    Parameters
+    ----------
+    plane : Plane
+    line : array_like, shape (k, 2)
+        East and north along the rupture, in the unit of the map.
+    margin : float
+        Half-width of what is left out, in pixels.
+    """
+    places = gates.real(None, 2)("rupture", line)
+    if len(places) < 2:
+        raise ValueError(f"rupture: expected at least two places, got {len(places)}")
+    h, w = plane.values.shape[1:]
+    # In pixels, so that the margin means the same along rows and columns.
+    x, y = ((places[:, k] - plane.origin[k]) / plane.spacing[k] for k in range(2))
+    rows, columns = np.mgrid[:h, :w]
+    near = np.zeros((h, w), bool)
+    for a, b, c, d in zip(x[:-1], y[:-1], np.diff(x), np.diff(y), strict=True):
+        along = ((columns - a) * c + (rows - b) * d) / max(c * c + d * d, np.finfo(float).tiny)
+        along = np.clip(along, 0.0, 1.0)
+        near |= np.hypot(columns - a - along * c, rows - b - along * d) <= margin
+    return plane._replace(values=np.where(near, np.nan, plane.values))
+
+
 def _threshold(plane: Plane) -> float:
     """Three typical errors, but at least a twentieth of the range of the motion."""
     noise = 3 * float(np.nanmedian(plane.sigma[np.isfinite(plane.values)]))

@@ -98,6 +98,23 @@ def test_cells_across_a_rupture_are_left_out(rng):
     assert set(np.round(data.observed[:, 1], 6)) == {0.0, 5.0}
 
 
+def test_pixels_beside_a_rupture_are_left_out(rng):
+    found = a_map(rng, 0.01)
+    # The map's rupture is as wide as the windows that measured it.
+    found.values[..., 1] = 0.04 / (1 + np.exp(-(np.arange(N) - 130.5) / 3.0))
+    line = [[0.3, -13.0], [0.3, 13.0]]
+    words = {"pixel": PIXEL, "threshold": 9.0, "smallest": 8, "largest": 16}
+    data = PixelOffsets.from_map(found, rupture=line, margin=20, **words)
+    values = data.observed[:, 1] / PIXEL
+    assert ((values < 1e-3) | (values > 0.039)).all() and (values > 0.039).sum() > 100
+    mixed = PixelOffsets.from_map(found, **words).observed[:, 1] / PIXEL
+    assert ((mixed > 2e-3) & (mixed < 0.038)).any()
+    assert len(data.xy) < len(mixed)
+    for wrong, message in ((line[:1], "rupture: expected at"), ([1.0, 2.0], "rupture must have shape")):
+        with pytest.raises(ValueError, match=message):
+            PixelOffsets.from_map(found, rupture=wrong, **words)
+
+
 def test_fault_is_within_its_uncertainty(rng):
     data = PixelOffsets.from_map(a_map(rng), pixel=PIXEL, largest=32, smallest=16, correlation=5.0)
     guess = okada.Rectangle(0, 0, 2, 6, 4, 0, 85, 0, 2).with_origin("topcenter")

@@ -169,6 +169,7 @@ GOOD = {
         "offset_maps": [{
             "file": "map.tif", "name": "C", "threshold": 0.2, "smallest": 8, "largest": 16, "nearest": 1,
             "farthest": 40, "rest": 15, "correlation": 20, "nuisance": "ramp",
+            "rupture": [[130.7, 32.6], [130.8, 32.7]], "margin": 12,
         }],
         "faults": [{
             "x": 0, "y": 1.0, "depth": 2, "length": 8, "width": 5, "strike": 50, "dip": 50, "rake": 90,
