@@ -20,7 +20,7 @@ from ..fault import FaultModel, Problem, Result, Samples
 from ..fault.model import PARAMETERS
 from . import keys, report
 from .inputs import Inputs, Place, read
-from .outputs import Say, check_rasters, claim, data_tables, draw, table
+from .outputs import Say, check_rasters, claim, data_tables, draw, radius, table
 
 Array = NDArray[np.float64]
 
@@ -220,10 +220,12 @@ def interval(result: Result, samples: Samples | None, i: int) -> tuple[float, fl
 
 def _pictures(result: Result, samples: Samples | None) -> dict[str, Callable[[], Any]]:
     found: dict[str, Callable[[], Any]] = {"marginals": lambda: plot.marginals(result, samples)}
+    middle = result.parameters[:, :2].mean(axis=0)
     for fit in result.fits:
         name = fit.name
         if fit.kind == "gnss":
-            found[f"map-{name}"] = lambda name=name: plot.fit_map(result, name=name)
+            reach = radius(fit, middle)
+            found[f"map-{name}"] = lambda name=name, r=reach: plot.fit_map(result, name=name, radius=r)
             found[f"residuals-{name}"] = lambda name=name: plot.residuals(result, name=name)
         elif fit.kind == "los":
             found[f"data-{name}"] = lambda name=name: plot.los(result, name=name)

@@ -80,6 +80,11 @@ def cells_tif(path: Path, fit: Fit, grid: Grid) -> Path:
     return path
 
 
+def radius(fit: Fit, middle: Array) -> float:
+    """Half-width (km) of a map around a place that holds most stations."""
+    return float(np.quantile(np.abs(fit.xy - middle).max(axis=1), 0.8)) * 1.05
+
+
 def draw(pictures: Mapping[str, Callable[[], Any]], folder: Path, say: Say) -> dict[str, Path]:
     """Draw and write pictures; their files by name."""
     if find_spec("matplotlib") is None:

@@ -22,7 +22,7 @@ from ..slip import Choice, SlipModel, SlipProblem, SlipResult, plot
 from . import keys, report
 from .fault import _silent, balanced, facts, resumed
 from .inputs import Inputs, Place, read
-from .outputs import Say, check_rasters, claim, data_tables, draw, table
+from .outputs import Say, check_rasters, claim, data_tables, draw, radius, table
 
 Array = NDArray[np.float64]
 
@@ -180,8 +180,11 @@ def _pictures(result: SlipResult, chosen: float | Choice) -> dict[str, Callable[
     }
     if isinstance(chosen, Choice):
         found["choice"] = lambda: plot.choice(chosen)
+    middle = np.concatenate([patches.centroids[:, :2] for patches in result.patches]).mean(axis=0)
     for fit in result.fits:
-        draw_fit = plot.fit_map if fit.kind == "gnss" else plot.data_map
-        word = "map" if fit.kind == "gnss" else "data"
-        found[f"{word}-{fit.name}"] = lambda name=fit.name, f=draw_fit: f(result, name=name)
+        if fit.kind == "gnss":
+            reach = radius(fit, middle)
+            found[f"map-{fit.name}"] = lambda n=fit.name, r=reach: plot.fit_map(result, name=n, radius=r)
+        else:
+            found[f"data-{fit.name}"] = lambda n=fit.name: plot.data_map(result, name=n)
     return found
