@@ -272,3 +272,16 @@ def test_memory_reads_its_own_peak():
     with mmap.mmap(-1, 40_000_000) as block:
         block.write(bytes(len(block)))
     assert memory.status("VmHWM") - before > 30e6
+
+
+# --- coverage of fault inversions ---
+
+
+@pytest.mark.slow
+def test_coverage_of_faults():
+    coverage = load("fault_coverage")
+    found = coverage.study(3, coverage.CASES[:1])
+    one = found["errors as stated"]
+    assert 1 <= one["events"] <= one["of"] == 3 and len(one["factors"]) == 2
+    assert all(0 <= low <= high <= 1 for low, high in one["inside"].values())
+    assert "the fault as a whole" in coverage.table(found)
