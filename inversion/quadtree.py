@@ -26,6 +26,8 @@ from dislok import gate as gates
 
 from .footprint import ORDER, Footprint, of_square, orders
 
+__all__ = ["Cells", "Noise", "noise_model", "quadtree"]
+
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
 Mask = NDArray[np.bool_]

@@ -373,6 +373,8 @@ class Los(Dataset):
             raise ValueError(f"cells: expected those of one map, got {cells.values.shape[1]} maps")
         vectors = gates.real(nan=True)("look", look)
         if vectors.ndim == 3:
+            if vectors.shape != (3, *cells.shape):
+                raise ValueError(f"look: expected shape {(3, *cells.shape)}, got {vectors.shape}")
             vectors = cells.average(vectors)
             vectors = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
         footprint = cells.footprint(near=near)

@@ -20,7 +20,7 @@ from ..fault import FaultModel, Problem, Result, Samples
 from ..fault.model import PARAMETERS
 from . import keys, report
 from .inputs import Inputs, Place, read
-from .outputs import Say, check_rasters, claim, data_tables, draw, radius, table
+from .outputs import Say, check_rasters, claim, data_tables, draw, interval, radius, table
 
 Array = NDArray[np.float64]
 
@@ -207,15 +207,6 @@ def _fault_table(result: Result, samples: Samples | None, place: Place) -> tuple
                  [m + 1, "latitude", lat, *[np.nan] * 3, "of the origin point"]]  # fmt: skip
         rows.append([m + 1, "moment_Nm", float(result.moment[m]), *[np.nan] * 3, ""])
     return head, rows
-
-
-def interval(result: Result, samples: Samples | None, i: int) -> tuple[float, float]:
-    """95 % of an unknown: of draws, where there are some that may be quoted, else 1.96 sigma."""
-    if samples is not None and not samples.doubts:
-        low, high = np.quantile(samples.flat[:, i], [0.025, 0.975])
-        return float(low), float(high)
-    value, sigma = float(result.values[i]), 1.96 * float(result.sigma[i])
-    return value - sigma, value + sigma
 
 
 def _pictures(result: Result, samples: Samples | None) -> dict[str, Callable[[], Any]]:

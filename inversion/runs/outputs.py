@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from dislok import raster
 from dislok.store import fingerprint, write_text, writing
 
-from ..fault.result import Fit
+from ..fault import Fit, Result, Samples
 from .inputs import Grid, Inputs, Place
 
 Array = NDArray[np.float64]
@@ -103,6 +103,15 @@ def draw(pictures: Mapping[str, Callable[[], Any]], folder: Path, say: Say) -> d
             figure.savefig(draft, dpi=130, format="png")
         plt.close(figure)
     return files
+
+
+def interval(result: Result, samples: Samples | None, i: int) -> tuple[float, float]:
+    """95 % of an unknown: of draws, where there are some that may be quoted, else 1.96 sigma."""
+    if samples is not None and not samples.doubts:
+        low, high = np.quantile(samples.flat[:, i], [0.025, 0.975])
+        return float(low), float(high)
+    value, sigma = float(result.values[i]), 1.96 * float(result.sigma[i])
+    return value - sigma, value + sigma
 
 
 def claim(folder: Path, patterns: Sequence[str], facts: Sequence[Any], say: Say) -> None:

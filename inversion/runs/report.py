@@ -14,6 +14,7 @@ from ..fault.model import PARAMETERS
 from ..fault.result import rival_lines, unit_doubts, unit_of
 from ..slip import SlipResult
 from .inputs import Place
+from .outputs import interval
 
 CAPTIONS = {
     "marginals": "Posterior of every pair of parameters",
@@ -84,8 +85,6 @@ def _doubts_of_faults(result: Result, samples: Samples | None) -> list[str]:
 
 
 def _fault(result: Result, samples: Samples | None, place: Place, m: int) -> str:
-    from .fault import interval
-
     many, rows = len(result.parameters) > 1, []
     for name, value in zip(PARAMETERS, result.parameters[m].tolist(), strict=True):
         full = f"{name}_{m + 1}" if many else name
