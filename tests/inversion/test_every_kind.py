@@ -22,6 +22,7 @@ from dislok.inversion.slip import load as load_slip
 from dislok.inversion.slip import (
     plot as slip_plot,
 )
+from dislok.okada import Rectangle
 
 plt = pytest.importorskip("matplotlib.pyplot", reason="pictures need matplotlib")
 
@@ -253,7 +254,7 @@ def test_building_meshes(tmp_path):
     points, cells = mesh.merge(made.outlines.reshape(-1, 3), np.arange(3 * made.size).reshape(-1, 3))
     assert len(points) == len(made.points) and cells.shape == made.cells.shape
     for origin in (None, "topcenter", "center"):
-        fault = TRUTH._replace(depth=9.0)
+        fault = Rectangle(*TRUTH)._replace(depth=9.0)
         mesh.mesh_of_rectangle(fault, 2, 2, origin)
         mesh.Grid(fault, 2, 2, origin)
     pytest.importorskip("meshio", reason="files of meshes need meshio")
