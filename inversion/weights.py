@@ -112,7 +112,7 @@ def estimate(
         raise ValueError(f"smoothing: unknown method {smoothing!r}; choose from {', '.join(METHODS)}")
     names = tuple(data.name for data in problem.datasets)
     factors, chosen, converged, done = np.ones(len(names)), float("nan"), False, 0
-    redundancy = factors
+    redundancy: Array = factors
     # From here on the Green's functions of slip are kept.
     problem = problem.reweighted(factors.tolist())
     for done in range(1, rounds + 1):
@@ -121,8 +121,9 @@ def estimate(
         else:
             chosen, leverage, cost = _of_slip(problem, smoothing)
         rows = np.repeat(np.arange(len(names)), [data.size for data in problem.datasets])
-        redundancy = np.bincount(rows, 1 - leverage, len(names))
-        change = _changes(np.bincount(rows, cost, len(names)), redundancy, problem.datasets)
+        redundancy = np.bincount(rows, 1 - leverage, len(names)).astype(float)
+        spent = np.bincount(rows, cost, len(names)).astype(float)
+        change = _changes(spent, redundancy, problem.datasets)
         problem, factors = problem.reweighted(change.tolist()), factors * change
         if progress is not None:
             words = ", ".join(f"{name} {factor:.3g}" for name, factor in zip(names, factors, strict=True))

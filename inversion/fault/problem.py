@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from dislok import gate as gates
 from dislok import okada
 from dislok.okada import Rectangle
-from dislok.store import Place
+from dislok.store import Pieces, Place
 
 from ..degrees import refuse_network
 from .data import Dataset, check_names
@@ -214,7 +214,7 @@ class Problem:
         linear_slip: bool = True,
         screen: int = 20,
         max_iterations: int = 100,
-        folder: Place | None = None,
+        folder: Place | Pieces | None = None,
         progress: Callable[[str], None] | None = None,
     ) -> Result:
         """Find the best faults; see `dislok.inversion.fault.search.solve`."""
@@ -239,7 +239,7 @@ class Problem:
         draws: int = 500,
         warmup: int = 300,
         seed: int = 0,
-        folder: Place | None = None,
+        folder: Place | Pieces | None = None,
         progress: Callable[[str], None] | None = None,
     ) -> Samples:
         """Draw from the posterior by the No-U-Turn sampler; see `dislok.inversion.fault.sample.sample`."""

@@ -181,7 +181,7 @@ def sample(
     seed: int = 0,
     target: float = 0.8,
     max_tree_depth: int = 8,
-    folder: Place | None = None,
+    folder: Place | Pieces | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Samples:
     """Draw from the posterior by the No-U-Turn sampler.

@@ -54,7 +54,7 @@ def solve(
     linear_slip: bool = True,
     screen: int = 20,
     max_iterations: int = 100,
-    folder: Place | None = None,
+    folder: Place | Pieces | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Result:
     """Find the faults of least misfit.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,7 @@ def _silent(line: str) -> None:
     """Say nothing."""
 
 
-def _starts(config: Mapping[str, Any]) -> dict[str, int]:
+def _starts(config: Mapping[str, Any]) -> dict[str, Any]:
     return {name: config["search"][name] for name in ("starts", "seed")}
 
 
@@ -210,16 +211,13 @@ def _fault_table(result: Result, samples: Samples | None, place: Place) -> tuple
 
 
 def _pictures(result: Result, samples: Samples | None) -> dict[str, Callable[[], Any]]:
-    found: dict[str, Callable[[], Any]] = {"marginals": lambda: plot.marginals(result, samples)}
+    found: dict[str, Callable[[], Any]] = {"marginals": partial(plot.marginals, result, samples)}
     middle = result.parameters[:, :2].mean(axis=0)
     for fit in result.fits:
-        name = fit.name
+        name, one = fit.name, {"name": fit.name}
         if fit.kind == "gnss":
-            reach = radius(fit, middle)
-            found[f"map-{name}"] = lambda name=name, r=reach: plot.fit_map(result, name=name, radius=r)
-            found[f"residuals-{name}"] = lambda name=name: plot.residuals(result, name=name)
-        elif fit.kind == "los":
-            found[f"data-{name}"] = lambda name=name: plot.los(result, name=name)
+            found[f"map-{name}"] = partial(plot.fit_map, result, radius=radius(fit, middle), **one)
+            found[f"residuals-{name}"] = partial(plot.residuals, result, **one)
         else:
-            found[f"data-{name}"] = lambda name=name: plot.offsets(result, name=name)
+            found[f"data-{name}"] = partial(plot.los if fit.kind == "los" else plot.offsets, result, **one)
     return found

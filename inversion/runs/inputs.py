@@ -67,7 +67,9 @@ class Place:
 
     def geographic(self, xy: Array) -> Array:
         """Longitude and latitude (..., 2) of kilometres (..., 2)."""
-        return np.stack(to_geographic(*(1000 * np.moveaxis(xy, -1, 0)), self.lon, self.lat), axis=-1)
+        east, north = 1000 * xy[..., 0], 1000 * xy[..., 1]
+        found = to_geographic(east, north, self.lon, self.lat)
+        return np.stack([np.asarray(part, float) for part in found], axis=-1)
 
     def of_grid(self, transform: tuple[float, ...], crs: str | None, name: str) -> Callable[[Array], Array]:
         """Kilometres of rows and columns (n, 2) in a raster: its pixels' centres are whole numbers."""
@@ -300,7 +302,7 @@ def _offset_map(
         raise ValueError(f"{part['file']}: no pixel is left: see nearest and farthest")
     used = Plane(values, plane.sigma, frame.spacing, (0.0, 0.0))
     if "rupture" in part:
-        line = frame.back(place.local(*np.array(part["rupture"]).T))
+        line = place.local(*np.array(part["rupture"]).T) - frame.first
         used = without_rupture(used, line, part["margin"])
     cells, sigma = cells_of(used, part.get("threshold"), part["smallest"], part["largest"])
     calm = away > part["rest"] if "rest" in part else None

@@ -31,7 +31,8 @@ def table(path: Path, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> Non
 
 def _cell(value: Any) -> Any:
     if isinstance(value, float | np.floating):
-        return "" if np.isnan(value) else f"{value:.6g}" if abs(value) < 1e5 else f"{value:.8g}"
+        number = float(value)
+        return "" if np.isnan(number) else f"{number:.6g}" if abs(number) < 1e5 else f"{number:.8g}"
     return value
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -128,9 +129,10 @@ def _chosen(problem: SlipProblem, how: float | str, folder: Path, say: Say) -> f
     pieces = resumed(folder / "progress" / "smoothing", (problem, how), say)
     say(f"choosing the smoothing ({how}):")
     kept = pieces.keep("choice", lambda: vars(problem.choose(how)))
-    plain = {name: kept[name].item() for name in ("method", "best", "at_end")}
-    arrays = {name: kept[name] for name in ("values", "score", "misfit", "roughness")}
-    chosen = Choice(**plain, **arrays)
+    chosen = Choice(
+        str(kept["method"]), float(kept["best"]), kept["values"], kept["score"], kept["misfit"],
+        kept["roughness"], bool(kept["at_end"]),
+    )  # fmt: skip
     say(f"  smoothing {chosen.best:.4g}")
     return chosen
 
@@ -182,9 +184,9 @@ def _pictures(result: SlipResult, chosen: float | Choice) -> dict[str, Callable[
         found["choice"] = lambda: plot.choice(chosen)
     middle = np.concatenate([patches.centroids[:, :2] for patches in result.patches]).mean(axis=0)
     for fit in result.fits:
+        name, one = fit.name, {"name": fit.name}
         if fit.kind == "gnss":
-            reach = radius(fit, middle)
-            found[f"map-{fit.name}"] = lambda n=fit.name, r=reach: plot.fit_map(result, name=n, radius=r)
+            found[f"map-{name}"] = partial(plot.fit_map, result, radius=radius(fit, middle), **one)
         else:
-            found[f"data-{fit.name}"] = lambda n=fit.name: plot.data_map(result, name=n)
+            found[f"data-{name}"] = partial(plot.data_map, result, **one)
     return found
