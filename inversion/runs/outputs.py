@@ -132,4 +132,4 @@ def claim(folder: Path, patterns: Sequence[str], facts: Sequence[Any], say: Say)
 def check_rasters(config: Mapping[str, Any]) -> None:
     """Raise an ImportError at once where a configuration names rasters and nothing can read them."""
     if config.get("interferograms") or config.get("offset_maps"):
-        raster._rasterio()
+        raster.needed()
