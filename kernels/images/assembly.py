@@ -18,6 +18,8 @@ from .variational import B1, B2, EAST, I11, I12, I22, PAIR, SOUTH, TRIPLE, U, V
 RING = 8
 # Rows and columns over which residuals are summed up.
 BLOCK = 4
+# Numbers between rows: rows as long as a page would drive each other out of the cache.
+GAP = 40
 
 compare = streamed(variational.compared)
 slope_x = streamed(variational.slope, (0, 1, 3, 4))
@@ -53,7 +55,7 @@ def across(ring, row, height, out):
 
 @kernel
 def pad(row, out):
-    """A row with its ends repeated."""
+    """A row with its ends repeated, at the beginning of `out`."""
     n = row.size
     out[1 : n + 1] = row
     out[0], out[n + 1] = row[0], row[n - 1]
@@ -68,7 +70,8 @@ def residuals(images, u, v, out, begin, end):
     """
     pre, seen, spline, valid = images
     height, n = pre.shape
-    z, both, mean = np.empty((RING, n), np.float32), np.empty((RING, n), np.float32), np.empty(n, np.float32)
+    z, both = np.empty((RING, n + GAP), np.float32), np.empty((RING, n + GAP), np.float32)
+    mean = np.empty(n, np.float32)
     image, inside, parts = np.empty(n, np.float32), np.empty(n, np.float32), np.empty((4, n), np.float32)
     zx, zy = np.empty(n, np.float32), np.empty(n, np.float32)
     wide = np.zeros((3, out.shape[2] * BLOCK), np.float32)
@@ -81,7 +84,7 @@ def residuals(images, u, v, out, begin, end):
         r = s - 2
         if r < first:
             continue
-        along(z[r % RING], zx)
+        along(z[r % RING, :n], zx)
         across(z, r, height, zy)
         sum_up(sums, (both[r % RING], z[r % RING], zx, zy, *sums), ())
         if (r + 1) % BLOCK == 0 or r == height - 1:
@@ -146,24 +149,24 @@ def part(row, lines, r):
 
 @kernel
 def finish(own, east, south, north, shape, padded, u, v, row, out):
-    """Equations of a row, `own` (5, n), and its ties, `east` with a zero before it, onto planes `out`.
+    """Equations of a row, `own` (5, n or more), and its ties, `east` with a zero before it, onto `out`.
 
     Where `shape` (2, h, w) is given, the prior pulls towards it.
     """
-    height = u.shape[0]
+    height, n = u.shape
     up, low = max(row - 1, 0), min(row + 1, height - 1)
     if shape.size > 0:
         for k in range(2):
             pad(shape[k, row], padded)
-            rows = (own[3 + k], east, south, north, padded, shape[k, low], shape[k, up])
-            relieve((own[3 + k],), rows, ())
-    matrix = own[0], own[1], own[2]
+            target = own[3 + k, :n]
+            relieve((target,), (target, east, south, north, padded, shape[k, low], shape[k, up]), ())
+    matrix = own[0, :n], own[1], own[2]
     invert(matrix, (*matrix, east, south, north), ())
-    part(own[0], out[row + 1, I11], row)
-    part(own[1], out[row + 1, I12], row)
-    part(own[2], out[row + 1, I22], row)
-    part(own[3], out[row + 1, B1], row)
-    part(own[4], out[row + 1, B2], row)
+    part(own[0, :n], out[row + 1, I11], row)
+    part(own[1, :n], out[row + 1, I12], row)
+    part(own[2, :n], out[row + 1, I22], row)
+    part(own[3, :n], out[row + 1, B1], row)
+    part(own[4, :n], out[row + 1, B2], row)
     part(east[1:], out[row + 1, EAST], row)
     part(south, out[row + 1, SOUTH], row)
     part(u[row], out[row + 1, U], row)
@@ -182,41 +185,37 @@ def assemble(images, u, v, noise, settings, prior, spring, shape, precision, out
     """
     pre, seen, spline, valid = images
     height, n = pre.shape
-    mean, z, both, gy = (
-        np.empty((RING, n), np.float32),
-        np.empty((RING, n), np.float32),
-        np.empty((RING, n), np.float32),
-        np.empty((RING, n), np.float32),
-    )
+    rings = np.empty((4, RING, n + GAP), np.float32)
+    mean, z, both, gy = rings[0], rings[1], rings[2], rings[3]
     image, inside, parts = np.empty(n, np.float32), np.empty(n, np.float32), np.empty((4, n), np.float32)
-    slopes, own = np.empty((6, n), np.float32), np.empty((5, n), np.float32)
-    wide, padded = np.empty((2, RING, n + 2), np.float32), np.empty(n + 2, np.float32)
+    slopes, own = np.empty((6, n + GAP), np.float32), np.empty((5, n + GAP), np.float32)
+    wide, padded = np.empty((2, RING, n + GAP), np.float32), np.empty(n + 2, np.float32)
     east, south, north = np.zeros(n + 1, np.float32), np.empty(n, np.float32), np.zeros(n, np.float32)
     unsure, nu, weight0, weight1 = settings[0], settings[1], settings[2], settings[3]
     for s in range(max(begin - 4, 0), end + 4):
         if s < height:
             warp_row(spline, valid, u[s], v[s], s, 0, image, inside, parts)
             k = s % RING
-            compare((mean[k], z[k], both[k]), (pre[s], seen[s], image, inside), ())
+            compare((mean[k, :n], z[k], both[k]), (pre[s], seen[s], image, inside), ())
             pad(u[s], wide[0, k])
             pad(v[s], wide[1, k])
         t, r = s - 2, s - 4
         if max(begin - 2, 0) <= t < height:
-            across(mean, t, height, gy[t % RING])
+            across(mean, t, height, gy[t % RING, :n])
         if r == begin - 1 and r >= 0:
             ties(wide, r, height, prior, east[1:], north)
         if r < begin:
             continue
         k = r % RING
-        along(mean[k], slopes[0])
-        along(slopes[0], slopes[1])
-        along(gy[k], slopes[2])
-        across(gy, r, height, slopes[3])
-        along(z[k], slopes[4])
-        across(z, r, height, slopes[5])
+        along(mean[k, :n], slopes[0])
+        along(slopes[0, :n], slopes[1])
+        along(gy[k, :n], slopes[2])
+        across(gy, r, height, slopes[3, :n])
+        along(z[k, :n], slopes[4])
+        across(z, r, height, slopes[5, :n])
         i, j, share = between(r, noise.shape[1])
         equations(
-            (own[0], own[1], own[2], own[3], own[4]),
+            (own[0, :n], own[1], own[2], own[3], own[4]),
             (
                 slopes[0], gy[k], slopes[1], slopes[2], slopes[3], slopes[4], slopes[5], z[k], both[k],
                 noise[0, i], noise[0, j], noise[1, i], noise[1, j], u[r], v[r],
@@ -224,9 +223,9 @@ def assemble(images, u, v, noise, settings, prior, spring, shape, precision, out
             (share, unsure, nu, weight0, weight1),
         )  # fmt: skip
         if precision.size > 0:
-            precision[0, r], precision[1, r], precision[2, r] = own[0], own[1], own[2]
+            precision[0, r], precision[1, r], precision[2, r] = own[0, :n], own[1, :n], own[2, :n]
         if spring.size > 0:
-            bound = own[0], own[2], own[3], own[4]
+            bound = own[0, :n], own[2], own[3], own[4]
             hold(bound, (*bound, spring[0, r], spring[1, r], spring[2, r]), ())
         ties(wide, r, height, prior, east[1:], south)
         finish(own, east, south, north, shape, padded, u, v, r, out)
@@ -237,8 +236,8 @@ def assemble(images, u, v, noise, settings, prior, spring, shape, precision, out
 def smoothing(u, v, prior, out, begin, end):
     """Equations of rows without data: motion that is smoothed by its own ties."""
     height, n = u.shape
-    own, none = np.empty((5, n), np.float32), np.empty((2, 0, 0), np.float32)
-    wide, padded = np.empty((2, RING, n + 2), np.float32), np.empty(n + 2, np.float32)
+    own, none = np.empty((5, n + GAP), np.float32), np.empty((2, 0, 0), np.float32)
+    wide, padded = np.empty((2, RING, n + GAP), np.float32), np.empty(n + 2, np.float32)
     east, south, north = np.zeros(n + 1, np.float32), np.empty(n, np.float32), np.zeros(n, np.float32)
     for s in range(max(begin - 2, 0), end + 1):
         if s < height:

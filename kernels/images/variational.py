@@ -20,8 +20,6 @@ from ..streams import placed
 # Planes of the equations.
 I11, I12, I22, B1, B2, EAST, SOUTH, U, V = range(9)
 PLANES = 9
-# Pixels of one colour along a row that are relaxed together: a wave of them fits into the cache.
-COLUMNS = 128
 
 
 LINES = 2 * PLANES
@@ -153,13 +151,14 @@ relaxed = placed(update, *((HERE,) * 11), PAIR, HERE, HERE, PAIR, HERE, HERE)
 
 
 @kernel
-def relax(out, colour, omega, begin, end, left, right):
-    """Over-relaxation of one colour, rows from `begin` to before `end`, its pixels `left` to before
-    `right`."""
+def relax(flat, n, colour, omega, begin, end, left, right):
+    """Over-relaxation of one colour, rows from `begin` to before `end`, its pixels `left` to before `right`.
+
+    `flat` are the planes of the equations as one row, whose lines are `n` apart.
+    """
     count = right - left
     if count <= 0:
         return
-    flat, n = out.reshape(-1), out.shape[3]
     row = LINES * n
     for r in range(begin, end):
         k = (r + colour) & 1
@@ -177,26 +176,24 @@ def relax(out, colour, omega, begin, end, left, right):
 def wave(out, sweeps, omega, first, end, cut_top, cut_bottom):
     """Relaxations of alternating colours in one passage over rows from `first` to before `end`.
 
-    Each row is taken up again as soon as its neighbours allow it, in strips of columns that lean to the
-    left, while it is in the cache; the result is that of one `relax` after another. At a cut, beyond which
-    rows wait, each ends one row earlier.
+    Each row is taken up again as soon as its neighbours allow it, while it is in the cache; the result is
+    that of one `relax` after another. At a cut, beyond which rows wait, each ends one row earlier.
     """
-    n = out.shape[3] - 2
-    for strip in range(0, n + sweeps, COLUMNS):
-        for r in range(first, end + sweeps):
-            for s in range(sweeps):
-                row = r - s
-                low, high = first + (s if cut_top else 0), end - (s if cut_bottom else 0)
-                if low <= row < high:
-                    left, right = max(strip - s, 0), min(strip - s + COLUMNS, n)
-                    relax(out, s % 2, omega, row, row + 1, left, right)
+    flat, n = out.reshape(-1), out.shape[3]
+    for r in range(first, end + sweeps):
+        for s in range(sweeps):
+            row = r - s
+            low, high = first + (s if cut_top else 0), end - (s if cut_bottom else 0)
+            if low <= row < high:
+                relax(flat, n, s % 2, omega, row, row + 1, 0, n - 2)
 
 
 @kernel
 def mend(out, sweeps, omega, cut):
     """The relaxations that two waves left out on both sides of row `cut`."""
+    flat, n = out.reshape(-1), out.shape[3]
     for s in range(1, sweeps):
-        relax(out, s % 2, omega, cut - s, cut + s, 0, out.shape[3] - 2)
+        relax(flat, n, s % 2, omega, cut - s, cut + s, 0, n - 2)
 
 
 @kernel

@@ -146,9 +146,11 @@ def test_relaxation_solves_the_equations_with_springs_and_a_shape(problem, rng):
     solved = np.linalg.solve(np.block([[a + ties, b], [b, d + ties]]), np.concatenate(right))
     for _ in range(200):
         for colour in range(2):
-            variational.relax(out, colour, np.float32(1.5), 0, 4, 0, 3)
-            variational.relax(out, colour, np.float32(1.5), 0, 4, 3, SHAPE[1] // 2)
-            variational.relax(out, colour, np.float32(1.5), 4, SHAPE[0], 0, SHAPE[1] // 2)
+            variational.relax(out.ravel(), out.shape[3], colour, np.float32(1.5), 0, 4, 0, 3)
+            variational.relax(out.ravel(), out.shape[3], colour, np.float32(1.5), 0, 4, 3, SHAPE[1] // 2)
+            variational.relax(
+                out.ravel(), out.shape[3], colour, np.float32(1.5), 4, SHAPE[0], 0, SHAPE[1] // 2
+            )
     found = np.empty((2, *SHAPE), np.float32)
     variational.unpack(out, *found, 0, SHAPE[0])
     np.testing.assert_allclose(found.ravel(), solved, atol=3e-4 * np.abs(solved).max())

@@ -134,7 +134,7 @@ def test_waves_are_relaxations_one_after_another(rng, width):
     out = 0.2 * rng.random(variational.room(60, width).shape).astype(np.float32)
     one, two, omega = out.copy(), out.copy(), np.float32(1.5)
     for sweep in range(10):
-        variational.relax(out, sweep % 2, omega, 0, 60, 0, out.shape[3] - 2)
+        variational.relax(out.ravel(), out.shape[3], sweep % 2, omega, 0, 60, 0, out.shape[3] - 2)
     variational.wave(one, 10, omega, 0, 60, False, False)
     variational.wave(two, 10, omega, 0, 25, False, True)
     variational.wave(two, 10, omega, 25, 60, True, False)
