@@ -63,6 +63,7 @@ class Carry:
 def correlation(level: Level, field: np.ndarray, sigma: float) -> tuple[np.ndarray, np.ndarray]:
     """Correlation of the images under a motion (2, h, w) and the share of the windows that both show."""
     height, width = level.shape
+    field = np.ascontiguousarray(field, np.float32)
     if sigma >= 4 * FINE and min(level.shape) >= 64:
         return wide_correlation(level, field, sigma)
     rho, mass = np.empty(level.shape, np.float32), np.empty(level.shape, np.float32)
