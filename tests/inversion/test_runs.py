@@ -41,6 +41,7 @@ def rows(path):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_fault_of_files(folder, capsys, monkeypatch):
     assert main(["fault", str(folder / "fault.toml")]) == 0
     said, out = capsys.readouterr().out, folder / "fault"
@@ -85,6 +86,7 @@ def _check_cells(path, fit):
     assert set(np.unique(planes[1][known])) <= set(fit.predicted[:, 0].astype(np.float32))
 
 
+@pytest.mark.slow
 def test_draws_and_other_runs(folder):
     pytest.importorskip("mici", reason="draws need mici")
     one = run_cases.FAULT.replace("starts = 2", 'starts = 1\nweights = "given"')
