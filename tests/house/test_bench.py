@@ -285,3 +285,44 @@ def test_coverage_of_faults():
     assert 1 <= one["events"] <= one["of"] == 3 and len(one["factors"]) == 2
     assert all(0 <= low <= high <= 1 for low, high in one["inside"].values())
     assert "the fault as a whole" in coverage.table(found)
+
+
+# --- displacement between images ---
+
+
+def test_operations_of_the_engine_are_counted_by_its_formulas(rng):
+    cost = load("flow_cost")
+    assert cost.flops(lambda a, b: a * b + b, 2) == 2
+    assert cost.flops(lambda a: a * a * a * a, 1) == 3
+    image = rng.random((96, 96)).astype(np.float32)
+    found = cost.census(image, image)
+    steps = {name: value for name, value in found.items() if name != "all"}
+    assert found["all"] == pytest.approx(sum(steps.values())) and min(steps.values()) >= 0
+    # Relaxation alone: rounds of all levels times sweeps times some thirty operations.
+    assert 3e3 < found["relaxation"] < 2e4
+
+
+def test_images_of_a_fault_differ_by_it(rng):
+    cost = load("flow_cost")
+    image = np.float32(rng.random((64, 80)))
+    pre, post = cost.faulted(image, 0.0, rng, noise=0.0)
+    np.testing.assert_allclose(pre, image)
+    np.testing.assert_allclose(post, image, atol=1e-5)
+    assert np.abs(cost.faulted(image, 4.0, rng, noise=0.0)[1] - image).max() > 0.1
+
+
+def test_coverage_is_the_share_within_what_is_stated():
+    checks = load("flow_checks")
+    away, error = np.array([[0.5, -0.5], [1.5, 3.0]]), np.ones((2, 2))
+    assert checks.covered(away, error) == [0.5, 0.75]
+
+
+def test_a_known_shift_is_measured_from_the_truth(rng):
+    from scipy import ndimage
+
+    checks = load("flow_checks")
+    ground = ndimage.gaussian_filter(rng.standard_normal((160, 168)), 1.2).astype(np.float32)
+    found = checks.measured(ground[:, 2:162], ground[:, :160], (2.0, 0.0))
+    assert np.abs(np.array(found["median"]) - (2, 0)).max() < 0.01
+    assert found["wild"] == 0 and found["valid"] > 0.9
+    assert "refused" in checks.measured(ground, rng.standard_normal(ground.shape))
