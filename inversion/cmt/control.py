@@ -54,8 +54,10 @@ STRANGE = 4.0
 LACKING = 0.7
 """Share of a trace's squared residual that a jump must explain."""
 
-UNLIKE = 2.2
-"""Residual of a station, in errors that are to be expected, that is too much, in medians of the network."""
+UNLIKE, FEW = 2.2, 6
+"""Residual of a station, in errors that are to be expected, that is too much, in medians of the network;
+twice as much of fewer stations than `FEW`, whose median says little.
+"""
 
 AGAINST, MANY = 5.0, 8
 """Squared residual over squared data of a station that was not fitted that is too much, if so many are."""
@@ -202,6 +204,7 @@ def beside(fit: Fit, unseen: Array, level: Array, explained: Collection[int] = (
     left = np.where(fit.mask, (fit.observed - fit.predicted) * level[..., None], 0.0)
     size = np.sqrt((left**2).sum(axis=(1, 2)) / np.maximum(fit.mask.sum(axis=(1, 2)), 1))
     found = {}
+    unlike = UNLIKE if len(used) >= FEW else 2 * UNLIKE
     for i in used:
         others = used[used != i]
         lag, share = _lag(fit, int(i))
@@ -210,7 +213,7 @@ def beside(fit: Fit, unseen: Array, level: Array, explained: Collection[int] = (
         if abs(lag) >= EARLIEST and share < BETTER and unseen[i] > 2 * typical:
             word = "late" if lag > 0 else "early"
             found[int(i)] = f"comes {abs(lag):.0f} s {word}: its clock or its place is off"
-        elif alone and unseen[i] > 1 - HELPS and times > UNLIKE:
+        elif alone and unseen[i] > 1 - HELPS and times > unlike:
             found[int(i)] = (
                 f"residual {times:.1f} times the network's, unlike what the others predict: its clock, its "
                 "place, an axis or its unit is off"

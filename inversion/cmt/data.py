@@ -20,6 +20,9 @@ from .records import QUANTITIES, Records
 
 COMPONENTS = "ENU"
 
+BRIDGED = 5.0
+"""Gaps (s) up to which a straight line spoils nothing around them."""
+
 
 @dataclass(frozen=True)
 class Waveforms:
@@ -55,7 +58,7 @@ class Waveforms:
         Traces that are not fitted, by name, and why.
     max_gap : float
         A longer gap (s) in what the fit needs of a trace leaves the trace out; shorter ones are bridged for
-        the filter and do not count in the fit.
+        the filter and do not count in the fit, nor does what the filter smears of those above `BRIDGED`.
     name : str
         How the result calls this data set.
     """
@@ -71,7 +74,7 @@ class Waveforms:
     shift: ArrayLike = 0.0
     quiet: ArrayLike = 0.0
     rejected: tuple[tuple[str, str, str], ...] = ()
-    max_gap: float = 5.0
+    max_gap: float = 30.0
     name: str = "waveforms"
 
     def __post_init__(self) -> None:
@@ -404,7 +407,7 @@ def _prepare(data: Waveforms) -> tuple[Array, Mask, tuple[str, ...]]:
                 dropped.append(f"{name} {COMPONENTS[c]}: {reason}")
                 continue
             observed[i, c] = filters.apply(data.band, values, records.dt, offset=offset)[picks]
-            mask[i, c] = (inside & np.isfinite(records.values[i, c]))[picks] & (weight[i, c] > 0)
+            mask[i, c] = (inside & _known(data, records.values[i, c]))[picks] & (weight[i, c] > 0)
     if not mask.any():
         raise ValueError(f"{data.name}: nothing is left to fit; " + "; ".join(dropped[:5]))
     return observed, mask, tuple(dropped)
@@ -431,6 +434,18 @@ def _bridged(data: Waveforms, values: Array, inside: Mask) -> tuple[Array, str]:
     if gap > data.max_gap:
         return values, f"a gap of {gap:g} s"
     return np.interp(t, t[present], values[present]), ""
+
+
+def _known(data: Waveforms, values: Array) -> Mask:
+    """Samples that are there and do not feel a bridge over a long gap."""
+    present = np.isfinite(values)
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], (~present).astype(int), [0]])))
+    reach = int(np.ceil(data.band.ringing / data.records.dt))
+    for begin, end in zip(edges[::2], edges[1::2], strict=True):
+        # Before the first sample and after the last one nothing is bridged.
+        if begin > 0 and end < len(values) and (end - begin) * data.records.dt > BRIDGED:
+            present[max(begin - reach, 0) : end + reach] = False
+    return np.asarray(present)
 
 
 def _levelled(values: Array, rests: Mask, quiet: float) -> tuple[Array, str]:

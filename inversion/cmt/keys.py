@@ -221,7 +221,7 @@ WAVEFORMS = Table(
             number(least=0, most=10), "share of a trace's largest motion that is added to its errors"
         ),
         "quiet": Key(number(least=0), "time that is silent for certain", unit="s"),
-        "max_gap": Key(number(least=0), "longest gap that is bridged; by default 5", unit="s"),
+        "max_gap": Key(number(least=0), "longest gap that is bridged; by default 30", unit="s"),
         "shift": Key(number(least=-86400, most=86400), "added to the time of the records", unit="s"),
         "weight": Key(number(least=0), "factor on the whitened residuals; by default 1"),
     },

@@ -1,5 +1,5 @@
-"""How uncertain a solution is: the largest of what errors of the data, disagreement of the stations and draws
-of stations say, and what crust and rival minima add.
+"""How uncertain a solution is: the larger of what errors of the data and disagreement of the stations say,
+and what wrong crusts and rival minima add.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import linalg
 
+from . import crusts
 from . import tensor as tensors
 from .filters import Array
 from .problem import State, jacobian
@@ -20,9 +21,6 @@ FEWEST = 4
 
 ERRORS = ("largest", "stations", "data")
 """Where an uncertainty may come from, see `posterior`."""
-
-DRAWS = 200
-"""Draws of stations, of the bootstrap that `posterior` makes."""
 
 
 class Posterior(NamedTuple):
@@ -68,7 +66,7 @@ def posterior(
     turns: Array,
     errors: str = "largest",
     doubts: Sequence[Doubt] = (),
-    halves: Sequence[Sources] = (),
+    changes: Array | None = None,
 ) -> Posterior:
     """Covariance of tensors, along true axes, and unknowns.
 
@@ -82,12 +80,12 @@ def posterior(
     errors : {"largest", "stations", "data"}, optional
         "data": errors given with the data, or as residuals show them, raised to the misfit. "stations": what
         the stations disagree about, each left out in turn, which includes what crust and point leave out and
-        how residuals of one station hang together. "largest": of both and of a bootstrap over stations the
-        largest standard deviation of every element; nothing ("none") with fewer than `FEWEST` stations.
-    halves : sequence of Sources, optional
-        Solutions for the nearer and the farther half of the stations. They differ from that of all stations
-        by its standard deviation, or by more where a point or the crust fails with distance: their mean
-        square is one more of what "largest" compares.
+        how residuals of one station hang together. "largest": the larger of both for every element, with what
+        `changes` add; nothing ("none") with fewer than `FEWEST` stations.
+    changes : (k, m), optional
+        How the residuals of the solution change in k other crusts, see
+        `dislok.inversion.cmt.crusts.in_other_crusts`: the mean square of what they would move is added, and
+        what they explain of the residuals is not once more the data's.
     doubts : sequence of Doubt, optional
         Solutions in other crusts and at rival minima, whose distance is added.
 
@@ -101,7 +99,7 @@ def posterior(
         raise ValueError(f"errors: expected 'largest', 'stations' or 'data', got {errors!r}")
     if errors == "stations" and stations < 2:
         raise ValueError("errors: one station has none to disagree with; ask for errors='data'")
-    matrix, _, split = jacobian(state, constraint)
+    matrix, residual, split = jacobian(state, constraint)
     inverse, condition = _inverse(matrix)
     parts = [part.whitener for part in state.system.problem.data]
     expected, independent = sum(part.expected for part in parts), sum(part.independent for part in parts)
@@ -113,17 +111,20 @@ def posterior(
     if errors == "data":
         covariance = outer @ given @ outer.T
     elif errors == "stations":
-        covariance = outer @ _jackknife(state, matrix, inverse) @ outer.T
+        covariance = outer @ _jackknife(state, matrix, inverse, residual) @ outer.T
     elif stations < FEWEST:
         errors, covariance = "none", np.full((len(outer), len(outer)), np.nan)
     else:
-        left_out = _jackknife(state, matrix, inverse)
-        drawn = _bootstrap(state, matrix, np.random.default_rng(0))
-        several = [outer @ one @ outer.T for one in (given, left_out, drawn)]
-        apart = [_elements(one, turns, state) - _elements(state.sources, turns, state) for one in halves]
-        if apart:
-            several.append(np.mean([np.outer(away, away) for away in apart], axis=0))
-        covariance = _largest(several)
+        residual, moved = residual.copy(), np.zeros((len(outer), 0))
+        if changes is not None:
+            m = changes.shape[1]
+            steps = inverse[:, :m] @ changes.T
+            found = crusts.explained(state, (changes.T - matrix[:m] @ steps).T, changes)
+            given = given * (found.residual @ found.residual) / max(chi2, np.finfo(float).tiny)
+            residual[:m] = found.residual
+            moved = np.sqrt(found.factor / len(changes)) * (outer @ steps)
+        by_stations = _jackknife(state, matrix, inverse, residual)
+        covariance = _largest([outer @ one @ outer.T for one in (given, by_stations)]) + moved @ moved.T
     for doubt in doubts:
         away = _elements(doubt.sources, turns, state) - _elements(state.sources, turns, state)
         covariance = covariance + doubt.weight * np.outer(away, away)
@@ -135,43 +136,11 @@ def _largest(covariances: Sequence[Array]) -> Array:
     deviations = np.sqrt([np.maximum(np.diag(one), 0.0) for one in covariances])
     most = deviations.max(axis=0)
     safe = np.where(most > 0, most, 1.0)
-    # Correlations come from one of the first three, which have full rank.
-    base = int(np.argmax((deviations[:3] / safe).mean(axis=1)))
+    base = int(np.argmax((deviations / safe).mean(axis=1)))
     own = np.where(deviations[base] > 0, deviations[base], 1.0)
     correlation = covariances[base] / np.outer(own, own)
     np.fill_diagonal(correlation, 1.0)
     return np.asarray(correlation * np.outer(most, most))
-
-
-def _bootstrap(state: State, matrix: Array, rng: np.random.Generator) -> Array:
-    """Covariance of the steps that stations drawn with replacement ask for in the linear problem.
-
-    Half the distance of the quantiles that hold 68 % stands for the standard deviation: draws of a few
-    stations that determine nothing do not count for more than they are.
-    """
-    problem = state.system.problem
-    names, stations = problem.row_station, problem.stations
-    length = tensors.column_lengths(matrix)
-    scaled, m = matrix / length, len(names)
-    rows = [np.flatnonzero(names == name) for name in stations]
-    squares = np.stack([scaled[r].T @ scaled[r] for r in rows])
-    rights = np.stack([scaled[r].T @ state.residual[r] for r in rows])
-    before = scaled[m:].T @ scaled[m:]
-    counts = rng.multinomial(len(stations), np.full(len(stations), 1 / len(stations)), size=DRAWS)
-    counts = counts[(counts > 0).sum(axis=1) >= min(FEWEST, len(stations)) - 1]
-    steps = np.stack(
-        [
-            np.linalg.lstsq(np.tensordot(c, squares, 1) + before, c @ rights, rcond=1e-12)[0] / length
-            for c in counts.astype(float)
-        ]
-    )
-    low, middle, high = np.quantile(steps, [0.1587, 0.5, 0.8413], axis=0)
-    deviation = np.maximum((high - low) / 2, 0.0)
-    # Correlation of steps that are cut where they leave the bulk.
-    cut = np.clip((steps - middle) / np.where(deviation > 0, deviation, 1.0), -2.0, 2.0)
-    correlation = np.cov(cut, rowvar=False)
-    own = np.sqrt(np.maximum(np.diag(correlation), np.finfo(float).tiny))
-    return np.asarray(correlation / np.outer(own, own) * np.outer(deviation, deviation))
 
 
 def _elements(sources: Sources, turns: Array, state: State) -> Array:
@@ -190,7 +159,7 @@ def _inverse(matrix: Array) -> tuple[Array, float]:
     return inverse, float(singular[0] / singular[kept][-1])
 
 
-def _jackknife(state: State, matrix: Array, inverse: Array) -> Array:
+def _jackknife(state: State, matrix: Array, inverse: Array, residual: Array) -> Array:
     """Covariance by leaving out one station after the other, in the linear problem (Bell & McCaffrey 2002).
 
     The residuals of a station, as they would be had it not been fitted, are its errors: correlated in any way
@@ -205,7 +174,7 @@ def _jackknife(state: State, matrix: Array, inverse: Array) -> Array:
         rows = np.flatnonzero(names == name)
         # K⁺ (1 - K K⁺)⁻¹ r = (1 - K⁺ K)⁻¹ K⁺ r: a system of the size of the unknowns, not of the samples.
         kept = np.eye(len(length)) - back[:, rows] @ scaled[rows]
-        moved = linalg.lstsq(kept, back[:, rows] @ state.residual[rows], cond=1e-8)[0]
+        moved = linalg.lstsq(kept, back[:, rows] @ residual[rows], cond=1e-8)[0]
         covariance += (len(stations) - 1) / len(stations) * np.outer(moved, moved)
     return np.asarray(covariance / np.outer(length, length))
 

@@ -2,7 +2,7 @@
 
 Traces that are bad to look at are left out; every place within reach is tried, all traces on one level;
 stations that contradict the solution are left out; errors are taken from what is left; the solution is
-repeated in two other crusts. What is done is said, and can be kept and taken up again.
+looked at in other crusts. What is done is said, and can be kept and taken up again.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from dislok import gate as gates
 from dislok.propagator import LayeredModel
 from dislok.store import Place
 
-from . import kept, quality, several
+from . import crusts, kept, quality, several
 from .data import Dataset
-from .filters import CosineLowpass, Filter
+from .filters import Array, CosineLowpass, Filter
 from .kept import Stages
+from .posterior import FEWEST
 from .problem import Problem, State, evaluate
 from .result import Result, conclude
 from .solve import (
@@ -45,12 +46,6 @@ BANDS = (CosineLowpass(0.02, 0.06),)
 
 ROUNDS = 3
 """How many times at most bad traces are left out and the search goes on."""
-
-CRUSTS = {"slower": 0.93, "faster": 1.07}
-"""Other crusts where none are given: factors on all velocities."""
-
-HALF = 4
-"""Stations that each half of the network must have to be inverted by itself."""
 
 FOLLOWED = 3
 """Rivals at most that are followed to the end."""
@@ -85,14 +80,14 @@ class Found(NamedTuple):
     search : Search
         The solution, with its rivals.
     crusts : Comparison or None
-        Solutions in other crusts.
-    halves : tuple of Sources
-        Solutions for the nearer and the farther half of the stations; none where there are few.
+        Solutions in the other crusts that were given.
+    changes : (k, m) or None
+        How the residuals change in crusts as wrong as crusts are, where none were given.
     """
 
     search: Search
     crusts: several.Comparison | None
-    halves: tuple[Sources, ...] = ()
+    changes: Array | None
 
 
 @gates.gate(
@@ -142,8 +137,9 @@ def invert(
     errors : {"residuals", "given"}
         Whether a last search weighs the waveforms by what is left of them.
     crusts : mapping of str to LayeredModel, optional
-        Other crusts whose solutions go into the uncertainty; by default the problem's with velocities 7 %
-        lower and higher, none for an empty mapping.
+        Other crusts whose solutions go into the uncertainty; by default twenty as wrong as crusts are
+        (velocities off by 6 %, thicknesses by 15 %; `dislok.inversion.cmt.disturbed`), none for an empty
+        mapping.
     subevents : int
         Number of sources.
     folder : path, optional
@@ -154,8 +150,8 @@ def invert(
     Returns
     -------
     Result
-        Its uncertainty is the largest of what the data's errors, the stations' disagreement and a bootstrap
-        say, with the spread between crusts and between minima.
+        Its uncertainty is the larger of what the data's errors and the stations' disagreement say, with what
+        other crusts and other minima would move.
 
     Raises
     ------
@@ -174,7 +170,7 @@ def invert(
 def concluded(found: Found, options: Options, event: str) -> Result:
     """The result of what was found."""
     others = () if found.crusts is None else tuple(one.state.sources for one in found.crusts.searches)
-    return conclude(found.search, options.constraint, event, crusts=others, halves=found.halves)
+    return conclude(found.search, options.constraint, event, crusts=others, changes=found.changes)
 
 
 def _silent(line: str) -> None:
@@ -215,7 +211,7 @@ def find(
             iterations=options.iterations, folder=stages.pieces("subevents", *facts), progress=say,
         )[-1]  # fmt: skip
     return Found(
-        found, _in_other_crusts(found, options, stages, say), _near_and_far(found, options, stages, say)
+        found, _in_given_crusts(found, options, stages, say), _in_wrong_crusts(found, options, stages)
     )
 
 
@@ -340,52 +336,26 @@ def _on_grid(problem: Problem, start: Sources, options: Options, say: Callable[[
     return table.best(half)
 
 
-def variants(model: LayeredModel) -> dict[str, LayeredModel]:
-    """A crust with all velocities lower and one with all of them higher, as `CRUSTS` says."""
-    return {
-        name: replace(model, vp=factor * np.asarray(model.vp, float), vs=factor * np.asarray(model.vs, float))
-        for name, factor in CRUSTS.items()
-    }
-
-
-def _in_other_crusts(
+def _in_given_crusts(
     found: Search, options: Options, stages: Stages, say: Callable[[str], None]
 ) -> several.Comparison | None:
     problem = found.state.system.problem
-    models = variants(problem.model) if options.crusts is None else dict(options.crusts)
-    if not models:
+    if not options.crusts:
         return None
+    models = dict(options.crusts)
     pieces = stages.pieces("crusts", problem, models, found.state.sources, options.constraint)
     return several.compare_models(
         problem, models, found.state.sources, options.constraint, folder=pieces, progress=say
     )
 
 
-def _near_and_far(
-    found: Search, options: Options, stages: Stages, say: Callable[[str], None]
-) -> tuple[Sources, ...]:
-    """Solutions for the nearer and the farther half of the stations, where each has enough of them."""
-    problem, s = found.state.system.problem, found.state.sources
-    if len(problem.stations) < 2 * HALF or len(s) > 1:
-        return ()
-    away: dict[str, float] = {}
-    for part, places in zip(problem.data, problem.places, strict=True):
-        distance = np.hypot(places.x - s.east[0], places.y - s.north[0])
-        away.update(zip(part.station.tolist(), distance.tolist(), strict=True))
-    order = sorted(problem.stations.tolist(), key=away.__getitem__)
-    middle = len(order) // 2
-    pieces = stages.pieces("halves", problem, s, options.constraint)
-    ends = []
-    for name, half in (("nearer", order[:middle]), ("farther", order[middle:])):
-        part = problem.reweighted({station: float(station in half) for station in order})
-        ends.append(
-            kept.search(
-                pieces, name, part, options.constraint,
-                lambda part=part: minimise(part, s, options.constraint, 15, tolerance=COARSE),  # type: ignore[misc]
-            )
-        )  # fmt: skip
-        say(f"{name} half of the stations: {_where(ends[-1].state.sources)}")
-    return tuple(end.state.sources for end in ends)
+def _in_wrong_crusts(found: Search, options: Options, stages: Stages) -> Array | None:
+    """What crusts as wrong as crusts are change, where no others were given."""
+    if options.crusts is not None or len(found.state.system.problem.stations) < FEWEST:
+        return None
+    pieces = stages.pieces("wrong-crusts", found.state.system.problem, found.state.sources)
+    rng = np.random.default_rng(0)
+    return pieces.keep("changes", lambda: {"changes": crusts.in_other_crusts(found.state, rng)})["changes"]
 
 
 def _where(sources: Sources) -> str:

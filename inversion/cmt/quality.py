@@ -15,6 +15,7 @@ from .data import COMPONENTS, Waveforms
 from .filters import Array
 from .fit import Fit, fits
 from .noise import pooled
+from .posterior import FEWEST
 from .problem import Problem, State, jacobian
 from .records import QUANTITIES
 
@@ -64,8 +65,17 @@ def outliers(state: State) -> list[Rejected]:
             whole = tuple(one for one in whole if _fitted(part, one))
             done = {one[:2] for one in whole}
             bad = (*whole, *(one for one in traces if one[:2] not in done))
+            if len(_left(part, bad)) < FEWEST <= len(_left(part, ())):
+                bad = traces
         found.append(bad if len(bad) <= MOST * fit.mask.any(axis=-1).sum() else ())
     return found
+
+
+def _left(part: Waveforms, bad: Rejected) -> set[str]:
+    """Stations with something to fit beside bad traces."""
+    lost = {one[:2] for one in bad}
+    used = zip(*np.nonzero(part.mask.any(axis=-1)), strict=True)
+    return {str(part.station[i]) for i, c in used if (str(part.station[i]), COMPONENTS[c]) not in lost}
 
 
 def left_out(state: State) -> dict[str, float]:
@@ -148,6 +158,24 @@ def weighed(state: State, weight: Sequence[ArrayLike] | None = None) -> Problem:
             part = replace(part, sigma=None, noise=noise, model_error=0.0)
         parts.append(part)
     return problem.with_data(parts)
+
+
+def beyond_noise(state: State) -> float:
+    """Variance reduction of data and residuals less the noise before the earthquake; the mean of data sets.
+
+    Where nothing is known of the noise, none is taken away.
+    """
+    found = []
+    for part, fit in zip(state.system.problem.data, fits(state), strict=True):
+        data = np.where(fit.mask, fit.observed, 0.0)
+        left = np.where(fit.mask, fit.observed - fit.predicted, 0.0)
+        if isinstance(part, Waveforms):
+            noise = float((_rest(part) ** 2 * part.mask.sum(axis=-1)).sum())
+        else:
+            noise = float((np.nan_to_num(part.table.sigma) ** 2 * part.mask).sum())
+        signal = float((data**2).sum()) - noise
+        found.append(1 - max(float((left**2).sum()) - noise, 0.0) / signal if signal > 0 else 0.0)
+    return float(np.mean(found))
 
 
 def _bad(data: Waveforms) -> Rejected:

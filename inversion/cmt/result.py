@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,11 @@ from .fit import Fit, fits, total_reduction
 from .forward import meridian_turn
 from .posterior import Doubt, matched, normal, posterior
 from .problem import Problem
+from .quality import beyond_noise
 from .records import local, parse_utc
 from .solve import Search, apart
 from .source import Sources
+from .summary import explains
 
 FORMAT = "dislok centroid moment tensor 1"
 
@@ -136,7 +138,7 @@ class Result:
     centroids : the sources.
     covariance : (s, s) of the elements of each source: six of the tensor (N·m, true axes), then the unknowns.
     errors : where it comes from: "largest" of all that is known, "stations" that disagree, the errors of the
-        "data", or "none" where there are too few stations to tell.
+        "data", or "none" where there are too few stations to tell, or the model does not explain the data.
     unknowns : names of the unknowns besides the tensor.
     constraint, stf, origin, reference : as given; origin is (latitude, longitude), reference a UTC time.
     misfit : ``|d - s|² / |d|²`` of the whitened data, the relative RMS of O'Toole et al. (2012).
@@ -150,7 +152,7 @@ class Result:
     notes : what was strange in reading and used all the same.
     hypocentre_depth : km, where it is known.
     rivals : other minima of the misfit, the best first.
-    crusts : number of other crusts whose solutions are in the covariance.
+    crusts : number of other crusts whose effect is in the covariance.
     """
 
     event: str
@@ -345,7 +347,7 @@ def conclude(
     errors: str = "largest",
     *,
     crusts: Sequence[Sources] = (),
-    halves: Sequence[Sources] = (),
+    changes: Array | None = None,
 ) -> Result:
     """Turn the end of a search into a result.
 
@@ -361,8 +363,13 @@ def conclude(
     crusts : sequence of Sources, optional
         Solutions in other crusts; the mean square of their distances goes into the uncertainty. So do rival
         minima that are nearly as good.
-    halves : sequence of Sources, optional
-        Solutions for halves of the stations, see `dislok.inversion.cmt.posterior.posterior`.
+    changes : (k, m), optional
+        How the residuals change in k other crusts, see `dislok.inversion.cmt.crusts.in_other_crusts`.
+
+    Notes
+    -----
+    Where a point does not explain the data, no uncertainty is stated: it takes half of what is no noise, four
+    fifths where stations lie within half a rupture's length, and 30 % of all.
     """
     state = found.state
     problem = state.system.problem
@@ -372,31 +379,35 @@ def conclude(
     doubts += [
         Doubt(one.state.sources, rival.weight) for one, rival in zip(found.others, listed, strict=True)
     ]
-    found_errors = posterior(state, constraint, turns, errors, [d for d in doubts if d.weight > 0], halves)
+    shown = fits(state)
+    stated = posterior(state, constraint, turns, errors, [d for d in doubts if d.weight > 0], changes)
     low, high = problem.limits(len(state.sources))
     values = state.sources.values(problem.unknowns)
     on_bound = (values <= low + 1e-6) | (values >= high - 1e-6)
     at_bound = {problem.unknowns[i % len(problem.unknowns)] for i in np.flatnonzero(on_bound)}
     clocks = [part.records.reference.isoformat() for part in problem.data if not isinstance(part, Offsets)]
-    return Result(
+    found_one = Result(
         event=event,
         centroids=centroids(problem, state.sources),
-        **found_errors._asdict(),
+        **stated._asdict(),
         unknowns=problem.unknowns,
         constraint=constraint,
         stf=problem.stf,
         origin=problem.origin,
         reference=clocks[0] if clocks else "1970-01-01T00:00:00+00:00",
         misfit=state.misfit,
-        fits=fits(state),
+        fits=shown,
         dropped=tuple(line for part in problem.data for line in part.dropped),
         notes=tuple(line for part in problem.data for line in part.notes),
         history=tuple(_plain_step(step) for step in found.history),
         converged=found.converged,
         at_bound=tuple(sorted(at_bound)),
         rivals=listed,
-        crusts=len(crusts),
+        crusts=len(crusts) if changes is None else len(changes),
     )
+    if errors != "largest" or explains(found_one, beyond_noise(state)):
+        return found_one
+    return replace(found_one, errors="none", covariance=np.full_like(stated.covariance, np.nan))
 
 
 def rivals(found: Search, constraint: str) -> tuple[Rival, ...]:

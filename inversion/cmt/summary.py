@@ -15,12 +15,16 @@ if TYPE_CHECKING:
 FEW = 6
 """Stations below which a result warns."""
 
+EXPLAINED, WELL, LEAST = 0.5, 0.8, 0.3
+"""Variance reduction beyond noise below which no uncertainty is stated; the same where stations are near; and
+noise included.
+"""
+
 SHALLOW = 4.0
 """Depth (km) above which dip-slip elements on vertical planes are hardly felt."""
 
 SOURCES = {
-    "largest": "the largest of what the data's errors, the stations' disagreement, a bootstrap and halves of "
-    "the network say",
+    "largest": "the larger of what the data's errors and the stations' disagreement say",
     "stations": "what the stations disagree about",
     "data": "the errors of the data",
 }
@@ -80,7 +84,7 @@ def warnings(result: Result) -> tuple[str, ...]:
         found.append(f"warning: NOT UNIQUE: {_tenable(result)}")
     if result.at_bound:
         found.append(f"warning: {', '.join(result.at_bound)} ended on a bound")
-    if result.variance_reduction < 0.8:
+    if result.variance_reduction < WELL:
         found.append(
             "warning: a point source of this kind leaves a fifth of the data or more; try a duration, "
             "lower frequencies, farther stations or several subevents"
@@ -96,8 +100,28 @@ def warnings(result: Result) -> tuple[str, ...]:
     return tuple(found)
 
 
+def explains(result: Result, beyond_noise: float) -> bool:
+    """Whether a point explains so much of the data that its uncertainty means something: half of what is no
+    noise, or `WELL` of it where stations lie within half a rupture's length, and `LEAST` of all.
+
+    Parameters
+    ----------
+    result : Result
+    beyond_noise : float
+        Variance reduction of what is left of the data, and of the residuals, without their noise.
+    """
+    near = result.nearest < rupture_length(result.magnitude) / 2
+    reduction = max(result.variance_reduction, beyond_noise)
+    return reduction >= (WELL if near else EXPLAINED) and result.variance_reduction >= LEAST
+
+
+def rupture_length(magnitude: float) -> float:
+    """Length (km) of ruptures of a magnitude (Wells & Coppersmith 1994, table 2A)."""
+    return float(10 ** (0.59 * magnitude - 2.44))
+
+
 def _rupture_warning(result: Result) -> list[str]:
-    nearest, length = result.nearest, 10 ** (0.59 * result.magnitude - 2.44)
+    nearest, length = result.nearest, rupture_length(result.magnitude)
     if nearest >= length / 2:
         return []
     return [
@@ -109,14 +133,19 @@ def _rupture_warning(result: Result) -> list[str]:
 
 def uncertainty_words(result: Result) -> str:
     """Where the uncertainty comes from."""
-    if result.errors == "none":
+    if result.errors == "none" and result.station_count < FEWEST:
         return (
             f"no uncertainty is stated: {result.station_count} stations are too few to disagree; "
             f"it takes {FEWEST}"
         )
+    if result.errors == "none":
+        return (
+            "no uncertainty is stated: the model does not explain the data (variance reduction "
+            f"{100 * result.variance_reduction:.0f} %, the nearest station {result.nearest:.0f} km away)"
+        )
     words = f"uncertainties (±, one standard deviation): {SOURCES[result.errors]}"
     if result.crusts:
-        words += f", with the spread between {result.crusts + 1} crusts"
+        words += f", with what {result.crusts} other crusts would change"
     if not result.unique:
         words += " and between minima"
     return words

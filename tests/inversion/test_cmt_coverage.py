@@ -36,7 +36,7 @@ def test_the_table_counts_what_lies_inside():
     np.testing.assert_allclose(bench.coverage(rows[:3], 1), 100 / 3)
     np.testing.assert_allclose(bench.coverage(rows[:3], 2), 200 / 3)
     text = bench.report(rows)
-    assert text.startswith(".. list-table::") and "none stated" in text and text.count("- 33\n") == 10
+    assert text.startswith(".. list-table::") and "–" in text and text.count("- 33\n") == 11
 
 
 def test_a_study_goes_on_where_it_was(tmp_path, monkeypatch):
@@ -98,6 +98,8 @@ def test_intervals_hold_the_truth_as_often_as_they_promise():
     together, the shares within one and two standard deviations are near 68 and 95 %, as twelve can tell.
     """
     bench = _module("coverage")
-    rows = [bench.measured(seed, 8) for seed in range(12)]
+    whole = [bench.measured(seed, 8) for seed in range(12)]
+    rows = [row for row in whole if row["errors"] != "none"]
+    assert len(rows) >= 8
     assert 45 < bench.coverage(rows, 1).mean() < 90
     assert bench.coverage(rows, 2).mean() > 80

@@ -51,11 +51,25 @@ def test_short_gap_is_bridged_and_does_not_count():
 
 def test_long_gap_and_missing_component_are_left_out_with_a_reason():
     values = records().values.copy()
-    values[0, 0, 100:120] = np.nan
+    values[0, 0, 100:131] = np.nan
     values[1, 1] = np.nan
     data = Waveforms(records(values=values), window=(0.0, 100.0))
-    assert data.dropped == ("A0 E: a gap of 20 s", "A1 N: no samples in the window")
+    assert data.dropped == ("A0 E: a gap of 31 s", "A1 N: no samples in the window")
     assert not data.mask[0, 0].any() and not data.mask[1, 1].any() and data.mask[0, 1].all()
+
+
+def test_around_a_long_gap_nothing_counts_that_feels_its_bridge():
+    """What is fitted beside a gap of 20 s is what would be there without it."""
+    values = records().values.copy()
+    values[0, 0, 100:120] = np.nan
+    data, whole = (Waveforms(one, window=(0.0, 100.0)) for one in (records(values=values), records()))
+    assert not data.dropped
+    used, ring = data.mask[0, 0], data.band.ringing
+    lost = whole.times[whole.mask[0, 0] & ~used]
+    gap = data.records.t[[100, 119]]
+    assert lost.min() >= gap[0] - ring - 1 and lost.max() <= gap[1] + ring + 1 and len(lost) > 20
+    largest = np.abs(whole.observed[0, 0]).max()
+    np.testing.assert_allclose(data.observed[0, 0][used], whole.observed[0, 0][used], atol=0.03 * largest)
 
 
 def test_record_that_begins_late_needs_a_later_quiet_time():
