@@ -403,11 +403,14 @@ def _prepare(data: Waveforms) -> tuple[Array, Mask, tuple[str, ...]]:
             if not reason and offset:
                 rests = np.isfinite(records.values[i, c]) & (records.t < quiet[i])
                 values, reason = _levelled(values, rests, quiet[i])
+            used = (inside & _known(data, records.values[i, c]))[picks]
+            if not reason and not used.any():
+                reason = "its gaps leave nothing to fit"
             if reason:
                 dropped.append(f"{name} {COMPONENTS[c]}: {reason}")
                 continue
             observed[i, c] = filters.apply(data.band, values, records.dt, offset=offset)[picks]
-            mask[i, c] = (inside & _known(data, records.values[i, c]))[picks] & (weight[i, c] > 0)
+            mask[i, c] = used & (weight[i, c] > 0)
     if not mask.any():
         raise ValueError(f"{data.name}: nothing is left to fit; " + "; ".join(dropped[:5]))
     return observed, mask, tuple(dropped)

@@ -66,10 +66,18 @@ def test_around_a_long_gap_nothing_counts_that_feels_its_bridge():
     assert not data.dropped
     used, ring = data.mask[0, 0], data.band.ringing
     lost = whole.times[whole.mask[0, 0] & ~used]
-    gap = data.records.t[[100, 119]]
+    gap, ring = data.records.t[[100, 119]], ring
     assert lost.min() >= gap[0] - ring - 1 and lost.max() <= gap[1] + ring + 1 and len(lost) > 20
     largest = np.abs(whole.observed[0, 0]).max()
     np.testing.assert_allclose(data.observed[0, 0][used], whole.observed[0, 0][used], atol=0.03 * largest)
+
+
+def test_gaps_that_leave_nothing_are_named():
+    values = records().values.copy()
+    for begin in range(40, len(T), 22):
+        values[0, 0, begin : begin + 10] = np.nan
+    data = Waveforms(records(values=values), window=(0.0, 100.0))
+    assert "A0 E: its gaps leave nothing to fit" in data.dropped
 
 
 def test_record_that_begins_late_needs_a_later_quiet_time():
