@@ -258,7 +258,7 @@ def test_building_meshes(tmp_path):
         mesh.mesh_of_rectangle(fault, 2, 2, origin)
         mesh.Grid(fault, 2, 2, origin)
     pytest.importorskip("meshio", reason="files of meshes need meshio")
-    mesh.write_mesh(tmp_path / "fault.vtu", made, np.zeros((made.size, 3)))
+    mesh.write_mesh(tmp_path / "fault.vtu", made, {"slip": np.zeros((made.size, 3))})
     assert mesh.read_mesh(str(tmp_path / "fault.vtu")).size == made.size
     assert mesh.read_mesh_values(tmp_path / "fault.vtu")[1]
 
