@@ -17,13 +17,12 @@ from dislok.inversion.mesh import Grid
 from dislok.inversion.slip import PixelOffsets, SlipModel, SlipProblem
 from dislok.inversion.slip import plot as slip_plot
 from dislok.nn.match import match
-from dislok.nn.pairs import Terrain
 from dislok.okada import Rectangle, displacement
 
 # %%
 # The images
 # ----------
-# Procedural ground with pixels of ten metres. A buried fault, 1.6 km long, moves it by less than a pixel;
+# Rough ground with pixels of ten metres. A buried fault, 1.6 km long, moves it by less than a pixel;
 # the image before is the ground after it, warped back, and both have noise.
 
 N, PIXEL = 448, 10.0
@@ -34,11 +33,14 @@ axis = (np.arange(N) - (N - 1) / 2) * PIXEL / 1000
 east, north = np.meshgrid(axis, -axis)  # row 0 lies in the north
 moved = displacement(np.column_stack([east.ravel(), north.ravel()]), TRUTH).reshape(N, N, 3) / PIXEL
 
-ground = Terrain().draw(rng, (N, N)).albedo
+frequency = np.hypot(np.fft.fftfreq(N)[:, None], np.fft.rfftfreq(N))
+frequency[0, 0] = 1.0
+waves = np.fft.rfft2(rng.standard_normal((N, N))) / frequency**1.4
+ground = np.fft.irfft2(waves * np.exp(-((frequency / 0.42) ** 8)), s=(N, N))
 ground = (ground - ground.mean()) / ground.std()
 before, known = images.warp(ground, moved[..., 0], -moved[..., 1])
 before = np.where(known, before, 0.0)
-pre, post = (plane + 0.03 * rng.standard_normal((N, N)) for plane in (before, ground))
+pre, post = (plane + 0.04 * rng.standard_normal((N, N)) for plane in (before, ground))
 
 # %%
 # The map
