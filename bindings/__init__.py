@@ -6,7 +6,7 @@ Submodules load when they are first used, so that ``import dislok`` stays light:
 - `dislok.tde`: the same of triangles, also in a full space
 - `dislok.propagator`: seismograms and static offsets in a layered half-space, and their derivatives
 - `dislok.stf`, `dislok.tables`: source time functions; tables of seismograms over distance and depth
-- `dislok.hierarchical`: compressed Green's matrices of very many observers and sources
+- `dislok.large.hierarchical`: compressed Green's matrices of very many observers and sources
 - `dislok.scale`: Green's matrices in blocks, for dask and Zarr
 - `dislok.topography`: displacement at stations on mountains
 - `dislok.convert`: magnitudes, moment tensors, nodal planes, coordinates
@@ -25,9 +25,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dislok import backends as backends
     from dislok import convert as convert
-    from dislok import hierarchical as hierarchical
     from dislok import images as images
     from dislok import inversion as inversion
+    from dislok import large as large
     from dislok import nn as nn
     from dislok import okada as okada
     from dislok import okadatorch as okadatorch
@@ -44,9 +44,9 @@ __all__ = ["__version__"]
 _SUBMODULES = [
     "backends",
     "convert",
-    "hierarchical",
     "images",
     "inversion",
+    "large",
     "nn",
     "okada",
     "okadatorch",

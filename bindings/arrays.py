@@ -21,7 +21,6 @@ Devices
 from __future__ import annotations
 
 import functools
-import importlib
 import math
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -369,7 +368,9 @@ def reject(
 @functools.cache
 def _limits() -> Any:
     # Imported only when there are values to look at: importing it imports Numba.
-    return importlib.import_module("dislok.kernels.limits")
+    from dislok.kernels import limits
+
+    return limits
 
 
 def _find_array_type(kind: type) -> str | None:

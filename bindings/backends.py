@@ -19,8 +19,7 @@ import importlib.metadata
 import importlib.util
 import re
 from functools import cache
-from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 NAMES = ("numba", "cupy", "numba-cuda")
 _MODULES = {"numba": "numba_cpu", "cupy": "cupy_raw", "numba-cuda": "numba_cuda"}
@@ -89,7 +88,7 @@ def select(framework: str, on_cuda: bool, backend: str | None = None) -> str:
 
 
 @cache
-def load(name: str, family: str = "okada") -> ModuleType:
+def load(name: str, family: str = "okada") -> Any:
     """Import the kernels of a backend.
 
     Parameters

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from dislok.arrays import Array, TorchSpace
 from dislok.calls import Call, components_of, copied, target
+from dislok.kernels.backend import kernel_of
 
 Launch = Callable[[Call, str, str, tuple[int, ...], Array | None], Array]
 
@@ -29,7 +30,7 @@ def launch(
         result = call.space.empty(shape)
         result[...] = 0
     elif call.compiled:
-        kernel = getattr(call.batches(), operation)
+        kernel = kernel_of(call.batches(), operation)
         there = None if place is None else place.reshape(count, call.n, -1, *rest)
         found = kernel(*call.geometry, of, size, out=there, threads=call.threads)
         return found.reshape(shape) if place is None else place

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
+from types import ModuleType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,6 +21,7 @@ from dislok.arrays import (
     finite_number,
     is_tensor,
 )
+from dislok.kernels.backend import Backend
 
 COMPONENTS = {"displacement": (3,), "gradient": (3, 3)}
 # From the nine numbers of a gradient to the six of its symmetric part.
@@ -51,9 +52,8 @@ class Call(ABC):
         Number of models, and of the sources of each.
     """
 
-    #: Folder of the kernels, and the module of its torch functions.
+    #: Folder of the kernels.
     family: ClassVar[str]
-    autograd: ClassVar[str]
     #: Whether the CPU kernel writes displacement and gradient to two arrays at once.
     writes_both: ClassVar[bool] = False
 
@@ -91,17 +91,17 @@ class Call(ABC):
         """Trailing axes of a result with so many numbers for each source."""
         return numbers if self.pairs else (self.m, *numbers)
 
-    def kernels(self) -> Any:
+    def kernels(self) -> Backend:
         """The family's kernels of the backend."""
         return backends.load(self.backend, self.family)
 
-    def batches(self) -> Any:
+    @abstractmethod
+    def batches(self) -> ModuleType:
         """The family's CPU kernels of many models."""
-        return import_module(f"dislok.kernels.{self.family}.batches")
 
-    def derivatives(self) -> Any:
+    @abstractmethod
+    def derivatives(self) -> ModuleType:
         """The family's torch functions; only for tensors, because this imports torch."""
-        return import_module(self.autograd)
 
 
 def check_call(call: Call, check_places: Callable[[Any, Any], None], wait: bool, **values: Array) -> None:

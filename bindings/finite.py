@@ -18,11 +18,11 @@ import numpy as np
 
 from dislok import __version__, okada, tde
 from dislok import gate as gates
-from dislok.elements import OkadaElements, TriangleElements
 from dislok.kernels.propagator.cost import PlanError
 from dislok.kernels.propagator.difference import Panel, cuts, make
 from dislok.kernels.propagator.patches import add_all
 from dislok.kernels.propagator.stack import Layers
+from dislok.large.elements import OkadaElements, TriangleElements
 from dislok.layers import LayeredModel
 from dislok.sources import Rectangle, down_dip_and_strike, fractions
 from dislok.store import read_arrays, write_arrays

@@ -260,21 +260,21 @@ def _run(what: str, image: Any, right: Any, down: Any, order: int | None, valid:
 def _run_torch(
     what: str, image: Any, right: Any, down: Any, order: int | None, valid: Any, *rest: Any
 ) -> list:
-    from dislok import images_autograd
+    from dislok.autograd import images as differentiable
 
     origin, threads = rest
     order = 5 if order is None else order
     check_order(order)
-    planes, known = images_autograd.inputs(image, right, down, valid)
+    planes, known = differentiable.inputs(image, right, down, valid)
     check_threads(threads, planes[0].device.type == "cuda")
     lead = lead_of(planes[0].shape[:-2], planes[1].shape[:-2], ("image", "right"))
     cells = None
     if known is not None:
-        planes[0] = images_autograd.filled(planes[0], known, nearest_known(known))
+        planes[0] = differentiable.filled(planes[0], known, nearest_known(known))
         cells = np.stack([_kernels().supported(plane, order) for plane in each(known, lead)])
     shape = (int(planes[0].shape[-2]), int(planes[0].shape[-1]))
-    spec = images_autograd.Spec(order, shape, check_origin(origin), threads, cells)
-    return images_autograd.apply(what, spec, lead, *planes)
+    spec = differentiable.Spec(order, shape, check_origin(origin), threads, cells)
+    return differentiable.apply(what, spec, lead, *planes)
 
 
 def of_image(image: Any, order: int | None, valid: Any, threads: int | None) -> Coefficients:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from importlib import import_module
 from typing import Any, TypeVar
 
 from dislok import batches
@@ -25,6 +24,7 @@ from dislok.calls import (
     two,
     zeros,
 )
+from dislok.kernels.backend import kernel_of
 
 C = TypeVar("C", bound=Call)
 
@@ -35,13 +35,13 @@ def launch(call: Call, operation: str, of: str, tail: tuple[int, ...], out: Arra
         return batches.launch(call, operation, of, tail, out, launch)
     shape = (call.n, *components_of(of), *tail)
     if call.space.framework == "torch":
-        function = getattr(call.derivatives(), operation)
+        function = kernel_of(call.derivatives(), operation)
         tensor = guarded(call, lambda c: function(*c.geometry, of, call.pairs, call.threads))
         return deliver(call.space, tensor.reshape(shape), out)
     place = None if out is None else flat(call, of, target(call, shape, out))
     if not (call.n and call.m):
         return zeros(call.space, shape, out)
-    kernel = getattr(call.kernels(), operation)
+    kernel = kernel_of(call.kernels(), operation)
     result = kernel(*call.geometry, of, call.pairs, out=place, threads=call.threads)
     return result.reshape(shape) if out is None else out
 
@@ -50,8 +50,9 @@ def guarded(call: C, compute: Callable[[C], Array]) -> Array:
     """A result in tensors; observers without a value do not spoil its derivatives."""
     if call.batch is not None:
         return compute(call)
-    move = import_module("dislok.edges").guarded
-    return move(lambda obs: compute(replace(call, obs=obs)), call.obs, *call.sources)
+    from dislok.autograd import edges
+
+    return edges.guarded(lambda obs: compute(replace(call, obs=obs)), call.obs, *call.sources)
 
 
 def product(
@@ -59,12 +60,12 @@ def product(
 ) -> Array:
     """The Green's matrix or its transpose times a factor."""
     if call.space.framework == "torch":
-        found = getattr(call.derivatives(), operation)(*call.geometry, of, given, call.threads)
+        found = kernel_of(call.derivatives(), operation)(*call.geometry, of, given, call.threads)
         return deliver(call.space, found.reshape(shape), out)
     place = None if out is None else target(call, shape, out, given)
     if not (call.n and call.m):
         return zeros(call.space, shape, out)
-    kernel = getattr(call.kernels(), operation)
+    kernel = kernel_of(call.kernels(), operation)
     result = kernel(*call.geometry, of, given, threads=call.threads).reshape(shape)
     if place is None:
         return result
@@ -114,7 +115,7 @@ def blocks(call: Call, width: int, operation: str, *how: Any) -> Iterator[tuple[
         sources = tuple(array[rows] for array in call.sources) if call.pairs else call.sources
         part = replace(call, obs=call.obs[rows], sources=sources)
         if part.m:
-            kernel = getattr(part.kernels(), operation)
+            kernel = kernel_of(part.kernels(), operation)
             yield rows, kernel(*part.geometry, *how, threads=part.threads)
         else:
             yield rows, zeros(part.space, (part.n, width), None)

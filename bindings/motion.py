@@ -6,7 +6,6 @@ All of it runs on the CPU or on a CUDA device, with NumPy or CuPy.
 from __future__ import annotations
 
 import contextlib
-import importlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -77,7 +76,9 @@ def engine(inputs: dict[str, Any], backend: str | None) -> Engine:
         return Engine(np, bessel, integrals.integrate, None, held=4_000_000, depths=1_000_000)
     space = arrays.guard(given).space
     kernels = backends.load(backends.select(space.framework, space.on_cuda, backend), "propagator")
-    xp, special = importlib.import_module("cupy"), importlib.import_module("cupyx.scipy.special")
+    import cupy as xp
+    import cupyx.scipy.special as special
+
     # A thread goes from the ends of the stack to one source, through every piece between the others' depths.
     return Engine(xp, special, kernels.integrate, space, held=32_000_000, depths=16)
 

@@ -36,12 +36,12 @@ Bull. Seism. Soc. Am. 82, 1018-1040.
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -78,8 +78,8 @@ from dislok.sources import (
 )
 
 if TYPE_CHECKING:
-    from dislok.grid import Tile
-    from dislok.hierarchical import HierarchicalMatrix
+    from dislok.large.grid import Tile
+    from dislok.large.hierarchical import HierarchicalMatrix
 
 __all__ = [
     "ORIGINS",
@@ -381,7 +381,9 @@ def greens(
         if pairs or backend is not None or out is not None:
             raise ValueError("pairs=, backend= and out= do not go with chunks=")
         elements = _elements(source, nu, origin, threads).with_mu(mu)
-        return importlib.import_module("dislok.scale").greens(obs, elements, of=of, chunks=chunks)
+        from dislok import scale
+
+        return scale.greens(obs, elements, of=of, chunks=chunks)
     call = _prepare(obs, source, nu, origin, pairs, backend, threads)
     return launches.greens(call, of, mu, UNIT_SOURCES[call.kind], out)
 
@@ -605,12 +607,21 @@ def operator(
 
     See Also
     --------
-    dislok.hierarchical : How it works, and what the result can do.
+    dislok.large.hierarchical : How it works, and what the result can do.
     """
+    from dislok.large.skeletons import build
+
     elements = _elements(source, nu, origin, threads).with_mu(mu)
-    build = importlib.import_module("dislok.skeletons").build
-    options = {"of": of, "tolerance": tolerance, "dtype": dtype, "folder": folder, "progress": progress}
-    return build(obs, elements, by=tolerance_by, **options)
+    return build(
+        obs,
+        elements,
+        of=of,
+        tolerance=tolerance,
+        by=tolerance_by,
+        dtype=dtype,
+        folder=folder,
+        progress=progress,
+    )
 
 
 @eager
@@ -641,7 +652,7 @@ def factors(
 
     Returns
     -------
-    dislok.lowrank.Factors, or list of them
+    dislok.large.lowrank.Factors, or list of them
         With ``u`` (n c, k), ``v`` (k, m b) and the measured errors; `greens`, reshaped, is about ``u @ v``.
 
     Raises
@@ -651,8 +662,9 @@ def factors(
     RuntimeError
         If the tolerance was not reached, because observers are not far.
     """
+    from dislok.large.lowrank import factors as compute
+
     elements = _elements(source, nu, origin, threads).with_mu(mu)
-    compute = importlib.import_module("dislok.lowrank").factors
     return compute(obs, elements, blocks, of, tolerance, tolerance_by)
 
 
@@ -702,8 +714,9 @@ def on_grid(
     RuntimeError
         If the tolerance was not reached.
     """
+    from dislok.large import grid
+
     elements = _elements(source, nu, origin, threads)
-    grid = importlib.import_module("dislok.grid")
     return grid.on_grid(x, y, elements, tolerance=tolerance, out=out, marks=marks, progress=progress)
 
 
@@ -736,8 +749,10 @@ def grid_tiles(
     TypeError, ValueError, RuntimeError
         As :func:`on_grid` does.
     """
+    from dislok.large import grid
+
     elements = _elements(source, nu, origin, threads)
-    return importlib.import_module("dislok.grid").tiles(x, y, elements, tolerance=tolerance)
+    return grid.tiles(x, y, elements, tolerance=tolerance)
 
 
 @eager
@@ -766,9 +781,9 @@ def check(
 
 def _elements(source: Source, nu: float, origin: str | None, threads: int | None) -> Any:
     """The sources as elements of large problems."""
-    return importlib.import_module("dislok.elements").OkadaElements(
-        sys.modules[__name__], source, nu, origin, threads
-    )
+    from dislok.large.elements import OkadaElements
+
+    return OkadaElements(sys.modules[__name__], source, nu, origin, threads)
 
 
 @dataclass(frozen=True)
@@ -776,7 +791,6 @@ class _Call(Call):
     """A call of this family: `sources` is a table with a column for each field."""
 
     family: ClassVar[str] = "okada"
-    autograd: ClassVar[str] = "dislok.autograd"
     writes_both: ClassVar[bool] = True
 
     kind: str = "rectangle"
@@ -790,6 +804,16 @@ class _Call(Call):
     @property
     def geometry(self) -> tuple[Any, ...]:
         return self.kind, self.obs, *self.sources, self.nu, self.origin
+
+    def batches(self) -> ModuleType:
+        from dislok.kernels.okada import batches
+
+        return batches
+
+    def derivatives(self) -> ModuleType:
+        from dislok.autograd import okada as autograd
+
+        return autograd
 
 
 def _prepare(

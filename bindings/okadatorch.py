@@ -34,9 +34,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dislok import autograd, edges, ladder
 from dislok import gate as gates
 from dislok.arrays import check_finite, flag, reject
+from dislok.autograd import edges
+from dislok.autograd import okada as autograd
+from dislok.autograd.kernels import check_alike
 
 __all__ = ["DC3D", "DC3D0", "SPOINT", "SRECTF", "OkadaWrapper"]
 
@@ -719,7 +721,7 @@ def _check(check: partial[None], obs: Tensor, src: Tensor, above_fails: bool | N
                 reject("coords", observers, above, "observers must not be above the surface", _COORDINATES)
         check(sources)
 
-    ladder.check_alike(obs, src)
+    check_alike(obs, src)
     if not obs.is_cuda:
         autograd.inspect(look, obs, src)
 

@@ -21,7 +21,6 @@ GPS waveforms. Geophys. J. Int. 191, 257-270.
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -382,7 +381,7 @@ def _need_source(source: PointSource, what: str) -> None:
 
 def _differentiable(functions: tuple[Any, ...], *call: Any) -> Any:
     # Imported only when a tensor has arrived: importing it imports torch.
-    from dislok.propagator_autograd import Functions, differentiable
+    from dislok.autograd.propagator import Functions, differentiable
 
     return differentiable(Functions(*functions), *call)
 
@@ -691,7 +690,9 @@ def greens(
 
 def _finite() -> Any:
     # Imported only when it is used: it imports okada and tde.
-    return importlib.import_module("dislok.finite")
+    from dislok import finite
+
+    return finite
 
 
 def __getattr__(name: str) -> Any:

@@ -8,15 +8,16 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from dislok.kernels.backend import kernel_of
+
 DTYPES = ("float64", "float32")
 #: Operations that the derivatives of torch tensors are made of.
-_LADDER = ("vjp", "jvp", "vjp2", "jvp2")
+_DERIVATIVES = ("vjp", "jvp", "vjp2", "jvp2")
 
 
 class Task(NamedTuple):
@@ -56,19 +57,20 @@ def _okada(operation: str, dtype: str) -> None:
         for kind, source in kinds.items():
             slips = np.ones((1, 3 if kind == "rectangle" else 4), dtype)
             given = {"apply": [slips], "apply_adjoint": [np.ones_like(obs)]}.get(operation, [])
-            if operation in _LADDER:
-                _okada_ladder(operation, kind, obs, np.array([source], dtype))
+            if operation in _DERIVATIVES:
+                _okada_derivatives(operation, kind, obs, np.array([source], dtype))
                 continue
             run = partial(getattr(okada, operation), obs, source, *given)
             _with_gradient(run, operation)
 
 
-def _okada_ladder(operation: str, kind: str, obs: np.ndarray, src: np.ndarray) -> None:
-    kernels = import_module("dislok.kernels.okada.numba_cpu")
+def _okada_derivatives(operation: str, kind: str, obs: np.ndarray, src: np.ndarray) -> None:
+    from dislok.kernels.okada import numba_cpu
+
     for of, count in (("displacement", 3), ("gradient", 9)):
         both = np.ones_like(obs), np.ones_like(src)
         given = _contractions(operation, np.ones((len(obs), count), obs.dtype), both)
-        getattr(kernels, operation)(kind, obs, src, 0.25, (0.0, 0.0), of, False, *given)
+        kernel_of(numba_cpu, operation)(kind, obs, src, 0.25, (0.0, 0.0), of, False, *given)
 
 
 def _contractions(operation: str, cot: np.ndarray, way: tuple[np.ndarray, ...]) -> list[Any]:
@@ -90,8 +92,8 @@ def _tde(operation: str, dtype: str) -> None:
     for obs in observers(dtype):
         for space in tde.SPACES:
             for tri in (plain, narrow):
-                if operation in _LADDER:
-                    _tde_ladder(operation, obs, tri, slip, space)
+                if operation in _DERIVATIVES:
+                    _tde_derivatives(operation, obs, tri, slip, space)
                     continue
                 given = {"greens": [], "apply_adjoint": [np.ones_like(obs)]}.get(operation, [slip])
                 _with_gradient(partial(getattr(tde, operation), obs, tri, *given, space=space), operation)
@@ -100,7 +102,7 @@ def _tde(operation: str, dtype: str) -> None:
 def _grid_of_many() -> None:
     """A grid over so many triangles that they are summed by clusters."""
     from dislok import tde
-    from dislok.far import FEW
+    from dislok.large.far import FEW
 
     x = np.arange(FEW) - 0.5 * FEW
     triangles = np.zeros((FEW, 3, 3)) + [[0.0, 0.0, -1.0], [1.0, 0.2, -1.5], [0.2, 1.0, -2.0]]
@@ -109,12 +111,13 @@ def _grid_of_many() -> None:
     tde.on_grid(axis, axis, triangles, np.ones(3), threads=1)
 
 
-def _tde_ladder(operation: str, obs: np.ndarray, tri: np.ndarray, slip: np.ndarray, space: str) -> None:
-    kernels = import_module("dislok.kernels.tde.numba_cpu")
+def _tde_derivatives(operation: str, obs: np.ndarray, tri: np.ndarray, slip: np.ndarray, space: str) -> None:
+    from dislok.kernels.tde import numba_cpu
+
     for of, count in (("displacement", 3), ("gradient", 9)):
         way = np.ones_like(obs), np.ones_like(tri), np.ones_like(slip)
         given = _contractions(operation, np.ones((len(obs), count), obs.dtype), way)
-        getattr(kernels, operation)(obs, tri, slip, 0.25, space, of, False, *given)
+        kernel_of(numba_cpu, operation)(obs, tri, slip, 0.25, space, of, False, *given)
 
 
 def _with_gradient(run: partial, operation: str) -> None:
@@ -154,8 +157,8 @@ def _greens(model: Any, stations: Any) -> None:
 
 _OKADA = "displacement fields strain greens apply apply_adjoint jacobian hessian".split()
 FAMILIES: dict[str, tuple[Callable[[str, str], None], tuple[str, ...]]] = {
-    "okada": (_okada, (*_OKADA, *_LADDER)),
-    "tde": (_tde, (*(name for name in _OKADA if name != "hessian"), *_LADDER, "on_grid")),
+    "okada": (_okada, (*_OKADA, *_DERIVATIVES)),
+    "tde": (_tde, (*(name for name in _OKADA if name != "hessian"), *_DERIVATIVES, "on_grid")),
     "propagator": (
         _propagator,
         ("statics", "seismograms", "layer_kernels", "static_layer_kernels", "greens"),

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from dislok.blocks import Blocks, Damage, Layout
-from dislok.elements import COMPONENTS, Elements
+from dislok.large.blocks import Blocks, Damage, Layout
+from dislok.large.elements import COMPONENTS, Elements
 from dislok.store import fingerprint
 
 INSTALL = 'pip install "dislok[scale]"'

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -92,4 +91,10 @@ def _triangles(tri: Any, slip: Any, nu: Any, space: Any) -> tuple[np.ndarray, np
 
 @cache
 def _kernels(family: str) -> Any:
-    return import_module(f"dislok.kernels.{family}.quick")
+    if family == "okada":
+        from dislok.kernels.okada import quick as okada
+
+        return okada
+    from dislok.kernels.tde import quick as tde
+
+    return tde

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple, TypeAlias
@@ -323,7 +322,9 @@ def _refuse(kind: str, values: list[float], where: str, wrong: int, origin: tupl
 @cache
 def _limits() -> Any:
     # Imported only when there are values to look at: importing it imports Numba.
-    return importlib.import_module("dislok.kernels.okada.limits")
+    from dislok.kernels.okada import limits
+
+    return limits
 
 
 def sincos_degrees(angle: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:

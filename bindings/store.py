@@ -7,8 +7,8 @@ All long computations of dislok keep what they have finished with three things f
 `writing`, `write_text`, `write_arrays`
     Files that appear when they are complete: written under a name of their own, flushed to the disk, renamed.
 `Pieces`
-    Results of the parts of a computation, as named sets of arrays in a folder; `dislok.blocks.Blocks` is its
-    sibling for one large array in Zarr. Both find out what is damaged, name it, and make it anew.
+    Results of the parts of a computation, as named sets of arrays in a folder; `dislok.large.blocks.Blocks`
+    is its sibling for one large array in Zarr. Both find out what is damaged, name it, and make it anew.
 
 A computation that can be killed at any moment and goes on where it was::
 

@@ -47,12 +47,12 @@ Geophys. J. Int. 201, 1119-1141.
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -78,8 +78,8 @@ from dislok.launches import from_gradient, launch, product
 from dislok.triangles import check_vertices, frame, orient, read, vertices
 
 if TYPE_CHECKING:
-    from dislok.grid import Tile
-    from dislok.hierarchical import HierarchicalMatrix
+    from dislok.large.grid import Tile
+    from dislok.large.hierarchical import HierarchicalMatrix
 
 __all__ = [
     "apply",
@@ -380,7 +380,9 @@ def greens(
         if pairs or backend is not None or out is not None:
             raise ValueError("pairs=, backend= and out= do not go with chunks=")
         elements = _elements(triangles, None, nu, space, threads).with_mu(mu)
-        return importlib.import_module("dislok.scale").greens(obs, elements, of=of, chunks=chunks)
+        from dislok import scale
+
+        return scale.greens(obs, elements, of=of, chunks=chunks)
     call = _prepare(obs, triangles, nu, space, pairs, backend, threads)
     return launches.greens(call, of, mu, 3, out)
 
@@ -579,12 +581,21 @@ def operator(
 
     See Also
     --------
-    dislok.hierarchical : How it works, and what the result can do.
+    dislok.large.hierarchical : How it works, and what the result can do.
     """
+    from dislok.large.skeletons import build
+
     elements = _elements(triangles, None, nu, space, threads).with_mu(mu)
-    build = importlib.import_module("dislok.skeletons").build
-    options = {"of": of, "tolerance": tolerance, "dtype": dtype, "folder": folder, "progress": progress}
-    return build(obs, elements, by=tolerance_by, **options)
+    return build(
+        obs,
+        elements,
+        of=of,
+        tolerance=tolerance,
+        by=tolerance_by,
+        dtype=dtype,
+        folder=folder,
+        progress=progress,
+    )
 
 
 @eager
@@ -615,7 +626,7 @@ def factors(
 
     Returns
     -------
-    dislok.lowrank.Factors, or list of them
+    dislok.large.lowrank.Factors, or list of them
         With ``u`` (n c, k), ``v`` (k, m b) and the measured errors; `greens`, reshaped, is about ``u @ v``.
 
     Raises
@@ -625,8 +636,9 @@ def factors(
     RuntimeError
         If the tolerance was not reached, because observers are not far.
     """
+    from dislok.large.lowrank import factors as compute
+
     elements = _elements(triangles, None, nu, space, threads).with_mu(mu)
-    compute = importlib.import_module("dislok.lowrank").factors
     return compute(obs, elements, blocks, of, tolerance, tolerance_by)
 
 
@@ -677,8 +689,9 @@ def on_grid(
     RuntimeError
         If the tolerance was not reached.
     """
+    from dislok.large import grid
+
     elements = _elements(triangles, slip, nu, space, threads)
-    grid = importlib.import_module("dislok.grid")
     return grid.on_grid(x, y, elements, tolerance=tolerance, out=out, marks=marks, progress=progress)
 
 
@@ -712,8 +725,10 @@ def grid_tiles(
     TypeError, ValueError, RuntimeError
         As :func:`on_grid` does.
     """
+    from dislok.large import grid
+
     elements = _elements(triangles, slip, nu, space, threads)
-    return importlib.import_module("dislok.grid").tiles(x, y, elements, tolerance=tolerance)
+    return grid.tiles(x, y, elements, tolerance=tolerance)
 
 
 @eager
@@ -746,9 +761,9 @@ _LARGEST_FLOAT32 = 1e9
 
 def _elements(triangles: Any, slip: Any, nu: float, space: str, threads: int | None) -> Any:
     """The triangles as elements of large problems."""
-    return importlib.import_module("dislok.elements").TriangleElements(
-        sys.modules[__name__], triangles, slip, nu, space, threads
-    )
+    from dislok.large.elements import TriangleElements
+
+    return TriangleElements(sys.modules[__name__], triangles, slip, nu, space, threads)
 
 
 @dataclass(frozen=True)
@@ -756,7 +771,6 @@ class _Call(Call):
     """A call of this family: `sources` are vertices (m, 3, 3) and, where it is wanted, slip (m, 3)."""
 
     family: ClassVar[str] = "tde"
-    autograd: ClassVar[str] = "dislok.tde_autograd"
 
     medium: str = "half"
     name: str = "triangles"
@@ -766,6 +780,16 @@ class _Call(Call):
     @property
     def geometry(self) -> tuple[Any, ...]:
         return self.obs, *self.sources, self.nu, self.medium
+
+    def batches(self) -> ModuleType:
+        from dislok.kernels.tde import batches
+
+        return batches
+
+    def derivatives(self) -> ModuleType:
+        from dislok.autograd import tde as autograd
+
+        return autograd
 
 
 def _prepare(

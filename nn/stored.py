@@ -141,7 +141,7 @@ class StoredPairs(Dataset[Sample]):
 
     @cached_property
     def _blocks(self) -> Any:
-        from dislok.blocks import Blocks
+        from dislok.large.blocks import Blocks
 
         blocks = Blocks.open(self.path)
         if "faultdeform" not in blocks.group.attrs or "distance" not in blocks.arrays:

@@ -16,7 +16,7 @@ from .mesh import TOLERANCE
 from .patches import Adjacency, Array, Indices, Patches, surface_points
 
 if TYPE_CHECKING:
-    from dislok.hierarchical import HierarchicalMatrix
+    from dislok.large.hierarchical import HierarchicalMatrix
 
 _QUAD = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
 

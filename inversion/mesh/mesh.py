@@ -15,7 +15,7 @@ from ..degrees import refuse_mesh
 from .patches import Adjacency, Array, Indices, Patches, refuse, surface_points
 
 if TYPE_CHECKING:
-    from dislok.hierarchical import HierarchicalMatrix
+    from dislok.large.hierarchical import HierarchicalMatrix
 
 TOLERANCE = 1e-9
 """Share of a mesh's extent below which points coincide or stick out of the ground by rounding alone."""

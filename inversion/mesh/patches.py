@@ -12,7 +12,7 @@ from dislok import gate as gates
 from dislok.convert import magnitude_from_moment, moment_from_slip
 
 if TYPE_CHECKING:
-    from dislok.hierarchical import HierarchicalMatrix
+    from dislok.large.hierarchical import HierarchicalMatrix
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]

@@ -23,7 +23,7 @@ from .model import SlipModel
 from .roughness import roughness_of
 
 if TYPE_CHECKING:
-    from dislok.hierarchical import HierarchicalMatrix
+    from dislok.large.hierarchical import HierarchicalMatrix
 
     from .choice import Choice
     from .result import SlipResult

@@ -165,7 +165,7 @@ def summarise(corners, tensors, order, start, stop, child, centre, axes, half, c
     ----------
     corners : array, shape (m, 3, 3), and tensors : array, shape (m, 6)
     order, start, stop, child : arrays
-        As of `dislok.clusters.Tree`.
+        As of `dislok.large.clusters.Tree`.
     centre, axes, half, counts : arrays, shapes (t, 3), (t, 3, 3), (t, 3), (t, 3)
         Box of each cluster: middle, unit vectors, half lengths, nodes along each.
     first : array of int, shape (t + 1,)

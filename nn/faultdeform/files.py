@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from dislok.blocks import Blocks, Layout
+from dislok.large.blocks import Blocks, Layout
 from dislok.nn.pairs import RANGES, Library, Pair, amplitude_in, make_pair
 from dislok.nn.pairs import Recipe as PairRecipe
 from dislok.nn.pairs.displacement import BAND

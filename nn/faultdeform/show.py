@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dislok.blocks import Blocks
+from dislok.large.blocks import Blocks
 
 from .about import about
 from .earthquake import Earthquake, draw

@@ -6,7 +6,8 @@ import pytest
 torch = pytest.importorskip("torch")
 from torch.func import grad, hessian, jacfwd, jacrev, vmap  # noqa: E402
 
-from dislok import tde, tde_autograd  # noqa: E402
+from dislok import tde  # noqa: E402
+from dislok.autograd import tde as tde_autograd  # noqa: E402
 
 DOUBLE = {"dtype": torch.float64}
 OBS = torch.tensor([[0.3, 0.9, -0.2], [1.4, -0.6, -0.1]], **DOUBLE)
@@ -101,7 +102,7 @@ def test_matrices():
 
 
 def test_slip_alone_needs_the_transposed_matrix_alone(monkeypatch):
-    monkeypatch.setattr("dislok.ladder.Vjp", None)
+    monkeypatch.setattr("dislok.autograd.products.Vjp", None)
     (slip,) = leaves(SLIP)
     value = displacement(OBS, POINTS, slip)
     (back,) = torch.autograd.grad((value**2).sum() / 2, slip)
@@ -162,7 +163,7 @@ def displacement_into(out):
     return tde.displacement(OBS, (POINTS.clone().requires_grad_(), CELLS), SLIP, out=out)
 
 
-def test_rows_of_the_ladder():
+def test_rows_of_sources():
     rows = tde_autograd.joined(POINTS[torch.as_tensor(CELLS)], SLIP)
     family = tde_autograd.Triangles("half")
     src, slip = family.unstack(family.stack(rows, SLIP))

@@ -8,7 +8,8 @@ import pytest
 torch = pytest.importorskip("torch")
 from torch.func import functional_call, grad, hessian, jacfwd, jacrev, jvp, vjp, vmap  # noqa: E402
 
-from dislok import autograd, backends, ladder  # noqa: E402
+from dislok import backends  # noqa: E402
+from dislok.autograd import okada as autograd  # noqa: E402
 
 NU = 0.25
 ORIGIN = {"rectangle": (0.5, 0.0), "point": (0.0, 0.0)}
@@ -218,7 +219,7 @@ class TestVmap:
         function = field_of(self.KIND, of)
         want = vmap(function, in_dims=(None, 0))(obs[0], src)
         for rows in (1, 8, 12):
-            monkeypatch.setattr(ladder, "ROWS", rows)
+            monkeypatch.setattr("dislok.autograd.vmap.ROWS", rows)
             close(vmap(function, in_dims=(None, 0))(obs[0], src), want, 1e-13)
 
     def test_scalar_parameter_of_a_stacked_source(self, of):

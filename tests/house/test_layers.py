@@ -120,7 +120,7 @@ def test_the_tree_is_read():
     assert len(MODULES) > 150
     assert "dislok.kernels.okada.formula" in GRAPH["dislok.kernels.okada.pair"]
     assert "dislok.kernels.cpu" in GRAPH["dislok.kernels.okada.blocks"]
-    assert "dislok.grid" in GRAPH["dislok.okada"]  # by import_module
+    assert "dislok.large.grid" in GRAPH["dislok.okada"]  # by import_module
 
 
 def test_circles_are_found():

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from dislok import okada, tde
-from dislok.elements import OkadaElements, TriangleElements
+from dislok.large.elements import OkadaElements, TriangleElements
 
 
 def rectangles(rng: np.random.Generator, m: int, top: float = 0.0) -> okada.Rectangle:

@@ -5,7 +5,7 @@ import pytest
 from large_cases import case, elements, ground
 
 from dislok import tde
-from dislok.elements import TriangleElements, on_host
+from dislok.large.elements import TriangleElements, on_host
 
 FAMILIES = ["triangle", "rectangle", "point"]
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from large_cases import case, elements, mesh
 
-from dislok import grid, okada, tde
-from dislok.elements import TriangleElements
+from dislok import okada, tde
+from dislok.large import grid
+from dislok.large.elements import TriangleElements
 
 FAMILIES = ["triangle", "rectangle", "point"]
 X, Y = np.linspace(-33.0, 30.0, 130), np.linspace(-28.0, 35.0, 110)

@@ -5,9 +5,10 @@ import pytest
 from large_cases import case, ground, mesh
 from scipy.sparse.linalg import lsqr
 
-from dislok import hierarchical, okada, skeletons, tde
-from dislok.clusters import partition, tree
+from dislok import okada, tde
 from dislok.kernels.interpolative import interpolative, miss
+from dislok.large import hierarchical, skeletons
+from dislok.large.clusters import partition, tree
 
 FAMILIES = ["triangle", "rectangle", "point"]
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from large_cases import case, mesh
 
-from dislok import okada, skeletons, tde
+from dislok import okada, tde
+from dislok.large import skeletons
 
 FAMILIES = ["triangle", "rectangle", "point"]
 PARTS = {"displacement": 3, "gradient": 9, "strain": 6, "stress": 6}

@@ -202,7 +202,7 @@ class TestPieces:
 @pytest.fixture
 def blocks(tmp_path):
     pytest.importorskip("zarr")
-    from dislok.blocks import Blocks, Layout
+    from dislok.large.blocks import Blocks, Layout
 
     layouts = {"image": Layout((7, 4, 5), (3, 4, 5), "float32"), "label": Layout((7,), (3,), "int64")}
     made = Blocks.create(tmp_path / "data.zarr", "p", layouts, axes=1, attributes={"origin": "here"})
@@ -226,7 +226,7 @@ class TestBlocks:
         np.testing.assert_array_equal(blocks.read((1,))["label"], [3, 4, 5])
 
     def test_what_was_never_written_is_no_number(self, blocks, tmp_path):
-        from dislok.blocks import Blocks, Layout
+        from dislok.large.blocks import Blocks, Layout
 
         more = Blocks.create(tmp_path / "b.zarr", "p", {"values": Layout((4,), (2,), "float64")})
         assert np.isnan(more.group["values"][...]).all()
@@ -235,7 +235,7 @@ class TestBlocks:
 
     def test_arrays_that_do_not_go_together(self, tmp_path):
         pytest.importorskip("zarr")
-        from dislok.blocks import Blocks, Layout
+        from dislok.large.blocks import Blocks, Layout
 
         with pytest.raises(ValueError, match="the same number of chunks along the first 1 axes"):
             Blocks.create(
@@ -278,7 +278,7 @@ class TestBlocks:
     def test_other_things_in_the_place(self, blocks, tmp_path):
         import zarr
 
-        from dislok.blocks import Blocks, Layout
+        from dislok.large.blocks import Blocks, Layout
 
         layouts = {"values": Layout((4,), (2,), "float64")}
         with pytest.raises(ValueError, match="belongs to another array"):
@@ -296,7 +296,7 @@ class TestBlocks:
     @pytest.mark.parametrize("arrays", [(), ("values",), ("values", "done")])
     def test_killed_before_the_group_was_complete(self, tmp_path, arrays):
         zarr = pytest.importorskip("zarr")
-        from dislok.blocks import Blocks, Layout
+        from dislok.large.blocks import Blocks, Layout
 
         group = zarr.open_group(tmp_path / "a.zarr", mode="a")
         for name in arrays:
@@ -323,7 +323,7 @@ PIECES = """
         pieces.keep(f"part-{k}", lambda k=k: {"x": np.full(50_000, k)})
 """
 BLOCKS = """
-    from dislok.blocks import Blocks, Layout
+    from dislok.large.blocks import Blocks, Layout
     layout = Layout((40, 50_000), (1, 50_000), "float64")
     blocks = Blocks.create(sys.argv[1] + "/a.zarr", "p", {"values": layout}, axes=1)
     for index in blocks.missing():
@@ -350,7 +350,7 @@ def test_killed_at_any_moment(tmp_path, work):
             break
     assert ended
     if work is BLOCKS:
-        from dislok.blocks import Blocks
+        from dislok.large.blocks import Blocks
 
         blocks = Blocks.open(tmp_path / "a.zarr")
         assert not blocks.missing() and not blocks.verify()

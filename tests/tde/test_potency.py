@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from dislok import okada, tde
-from dislok.far import FarField, _tensors
 from dislok.kernels.tde import potency
+from dislok.large.far import FarField, _tensors
 
 from .test_code import ARITHMETIC
 

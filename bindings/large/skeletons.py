@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from dislok import gate as gates
-from dislok.clusters import Tree, partition, tree
-from dislok.elements import COMPONENTS, Elements
-from dislok.hierarchical import Basis, HierarchicalMatrix, Progress, Report
 from dislok.kernels.interpolative import interpolative, miss
-from dislok.lowrank import WAYS, block_of, factorise
+from dislok.large.clusters import Tree, partition, tree
+from dislok.large.elements import COMPONENTS, Elements
+from dislok.large.hierarchical import Basis, HierarchicalMatrix, Progress, Report
+from dislok.large.lowrank import WAYS, block_of, factorise
 from dislok.store import Arrays, Pieces, fingerprint
 
 LEAF = 32  # things in a cluster without children

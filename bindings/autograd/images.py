@@ -7,7 +7,6 @@ derivatives by the displacement are not known, and asking for them raises an err
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,8 +16,9 @@ import torch
 from torch import Tensor
 
 from dislok import backends
+from dislok.kernels.backend import kernel_of
 
-from .ladder import array_of, stream_of, tensor_of
+from .kernels import array_of, stream_of, tensor_of
 
 UNKNOWN = "second derivatives of warped images by the displacement are not known"
 
@@ -56,7 +56,7 @@ def _evaluate(what: str, spec: Spec, *planes: Tensor) -> list[Tensor]:
             else:
                 made = kernels.coefficients(arrays[0], spec.order, spec.threads)
                 cells = None if spec.cells is None else _placed(spec.cells[k], device)
-                found = getattr(kernels, what)(
+                found = kernel_of(kernels, what)(
                     spec.order, made, *arrays[1:], cells, spec.origin, spec.threads
                 )
             results.append([tensor_of(each, device) for each in found])
@@ -65,7 +65,11 @@ def _evaluate(what: str, spec: Spec, *planes: Tensor) -> list[Tensor]:
 
 def _placed(cells: np.ndarray, device: torch.device) -> Any:
     """Where the kernel can read it."""
-    return cells if device.type == "cpu" else importlib.import_module("cupy").asarray(cells)
+    if device.type == "cpu":
+        return cells
+    import cupy
+
+    return cupy.asarray(cells)
 
 
 def _folded(function: Any, info: Any, in_dims: Any, spec: Spec, *tensors: Tensor) -> Any:

@@ -11,7 +11,7 @@ from scipy.sparse.linalg import LinearOperator
 from torch import Tensor
 from torch.autograd import Function
 
-from dislok.ladder import _older_vmap_level
+from .kernels import older_vmap_level
 
 
 class Product(Function):
@@ -19,7 +19,7 @@ class Product(Function):
 
     @staticmethod
     def forward(operator: LinearOperator, transposed: bool, vector: Tensor) -> Tensor:
-        return _one_by_one(_older_vmap_level(), operator, transposed, vector)
+        return _one_by_one(older_vmap_level(), operator, transposed, vector)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:

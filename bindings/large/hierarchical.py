@@ -25,7 +25,6 @@ operators. Numer. Math. 121, 609-635.
 
 from __future__ import annotations
 
-import importlib
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -35,7 +34,7 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from dislok.arrays import check_finite, guard, is_tensor
-from dislok.clusters import Tree
+from dislok.large.clusters import Tree
 from dislok.store import read_arrays, write_arrays
 
 _BLOCKS = ("far", "near", "partners", "neighbours")
@@ -288,7 +287,8 @@ class HierarchicalMatrix(LinearOperator):
         if tuple(values.shape) != inner.shape:
             raise ValueError(f"{name} must have shape {inner.shape}, got {tuple(values.shape)}")
         if is_tensor(values):
-            product = importlib.import_module("dislok.torch_linear").product
+            from dislok.autograd.linear import product
+
             return product(self, transposed, values.reshape(-1)).reshape(outer.shape)
         flat = np.asarray(values).reshape(-1)
         return (self.rmatvec(flat) if transposed else self.matvec(flat)).reshape(outer.shape)

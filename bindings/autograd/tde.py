@@ -1,6 +1,6 @@
 """What makes a torch tensor that goes through the triangle kernels differentiable.
 
-The derivatives themselves are the ladder's: see :mod:`dislok.ladder`. A row of its sources is a triangle's
+The derivatives themselves are in :mod:`dislok.autograd.derivatives`. A row of its sources is a triangle's
 nine coordinates and its slip. Shapes are those of the kernels: obs (n, 3), tri (m, 3, 3), slip (m, 3), field
 (n, c).
 """
@@ -14,7 +14,12 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from .ladder import Apply, ApplyAdjoint, Call, Family, Field, Greens, Jacobian, inspect, run
+from dislok.kernels.backend import Backend, kernel_of
+
+from .derivatives import Field, inspect, run
+from .kernels import Call, Family
+from .matrices import Greens, Jacobian
+from .products import Apply, ApplyAdjoint
 
 __all__ = ["Triangles", "apply", "apply_adjoint", "field", "greens", "inspect", "jacobian", "joined"]
 
@@ -42,15 +47,17 @@ class Triangles(Family):
     def parameters(self) -> int:
         return VERTICES
 
-    def launch(self, module: Any, name: str, call: Call, arrays: Sequence[Any], last: Sequence[Any]) -> Any:
+    def launch(
+        self, module: Backend, name: str, call: Call, arrays: Sequence[Any], last: Sequence[Any]
+    ) -> Any:
         obs, src, *rest = arrays
         tri, slip = _parted(src)
         static: tuple[Any, ...] = (call.nu, self.space, call.of, call.pairs)
         if name in ("apply", "apply_adjoint"):
-            return [getattr(module, name)(obs, tri, *static[:3], *rest, threads=call.threads)]
+            return [kernel_of(module, name)(obs, tri, *static[:3], *rest, threads=call.threads)]
         if name in ("greens", "jacobian"):
             slips = () if name == "greens" else (slip,)
-            return [getattr(module, name)(obs, tri, *slips, *static, threads=call.threads)]
+            return [kernel_of(module, name)(obs, tri, *slips, *static, threads=call.threads)]
         if name == "field" and call.of == "both":
             name, static = "field_both", (call.nu, self.space, call.pairs)
         turned = [
@@ -58,7 +65,7 @@ class Triangles(Family):
             for k, array in enumerate(rest)
             for part in (_parted(array) if k in _OF_SOURCES.get(name, ()) else (array,))
         ]
-        found = getattr(module, name)(obs, tri, slip, *static, *turned, *last, threads=call.threads)
+        found = kernel_of(module, name)(obs, tri, slip, *static, *turned, *last, threads=call.threads)
         return _united(src, found) if name in ("vjp", "vjp2") else [found]
 
     def unit_slips(self, src: Tensor) -> Tensor:
@@ -83,7 +90,7 @@ def _parted(src: Any) -> tuple[Any, Any]:
 def _united(src: Any, gradients: Sequence[Any]) -> list[Any]:
     """Gradients with observers and rows, from those with observers, triangles and slips.
 
-    The derivative with respect to nu comes through `ladder.over_nu` instead.
+    The derivative with respect to nu comes through `derivatives.over_nu` instead.
     """
     of_obs, of_tri, of_slip, *_ = gradients
     rows = src.copy()

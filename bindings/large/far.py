@@ -1,9 +1,9 @@
 """Triangles seen from the ground: many at a time, as points of potency, where they are far enough.
 
-What :mod:`dislok.grid` asks is: the displacement at some places of a rectangle of ground by all triangles
-that are farther than so much from it, and which are left. Clusters of triangles are replaced by a few
-points, single triangles by the points of a rule; only what is nearer than a few of its own sizes is computed
-in closed form.
+They answer :mod:`dislok.large.grid`, which asks for the displacement at some places of a rectangle of ground
+by all triangles that are farther than so much from it, and which triangles are left. Clusters of triangles
+are replaced by a few points, single triangles by the points of a rule; only what is nearer than a few of its
+own sizes is computed in closed form.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dislok.clusters import tree
 from dislok.kernels.tde.potency import DEGREES, NUMBERS, add_points, at_place, bound, summarise, walk
+from dislok.large.clusters import tree
 from dislok.triangles import frame
 
 FEW = 1000

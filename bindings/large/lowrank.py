@@ -15,7 +15,7 @@ import numpy as np
 from scipy import linalg
 
 from dislok import gate as gates
-from dislok.elements import COMPONENTS, Elements
+from dislok.large.elements import COMPONENTS, Elements
 
 SAMPLE = 6  # sources, for each decimal of the tolerance, at first
 FRESH = 10  # sources and observers of a test

@@ -5,9 +5,8 @@ ground has all that is needed of it. Patches are halved again and again; a sourc
 polynomial as soon as it is far enough from the patch for its size, and children take over their parent's
 polynomial. So each source is evaluated at a few nodes of a few patches of each size, and point by point
 only in the smallest patches, beside a fault that breaks the surface; many triangles are summed at a time
-(:mod:`dislok.far`). Every new part of a polynomial is compared with the sources at points of the patch, and
-every tile of the result with all sources, one by one, at random points; what fails is
-done again, finer.
+(:mod:`dislok.large.far`). Every new part of a polynomial is compared with the sources at points of the patch,
+and every tile of the result with all sources, one by one, at random points; what fails is done again, finer.
 """
 
 from __future__ import annotations
@@ -22,9 +21,9 @@ import numpy as np
 from numpy.polynomial.chebyshev import chebvander
 
 from dislok.arrays import check_finite, finite_number, guard, is_tensor
-from dislok.elements import Elements, on_host
-from dislok.far import FarField, Left
 from dislok.kernels.threads import default_threads, share
+from dislok.large.elements import Elements, on_host
+from dislok.large.far import FarField, Left
 from dislok.store import check_problem, fingerprint, read_arrays, write_arrays
 
 TILE = 1024  # most points along a side of what is computed and written at once

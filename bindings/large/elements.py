@@ -1,8 +1,8 @@
 """Sources as sets of elements that can be taken in parts, whatever their family.
 
-What works on pieces of a large problem (:mod:`dislok.hierarchical`, :mod:`dislok.grid`, :mod:`dislok.scale`)
-asks nothing else of a family than what is here. The family's own functions are handed in, so that they may in
-their turn offer what works on large problems.
+The work on pieces of a large problem (:mod:`dislok.large.hierarchical`, :mod:`dislok.large.grid`,
+:mod:`dislok.scale`) asks nothing else of a family than what is here. The family's own functions are handed
+in, so that they may in their turn offer it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 
 from dislok import gate as gates
 from dislok.arrays import guard, is_tensor
-from dislok.far import FEW, FINEST, FarField
+from dislok.large.far import FEW, FINEST, FarField
 from dislok.sources import (
     UNIT_SOURCES,
     Point,

@@ -1,12 +1,11 @@
 """What makes a torch tensor that goes through the Okada kernels differentiable.
 
-The derivatives themselves are the ladder's: see :mod:`dislok.ladder`. Shapes are those of the kernels: obs
+The derivatives themselves are in :mod:`dislok.autograd.derivatives`. Shapes are those of the kernels: obs
 (n, 3), src (m, P) with a column for each field of the source, field (n, c).
 """
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -15,23 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .ladder import (
-    COMPONENTS,
-    Apply,
-    ApplyAdjoint,
-    Call,
-    Family,
-    Field,
-    Greens,
-    Hessian,
-    Jacobian,
-    Jvp,
-    Jvp2,
-    inspect,
-    over_nu,
-    run,
-    top,
-)
+from dislok.kernels.backend import Backend, kernel_of
+
+from .derivatives import Field, Jvp, Jvp2, inspect, over_nu, run, top
+from .kernels import COMPONENTS, Call, Family
+from .matrices import Greens, Hessian, Jacobian
+from .products import Apply, ApplyAdjoint
 
 __all__ = [
     "COMPONENTS",
@@ -76,7 +64,9 @@ class Okada(Family):
     def parameters(self) -> int:
         return PARAMETERS[self.kind]
 
-    def launch(self, module: Any, name: str, call: Call, arrays: Sequence[Any], last: Sequence[Any]) -> Any:
+    def launch(
+        self, module: Backend, name: str, call: Call, arrays: Sequence[Any], last: Sequence[Any]
+    ) -> Any:
         launch = _launch_dc3d if self.kind == "dc3d" else _launch
         return launch(self, module, name, call, arrays, last)
 
@@ -116,7 +106,7 @@ class Okada(Family):
 
 
 def _launch(
-    family: Okada, module: Any, name: str, call: Call, arrays: Sequence[Any], last: Sequence[Any]
+    family: Okada, module: Backend, name: str, call: Call, arrays: Sequence[Any], last: Sequence[Any]
 ) -> Sequence[Any]:
     obs, src, *rest = arrays
     static: tuple[Any, ...] = (call.nu, family.origin, call.of, call.pairs)
@@ -126,13 +116,13 @@ def _launch(
         name, static = "field_both", (call.nu, family.origin, call.pairs)
     if name == "vjp":
         last = (call.wanted,)
-    found = getattr(module, name)(family.kind, obs, src, *static, *rest, *last, threads=call.threads)
+    found = kernel_of(module, name)(family.kind, obs, src, *static, *rest, *last, threads=call.threads)
     # The derivative with respect to nu, the third, comes through `over_nu` instead.
     return found[:2] if isinstance(found, tuple) else [found]
 
 
 def _launch_dc3d(
-    family: Okada, module: Any, name: str, call: Call, arrays: Sequence[Any], last: Sequence[Any]
+    family: Okada, module: Backend, name: str, call: Call, arrays: Sequence[Any], last: Sequence[Any]
 ) -> Sequence[Any]:
     """Rectangles that hold their edges in columns of their own, in their own frame.
 
@@ -142,7 +132,7 @@ def _launch_dc3d(
     obs, src, *rest = arrays
     if name == "field" and isinstance(src, np.ndarray):
         return [_dc3d_values(module, call, obs, src)]
-    xp = np if isinstance(src, np.ndarray) else importlib.import_module("cupy")
+    xp = _array_module(src)
     al1, _, _, aw2 = src[:, RECTANGLE:].T
     length, width = src[:, 3:5].T
     part = replace(family, kind="rectangle", origin=(-al1 / length, aw2 / width))
@@ -150,6 +140,15 @@ def _launch_dc3d(
     found = _launch(part, module, name, call, [obs, *cut], last)
     padding = ((0, 0), (0, src.shape[1] - RECTANGLE))
     return [xp.pad(a, padding) if a is not None and a.shape[1] == RECTANGLE else a for a in found]
+
+
+def _array_module(array: Any) -> Any:
+    """NumPy or CuPy, as the array is of."""
+    if isinstance(array, np.ndarray):
+        return np
+    import cupy
+
+    return cupy
 
 
 def _dc3d_values(module: Any, call: Call, obs: Any, src: Any) -> Any:

@@ -1,0 +1,1 @@
+"""Derivatives of torch tensors that go through compiled kernels; its modules need torch."""
