@@ -107,22 +107,27 @@ class CupySpace(NumpySpace):
         self.xp = sys.modules["cupy"]
 
     def asarray(self, value: ArrayLike) -> Array:
+        """The value as an array of this space."""
         if not _is_cupy(value) and not value.ndim:
             return self.number(value)
         # ascontiguousarray makes vectors of scalars; asarray with order="C" does not.
         return self.xp.asarray(value, dtype=self.dtype, order="C")
 
     def columns(self, fields: Sequence[Array], rows: int) -> Array:
+        """Arrays of one number or of `rows` numbers, side by side: (rows, fields)."""
         # Numbers stay on the host until here: to fill with one needs no copy to the device.
         return super().columns([field if _is_cupy(field) else field.item() for field in fields], rows)
 
     def repeated(self, numbers: Sequence[float], rows: int) -> Array:
+        """Rows that all hold these numbers."""
         return super().columns(numbers, rows)
 
     def peek(self, array: Array) -> np.ndarray | None:
+        """The values where they can be seen without waiting for a device, else None."""
         return None
 
     def fetch(self, array: Array) -> np.ndarray | None:
+        """The values, whatever has to be waited for; None where they are not real."""
         return self.xp.asnumpy(array)
 
 
@@ -139,6 +144,7 @@ class TorchSpace:
         self.on_cuda = device.type == "cuda"
 
     def asarray(self, value: ArrayLike) -> Array:
+        """The value as an array of this space."""
         kind = {"dtype": self.torch_dtype, "device": self.device}
         if is_tensor(value):
             # Asked first, because a call that changes nothing takes a microsecond.
@@ -154,25 +160,31 @@ class TorchSpace:
         return self.torch.full((), float(value), dtype=self.torch_dtype, device=self.device)
 
     def empty(self, shape: Sequence[int]) -> Array:
+        """A new array."""
         return self.torch.empty(tuple(shape), dtype=self.torch_dtype, device=self.device)
 
     def at_surface(self, horizontal: Array) -> Array:
+        """Observers (n, 3) from their horizontal coordinates (n, 2), with z = 0."""
         return self.torch.cat([horizontal, self.torch.zeros_like(horizontal[:, :1])], dim=1)
 
     def columns(self, fields: Sequence[Array], rows: int) -> Array:
+        """Arrays of one number or of `rows` numbers, side by side: (rows, fields)."""
         if all(not field.ndim for field in fields):
             return self.torch.stack(list(fields)).expand(rows, len(fields)).contiguous()
         return self.torch.stack([field.expand(rows) for field in fields], dim=1)
 
     def repeated(self, numbers: Sequence[float], rows: int) -> Array:
+        """Rows that all hold these numbers."""
         if self.on_cuda:
             return self.columns([self.number(x) for x in numbers], rows)
         return self.torch.tensor([numbers], dtype=self.torch_dtype).repeat(rows, 1)
 
     def peek(self, array: Array) -> np.ndarray | None:
+        """The values where they can be seen without waiting for a device, else None."""
         return None if self.on_cuda else self.fetch(array)
 
     def fetch(self, array: Array) -> np.ndarray | None:
+        """The values, whatever has to be waited for; None where they are not real."""
         plain = array.detach().resolve_neg().cpu()
         # Inside torch.func a tensor stands for a batch, or for a value with its tangent.
         if self.torch._C._functorch.is_functorch_wrapped_tensor(plain):
@@ -323,9 +335,9 @@ def finite_number(name: str, value: Any) -> float:
 
 
 def check_finite(name: str, values: np.ndarray, labels: Sequence[str] | None = None) -> None:
-    """Raise a `ValueError` that names the first value that is NaN, infinite, or so large that powers of it
-    overflow.
+    """Raise a `ValueError` that names the first value that is NaN, infinite or too large.
 
+    Powers of what is too large would overflow.
     With `labels`, the columns of `values` are called ``name.label``, as the fields of a source are.
     """
     flat, limits = np.ascontiguousarray(values).reshape(-1), _limits()
@@ -400,6 +412,7 @@ def _framework(value: Any) -> str | None:
 
 
 def common_framework(inputs: Mapping[str, Any]) -> str:
+    """The one framework of some inputs, "numpy" for numbers; `TypeError` where they are of two."""
     owner: dict[str, str] = {}
     for name, value in inputs.items():
         framework = _framework(value)

@@ -66,6 +66,7 @@ the compiled kernels. Include this output in a bug report.
 
 
 def info(arguments: argparse.Namespace) -> int:
+    """Print what is installed here."""
     from dislok.info import collect, lines
 
     facts = collect()
@@ -74,6 +75,7 @@ def info(arguments: argparse.Namespace) -> int:
 
 
 def demo(arguments: argparse.Namespace) -> int:
+    """Run a demonstration."""
     if find_spec("matplotlib") is None:
         return fail('the demo draws its result with matplotlib: pip install "dislok[plot]"')
     try:
@@ -96,6 +98,7 @@ def demo(arguments: argparse.Namespace) -> int:
 
 
 def cmt(arguments: argparse.Namespace) -> int:
+    """Run what a configuration file says."""
     from dislok.inversion.cmt.stages import run
 
     out = arguments.out or arguments.event.with_suffix("")
@@ -130,6 +133,7 @@ def _run_config(run: Callable[..., object], arguments: argparse.Namespace) -> in
 
 
 def compile_kernels(arguments: argparse.Namespace) -> int:
+    """Compile kernels before they are needed."""
     from dislok import rehearsal
 
     families = arguments.families or list(rehearsal.FAMILIES)
@@ -153,6 +157,7 @@ def compile_kernels(arguments: argparse.Namespace) -> int:
 
 
 def train(arguments: argparse.Namespace) -> int:
+    """Train a network."""
     if find_spec("torch") is None or find_spec("safetensors") is None:
         return fail('trainings need torch and safetensors: pip install "dislok[nn]"')
     from dislok.nn.train.command import train as work
@@ -162,12 +167,14 @@ def train(arguments: argparse.Namespace) -> int:
 
 
 def flow(arguments: argparse.Namespace) -> int:
+    """Measure the displacement between two images."""
     from dislok.nn.predict.command import run
 
     return _refusals(lambda: run(arguments, (lambda line: None) if arguments.quiet else _say))
 
 
 def faultdeform(arguments: argparse.Namespace) -> int:
+    """Draw earthquakes."""
     return _refusals(lambda: datasets.run(arguments, _say))
 
 
@@ -184,11 +191,13 @@ def _refusals(work: Callable[[], int]) -> int:
 
 
 def fail(message: str) -> int:
+    """Print an error; returns the exit status."""
     print(f"dislok: error: {message}", file=sys.stderr)
     return 2
 
 
 def parser() -> argparse.ArgumentParser:
+    """The parser of the command line."""
     raw = argparse.RawDescriptionHelpFormatter
     top = argparse.ArgumentParser("dislok", description=DESCRIPTION, formatter_class=raw)
     top.add_argument("--version", action="version", version=f"dislok {__version__}")

@@ -17,7 +17,7 @@ import inspect
 import operator
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -28,14 +28,17 @@ __all__ = [
     "optional", "pair", "path", "real", "several", "text", "verify",
 ]  # fmt: skip
 
-Kind = Callable[[str, Any], Any]
+Given: TypeAlias = Any
+"""Whatever a caller hands in, before it is checked; and what it is afterwards."""
+
+Kind = Callable[[str, Given], Given]
 """Takes the name and the value of a parameter; returns the value to use, or raises."""
 
 _LARGEST = 1e70  # as of the kernels: powers of larger numbers overflow
 
 _SINGULAR = {"data": "data set", "datasets": "data set", "faults": "fault", "models": "fault"}
 
-F = TypeVar("F", bound=Callable[..., Any])
+F = TypeVar("F", bound=Callable[..., Given])
 
 
 def gate(**kinds: Kind) -> Callable[[F], F]:
@@ -47,7 +50,7 @@ def gate(**kinds: Kind) -> Callable[[F], F]:
         assert not unknown, f"{function.__qualname__} has no parameters {sorted(unknown)}"
 
         @functools.wraps(function)
-        def call(*args: Any, **kwargs: Any) -> Any:
+        def call(*args: Given, **kwargs: Given) -> Given:
             try:
                 bound = signature.bind(*args, **kwargs)
             except TypeError as error:
@@ -63,7 +66,7 @@ def gate(**kinds: Kind) -> Callable[[F], F]:
     return decorate
 
 
-def verify(thing: Any, **kinds: Kind) -> None:
+def verify(thing: object, **kinds: Kind) -> None:
     """Let fields of a frozen dataclass pass the given kinds, in its ``__post_init__``."""
     for name, kind in kinds.items():
         object.__setattr__(thing, name, kind(name, getattr(thing, name)))
@@ -76,7 +79,7 @@ def number(
     """A real number within limits, finite unless `infinite`."""
     rule = _rule(least, above, most, below)
 
-    def check(name: str, value: Any) -> float:
+    def check(name: str, value: Given) -> float:
         array = _numbers(name, value)
         if array.ndim:
             raise TypeError(f"{name} must be a number, got {_described(value)}")
@@ -96,7 +99,7 @@ def count(least: int = 0, most: int | None = None) -> Kind:
     """A whole number, also one that comes as a float."""
     rule = _rule(least, None, most, None)
 
-    def check(name: str, value: Any) -> int:
+    def check(name: str, value: Given) -> int:
         found = number()(name, value)
         if found != int(found):
             raise ValueError(f"{name} must be an integer, got {found!r}")
@@ -110,7 +113,7 @@ def count(least: int = 0, most: int | None = None) -> Kind:
 def flag() -> Kind:
     """True or False."""
 
-    def check(name: str, value: Any) -> bool:
+    def check(name: str, value: Given) -> bool:
         if not isinstance(value, (bool, np.bool_)):
             raise TypeError(f"{name} must be True or False, got {_described(value)}")
         return bool(value)
@@ -121,7 +124,7 @@ def flag() -> Kind:
 def choice(*words: str) -> Kind:
     """One of some words."""
 
-    def check(name: str, value: Any) -> str:
+    def check(name: str, value: Given) -> str:
         if not isinstance(value, str) or value not in words:
             kind = ValueError if isinstance(value, str) else TypeError
             raise kind(f"{name} must be one of {', '.join(words)}; got {_described(value)}")
@@ -138,7 +141,7 @@ def text() -> Kind:
 def path() -> Kind:
     """The name of a file or folder."""
 
-    def check(name: str, value: Any) -> Any:
+    def check(name: str, value: Given) -> Given:
         if not isinstance(value, (str, os.PathLike)) or not os.fspath(value):
             raise TypeError(f"{name} must be the name of a file, got {_described(value)}")
         if "\0" in str(value):
@@ -152,7 +155,7 @@ def instance(*kinds: type, what: str = "") -> Kind:
     """An object of one of some classes."""
     words = what or " or ".join(kind.__name__ for kind in kinds)
 
-    def check(name: str, value: Any) -> Any:
+    def check(name: str, value: Given) -> Given:
         if not isinstance(value, kinds):
             raise TypeError(f"{name} must be {'' if what else 'a '}{words}, got {_described(value)}")
         return value
@@ -163,7 +166,7 @@ def instance(*kinds: type, what: str = "") -> Kind:
 def function() -> Kind:
     """Something that can be called."""
 
-    def check(name: str, value: Any) -> Any:
+    def check(name: str, value: Given) -> Given:
         if not callable(value):
             raise TypeError(f"{name} must be callable, got {_described(value)}")
         return value
@@ -174,7 +177,7 @@ def function() -> Kind:
 def mapping(values: Kind, keys: Collection[str] | None = None) -> Kind:
     """A mapping of names, of which `keys` are all that are known, to values of a kind."""
 
-    def check(name: str, value: Any) -> dict[str, Any]:
+    def check(name: str, value: Given) -> dict[str, Given]:
         if not isinstance(value, Mapping):
             raise TypeError(f"{name} must be a mapping of names to values, got {_described(value)}")
         unknown = [key for key in value if not isinstance(key, str) or (keys is not None and key not in keys)]
@@ -189,7 +192,7 @@ def mapping(values: Kind, keys: Collection[str] | None = None) -> Kind:
 def pair(of: Kind, *, rising: bool = False) -> Kind:
     """Two values of a kind, the first below the second where `rising`."""
 
-    def check(name: str, value: Any) -> tuple[Any, Any]:
+    def check(name: str, value: Given) -> tuple[Given, Given]:
         if isinstance(value, (str, bytes)) or not hasattr(value, "__len__") or len(value) != 2:
             raise TypeError(f"{name} must be two values, got {_described(value)}")
         first, second = of(f"{name}[0]", value[0]), of(f"{name}[1]", value[1])
@@ -200,7 +203,7 @@ def pair(of: Kind, *, rising: bool = False) -> Kind:
     return check
 
 
-def several(name: str, value: Any, kind: type | tuple[type, ...]) -> tuple[Any, ...]:
+def several(name: str, value: Given, kind: type | tuple[type, ...]) -> tuple[Given, ...]:
     """One object of a class, or a sequence of at least one, as a tuple."""
     kinds = kind if isinstance(kind, tuple) else (kind,)
     what = " or ".join(each.__name__ for each in kinds)
@@ -217,7 +220,7 @@ def several(name: str, value: Any, kind: type | tuple[type, ...]) -> tuple[Any, 
     return found
 
 
-def ragged(name: str, value: Any) -> np.ndarray:
+def ragged(name: str, value: Given) -> np.ndarray:
     """An array of whatever kind; a `ValueError` names what has no shape."""
     try:
         return np.asarray(value)
@@ -228,7 +231,7 @@ def ragged(name: str, value: Any) -> np.ndarray:
 def optional(kind: Kind) -> Kind:
     """None, or a value of a kind."""
 
-    def check(name: str, value: Any) -> Any:
+    def check(name: str, value: Given) -> Given:
         return None if value is None else kind(name, value)
 
     return check
@@ -250,7 +253,7 @@ def real(
     """
     rule = _rule(least, above, most, below)
 
-    def check(name: str, value: Any) -> np.ndarray:
+    def check(name: str, value: Given) -> np.ndarray:
         array = _numbers(name, value, masked=nan)
         _check_shape(name, array, shape, ndim)
         if not (nan or infinite):
@@ -267,7 +270,7 @@ def real(
     return check
 
 
-def _numbers(name: str, value: Any, masked: bool = False) -> np.ndarray:
+def _numbers(name: str, value: Given, masked: bool = False) -> np.ndarray:
     """Real numbers of any shape in float64."""
     if is_tensor(value):
         if value.requires_grad:
@@ -285,7 +288,7 @@ def _numbers(name: str, value: Any, masked: bool = False) -> np.ndarray:
     return np.array(arrays[name], np.float64)
 
 
-def refuse_truth(name: str, value: Any) -> None:
+def refuse_truth(name: str, value: Given) -> None:
     """NumPy makes numbers of the truth values in a list of numbers."""
     if isinstance(value, (list, tuple)):
         for each in value:
@@ -313,8 +316,8 @@ def _refuse(name: str, array: np.ndarray, bad: np.ndarray, rule: str) -> None:
         reject(name, array, bad, rule)
 
 
-def _inside(value: Any, least: Any, above: Any, most: Any, below: Any) -> Any:
-    fine: Any = True
+def _inside(value: Given, least: Given, above: Given, most: Given, below: Given) -> Given:
+    fine: Given = True
     for limit, compare in (
         (least, operator.ge),
         (above, operator.gt),
@@ -332,7 +335,7 @@ def _rule(least: float | None, above: float | None, most: float | None, below: f
     return {"above 0": "be positive", "at least 0": "not be negative"}.get(rule, rule and f"be {rule}")
 
 
-def _described(value: Any) -> str:
+def _described(value: Given) -> str:
     shape = getattr(value, "shape", None)
     if shape is not None and shape != ():
         return f"{type(value).__name__} of shape {tuple(shape)}"

@@ -11,7 +11,7 @@ equations. Survey Review 23(176), 88-93.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from dislok.kernels.scalar import Jet, atan2, cos, first, seed, sin, sqrt, value
 SEMI_MAJOR = 6378.137
 FLATTENING = 1.0 / 298.257223563
 _ITERATIONS = 12
+
+Numbers: TypeAlias = Any
+"""Numbers of any kind that formulas take: plain, arrays, jets."""
 
 
 class Ray(NamedTuple):
@@ -86,17 +89,19 @@ def _slope(number: Jet, k: int) -> np.ndarray:
 class _Arc(NamedTuple):
     """A great circle of the auxiliary sphere, in Vincenty's symbols."""
 
-    sin_sigma: Any
-    cos_sigma: Any
-    sigma: Any
-    middle: Any
-    cos2_alpha: Any
-    excess: Any
+    sin_sigma: Numbers
+    cos_sigma: Numbers
+    sigma: Numbers
+    middle: Numbers
+    cos2_alpha: Numbers
+    excess: Numbers
 
 
-def _sphere(turn: Any, su1: Any, cu1: Any, su2: Any, cu2: Any) -> _Arc:
-    """The arc between reduced latitudes (sines, cosines) whose longitudes are `turn` apart on the sphere, and
-    by how much that exceeds the difference on the ellipsoid."""
+def _sphere(turn: Numbers, su1: Numbers, cu1: Numbers, su2: Numbers, cu2: Numbers) -> _Arc:
+    """The arc between reduced latitudes (sines, cosines) whose longitudes are `turn` apart on the sphere.
+
+    Also by how much that exceeds the difference on the ellipsoid.
+    """
     f, s, c = FLATTENING, sin(turn), cos(turn)
     across, along = cu2 * s, cu1 * su2 - su1 * (cu2 * c)
     sin_sigma = sqrt(across * across + along * along)
@@ -111,7 +116,7 @@ def _sphere(turn: Any, su1: Any, cu1: Any, su2: Any, cu2: Any) -> _Arc:
     return _Arc(sin_sigma, cos_sigma, sigma, middle, cos2_alpha, excess)
 
 
-def _inverse(lat1: Any, lon1: Any, lat2: Any, lon2: Any) -> tuple[Any, Any, Any]:
+def _inverse(lat1: Numbers, lon1: Numbers, lat2: Numbers, lon2: Numbers) -> tuple[Numbers, Numbers, Numbers]:
     """Distance (km) and azimuths at both ends (radians clockwise from north)."""
     f = FLATTENING
     t1, t2 = (1.0 - f) * sin(lat1) / cos(lat1), (1.0 - f) * np.tan(lat2)

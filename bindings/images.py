@@ -35,7 +35,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dislok import backends
-from dislok.arrays import common_framework, eager, is_tensor
+from dislok.arrays import Array, ArrayLike, common_framework, eager, is_tensor
 from dislok.backends import check_threads
 
 from .planes import (
@@ -58,17 +58,17 @@ __all__ = ["Coefficients", "Slopes", "Warped", "adjoint", "coefficients", "slope
 class Warped(NamedTuple):
     """Values at displaced pixels, and where they are valid; each (..., h, w)."""
 
-    values: Any
-    valid: Any
+    values: Array
+    valid: Array
 
 
 class Slopes(NamedTuple):
-    """Values at displaced pixels, where they are valid, and their derivatives by the displacement."""
+    """Values at displaced pixels, where they are valid, and derivatives with respect to the displacement."""
 
-    values: Any
-    valid: Any
-    by_right: Any
-    by_down: Any
+    values: Array
+    valid: Array
+    by_right: Array
+    by_down: Array
 
 
 class Coefficients(NamedTuple):
@@ -84,8 +84,8 @@ class Coefficients(NamedTuple):
     order : int
     """
 
-    plane: Any
-    cells: Any
+    plane: Array
+    cells: Array | None
     order: int
 
     @property
@@ -96,7 +96,7 @@ class Coefficients(NamedTuple):
 
 
 def coefficients(
-    image: Any, order: int = 5, *, valid: Any = None, threads: int | None = None
+    image: ArrayLike, order: int = 5, *, valid: ArrayLike | None = None, threads: int | None = None
 ) -> Coefficients:
     """Coefficients of an image's splines, to be warped as often as one likes.
 
@@ -138,12 +138,12 @@ def coefficients(
 
 @eager
 def warp(
-    image: Any,
-    right: Any,
-    down: Any,
+    image: ArrayLike,
+    right: ArrayLike,
+    down: ArrayLike,
     *,
     order: int | None = None,
-    valid: Any = None,
+    valid: ArrayLike | None = None,
     origin: tuple[int, int] = (0, 0),
     threads: int | None = None,
 ) -> Warped:
@@ -179,12 +179,12 @@ def warp(
 
 @eager
 def slopes(
-    image: Any,
-    right: Any,
-    down: Any,
+    image: ArrayLike,
+    right: ArrayLike,
+    down: ArrayLike,
     *,
     order: int | None = None,
-    valid: Any = None,
+    valid: ArrayLike | None = None,
     origin: tuple[int, int] = (0, 0),
     threads: int | None = None,
 ) -> Slopes:
@@ -194,15 +194,15 @@ def slopes(
 
 @eager
 def adjoint(
-    cotangent: Any,
-    right: Any,
-    down: Any,
+    cotangent: ArrayLike,
+    right: ArrayLike,
+    down: ArrayLike,
     shape: tuple[int, int],
     *,
     order: int = 5,
     origin: tuple[int, int] = (0, 0),
     threads: int | None = None,
-) -> Any:
+) -> Array:
     """What is adjoint to :func:`warp` as a linear function of the image.
 
     Parameters
@@ -237,7 +237,15 @@ def adjoint(
     return stacked([kernels.adjoint(order, shape, *three, place, threads) for three in planes], lead, xp)
 
 
-def _run(what: str, image: Any, right: Any, down: Any, order: int | None, valid: Any, *rest: Any) -> list:
+def _run(
+    what: str,
+    image: ArrayLike,
+    right: ArrayLike,
+    down: ArrayLike,
+    order: int | None,
+    valid: ArrayLike | None,
+    *rest: Any,
+) -> list:
     origin, threads = rest
     plane = image.plane if isinstance(image, Coefficients) else image
     framework = common_framework({"image": plane, "right": right, "down": down})
@@ -258,7 +266,13 @@ def _run(what: str, image: Any, right: Any, down: Any, order: int | None, valid:
 
 
 def _run_torch(
-    what: str, image: Any, right: Any, down: Any, order: int | None, valid: Any, *rest: Any
+    what: str,
+    image: ArrayLike,
+    right: ArrayLike,
+    down: ArrayLike,
+    order: int | None,
+    valid: ArrayLike | None,
+    *rest: Any,
 ) -> list:
     from dislok.autograd import images as differentiable
 
@@ -277,7 +291,9 @@ def _run_torch(
     return differentiable.apply(what, spec, lead, *planes)
 
 
-def of_image(image: Any, order: int | None, valid: Any, threads: int | None) -> Coefficients:
+def of_image(
+    image: ArrayLike, order: int | None, valid: ArrayLike | None, threads: int | None
+) -> Coefficients:
     """The coefficients of what a caller gave."""
     if not isinstance(image, Coefficients):
         return coefficients(image, 5 if order is None else order, valid=valid, threads=threads)

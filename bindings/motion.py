@@ -14,8 +14,8 @@ import numpy as np
 from dislok import arrays, backends, geodesics
 from dislok.kernels.propagator import bessel, integrals, plan, radiation, timeseries
 from dislok.kernels.propagator.quadrature import Extent
-from dislok.kernels.propagator.reach import Grid, needed
 from dislok.kernels.propagator.stack import Layers, build
+from dislok.kernels.propagator.truncation import Grid, needed
 
 # Moment in N m and km, km/s, g/cm³ inside give metres times this; forces have one km less.
 _UNITS = np.repeat([1e-15, 1e-12], [6, 3])
@@ -28,9 +28,12 @@ MOST_TABLES = 1 << 24
 
 
 class Engine(NamedTuple):
-    """What computes a call: `xp` is NumPy or CuPy, `integrate` sums over wavenumber, `space` is that of the
-    caller's CUDA arrays (None on the CPU), `held` how many complex numbers may be held at once, and `depths`
-    how many depths may share a sweep."""
+    """The means by which a call is computed.
+
+    `xp` is NumPy or CuPy, `integrate` sums over wavenumber, `space` is that of the caller's CUDA arrays (None
+    on the CPU), `held` how many complex numbers may be held at once, `depths` how many depths may share a
+    sweep.
+    """
 
     xp: Any
     special: Any
@@ -225,8 +228,10 @@ def _same_count(depth: np.ndarray, members: np.ndarray) -> list[np.ndarray]:
 
 
 class Motion(NamedTuple):
-    """Spectra or records of some sources, None for what was not asked; `place`: derivatives with x, y and
-    depth, where `finished` with time as well."""
+    """Spectra or records of some sources, None for what was not asked.
+
+    `place`: derivatives with respect to x, y and depth, where `finished` to time as well.
+    """
 
     seismogram: Array
     moment: Array
@@ -279,19 +284,21 @@ def _product(xp: Any, coefficients: Array, parts: Array) -> Array:
     return product.view(parts.dtype).reshape(*coefficients.shape[:-1], parts.shape[-1])
 
 
-class Recipe(NamedTuple):
-    """A plan, the spectrum of filter and time function together, and that of their derivative with the
-    half-duration, or None."""
+class RecordPlan(NamedTuple):
+    """A plan, and the spectrum of filter and time function together.
+
+    `by_duration` is that of their derivative with respect to the half-duration, or None.
+    """
 
     plan: plan.Plan
     factor: np.ndarray
     longer: np.ndarray | None
 
 
-def recorded(problem: Problem, chosen: np.ndarray, motion: Motion, recipe: Recipe) -> list[Array]:
+def recorded(problem: Problem, chosen: np.ndarray, motion: Motion, record: RecordPlan) -> list[Array]:
     """Records of spectra: the five arrays of `Kernels` from the seismogram on."""
-    made = recipe.plan
-    return delayed(problem, chosen, motion, made.omega, recipe.factor, recipe.longer, made.matrix)
+    made = record.plan
+    return delayed(problem, chosen, motion, made.omega, record.factor, record.longer, made.matrix)
 
 
 def delayed(
@@ -305,7 +312,8 @@ def delayed(
 ) -> list[Array]:
     """Spectra times `factor`, late by the sources' times, or their records where there is a transform.
 
-    The fields of `Motion`, the place's with the derivative with time, and the seismogram times `longer`.
+    The fields of `Motion`, the place's with the derivative with respect to time, and the seismogram times
+    `longer`.
     """
     xp = problem.engine.xp
     late = np.exp(-1j * omega * problem.time[chosen, None])

@@ -345,7 +345,7 @@ def greens(
     backend: str | None = None,
     out: Array | None = None,
     threads: int | None = None,
-    chunks: Any = None,
+    chunks: int | tuple[int, ...] | None = None,
 ) -> Array:
     """Green's matrix: what each source does with unit slip in each direction.
 
@@ -628,7 +628,7 @@ def operator(
 def factors(
     obs: ArrayLike,
     source: Source,
-    blocks: Sequence[Any] | None = None,
+    blocks: Sequence[tuple[ArrayLike, ArrayLike]] | None = None,
     *,
     of: str = "displacement",
     tolerance: float = 1e-4,
@@ -677,7 +677,7 @@ def on_grid(
     tolerance: float = 1e-4,
     nu: float = 0.25,
     origin: str | None = None,
-    out: Any = None,
+    out: ArrayLike | None = None,
     marks: str | os.PathLike[str] | None = None,
     progress: Callable[[str, int, int], object] | None = None,
     threads: int | None = None,
@@ -819,7 +819,7 @@ class _Call(Call):
 def _prepare(
     obs: ArrayLike,
     source: Source,
-    nu: Any,
+    nu: float | Array,
     origin: str | None,
     pairs: bool,
     backend: str | None,
@@ -834,7 +834,7 @@ def _prepare(
 def _shapes(
     obs: ArrayLike,
     source: Source,
-    nu: Any,
+    nu: float | Array,
     origin: str | None,
     pairs: bool,
     backend: str | None = None,

@@ -7,6 +7,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
+
+from dislok.arrays import Array, ArrayLike
 
 ORDERS = (3, 5)
 SMALLEST = 4  # pixels of an axis that the margins of the coefficients need
@@ -25,7 +28,7 @@ def check_origin(origin: tuple[int, int]) -> tuple[int, int]:
     return int(origin[0]), int(origin[1])
 
 
-def read(image: Any, name: str = "image", least: int = SMALLEST, xp: Any = np) -> Any:
+def read(image: ArrayLike, name: str = "image", least: int = SMALLEST, xp: Any = np) -> Array:
     """Real numbers (..., h, w), at least so many pixels each way, as C-contiguous float32 or float64."""
     found = xp.asarray(image)
     if found.dtype.kind not in "fiub":
@@ -36,7 +39,7 @@ def read(image: Any, name: str = "image", least: int = SMALLEST, xp: Any = np) -
     return xp.ascontiguousarray(found, np.float32 if small else np.float64)
 
 
-def displacements(right: Any, down: Any, dtype: Any, xp: Any = np) -> tuple[Any, Any]:
+def displacements(right: ArrayLike, down: ArrayLike, dtype: DTypeLike, xp: Any = np) -> tuple[Array, Array]:
     """Two planes (..., h, w) of one shape, C-contiguous."""
     planes = []
     for name, value in (("right", right), ("down", down)):
@@ -61,7 +64,7 @@ def lead_of(a: Sequence[int], b: Sequence[int], names: tuple[str, str]) -> tuple
         ) from None
 
 
-def known_pixels(pixels: Any, valid: Any, xp: Any = np) -> np.ndarray | None:
+def known_pixels(pixels: ArrayLike, valid: ArrayLike | None, xp: Any = np) -> np.ndarray | None:
     """Which pixels can be used; None for all. Values on a device are not looked at."""
     finite = np.isfinite(pixels) if xp is np else np.ones(pixels.shape, bool)
     if valid is None:
@@ -90,7 +93,7 @@ def nearest_known(known: np.ndarray) -> np.ndarray:
     return found
 
 
-def each(array: Any, lead: tuple[int, ...] | None = None, xp: Any = np) -> Iterator[Any]:
+def each(array: ArrayLike, lead: tuple[int, ...] | None = None, xp: Any = np) -> Iterator[Array]:
     """The planes of an array, with its leading axes broadcast."""
     if lead is not None and array.shape[:-2] != lead:
         array = xp.broadcast_to(array, (*lead, *array.shape[-2:]))
@@ -98,12 +101,12 @@ def each(array: Any, lead: tuple[int, ...] | None = None, xp: Any = np) -> Itera
         yield array[index]
 
 
-def stacked(planes: list[Any], lead: tuple[int, ...], xp: Any = np) -> Any:
+def stacked(planes: list[Array], lead: tuple[int, ...], xp: Any = np) -> Array:
     """Planes with leading axes."""
     return planes[0] if not lead else xp.stack(planes).reshape(*lead, *planes[0].shape)
 
 
-def space_of(*values: Any) -> Any:
+def space_of(*values: ArrayLike) -> Any:
     """CuPy if one of these is an array of it, else NumPy."""
     cupy = sys.modules.get("cupy")
     return cupy if cupy is not None and any(isinstance(value, cupy.ndarray) for value in values) else np

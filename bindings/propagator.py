@@ -21,12 +21,13 @@ GPS waveforms. Geophys. J. Int. 191, 257-270.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, Unpack
 
 import numpy as np
 
 from dislok import gate as gates
 from dislok import geodesics
+from dislok.arrays import Array, ArrayLike
 from dislok.kernels.propagator import plan, radiation
 from dislok.kernels.propagator.cost import PlanError
 from dislok.kernels.propagator.stack import Layers
@@ -34,7 +35,7 @@ from dislok.layers import LayeredModel
 from dislok.motion import (
     Motion,
     Problem,
-    Recipe,
+    RecordPlan,
     Wanted,
     combined,
     delayed,
@@ -43,7 +44,7 @@ from dislok.motion import (
     integrate,
     recorded,
 )
-from dislok.stf import Impulse
+from dislok.stf import Impulse, SourceTimeFunction, Spectrum
 
 if TYPE_CHECKING:
     from dislok.finite import StaticTable
@@ -78,7 +79,7 @@ _MODEL = gates.instance(LayeredModel)
 _N = gates.count(2, 1 << 24)
 
 
-def _DT(name: str, value: Any) -> float:
+def _DT(name: str, value: gates.Given) -> float:
     """A sampling interval (s)."""
     return gates.number(least=1e-6, most=1e6)(name, gates.number(above=0)(name, value))
 
@@ -88,6 +89,17 @@ _LOWPASS = gates.optional(gates.pair(gates.number(least=0), rising=True))
 _ACCURACY = gates.number(above=0, below=1)
 _BACKEND = gates.optional(gates.text())
 _FLAGS = {"moment": gates.flag(), "location": gates.flag(), "force": gates.flag()}
+
+
+class Recording(TypedDict, total=False):
+    """How motion is recorded: parameters of :func:`kernels` that follow the number of samples."""
+
+    start: float
+    stf: SourceTimeFunction | Spectrum | None
+    lowpass: tuple[float, float] | None
+    quantity: str
+    accuracy: float
+    backend: str | None
 
 
 class PointSource(NamedTuple):
@@ -107,12 +119,12 @@ class PointSource(NamedTuple):
         Seconds by which all motion is late: the centroid time.
     """
 
-    x: Any
-    y: Any
-    depth: Any
-    moment: Any = None
-    force: Any = None
-    time: Any = 0.0
+    x: ArrayLike
+    y: ArrayLike
+    depth: ArrayLike
+    moment: ArrayLike | None = None
+    force: ArrayLike | None = None
+    time: ArrayLike = 0.0
 
 
 class Stations(NamedTuple):
@@ -128,8 +140,8 @@ class Stations(NamedTuple):
         Geographic coordinates are those of WGS84.
     """
 
-    x: Any
-    y: Any
+    x: ArrayLike
+    y: ArrayLike
     depth: float | None = None
     geometry: str = "cartesian"
 
@@ -151,18 +163,18 @@ class Kernels(NamedTuple):
     Static kernels and spectra have no `times`, and the last axis is left out or that of the frequencies.
     """
 
-    times: Any
+    times: Array
     """(n,): seconds after the reference time."""
-    seismogram: Any
+    seismogram: Array
     """S + (n_stations, 3, n): motion that the source's moment and force make."""
-    moment: Any
+    moment: Array
     """S + (n_stations, 6, 3, n): per N m of each element of the moment tensor."""
-    force: Any
+    force: Array
     """S + (n_stations, 3, 3, n): per N of force east, north, up."""
-    location: Any
+    location: Array
     """S + (n_stations, 4, 3, n): derivative of `seismogram` with x, y, depth (per km, or x and y per degree)
     and time (per s)."""
-    duration: Any
+    duration: Array
     """S + (n_stations, 3, n): derivative of `seismogram` with the half-duration of the time function."""
     accuracy: float
     """Estimated error, relative to the strongest motion at a station; derivatives may have five times it."""
@@ -177,7 +189,7 @@ def kernels(
     n: int,
     *,
     start: float = 0.0,
-    stf: Any = None,
+    stf: SourceTimeFunction | Spectrum | None = None,
     lowpass: tuple[float, float] | None = None,
     quantity: str = "displacement",
     accuracy: float = 1e-3,
@@ -210,8 +222,8 @@ def kernels(
         Displacement keeps the static offset.
     accuracy : float
         Error allowed in any seismogram, rms relative to the strongest of the elementary seismograms at the
-        same distance; derivatives with the location may have five times as much. It is verified when a
-        problem of this kind is first met.
+        same distance; derivatives with respect to the location may have five times as much. It is verified
+        when a problem of this kind is first met.
     moment, location, force : bool
         Which kernels to compute.
     backend : {"numba", "cupy", "numba-cuda"}, optional
@@ -234,13 +246,13 @@ def kernels(
     _check_record(dt, n, start, lowpass, quantity, accuracy)
     wanted = Wanted(moment, force, location)
     problem = checked(model, source, stations, wanted, backend)
-    recipe = recipe_of(problem, dt, n, start, stf, lowpass, quantity, accuracy, location)
+    record = record_plan(problem, dt, n, start, stf, lowpass, quantity, accuracy, location)
 
-    def finish(values: Any, chosen: np.ndarray) -> list[Any]:
-        return recorded(problem, chosen, combined(problem, chosen, values, wanted), recipe)
+    def finish(values: Array, chosen: np.ndarray) -> list[Array]:
+        return recorded(problem, chosen, combined(problem, chosen, values, wanted), record)
 
-    fields = evaluate(problem, recipe.plan.omega, recipe.plan.grid, finish)
-    return Kernels._make([start + dt * np.arange(n), *fields, recipe.plan.error])
+    fields = evaluate(problem, record.plan.omega, record.plan.grid, finish)
+    return Kernels._make([start + dt * np.arange(n), *fields, record.plan.error])
 
 
 @gates.gate(**_CALL, **_RECORD)
@@ -252,7 +264,7 @@ def layer_kernels(
     n: int,
     *,
     start: float = 0.0,
-    stf: Any = None,
+    stf: SourceTimeFunction | Spectrum | None = None,
     lowpass: tuple[float, float] | None = None,
     quantity: str = "displacement",
     accuracy: float = 1e-3,
@@ -277,13 +289,13 @@ def layer_kernels(
     """
     _check_record(dt, n, start, lowpass, quantity, accuracy)
     problem = _on_cpu(checked(model, source, stations, Wanted()))
-    recipe = recipe_of(problem, dt, n, start, stf, lowpass, quantity, accuracy)
-    omega = recipe.plan.omega
+    record = record_plan(problem, dt, n, start, stf, lowpass, quantity, accuracy)
+    omega = record.plan.omega
 
     def records(motion: Motion) -> np.ndarray:
-        return recorded(problem, problem.everything, motion, recipe)[0]
+        return recorded(problem, problem.everything, motion, record)[0]
 
-    return _along_layers(problem, omega, recipe.plan.grid, records, wanted)
+    return _along_layers(problem, omega, record.plan.grid, records, wanted)
 
 
 @gates.gate(**_CALL, accuracy=_ACCURACY)
@@ -312,12 +324,12 @@ def _on_cpu(problem: Problem) -> Problem:
 
 
 def _along_layers(problem: Problem, omega, grid, finish, wanted) -> np.ndarray:
-    """Derivatives with the properties of the layers, by one sweep for each."""
+    """Derivatives with respect to the properties of the layers, by one sweep for each."""
     layers, count = problem.layers, len(problem.layers.vp)
     exists = np.ones((4, count), dtype=bool)
     exists[0, -1], exists[2, 0] = False, not layers.ocean
     asked = exists if wanted is None else exists & np.asarray(wanted, dtype=bool)
-    result: Any = None
+    result: np.ndarray | None = None
     for row, layer in np.argwhere(asked):
         unit = np.zeros((4, count))
         unit[row, layer] = 1.0
@@ -333,7 +345,14 @@ def _along_layers(problem: Problem, omega, grid, finish, wanted) -> np.ndarray:
 
 
 @gates.gate(**_CALL, dt=_DT, n=_N)
-def excitation_kernels(model, source, stations, dt, n, **keywords) -> np.ndarray:
+def excitation_kernels(
+    model: LayeredModel,
+    source: PointSource,
+    stations: Stations,
+    dt: float,
+    n: int,
+    **keywords: Unpack[Recording],
+) -> np.ndarray:
     """Motion per N m of each element of the moment tensor: `Kernels.moment` of :func:`kernels`.
 
     Returns
@@ -344,8 +363,15 @@ def excitation_kernels(model, source, stations, dt, n, **keywords) -> np.ndarray
 
 
 @gates.gate(**_CALL, dt=_DT, n=_N)
-def location_kernels(model, source, stations, dt, n, **keywords) -> np.ndarray:
-    """Derivatives of seismograms with x, y, depth and time: `Kernels.location` of :func:`kernels`.
+def location_kernels(
+    model: LayeredModel,
+    source: PointSource,
+    stations: Stations,
+    dt: float,
+    n: int,
+    **keywords: Unpack[Recording],
+) -> np.ndarray:
+    """Derivatives of seismograms with respect to x, y, depth and time: `Kernels.location` of :func:`kernels`.
 
     Returns
     -------
@@ -355,7 +381,14 @@ def location_kernels(model, source, stations, dt, n, **keywords) -> np.ndarray:
 
 
 @gates.gate(**_CALL, dt=_DT, n=_N)
-def seismograms(model, source, stations, dt, n, **keywords) -> np.ndarray:
+def seismograms(
+    model: LayeredModel,
+    source: PointSource,
+    stations: Stations,
+    dt: float,
+    n: int,
+    **keywords: Unpack[Recording],
+) -> Array:
     """Motion of the stations; parameters as in :func:`kernels`.
 
     A torch tensor among the source's fields or the model's properties makes the result a tensor, which is
@@ -379,7 +412,7 @@ def _need_source(source: PointSource, what: str) -> None:
         raise ValueError(f"{what} a source with a moment or a force")
 
 
-def _differentiable(functions: tuple[Any, ...], *call: Any) -> Any:
+def _differentiable(functions: tuple[Any, ...], *call: Any) -> Array:
     # Imported only when a tensor has arrived: importing it imports torch.
     from dislok.autograd.propagator import Functions, differentiable
 
@@ -387,7 +420,7 @@ def _differentiable(functions: tuple[Any, ...], *call: Any) -> Any:
 
 
 def _holds_torch(model: LayeredModel, source: PointSource) -> bool:
-    """Is any property of the model or the source a torch tensor?"""
+    """Whether any property of the model or the source is a torch tensor."""
     values = (*source, *(getattr(model, name) for name in ("thickness", "vp", "vs", "rho")))
     return any(type(value).__module__.partition(".")[0] == "torch" for value in values)
 
@@ -406,8 +439,8 @@ def static_kernels(
 ) -> Kernels:
     """Static offsets and their derivatives: `Kernels` without the axis of time.
 
-    The derivative with time is zero. The accuracy is relative to the largest offset that any elementary
-    source makes at the same distance; `backend` as in :func:`kernels`.
+    The derivative with respect to time is zero. The accuracy is relative to the largest offset that any
+    elementary source makes at the same distance; `backend` as in :func:`kernels`.
     """
     problem = checked(model, source, stations, Wanted(moment, force, location), backend)
     made = _at_frequencies(problem, np.zeros(1), accuracy, Wanted(moment, force, location))
@@ -425,7 +458,7 @@ def statics(
     *,
     accuracy: float = 1e-6,
     backend: str | None = None,
-) -> Any:
+) -> Array:
     """Static offsets (m), shape S + (n_stations, 3); parameters and torch as in :func:`seismograms`."""
     _need_source(source, "static offsets need")
     keywords: dict[str, Any] = {"accuracy": accuracy, "backend": backend}
@@ -440,7 +473,7 @@ def spectra(
     model: LayeredModel,
     source: PointSource,
     stations: Stations,
-    omega: Any,
+    omega: ArrayLike,
     *,
     accuracy: float = 1e-6,
     backend: str | None = None,
@@ -494,8 +527,8 @@ class SpectralKernels:
         self._problem, self._values = problem, values
         self.moment = self._combined(problem, Wanted(moment=True)).moment
 
-    def location(self, moment: Any) -> np.ndarray:
-        """Derivatives with the place of sources of given tensors, from the same integrals.
+    def location(self, moment: ArrayLike) -> np.ndarray:
+        """Derivatives with respect to the place of sources of given tensors, from the same integrals.
 
         Parameters
         ----------
@@ -525,12 +558,12 @@ def spectral_kernels(
     model: LayeredModel,
     source: PointSource,
     stations: Stations,
-    omega: Any,
+    omega: ArrayLike,
     *,
     accuracy: float = 1e-3,
     backend: str | None = None,
 ) -> SpectralKernels:
-    """Spectra per element of the moment tensor, and the derivatives with the place of any tensor.
+    """Spectra per element of the moment tensor, and the derivatives with respect to the place of any tensor.
 
     For inversions, which find the tensor from the first and then need the second: both come from one sweep.
 
@@ -555,7 +588,7 @@ def spectral_kernels(
     return SpectralKernels(problem, omega, values, error)
 
 
-def _model_or_table(name: str, value: Any) -> Any:
+def _model_or_table(name: str, value: gates.Given) -> gates.Given:
     """A layered model, or a table of one."""
     return value if isinstance(value, _finite().StaticTable) else _MODEL(name, value)
 
@@ -620,7 +653,7 @@ def static_table(
 )
 def greens(
     model: LayeredModel | StaticTable,
-    patches: Any,
+    patches: gates.Given,
     stations: Stations,
     *,
     accuracy: float = 1e-4,
@@ -712,7 +745,7 @@ def _at_frequencies(problem: Problem, omega: np.ndarray, accuracy: float, wanted
     """Spectra and their derivatives at given frequencies, all of them 0 or none."""
     grid, error = _grid(problem, omega, accuracy)
 
-    def finish(values: Any, chosen: np.ndarray) -> list[Any]:
+    def finish(values: Array, chosen: np.ndarray) -> list[Array]:
         return delayed(problem, chosen, combined(problem, chosen, values, wanted), omega)
 
     return Kernels._make([None, *evaluate(problem, omega, grid, finish), error])
@@ -762,7 +795,7 @@ def checked(
     return problem
 
 
-def _numbers(name: str, values: Any) -> np.ndarray:
+def _numbers(name: str, values: ArrayLike) -> np.ndarray:
     """A finite float64 array."""
     if np.ma.is_masked(values):
         raise TypeError(f"{name} is a masked array; drop or fill its masked elements first")
@@ -778,7 +811,7 @@ def _numbers(name: str, values: Any) -> np.ndarray:
     return array
 
 
-def _frequencies(omega: Any) -> np.ndarray:
+def _frequencies(omega: ArrayLike) -> np.ndarray:
     """Complex angular frequencies (n_omega,), finite."""
     array = np.atleast_1d(gates.ragged("omega", omega.detach().cpu() if hasattr(omega, "detach") else omega))
     if array.dtype.kind not in "fiuc" or np.ma.isMaskedArray(omega):
@@ -854,8 +887,8 @@ def _strength(source: PointSource, shape: tuple[int, ...]) -> np.ndarray | None:
     return strength
 
 
-def recipe_of(problem, dt, n, start, stf, lowpass, quantity, accuracy, longer=False) -> Recipe:
-    """How to compute the records; with `longer`, also their derivative with the half-duration.
+def record_plan(problem, dt, n, start, stf, lowpass, quantity, accuracy, longer=False) -> RecordPlan:
+    """How to compute the records; with `longer`, also their derivative with respect to the half-duration.
 
     Times are rounded, not at round numbers, so that nearby problems share a plan.
     """
@@ -881,7 +914,7 @@ def recipe_of(problem, dt, n, start, stf, lowpass, quantity, accuracy, longer=Fa
     made = plan.make(request)
     slope = getattr(pulse, "slope", None) if longer else None
     by_duration = None if slope is None else made.filter * np.asarray(slope(made.omega))
-    return Recipe(made, made.filter * np.asarray(spectrum(made.omega)), by_duration)
+    return RecordPlan(made, made.filter * np.asarray(spectrum(made.omega)), by_duration)
 
 
 def _check_record(dt, n, start, lowpass, quantity, accuracy) -> None:

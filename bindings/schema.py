@@ -1,6 +1,6 @@
-"""What configuration files may say: tables of keys, all checked before anything is read or computed.
+r"""Tables of keys that configuration files may have, all checked before anything is read or computed.
 
-A schema is data: a :class:`Table` of :class:`Key`\\ s, each with its kind, unit, default and meaning::
+A schema is data: a :class:`Table` of :class:`Key`\ s, each with its kind, unit, default and meaning::
 
     EVENT = Table("The earthquake.", {
         "name": Key(text(), "how results call it", needed=True),
@@ -46,6 +46,7 @@ class Kind:
     table: Table | None = None
 
     def __call__(self, name: str, value: Any) -> Any:
+        """The value, if it is of this kind; else an error that says what was expected."""
         return self.check(name, value)
 
 

@@ -172,7 +172,7 @@ _NAMES = {kind: tuple(f"source.{label}" for label in labels) for kind, labels in
 
 
 def kind_of(source: Source) -> str:
-    """ "rectangle" or "point"; `TypeError` for anything else."""
+    """The kind of a source, "rectangle" or "point"; `TypeError` for anything else."""
     kind = KINDS.get(type(source))
     if kind is None:
         raise TypeError(f"source must be a Rectangle or a Point, got {type(source).__name__}")

@@ -117,6 +117,7 @@ class Gaussian(_Pulse):
 
     @property
     def reach(self) -> float:
+        """Longest time from the centre at which the function is not zero (s)."""
         return _GAUSSIAN_REACH * self.half_duration
 
     def spectrum(self, omega: np.ndarray) -> np.ndarray:
@@ -153,8 +154,10 @@ class Trapezoid(_Pulse):
 
 @dataclass(frozen=True)
 class Samples:
-    """A rate known by its values at `start`, `start` + `dt`, ... (s), straight lines between; scaled to unit
-    area."""
+    """A rate known by its values at `start`, `start` + `dt`, ... (s), with straight lines between.
+
+    It is scaled to unit area.
+    """
 
     values: tuple[float, ...]
     dt: float
@@ -169,6 +172,7 @@ class Samples:
 
     @property
     def reach(self) -> float:
+        """Longest time from the centre at which the function is not zero (s)."""
         last = self.start + self.dt * (len(self.values) - 1)
         return max(abs(self.start), abs(last)) + self.dt
 

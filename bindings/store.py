@@ -57,8 +57,9 @@ class Damaged(ValueError):
 
 
 def fingerprint(*facts: Any) -> str:
-    """Digest of plain values, arrays, tuples, lists, mappings and dataclasses of them, and objects that have
-    a tuple of these as `facts`.
+    """Digest of plain values, arrays, tuples, lists, mappings and dataclasses of them.
+
+    Other objects say with a tuple of these, `facts`, what they are.
 
     Raises
     ------

@@ -22,7 +22,7 @@ from dislok.foreign import zarr_array
 from dislok.kernels.propagator import integrals, timeseries
 from dislok.kernels.propagator.stack import build
 from dislok.layers import PROPERTIES, LayeredModel
-from dislok.motion import Problem, Recipe, Wanted, combined
+from dislok.motion import Problem, RecordPlan, Wanted, combined
 from dislok.store import Pieces, fingerprint, writing
 
 __all__ = ["GreensTable", "greens_table"]
@@ -80,8 +80,8 @@ class GreensTable:
     ) -> propagator.Kernels:
         """Kernels as `dislok.propagator.kernels` computes them, by interpolation.
 
-        The derivative with time is that of the band-limited record, less good at its ends. Source times
-        must be zero.
+        The derivative with respect to time is that of the band-limited record, less good at its ends. Source
+        times must be zero.
 
         Raises
         ------
@@ -238,14 +238,14 @@ def greens_table(
     moment = np.ones(6)
     places = propagator.Stations(distances, np.zeros_like(distances), receiver)
     problem = propagator.checked(model, propagator.PointSource(0.0, 0.0, nodes, moment), places, Wanted())
-    recipe = propagator.recipe_of(problem, dt, n, start, stf, lowpass, quantity, accuracy)
+    record = propagator.record_plan(problem, dt, n, start, stf, lowpass, quantity, accuracy)
     draft = path.with_name(f"{path.name}.part")
-    facts = (model, receiver, nodes, distances, dt, n, recipe.plan.omega, recipe.factor, recipe.plan.matrix)
+    facts = (model, receiver, nodes, distances, dt, n, record.plan.omega, record.factor, record.plan.matrix)
     pieces = Pieces(draft, fingerprint(__version__, "greens_table", *facts), others="forget")
-    rows = _records(problem, recipe, nodes, distances, pieces)
+    rows = _records(problem, record, nodes, distances, pieces)
     times = start + dt * np.arange(n)
-    table = GreensTable(rows, distances, nodes, times, receiver, recipe.plan.error, np.nan)
-    error = _trial(table, problem, recipe)
+    table = GreensTable(rows, distances, nodes, times, receiver, record.plan.error, np.nan)
+    error = _trial(table, problem, record)
     if error > interpolation:
         shutil.rmtree(draft)
         raise ValueError(
@@ -255,7 +255,7 @@ def greens_table(
     attributes = {
         "dislok_table": _VERSION,
         "receiver": receiver,
-        "accuracy": recipe.plan.error,
+        "accuracy": record.plan.error,
         "error": error,
         "quantity": quantity,
         "lowpass": None if lowpass is None else list(lowpass),
@@ -271,13 +271,13 @@ def greens_table(
 
 
 def _records(
-    problem: Problem, recipe: Recipe, depths: np.ndarray, distances: np.ndarray, kept: Pieces
+    problem: Problem, record: RecordPlan, depths: np.ndarray, distances: np.ndarray, kept: Pieces
 ) -> np.ndarray:
     """Records (depths, distances, J or J', value or depth derivative, columns, n).
 
     Depths on one side of the receiver go through one sweep, in pieces that fit into memory and are kept.
     """
-    held = problem.engine.held // (len(distances) * len(recipe.plan.omega) * 40)
+    held = problem.engine.held // (len(distances) * len(record.plan.omega) * 40)
     many = max(1, min(held, _TOGETHER))
     sides = np.split(depths, [int(np.searchsorted(depths, problem.receiver))])
     pieces = [side[i : i + many] for side in sides for i in range(0, len(side), many)]
@@ -285,32 +285,32 @@ def _records(
         [
             kept.keep(
                 f"depths-{k}",
-                lambda piece=piece: {"records": _sweep(problem, recipe, piece, distances)},  # type: ignore[misc]
+                lambda piece=piece: {"records": _sweep(problem, record, piece, distances)},  # type: ignore[misc]
             )["records"]
             for k, piece in enumerate(pieces)
         ]
     )
 
 
-def _sweep(problem: Problem, recipe: Recipe, depths: np.ndarray, distances: np.ndarray) -> np.ndarray:
-    grid, omega = recipe.plan.grid, recipe.plan.omega
+def _sweep(problem: Problem, record: RecordPlan, depths: np.ndarray, distances: np.ndarray) -> np.ndarray:
+    grid, omega = record.plan.grid, record.plan.omega
     nearest = np.maximum(distances, 1e-6 * np.abs(depths - problem.receiver).min())
     paths = build(problem.layers, problem.receiver, depths)
     spectra = integrals.integrate(
         problem.layers, paths, omega, grid, integrals.bessel_tables(grid, nearest[None])
     )
     return timeseries.records(
-        np.ascontiguousarray(spectra.transpose(3, 4, 1, 2, 0, 5)) * recipe.factor, recipe.plan.matrix
+        np.ascontiguousarray(spectra.transpose(3, 4, 1, 2, 0, 5)) * record.factor, record.plan.matrix
     )
 
 
-def _trial(table: GreensTable, problem: Problem, recipe: Recipe) -> float:
+def _trial(table: GreensTable, problem: Problem, record: RecordPlan) -> float:
     """Largest error of interpolation at places in the middle of cells, spread over the table."""
     cells = np.flatnonzero(np.diff(table.depths) > 4.0 * _NUDGE)  # not those across an interface
     cells = cells[np.unique(np.linspace(0, len(cells) - 1, min(_TRIALS, len(cells))).astype(int))]
     depths = 0.5 * (table.depths[cells] + table.depths[cells + 1])
     middles = 0.5 * (table.distances[1:] + table.distances[:-1])
-    truth = _records(problem, recipe, depths, middles, Pieces(None, ""))[:, :, 0, 0]
+    truth = _records(problem, record, depths, middles, Pieces(None, ""))[:, :, 0, 0]
     got = np.stack([table._interpolated(depth, middles)[:, :, 0, 0] for depth in depths])
     error = np.sqrt(np.mean((got - truth) ** 2, axis=-1)).max(axis=-1)
     return float((error / np.sqrt(np.mean(truth**2, axis=-1)).max(axis=-1)).max())

@@ -75,7 +75,7 @@ from dislok.calls import (
     target,
 )
 from dislok.launches import from_gradient, launch, product
-from dislok.triangles import check_vertices, frame, orient, read, vertices
+from dislok.triangles import Triangles, check_vertices, frame, orient, read, vertices
 
 if TYPE_CHECKING:
     from dislok.large.grid import Tile
@@ -108,7 +108,7 @@ _PART = 1 << 21
 @eager
 def displacement(
     obs: ArrayLike,
-    triangles: Any,
+    triangles: Triangles,
     slip: ArrayLike,
     *,
     nu: float | Array = 0.25,
@@ -177,7 +177,7 @@ def displacement(
 @eager
 def gradient(
     obs: ArrayLike,
-    triangles: Any,
+    triangles: Triangles,
     slip: ArrayLike,
     *,
     nu: float | Array = 0.25,
@@ -217,7 +217,7 @@ def gradient(
 @eager
 def fields(
     obs: ArrayLike,
-    triangles: Any,
+    triangles: Triangles,
     slip: ArrayLike,
     *,
     nu: float | Array = 0.25,
@@ -255,7 +255,7 @@ def fields(
 @eager
 def strain(
     obs: ArrayLike,
-    triangles: Any,
+    triangles: Triangles,
     slip: ArrayLike,
     *,
     nu: float | Array = 0.25,
@@ -295,7 +295,7 @@ def strain(
 @eager
 def stress(
     obs: ArrayLike,
-    triangles: Any,
+    triangles: Triangles,
     slip: ArrayLike,
     *,
     mu: float | Array = 30e9,
@@ -336,7 +336,7 @@ def stress(
 @eager
 def greens(
     obs: ArrayLike,
-    triangles: Any,
+    triangles: Triangles,
     *,
     of: str = "displacement",
     nu: float | Array = 0.25,
@@ -346,7 +346,7 @@ def greens(
     backend: str | None = None,
     out: Array | None = None,
     threads: int | None = None,
-    chunks: Any = None,
+    chunks: int | tuple[int, ...] | None = None,
 ) -> Array:
     """Green's matrix: what each triangle does with unit slip in each direction.
 
@@ -390,7 +390,7 @@ def greens(
 @eager
 def apply(
     obs: ArrayLike,
-    triangles: Any,
+    triangles: Triangles,
     s: ArrayLike,
     *,
     of: str = "displacement",
@@ -431,7 +431,7 @@ def apply(
 @eager
 def apply_adjoint(
     obs: ArrayLike,
-    triangles: Any,
+    triangles: Triangles,
     r: ArrayLike,
     *,
     of: str = "displacement",
@@ -472,7 +472,7 @@ def apply_adjoint(
 @eager
 def jacobian(
     obs: ArrayLike,
-    triangles: Any,
+    triangles: Triangles,
     slip: ArrayLike,
     *,
     of: str = "displacement",
@@ -528,7 +528,7 @@ def jacobian(
 @eager
 def operator(
     obs: ArrayLike,
-    triangles: Any,
+    triangles: Triangles,
     *,
     of: str = "displacement",
     tolerance: float = 1e-4,
@@ -601,8 +601,8 @@ def operator(
 @eager
 def factors(
     obs: ArrayLike,
-    triangles: Any,
-    blocks: Sequence[Any] | None = None,
+    triangles: Triangles,
+    blocks: Sequence[tuple[ArrayLike, ArrayLike]] | None = None,
     *,
     of: str = "displacement",
     tolerance: float = 1e-4,
@@ -646,13 +646,13 @@ def factors(
 def on_grid(
     x: ArrayLike,
     y: ArrayLike,
-    triangles: Any,
+    triangles: Triangles,
     slip: ArrayLike,
     *,
     tolerance: float = 1e-4,
     nu: float = 0.25,
     space: str = "half",
-    out: Any = None,
+    out: ArrayLike | None = None,
     marks: str | os.PathLike[str] | None = None,
     progress: Callable[[str, int, int], object] | None = None,
     threads: int | None = None,
@@ -699,7 +699,7 @@ def on_grid(
 def grid_tiles(
     x: ArrayLike,
     y: ArrayLike,
-    triangles: Any,
+    triangles: Triangles,
     slip: ArrayLike,
     *,
     tolerance: float = 1e-4,
@@ -734,7 +734,7 @@ def grid_tiles(
 @eager
 def check(
     obs: ArrayLike,
-    triangles: Any,
+    triangles: Triangles,
     slip: ArrayLike | None = None,
     *,
     nu: float | Array = 0.25,
@@ -759,7 +759,9 @@ def check(
 _LARGEST_FLOAT32 = 1e9
 
 
-def _elements(triangles: Any, slip: Any, nu: float, space: str, threads: int | None) -> Any:
+def _elements(
+    triangles: Triangles, slip: ArrayLike | None, nu: float, space: str, threads: int | None
+) -> Any:
     """The triangles as elements of large problems."""
     from dislok.large.elements import TriangleElements
 
@@ -794,8 +796,8 @@ class _Call(Call):
 
 def _prepare(
     obs: ArrayLike,
-    triangles: Any,
-    nu: Any,
+    triangles: Triangles,
+    nu: float | Array,
     medium: str,
     pairs: bool,
     backend: str | None,
@@ -819,8 +821,8 @@ def _given(slip: ArrayLike | None) -> ArrayLike:
 
 def _shapes(
     obs: ArrayLike,
-    triangles: Any,
-    nu: Any,
+    triangles: Triangles,
+    nu: float | Array,
     medium: str,
     pairs: bool,
     slip: ArrayLike | None = None,
@@ -934,7 +936,7 @@ def _check_places(
 
 
 def _tensor_at_points(call: _Call, found: Array) -> Array:
-    """Derivatives with the points of a mesh (..., p, 3) from those with its vertices (..., m, 9); tensors."""
+    """Derivatives with respect to points of a mesh (..., p, 3) from those to vertices (..., m, 9)."""
     torch = sys.modules["torch"]
     where = torch.as_tensor(call.cells, device=found.device).reshape(-1)
     lead = found.shape[:-2]
@@ -943,7 +945,7 @@ def _tensor_at_points(call: _Call, found: Array) -> Array:
 
 
 def _add_at_points(call: _Call, found: Array, result: Array) -> None:
-    """Add derivatives with the vertices (..., m, 9) to those with the points of their mesh (..., p, 3)."""
+    """Add derivatives with respect to vertices (..., m, 9) to those to the points of a mesh (..., p, 3)."""
     assert call.cells is not None
     where = call.cells.ravel()
     values = found.reshape(*found.shape[:-2], 3 * call.m, 3)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -10,6 +10,10 @@ from dislok.arrays import Array, ArrayLike, Space, check_finite, guard, is_tenso
 
 # A triangle is degenerate when twice its area, over the square of its longest side, is rounding.
 _FLAT = {"float64": 8 * np.finfo(np.float64).eps, "float32": 8 * np.finfo(np.float32).eps}
+
+
+Triangles: TypeAlias = ArrayLike | tuple[ArrayLike, ArrayLike]
+"""Vertices (m, 3, 3), or a mesh: points (p, 3) and three of them for each cell (m, 3)."""
 
 
 class Mesh(NamedTuple):
@@ -32,7 +36,7 @@ class Mesh(NamedTuple):
         return "triangles" if self.cells is None else "points"
 
 
-def read(triangles: Any) -> Mesh:
+def read(triangles: Triangles) -> Mesh:
     """Take (points, cells) apart, which is a tuple of two; anything else is an array of vertices.
 
     Raises
@@ -48,7 +52,7 @@ def read(triangles: Any) -> Mesh:
     return Mesh(points, _cells(cells))
 
 
-def _cells(cells: Any) -> np.ndarray:
+def _cells(cells: ArrayLike) -> np.ndarray:
     if is_tensor(cells):
         cells = cells.detach().cpu().numpy()
     elif hasattr(cells, "get"):  # of CuPy
@@ -89,7 +93,7 @@ def _check_cells(cells: np.ndarray, count: int) -> None:
         raise ValueError(f"cells[{j}, {k}] is {cells[j, k]}; there are {count} points")
 
 
-def _index(cells: np.ndarray, space: Any) -> Any:
+def _index(cells: np.ndarray, space: Space) -> Array:
     if space.framework == "torch":
         return space.torch.as_tensor(cells, device=space.device)
     return space.xp.asarray(cells)
@@ -127,7 +131,7 @@ def check_vertices(name: str, tri: np.ndarray, half: bool) -> None:
         raise ValueError(f"{name}[{where}] is degenerate: its vertices {corners} lie on a line")
 
 
-def frame(triangles: Any) -> Array:
+def frame(triangles: Triangles) -> Array:
     """Unit vectors along strike, up dip and along the normal of each triangle.
 
     The normal is (P2 - P1) × (P3 - P1), normalised: seen from the side to which it points, the vertices run
@@ -169,7 +173,7 @@ def frame(triangles: Any) -> Array:
     return _frame(tri, _namespace(space))
 
 
-def _namespace(space: Any) -> Any:
+def _namespace(space: Space) -> Any:
     return space.torch if space.framework == "torch" else space.xp
 
 
@@ -192,7 +196,7 @@ def _frame(tri: Array, xp: Any) -> Array:
     return result.to(tri.dtype) if is_tensor(tri) else result.astype(tri.dtype)
 
 
-def orient(triangles: Any, *, towards: tuple[float, float, float] = (0.0, 0.0, 1.0)) -> Any:
+def orient(triangles: Triangles, *, towards: tuple[float, float, float] = (0.0, 0.0, 1.0)) -> Triangles:
     """Turn triangles of a mesh around so that neighbours agree on which side their normals point to.
 
     Each connected piece is turned as a whole so that its area-weighted normals point `towards` a direction on

@@ -22,12 +22,13 @@ from dataclasses import replace
 from inspect import signature
 from itertools import compress
 from math import prod
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 from torch.autograd import Function
 
+from .functions import Batch, Context, Dims, Found, Given, Rule
 from .kernels import Call, Family, apply_rung, summed
 from .vmap import batched, fronted
 
@@ -45,7 +46,7 @@ class Rung(Function):
         cls.forward.__signature__ = signature(cls.forward)  # type: ignore[attr-defined]
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+    def setup_context(ctx: Context, inputs: Given, output: Given) -> None:
         ctx.call, *tensors = inputs
         ctx.save_for_backward(*tensors)
         ctx.save_for_forward(*tensors)
@@ -53,10 +54,12 @@ class Rung(Function):
 
 
 def or_zeros(derivative: Tensor | None, like: Tensor) -> Tensor:
+    """A derivative, or zeros where there is none."""
     return torch.zeros_like(like) if derivative is None else derivative
 
 
 def added(first: Tensor | None, second: Tensor | None) -> Tensor | None:
+    """The sum of two derivatives, of which one may not be there."""
     if first is None or second is None:
         return second if first is None else first
     return first + second
@@ -74,23 +77,24 @@ class Top(Function):
         return tensor.clone()
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+    def setup_context(ctx: Context, inputs: Given, output: Given) -> None:
         ctx.set_materialize_grads(False)
 
     @staticmethod
-    def backward(ctx: Any, cot: Tensor | None) -> Any:
+    def backward(ctx: Context, cot: Tensor | None) -> Found:
         raise no_third_order()
 
     @staticmethod
-    def jvp(ctx: Any, tangent: Tensor | None) -> Any:
+    def jvp(ctx: Context, tangent: Tensor | None) -> Found:
         raise no_third_order()
 
     @staticmethod
-    def vmap(info: Any, in_dims: Any, tensor: Tensor) -> Any:
+    def vmap(info: Batch, in_dims: Dims, tensor: Tensor) -> Found:
         return apply_rung(Top, tensor), in_dims[0]
 
 
 def no_third_order() -> RuntimeError:
+    """The error of asking for what is not known."""
     return RuntimeError(
         "third derivatives of a dislocation's field were asked for; first and second ones exist. "
         'A field of="gradient" already holds the first derivative with respect to the observers.'
@@ -103,7 +107,7 @@ def _not_a_derivative(*tensors: Tensor) -> list[Tensor]:
 
 
 def second_order(
-    function: Any, call: Call, obs: Tensor, src: Tensor, *directions: Tensor
+    function: Rule, call: Call, obs: Tensor, src: Tensor, *directions: Tensor
 ) -> tuple[Tensor, ...]:
     """A rung of second order, the top of the ladder."""
     return apply_rung(function, call, apply_rung(Top, obs), apply_rung(Top, src), *directions)
@@ -117,19 +121,19 @@ class Field(Rung):
         return summed("field", call, (obs, src))
 
     @staticmethod
-    def backward(ctx: Any, cot: Tensor | None) -> Any:
+    def backward(ctx: Context, cot: Tensor | None) -> Found:
         if cot is None:
             return None, None, None
         wanted = tuple(compress(("obs", "src"), ctx.needs_input_grad[1:]))
         return None, *apply_rung(Vjp, replace(ctx.call, wanted=wanted), *ctx.saved_tensors, cot)
 
     @staticmethod
-    def jvp(ctx: Any, _: Any, t_obs: Tensor | None, t_src: Tensor | None) -> Any:
+    def jvp(ctx: Context, _: None, t_obs: Tensor | None, t_src: Tensor | None) -> Found:
         obs, src = ctx.saved_tensors
         return apply_rung(Jvp, ctx.call, obs, src, or_zeros(t_obs, obs), or_zeros(t_src, src))
 
     @staticmethod
-    def vmap(info: Any, in_dims: Any, *args: Any) -> Any:
+    def vmap(info: Batch, in_dims: Dims, *args: Given) -> Found:
         return batched(Field, "os", "o", info, in_dims, args)
 
 
@@ -141,7 +145,7 @@ class Vjp(Rung):
         return summed("vjp", call, (obs, src, cot))
 
     @staticmethod
-    def backward(ctx: Any, h_obs: Tensor | None, h_src: Tensor | None) -> Any:
+    def backward(ctx: Context, h_obs: Tensor | None, h_src: Tensor | None) -> Found:
         obs, src, cot = ctx.saved_tensors
         if h_obs is None and h_src is None:
             return None, None, None, None
@@ -155,7 +159,7 @@ class Vjp(Rung):
         return None, *of_inputs, of_cot
 
     @staticmethod
-    def jvp(ctx: Any, _: Any, t_obs: Tensor | None, t_src: Tensor | None, t_cot: Tensor | None) -> Any:
+    def jvp(ctx: Context, _: None, t_obs: Tensor | None, t_src: Tensor | None, t_cot: Tensor | None) -> Found:
         obs, src, cot = ctx.saved_tensors
         found: Pair = (None, None)
         if t_cot is not None:
@@ -166,7 +170,7 @@ class Vjp(Rung):
         return tuple(found)
 
     @staticmethod
-    def vmap(info: Any, in_dims: Any, *args: Any) -> Any:
+    def vmap(info: Batch, in_dims: Dims, *args: Given) -> Found:
         return batched(Vjp, "oso", "os", info, in_dims, args)
 
 
@@ -178,7 +182,7 @@ class Jvp(Rung):
         return summed("jvp", call, (obs, src, t_obs, t_src), 0.0)
 
     @staticmethod
-    def backward(ctx: Any, cot: Tensor | None) -> Any:
+    def backward(ctx: Context, cot: Tensor | None) -> Found:
         obs, src, t_obs, t_src = ctx.saved_tensors
         of_inputs: Pair = (None, None)
         of_direction: Pair = (None, None)
@@ -190,13 +194,13 @@ class Jvp(Rung):
 
     @staticmethod
     def jvp(
-        ctx: Any,
-        _: Any,
+        ctx: Context,
+        _: None,
         s_obs: Tensor | None,
         s_src: Tensor | None,
         s_t_obs: Tensor | None,
         s_t_src: Tensor | None,
-    ) -> Any:
+    ) -> Found:
         obs, src, t_obs, t_src = ctx.saved_tensors
         found: Tensor | None = None
         if s_t_obs is not None or s_t_src is not None:
@@ -207,7 +211,7 @@ class Jvp(Rung):
         return (found,)
 
     @staticmethod
-    def vmap(info: Any, in_dims: Any, *args: Any) -> Any:
+    def vmap(info: Batch, in_dims: Dims, *args: Given) -> Found:
         return batched(Jvp, "osos", "o", info, in_dims, args)
 
 
@@ -221,7 +225,7 @@ class Vjp2(Rung):
         return summed("vjp2", call, (obs, src, cot, t_obs, t_src))
 
     @staticmethod
-    def backward(ctx: Any, k_obs: Tensor | None, k_src: Tensor | None) -> Any:
+    def backward(ctx: Context, k_obs: Tensor | None, k_src: Tensor | None) -> Found:
         obs, src, cot, t_obs, t_src = ctx.saved_tensors
         if k_obs is None and k_src is None:
             return (None,) * 6
@@ -235,7 +239,15 @@ class Vjp2(Rung):
         return None, *_not_a_derivative(obs, src), of_cot, *of_direction
 
     @staticmethod
-    def jvp(ctx: Any, _: Any, s_obs: Any, s_src: Any, s_cot: Any, s_t_obs: Any, s_t_src: Any) -> Any:
+    def jvp(
+        ctx: Context,
+        _: None,
+        s_obs: Tensor | None,
+        s_src: Tensor | None,
+        s_cot: Tensor | None,
+        s_t_obs: Tensor | None,
+        s_t_src: Tensor | None,
+    ) -> Found:
         if s_obs is not None or s_src is not None:
             raise no_third_order()
         obs, src, cot, t_obs, t_src = ctx.saved_tensors
@@ -250,7 +262,7 @@ class Vjp2(Rung):
         return tuple(found)
 
     @staticmethod
-    def vmap(info: Any, in_dims: Any, *args: Any) -> Any:
+    def vmap(info: Batch, in_dims: Dims, *args: Given) -> Found:
         return batched(Vjp2, "osoos", "os", info, in_dims, args)
 
 
@@ -264,7 +276,7 @@ class Jvp2(Rung):
         return summed("jvp2", call, (obs, src, t_obs, t_src, s_obs, s_src))
 
     @staticmethod
-    def backward(ctx: Any, cot: Tensor | None) -> Any:
+    def backward(ctx: Context, cot: Tensor | None) -> Found:
         obs, src, t_obs, t_src, s_obs, s_src = ctx.saved_tensors
         if cot is None:
             return (None,) * 7
@@ -277,7 +289,9 @@ class Jvp2(Rung):
         return None, *_not_a_derivative(obs, src), *of_t, *of_s
 
     @staticmethod
-    def jvp(ctx: Any, _: Any, d_obs: Any, d_src: Any, *directions: Tensor | None) -> Any:
+    def jvp(
+        ctx: Context, _: None, d_obs: Tensor | None, d_src: Tensor | None, *directions: Tensor | None
+    ) -> Found:
         if d_obs is not None or d_src is not None:
             raise no_third_order()
         obs, src, *both = ctx.saved_tensors
@@ -289,7 +303,7 @@ class Jvp2(Rung):
         return (found,)
 
     @staticmethod
-    def vmap(info: Any, in_dims: Any, *args: Any) -> Any:
+    def vmap(info: Batch, in_dims: Dims, *args: Given) -> Found:
         return batched(Jvp2, "ososos", "o", info, in_dims, args)
 
 
@@ -306,19 +320,19 @@ class Inspect(Function):
         return obs.new_empty(0)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
+    def setup_context(ctx: Context, inputs: Given, output: Tensor) -> None:
         ctx.mark_non_differentiable(output)
 
     @staticmethod
-    def backward(ctx: Any, *cot: Any) -> Any:
+    def backward(ctx: Context, *cot: Given) -> Found:
         return None, None, None
 
     @staticmethod
-    def jvp(ctx: Any, *tangents: Any) -> Any:
+    def jvp(ctx: Context, *tangents: Given) -> Found:
         return None
 
     @staticmethod
-    def vmap(info: Any, in_dims: Any, check: Any, *tensors: Tensor) -> Any:
+    def vmap(info: Batch, in_dims: Dims, check: Callable[..., None], *tensors: Tensor) -> Found:
         obs, src = (t.flatten(0, 1) for t in fronted(tensors, in_dims[1:]))
         return apply_rung(Inspect, check, obs, src), None
 
@@ -349,7 +363,7 @@ def over_nu(nu: float | Tensor, like: Tensor, function: Callable[[float], Tensor
 
 
 def run(
-    function: Any,
+    function: Rule,
     family: Family,
     nu: float | Tensor,
     of: str,

@@ -1,9 +1,9 @@
 """Observers at which a field has no value, and derivatives that these do not spoil.
 
 On an edge the result is NaN, and so is every derivative there. A program that masks such observers
-afterwards, ``torch.where(u.isfinite(), u, 0).sum()``, would still get NaN for the gradient by the sources:
-zero times NaN is NaN. So these observers are moved away before derivatives are taken, and their values are
-put in as constants.
+afterwards, ``torch.where(u.isfinite(), u, 0).sum()``, would still get NaN for the gradient with respect to
+the sources: zero times NaN is NaN. So these observers are moved away before derivatives are taken, and their
+values are put in as constants.
 """
 
 from __future__ import annotations

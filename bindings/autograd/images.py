@@ -1,8 +1,9 @@
 """What makes a torch tensor that goes through the kernels of images differentiable.
 
-Values at displaced pixels are linear in the image and smooth in the displacement; their derivatives by the
-displacement are `slopes`, those by the image the `adjoint`. Backward and forward mode are there once; second
-derivatives by the displacement are not known, and asking for them raises an error.
+Values at displaced pixels are linear in the image and smooth in the displacement; their derivatives with
+respect to the displacement are `slopes`, those by the image the `adjoint`. Backward and forward mode are
+there once; second derivatives with respect to the displacement are not known, and asking for them raises an
+error.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ import torch
 from torch import Tensor
 
 from dislok import backends
-from dislok.kernels.backend import kernel_of
+from dislok.arrays import Array, ArrayLike
+from dislok.kernels.backend import Kernel, kernel_of
 
+from .functions import Batch, Context, Dims, Found, Given, Rule
 from .kernels import array_of, stream_of, tensor_of
 
 UNKNOWN = "second derivatives of warped images by the displacement are not known"
@@ -63,7 +66,7 @@ def _evaluate(what: str, spec: Spec, *planes: Tensor) -> list[Tensor]:
         return [torch.stack(each) for each in zip(*results, strict=True)]
 
 
-def _placed(cells: np.ndarray, device: torch.device) -> Any:
+def _placed(cells: np.ndarray, device: torch.device) -> Array:
     """Where the kernel can read it."""
     if device.type == "cpu":
         return cells
@@ -72,7 +75,7 @@ def _placed(cells: np.ndarray, device: torch.device) -> Any:
     return cupy.asarray(cells)
 
 
-def _folded(function: Any, info: Any, in_dims: Any, spec: Spec, *tensors: Tensor) -> Any:
+def _folded(function: Rule, info: Batch, in_dims: Dims, spec: Spec, *tensors: Tensor) -> Found:
     """A batch of calls as one, of more images."""
     size = info.batch_size
     fronted = [
@@ -94,12 +97,12 @@ class _Warp(torch.autograd.Function):
         return values, valid
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+    def setup_context(ctx: Context, inputs: Given, output: Given) -> None:
         _remember(ctx, inputs)
         ctx.mark_non_differentiable(output[1])
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor | None, _: Any) -> Any:  # pyright: ignore
+    def backward(ctx: Context, grad: Tensor | None, _: None) -> Found:  # pyright: ignore
         if grad is None:
             return None, None, None, None
         image, right, down = ctx.saved_tensors
@@ -111,7 +114,7 @@ class _Warp(torch.autograd.Function):
         return None, by_image, grad * by_right, grad * by_down
 
     @staticmethod
-    def jvp(ctx: Any, *tangents: Any) -> Any:
+    def jvp(ctx: Context, *tangents: Given) -> Found:
         _, t_image, t_right, t_down = tangents
         image, right, down = ctx.saved_tensors
         total = torch.zeros_like(right)
@@ -124,7 +127,7 @@ class _Warp(torch.autograd.Function):
         return total, None
 
     @staticmethod
-    def vmap(info: Any, in_dims: Any, spec: Spec, *tensors: Tensor) -> Any:  # pyright: ignore
+    def vmap(info: Batch, in_dims: Dims, spec: Spec, *tensors: Tensor) -> Found:  # pyright: ignore
         return _folded(_Warp, info, in_dims, spec, *tensors)
 
 
@@ -136,19 +139,19 @@ class _Slopes(torch.autograd.Function):
         return tuple(_evaluate("slopes", spec, image, right, down))
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+    def setup_context(ctx: Context, inputs: Given, output: Given) -> None:
         ctx.mark_non_differentiable(output[1])
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> Any:  # pyright: ignore
+    def backward(ctx: Context, *grads: Tensor) -> Found:  # pyright: ignore
         raise NotImplementedError(UNKNOWN)
 
     @staticmethod
-    def jvp(ctx: Any, *tangents: Any) -> Any:
+    def jvp(ctx: Context, *tangents: Given) -> Found:
         raise NotImplementedError(UNKNOWN)
 
     @staticmethod
-    def vmap(info: Any, in_dims: Any, spec: Spec, *tensors: Tensor) -> Any:  # pyright: ignore
+    def vmap(info: Batch, in_dims: Dims, spec: Spec, *tensors: Tensor) -> Found:  # pyright: ignore
         return _folded(_Slopes, info, in_dims, spec, *tensors)
 
 
@@ -161,11 +164,11 @@ class _Adjoint(torch.autograd.Function):
         return found
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+    def setup_context(ctx: Context, inputs: Given, output: Given) -> None:
         _remember(ctx, inputs)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor | None) -> Any:  # pyright: ignore
+    def backward(ctx: Context, grad: Tensor | None) -> Found:  # pyright: ignore
         if grad is None:
             return None, None, None, None
         if ctx.needs_input_grad[2] or ctx.needs_input_grad[3]:
@@ -174,7 +177,7 @@ class _Adjoint(torch.autograd.Function):
         return None, _Warp.apply(ctx.spec, grad, right, down)[0], None, None
 
     @staticmethod
-    def jvp(ctx: Any, *tangents: Any) -> Any:
+    def jvp(ctx: Context, *tangents: Given) -> Found:
         _, t_weights, t_right, t_down = tangents
         if t_right is not None or t_down is not None:
             raise NotImplementedError(UNKNOWN)
@@ -182,18 +185,20 @@ class _Adjoint(torch.autograd.Function):
         return _Adjoint.apply(ctx.spec, t_weights, right, down)
 
     @staticmethod
-    def vmap(info: Any, in_dims: Any, spec: Spec, *tensors: Tensor) -> Any:  # pyright: ignore
+    def vmap(info: Batch, in_dims: Dims, spec: Spec, *tensors: Tensor) -> Found:  # pyright: ignore
         return _folded(_Adjoint, info, in_dims, spec, *tensors)
 
 
-def _remember(ctx: Any, inputs: Any) -> None:
+def _remember(ctx: Context, inputs: Given) -> None:
     ctx.spec, *tensors = inputs
     ctx.set_materialize_grads(False)
     ctx.save_for_backward(*tensors)
     ctx.save_for_forward(*tensors)
 
 
-def inputs(image: Any, right: Any, down: Any, valid: Any) -> tuple[list[Tensor], np.ndarray | None]:
+def inputs(
+    image: ArrayLike, right: ArrayLike, down: ArrayLike, valid: ArrayLike
+) -> tuple[list[Tensor], np.ndarray | None]:
     """Image, right and down as tensors of the image's dtype on its device, and which pixels can be used.
 
     Raises
@@ -222,7 +227,7 @@ def inputs(image: Any, right: Any, down: Any, valid: Any) -> tuple[list[Tensor],
     return planes, _known(image, valid)
 
 
-def _known(image: Tensor, valid: Any) -> np.ndarray | None:
+def _known(image: Tensor, valid: ArrayLike) -> np.ndarray | None:
     """Which pixels can be used; None for all. Values on a device, or under a transform, are not looked at."""
     plain = image.detach()
     functorch: Any = vars(torch._C)["_functorch"]
@@ -252,10 +257,10 @@ def _flat(tensor: Tensor, lead: Sequence[int]) -> Tensor:
 
 
 def _apply(what: str, spec: Spec, lead: Sequence[int], *planes: Tensor) -> list[Tensor]:
-    functions: dict[str, Any] = {"warp": _Warp, "slopes": _Slopes, "adjoint": _Adjoint}
+    functions: dict[str, Rule] = {"warp": _Warp, "slopes": _Slopes, "adjoint": _Adjoint}
     found = functions[what].apply(spec, *(_flat(p, lead) for p in planes))
     return [t.reshape(*lead, *t.shape[-2:]) for t in (found if isinstance(found, tuple) else (found,))]
 
 
 # Hidden from torch.compile: traced, the forward mode of a Function is silently wrong.
-apply: Any = torch.compiler.disable(_apply)
+apply: Kernel = torch.compiler.disable(_apply)

@@ -9,16 +9,19 @@ device. What a row of src holds is the family's matter: see :class:`Family`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from dislok import backends
-from dislok.kernels.backend import Backend
+from dislok.arrays import Array
+from dislok.kernels.backend import Backend, Kernel
+
+from .functions import Found, Given, Rule
 
 COMPONENTS = {"displacement": 3, "gradient": 9, "both": 12}
 
@@ -42,19 +45,22 @@ class Family:
 
     @property
     def first_slip(self) -> int:
+        """First column of a source's row that is slip."""
         raise NotImplementedError
 
     @property
     def slips(self) -> int:
+        """Number of unit slips."""
         raise NotImplementedError
 
     @property
     def parameters(self) -> int:
+        """Number of columns that a Jacobian differentiates with respect to."""
         raise NotImplementedError
 
     def launch(
-        self, module: Backend, name: str, call: Call, arrays: Sequence[Any], last: Sequence[Any]
-    ) -> Any:
+        self, module: Backend, name: str, call: Call, arrays: Sequence[Array], last: Sequence[Given]
+    ) -> Sequence[Array]:
         """Arrays that kernel `name` of a backend's module makes of (obs, src, ...) and numbers.
 
         None for the side of a gradient that is not wanted.
@@ -94,10 +100,11 @@ class Call:
 
     @property
     def components(self) -> int:
+        """Numbers of the field at an observer."""
         return COMPONENTS[self.of]
 
 
-def array_of(tensor: Tensor) -> Any:
+def array_of(tensor: Tensor) -> Array:
     """The same numbers as a C-contiguous NumPy or CuPy array, copied only where the layout asks for it."""
     plain = tensor.detach().resolve_neg().contiguous()
     if plain.device.type == "cpu":
@@ -107,7 +114,8 @@ def array_of(tensor: Tensor) -> Any:
     return cupy.from_dlpack(plain)
 
 
-def tensor_of(array: Any, device: torch.device) -> Tensor:
+def tensor_of(array: Array, device: torch.device) -> Tensor:
+    """The same numbers as a tensor."""
     return torch.from_numpy(array) if device.type == "cpu" else torch.from_dlpack(array)
 
 
@@ -139,7 +147,7 @@ def check_alike(*tensors: Tensor) -> None:
         raise TypeError(f"tensors must be on the CPU or on a CUDA device, got {first.device}")
 
 
-def _call_kernel(name: str, call: Call, tensors: Sequence[Tensor], *last: Any) -> tuple[Tensor, ...]:
+def _call_kernel(name: str, call: Call, tensors: Sequence[Tensor], *last: Given) -> tuple[Tensor, ...]:
     check_alike(*tensors)
     device = tensors[0].device
     module = backends.load("numba" if device.type == "cpu" else "cupy", call.family.folder)
@@ -163,7 +171,7 @@ def older_vmap_level() -> int:
 
 
 def _call_one_by_one(
-    level: int, name: str, call: Call, tensors: Sequence[Tensor], *last: Any
+    level: int, name: str, call: Call, tensors: Sequence[Tensor], *last: Given
 ) -> tuple[Tensor, ...]:
     """Take the batch of the older vmap off, call the kernel for each member, put the batch back on."""
     if not level:
@@ -179,12 +187,12 @@ def _call_one_by_one(
     return tuple(torch._add_batch_dim(torch.stack(outs), 0, level) for outs in zip(*found, strict=True))
 
 
-def _evaluate(name: str, call: Call, tensors: Sequence[Tensor], *last: Any) -> tuple[Tensor, ...]:
+def _evaluate(name: str, call: Call, tensors: Sequence[Tensor], *last: Given) -> tuple[Tensor, ...]:
     """Run kernel `name` on (obs, src, ...); `last` are arguments that are no tensors."""
     return _call_one_by_one(older_vmap_level(), name, call, tensors, *last)
 
 
-def compute(name: str, call: Call, tensors: Sequence[Tensor], *last: Any) -> tuple[Tensor, ...]:
+def compute(name: str, call: Call, tensors: Sequence[Tensor], *last: Given) -> tuple[Tensor, ...]:
     """`_evaluate`, and derivatives of displacement and gradient together from those of each."""
     if call.of != "both" or name == "field":
         return _evaluate(name, call, tensors, *last)
@@ -198,7 +206,7 @@ def compute(name: str, call: Call, tensors: Sequence[Tensor], *last: Any) -> tup
     return tuple(a + b for a, b in zip(*sums, strict=True))
 
 
-def summed(name: str, call: Call, tensors: Sequence[Tensor], *last: Any) -> tuple[Tensor, ...]:
+def summed(name: str, call: Call, tensors: Sequence[Tensor], *last: Given) -> tuple[Tensor, ...]:
     """A sum over sources (rows per observer) or over observers (rows per source); zeros of nothing."""
     obs, src = tensors[:2]
     if len(obs) and len(src):
@@ -208,9 +216,9 @@ def summed(name: str, call: Call, tensors: Sequence[Tensor], *last: Any) -> tupl
     return (obs.new_zeros(len(obs), call.components),)
 
 
-def _apply(function: Any, *args: Any) -> Any:
+def _apply(function: Rule, *args: Given) -> Found:
     return function.apply(*args)
 
 
 # Hidden from torch.compile: traced, the forward mode of a Function is silently wrong.
-apply_rung: Callable[..., Any] = torch.compiler.disable(_apply)
+apply_rung: Kernel = torch.compiler.disable(_apply)

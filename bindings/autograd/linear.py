@@ -4,13 +4,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from scipy.sparse.linalg import LinearOperator
 from torch import Tensor
 from torch.autograd import Function
 
+from .functions import Batch, Context, Dims, Found, Given
 from .kernels import older_vmap_level
 
 
@@ -22,19 +21,21 @@ class Product(Function):
         return _one_by_one(older_vmap_level(), operator, transposed, vector)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+    def setup_context(ctx: Context, inputs: Given, output: Given) -> None:
         ctx.operator, ctx.transposed, _ = inputs
 
     @staticmethod
-    def backward(ctx: Any, cot: Tensor) -> Any:
+    def backward(ctx: Context, cot: Tensor) -> Found:
         return None, None, product(ctx.operator, not ctx.transposed, cot)
 
     @staticmethod
-    def jvp(ctx: Any, _: Any, __: Any, tangent: Tensor) -> Tensor:
+    def jvp(ctx: Context, _: None, __: None, tangent: Tensor) -> Tensor:
         return product(ctx.operator, ctx.transposed, tangent)
 
     @staticmethod
-    def vmap(info: Any, in_dims: Any, operator: Any, transposed: bool, vectors: Tensor) -> Any:
+    def vmap(
+        info: Batch, in_dims: Dims, operator: LinearOperator, transposed: bool, vectors: Tensor
+    ) -> Found:
         rows = [product(operator, transposed, row) for row in vectors.movedim(in_dims[2], 0)]
         return torch.stack(rows), 0
 
@@ -69,5 +70,5 @@ def product(operator: LinearOperator, transposed: bool, vector: Tensor) -> Tenso
         raise TypeError(f"the vector is on {vector.device}; the operator works on the CPU")
     if str(vector.dtype) != f"torch.{operator.dtype}":
         raise TypeError(f"the vector is {vector.dtype}, but the operator is {operator.dtype}")
-    result: Any = Product.apply(operator, transposed, vector)
+    result: Tensor = Product.apply(operator, transposed, vector)
     return result

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from .derivatives import Jvp, Jvp2, Rung, Vjp, Vjp2, no_third_order, second_order
+from .functions import Batch, Context, Dims, Found, Given, Rule
 from .kernels import Call, apply_rung, compute
 from .vmap import fold_rows, fronted
 
@@ -63,7 +63,7 @@ def _matrix(name: str, call: Call, obs: Tensor, src: Tensor, tail: tuple[int, ..
     return obs.new_zeros(len(obs), *shape, *tail)
 
 
-def _batched_matrix(function: Any, info: Any, in_dims: Sequence[int | None], args: Sequence[Any]) -> Any:
+def _batched_matrix(function: Rule, info: Batch, in_dims: Dims, args: Sequence[Given]) -> Found:
     """The vmap rule of matrices (n, c, m, ...): a batch of rows is a longer list of them."""
     call, *tensors = args
     size = info.batch_size
@@ -86,7 +86,7 @@ class Greens(Rung):
         return (_matrix("greens", call, obs, src, (call.family.slips,)),)
 
     @staticmethod
-    def backward(ctx: Any, cot: Tensor | None) -> Any:
+    def backward(ctx: Context, cot: Tensor | None) -> Found:
         if cot is None:
             return None, None, None
         size, rows = Greens.spread(ctx)
@@ -95,7 +95,7 @@ class Greens(Rung):
         return None, _gather(ctx.call, g_obs, "o", *size), g_src
 
     @staticmethod
-    def jvp(ctx: Any, _: Any, t_obs: Tensor | None, t_src: Tensor | None) -> Any:
+    def jvp(ctx: Context, _: None, t_obs: Tensor | None, t_src: Tensor | None) -> Found:
         size, (obs, src) = Greens.spread(ctx)
         tangent = [torch.zeros_like(obs), torch.zeros_like(src)]
         if t_obs is not None:
@@ -106,12 +106,12 @@ class Greens(Rung):
         return (_columns(ctx.call, rows, *size),)
 
     @staticmethod
-    def vmap(info: Any, in_dims: Any, *args: Any) -> Any:
+    def vmap(info: Batch, in_dims: Dims, *args: Given) -> Found:
         found, dim = _batched_matrix(Greens, info, in_dims, args)
         return (found,), (dim,)
 
     @staticmethod
-    def spread(ctx: Any) -> tuple[tuple[int, int, int], tuple[Tensor, Tensor]]:
+    def spread(ctx: Context) -> tuple[tuple[int, int, int], tuple[Tensor, Tensor]]:
         """Every pair of observer and unit slip as a row."""
         obs, src = ctx.saved_tensors
         size = len(obs), len(src), ctx.call.family.slips
@@ -129,7 +129,7 @@ class Jacobian(Rung):
         return (_matrix("jacobian", call, obs, src, (call.family.parameters,)),)
 
     @staticmethod
-    def backward(ctx: Any, cot: Tensor | None) -> Any:
+    def backward(ctx: Context, cot: Tensor | None) -> Found:
         if cot is None:
             return None, None, None
         size, (obs, src, *direction) = Jacobian.spread(ctx)
@@ -138,7 +138,7 @@ class Jacobian(Rung):
         return None, _gather(ctx.call, g_obs, "o", *size), _gather(ctx.call, g_src, "s", *size)
 
     @staticmethod
-    def jvp(ctx: Any, _: Any, t_obs: Tensor | None, t_src: Tensor | None) -> Any:
+    def jvp(ctx: Context, _: None, t_obs: Tensor | None, t_src: Tensor | None) -> Found:
         size, (obs, src, *direction) = Jacobian.spread(ctx)
         tangent = [torch.zeros_like(obs), torch.zeros_like(src)]
         if t_obs is not None:
@@ -149,12 +149,12 @@ class Jacobian(Rung):
         return (_columns(ctx.call, rows, *size),)
 
     @staticmethod
-    def vmap(info: Any, in_dims: Any, *args: Any) -> Any:
+    def vmap(info: Batch, in_dims: Dims, *args: Given) -> Found:
         found, dim = _batched_matrix(Jacobian, info, in_dims, args)
         return (found,), (dim,)
 
     @staticmethod
-    def spread(ctx: Any) -> tuple[tuple[int, int, int], tuple[Tensor, ...]]:
+    def spread(ctx: Context) -> tuple[tuple[int, int, int], tuple[Tensor, ...]]:
         """Every pair of observer and parameter as a row (obs, src, direction)."""
         obs, src = ctx.saved_tensors
         size = len(obs), len(src), ctx.call.family.parameters
@@ -172,14 +172,14 @@ class Hessian(Rung):
         return (_matrix("hessian", call, obs, src, (call.family.parameters,) * 2),)
 
     @staticmethod
-    def backward(ctx: Any, cot: Tensor | None) -> Any:
+    def backward(ctx: Context, cot: Tensor | None) -> Found:
         raise no_third_order()
 
     @staticmethod
-    def jvp(ctx: Any, *tangents: Any) -> Any:
+    def jvp(ctx: Context, *tangents: Given) -> Found:
         raise no_third_order()
 
     @staticmethod
-    def vmap(info: Any, in_dims: Any, *args: Any) -> Any:
+    def vmap(info: Batch, in_dims: Dims, *args: Given) -> Found:
         found, dim = _batched_matrix(Hessian, info, in_dims, args)
         return (found,), (dim,)

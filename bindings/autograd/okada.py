@@ -14,9 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dislok.arrays import Array
 from dislok.kernels.backend import Backend, kernel_of
 
 from .derivatives import Field, Jvp, Jvp2, inspect, over_nu, run, top
+from .functions import Given
 from .kernels import COMPONENTS, Call, Family
 from .matrices import Greens, Hessian, Jacobian
 from .products import Apply, ApplyAdjoint
@@ -54,23 +56,28 @@ class Okada(Family):
 
     @property
     def first_slip(self) -> int:
+        """First column of slip: the rake."""
         return SLIP_COLUMN[self.kind]
 
     @property
     def slips(self) -> int:
+        """Number of unit slips."""
         return SLIPS[self.kind]
 
     @property
     def parameters(self) -> int:
+        """Number of parameters."""
         return PARAMETERS[self.kind]
 
     def launch(
-        self, module: Backend, name: str, call: Call, arrays: Sequence[Any], last: Sequence[Any]
-    ) -> Any:
+        self, module: Backend, name: str, call: Call, arrays: Sequence[Array], last: Sequence[Given]
+    ) -> Sequence[Array]:
+        """What a kernel makes of tensors' arrays; None for a side that is not wanted."""
         launch = _launch_dc3d if self.kind == "dc3d" else _launch
         return launch(self, module, name, call, arrays, last)
 
     def unit_slips(self, src: Tensor) -> Tensor:
+        """Rows with each unit slip."""
         first, count = self.first_slip, self.slips
         units = torch.zeros(count, src.shape[-1], dtype=src.dtype, device=src.device)
         units[0, first + 1] = 1
@@ -87,6 +94,7 @@ class Okada(Family):
         return self._stack(src, slip, 90.0)
 
     def stack_tangent(self, t_src: Tensor, t_slip: Tensor) -> Tensor:
+        """The derivative of `stack`."""
         return self._stack(t_src, t_slip, 0.0)
 
     def _stack(self, src: Tensor, slip: Tensor, rake: float) -> Tensor:
@@ -97,6 +105,7 @@ class Okada(Family):
         return torch.cat([along, down])
 
     def unstack(self, g: Tensor) -> tuple[Tensor, Tensor]:
+        """The transpose of `stack_tangent`."""
         first = self.first_slip
         along, down = g.chunk(2)
         geometry = along[:, :first] + down[:, :first]
@@ -106,10 +115,10 @@ class Okada(Family):
 
 
 def _launch(
-    family: Okada, module: Backend, name: str, call: Call, arrays: Sequence[Any], last: Sequence[Any]
-) -> Sequence[Any]:
+    family: Okada, module: Backend, name: str, call: Call, arrays: Sequence[Array], last: Sequence[Given]
+) -> Sequence[Array]:
     obs, src, *rest = arrays
-    static: tuple[Any, ...] = (call.nu, family.origin, call.of, call.pairs)
+    static: tuple[Given, ...] = (call.nu, family.origin, call.of, call.pairs)
     if name in ("apply", "apply_adjoint"):
         static = static[:3]
     elif name == "field" and call.of == "both":
@@ -122,8 +131,8 @@ def _launch(
 
 
 def _launch_dc3d(
-    family: Okada, module: Backend, name: str, call: Call, arrays: Sequence[Any], last: Sequence[Any]
-) -> Sequence[Any]:
+    family: Okada, module: Backend, name: str, call: Call, arrays: Sequence[Array], last: Sequence[Given]
+) -> Sequence[Array]:
     """Rectangles that hold their edges in columns of their own, in their own frame.
 
     Derivatives come from a reference point that differs between sources, and so do values on a CUDA device;
@@ -142,7 +151,7 @@ def _launch_dc3d(
     return [xp.pad(a, padding) if a is not None and a.shape[1] == RECTANGLE else a for a in found]
 
 
-def _array_module(array: Any) -> Any:
+def _array_module(array: Array) -> Any:
     """NumPy or CuPy, as the array is of."""
     if isinstance(array, np.ndarray):
         return np
@@ -151,7 +160,7 @@ def _array_module(array: Any) -> Any:
     return cupy
 
 
-def _dc3d_values(module: Any, call: Call, obs: Any, src: Any) -> Any:
+def _dc3d_values(module: Any, call: Call, obs: Array, src: Array) -> Array:
     """Sum over sources of a kernel that works row by row; slip is along strike or down dip."""
     columns = {"displacement": slice(3), "gradient": slice(3, 12), "both": slice(12)}[call.of]
     rows = [src] if call.pairs else [np.broadcast_to(row, (len(obs), len(row))) for row in src]
@@ -221,7 +230,7 @@ def jacobian(
     pairs: bool = False,
     threads: int | None = None,
 ) -> Tensor:
-    """Derivatives by the source's parameters (n, c, m, P); (n, c, P) with `pairs`. Differentiable."""
+    """Derivatives with respect to the source's parameters (n, c, m, P), or (n, c, P); differentiable."""
     return run(Jacobian, Okada(kind, origin), nu, of, pairs, threads, obs, src)
 
 
@@ -235,7 +244,7 @@ def hessian(
     pairs: bool = False,
     threads: int | None = None,
 ) -> Tensor:
-    """Second derivatives by the source's parameters (n, c, m, P, P); (n, c, P, P) with `pairs`."""
+    """Second derivatives with respect to the source's parameters (n, c, m, P, P), or (n, c, P, P)."""
     return run(Hessian, Okada(kind, origin), nu, of, pairs, threads, obs, src)
 
 

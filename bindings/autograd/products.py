@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import Tensor
 
 from .derivatives import Jvp, Rung, Vjp, Vjp2, added, or_zeros, second_order
+from .functions import Batch, Context, Dims, Found, Given
 from .kernels import Call, apply_rung, compute
 from .vmap import one_by_one
 
@@ -24,7 +23,7 @@ class Apply(Rung):
         return compute("apply", call, (obs, src, slip))
 
     @staticmethod
-    def backward(ctx: Any, cot: Tensor | None) -> Any:
+    def backward(ctx: Context, cot: Tensor | None) -> Found:
         obs, src, slip = ctx.saved_tensors
         if cot is None:
             return None, None, None, None
@@ -34,7 +33,9 @@ class Apply(Rung):
         return None, g_obs, *ctx.call.family.unstack(g_stack)
 
     @staticmethod
-    def jvp(ctx: Any, _: Any, t_obs: Tensor | None, t_src: Tensor | None, t_slip: Tensor | None) -> Any:
+    def jvp(
+        ctx: Context, _: None, t_obs: Tensor | None, t_src: Tensor | None, t_slip: Tensor | None
+    ) -> Found:
         obs, src, slip = ctx.saved_tensors
         if t_obs is None and t_src is None:
             return apply_rung(Apply, ctx.call, obs, src, t_slip)
@@ -42,7 +43,7 @@ class Apply(Rung):
         return apply_rung(Jvp, ctx.call, obs, ctx.call.family.stack(src, slip), or_zeros(t_obs, obs), turned)
 
     @staticmethod
-    def vmap(info: Any, in_dims: Any, *args: Any) -> Any:
+    def vmap(info: Batch, in_dims: Dims, *args: Given) -> Found:
         return one_by_one(Apply, info, in_dims, args)
 
 
@@ -56,7 +57,7 @@ class ApplyAdjoint(Rung):
         return compute("apply_adjoint", call, (obs, src, r))
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor | None) -> Any:
+    def backward(ctx: Context, g: Tensor | None) -> Found:
         obs, src, r = ctx.saved_tensors
         if g is None:
             return None, None, None, None
@@ -70,7 +71,7 @@ class ApplyAdjoint(Rung):
         return None, *of_inputs, of_r
 
     @staticmethod
-    def jvp(ctx: Any, _: Any, t_obs: Tensor | None, t_src: Tensor | None, t_r: Tensor | None) -> Any:
+    def jvp(ctx: Context, _: None, t_obs: Tensor | None, t_src: Tensor | None, t_r: Tensor | None) -> Found:
         obs, src, r = ctx.saved_tensors
         found: Tensor | None = None
         if t_r is not None:
@@ -84,5 +85,5 @@ class ApplyAdjoint(Rung):
         return (found,)
 
     @staticmethod
-    def vmap(info: Any, in_dims: Any, *args: Any) -> Any:
+    def vmap(info: Batch, in_dims: Dims, *args: Given) -> Found:
         return one_by_one(ApplyAdjoint, info, in_dims, args)

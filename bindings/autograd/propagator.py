@@ -1,22 +1,28 @@
 """Seismograms and static offsets of torch tensors: what differentiates them, backward and forward.
 
 Motion is linear in moment and force. Its derivatives are products with kernels, which are recomputed when
-they are needed; the kernels of moment and force can themselves be differentiated with the place and the time
-of the source, and those of the place with moment and force, from the location kernels of the elementary
-sources. Other second derivatives are not known, and asking for them raises. Results are float64, on the
-device of the source.
+they are needed; the kernels of moment and force can themselves be differentiated with respect to the place
+and the time of the source, and those of the place with moment and force, from the location kernels of the
+elementary sources. Other second derivatives are not known, and asking for them raises. Results are float64,
+on the device of the source.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from dislok.kernels.backend import Kernel
 from dislok.layers import PROPERTIES, LayeredModel
+
+from .functions import Batch, Context, Dims, Found, Given, Rule
+
+if TYPE_CHECKING:
+    from dislok.propagator import PointSource, Stations
 
 PLACE = ("x", "y", "depth", "time")
 NAMES = (*PLACE, "moment", "force", *PROPERTIES)
@@ -35,9 +41,9 @@ class Functions(NamedTuple):
         Of point sources.
     """
 
-    kernels: Callable[..., Any]
-    layer_kernels: Callable[..., Any]
-    source: Callable[..., Any]
+    kernels: Kernel
+    layer_kernels: Kernel
+    source: Kernel
 
 
 class Call(NamedTuple):
@@ -53,7 +59,7 @@ class Call(NamedTuple):
 
     functions: Functions
     model: LayeredModel
-    stations: Any
+    stations: Stations
     record: tuple
     keywords: dict[str, Any]
 
@@ -89,7 +95,7 @@ class Call(NamedTuple):
         axis = source.depth.ndim
         return torch.as_tensor(made.location).movedim(axis, axis + 1)
 
-    def _plain(self, tensors: Sequence[Tensor | None]) -> tuple[LayeredModel, Any]:
+    def _plain(self, tensors: Sequence[Tensor | None]) -> tuple[LayeredModel, PointSource]:
         """Model and source without gradients: NumPy arrays of tensors on the CPU."""
         plain = [None if t is None else t.detach() for t in tensors]
         given = {
@@ -102,7 +108,12 @@ class Call(NamedTuple):
 
 
 def _differentiable(
-    functions: Functions, model: Any, source: Any, stations: Any, record: tuple, keywords: dict
+    functions: Functions,
+    model: LayeredModel,
+    source: PointSource,
+    stations: Stations,
+    record: tuple,
+    keywords: dict,
 ) -> Tensor:
     """The result as a tensor that knows its derivatives."""
     fields = source._asdict()
@@ -117,7 +128,7 @@ def _differentiable(
         if isinstance(value, Tensor) and value.device != where:
             raise TypeError(f"{name} must be a tensor on {where}, got one on {value.device}")
 
-    def tensor(name: str) -> Any:
+    def tensor(name: str) -> Given:
         where = device if name in fields else torch.device("cpu")
         return (
             None if given[name] is None else torch.as_tensor(given[name], device=where, dtype=torch.float64)
@@ -131,7 +142,7 @@ def _differentiable(
 differentiable: Any = torch.compiler.disable(_differentiable)
 
 
-def _in_one_shape(tensors: dict[str, Any]) -> list[Any]:
+def _in_one_shape(tensors: dict[str, Given]) -> list[Given]:
     """Place and time in the shape S of the sources, moments as six numbers; in the order of `NAMES`."""
     try:
         place = dict(zip(PLACE, torch.broadcast_tensors(*(tensors[name] for name in PLACE)), strict=True))
@@ -156,15 +167,15 @@ class _Motion(torch.autograd.Function):
     """Motion as a function of `NAMES`."""
 
     @staticmethod
-    def forward(call: Call, *tensors: Any) -> Tensor:
+    def forward(call: Call, *tensors: Given) -> Tensor:
         return call.kernels(tensors, set())["motion"]
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+    def setup_context(ctx: Context, inputs: Given, output: Given) -> None:
         _remember(ctx, inputs)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Any:  # pyright: ignore
+    def backward(ctx: Context, grad: Tensor) -> Found:  # pyright: ignore
         kernels, tensors = _kernels(ctx, ctx.needs_input_grad[1:])
         axes = "sct"[: 2 + len(ctx.call.record) // 2]
         found: dict[str, Tensor] = {}
@@ -181,7 +192,7 @@ class _Motion(torch.autograd.Function):
         return (None, *(found[name] if asked and t is not None else None for name, t, asked in wanted))
 
     @staticmethod
-    def jvp(ctx: Any, *tangents: Any) -> Tensor:
+    def jvp(ctx: Context, *tangents: Given) -> Tensor:
         tangents = tangents[1:]
         kernels, tensors = _kernels(ctx, [t is not None for t in tangents])
         named = {n: t for n, t in zip(NAMES, tangents, strict=True) if t is not None}
@@ -200,11 +211,11 @@ class _Motion(torch.autograd.Function):
         return total
 
     @staticmethod
-    def vmap(info: Any, in_dims: Any, call: Call, *tensors: Any) -> Any:  # pyright: ignore
+    def vmap(info: Batch, in_dims: Dims, call: Call, *tensors: Given) -> Found:  # pyright: ignore
         return _one_by_one(_Motion, info, in_dims, call, tensors), 0
 
 
-def _remember(ctx: Any, inputs: Any) -> None:
+def _remember(ctx: Context, inputs: Given) -> None:
     """Keep the call and its tensors for both modes."""
     call, *tensors = inputs
     ctx.call, ctx.given = call, [t is not None for t in tensors]
@@ -213,12 +224,12 @@ def _remember(ctx: Any, inputs: Any) -> None:
     ctx.save_for_forward(*kept)
 
 
-def _recalled(ctx: Any) -> list[Any]:
+def _recalled(ctx: Context) -> list[Given]:
     saved = iter(ctx.saved_tensors)
     return [next(saved) if given else None for given in ctx.given]
 
 
-def _kernels(ctx: Any, asked: Sequence[bool]) -> tuple[dict[str, Tensor], list[Any]]:
+def _kernels(ctx: Context, asked: Sequence[bool]) -> tuple[dict[str, Tensor], list[Given]]:
     """Kernels with respect to what is asked, which know their own derivatives; and the tensors."""
     tensors = _recalled(ctx)
     names = {n for n, yes, t in zip(NAMES, asked, tensors, strict=True) if yes and t is not None}
@@ -232,24 +243,24 @@ class _Kernels(torch.autograd.Function):
     """The kernels of some groups as functions of `NAMES`."""
 
     @staticmethod
-    def forward(call: Call, groups: tuple[str, ...], wanted: frozenset[str], *tensors: Any) -> tuple:
+    def forward(call: Call, groups: tuple[str, ...], wanted: frozenset[str], *tensors: Given) -> tuple:
         made = call.kernels(tensors, set(wanted))
         return tuple(made[group] for group in groups)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+    def setup_context(ctx: Context, inputs: Given, output: Given) -> None:
         call, groups, _, *tensors = inputs
         ctx.groups = groups
         ctx.set_materialize_grads(False)
         _remember(ctx, (call, *tensors))
 
     @staticmethod
-    def backward(ctx: Any, *grads: Any) -> Any:  # pyright: ignore
+    def backward(ctx: Context, *grads: Given) -> Found:  # pyright: ignore
         tensors = _recalled(ctx)
         given = {g: v for g, v in zip(ctx.groups, grads, strict=True) if v is not None}
         asked = [n for n, yes in zip(NAMES, ctx.needs_input_grad[3:], strict=True) if yes]
         _refuse(given, asked)
-        found: dict[str, Any] = dict.fromkeys(NAMES)
+        found: dict[str, Given] = dict.fromkeys(NAMES)
         axes = "ct"[: 1 + len(ctx.call.record) // 2]
         for strength in ("moment", "force"):
             place = strength in given and set(asked) & set(PLACE)
@@ -265,7 +276,7 @@ class _Kernels(torch.autograd.Function):
         return (None, None, None, *(found[n] if n in asked else None for n in NAMES))
 
     @staticmethod
-    def jvp(ctx: Any, *tangents: Any) -> Any:
+    def jvp(ctx: Context, *tangents: Given) -> Found:
         tensors = dict(zip(NAMES, _recalled(ctx), strict=True))
         along = {n: t for n, t in zip(NAMES, tangents[3:], strict=True) if t is not None}
         _refuse(dict.fromkeys(ctx.groups), list(along))
@@ -292,13 +303,13 @@ class _Kernels(torch.autograd.Function):
         return tuple(result)
 
     @staticmethod
-    def vmap(info: Any, in_dims: Any, call: Call, *inputs: Any) -> Any:  # pyright: ignore
+    def vmap(info: Batch, in_dims: Dims, call: Call, *inputs: Given) -> Found:  # pyright: ignore
         groups, wanted, *tensors = inputs
         made = _each(info, in_dims[3:], tensors, lambda *one: _Kernels.apply(call, groups, wanted, *one))
         return tuple(torch.stack(each) for each in zip(*made, strict=True)), (0,) * len(groups)
 
 
-def _refuse(groups: dict[str, Any], asked: Sequence[str]) -> None:
+def _refuse(groups: Mapping[str, object], asked: Sequence[str]) -> None:
     """Raise an error for second derivatives that are not known."""
     unknown = set(asked) & set(PROPERTIES)
     if "location" in groups:
@@ -316,33 +327,33 @@ class _Elementary(torch.autograd.Function):
     """Location kernels of unit moments or forces; third derivatives are not known."""
 
     @staticmethod
-    def forward(call: Call, group: str, *tensors: Any) -> Tensor:
+    def forward(call: Call, group: str, *tensors: Given) -> Tensor:
         return call.elementary(tensors, group)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+    def setup_context(ctx: Context, inputs: Given, output: Given) -> None:
         pass
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Any:  # pyright: ignore
+    def backward(ctx: Context, grad: Tensor) -> Found:  # pyright: ignore
         raise NotImplementedError("third derivatives of seismograms and static offsets are not known")
 
     @staticmethod
-    def jvp(ctx: Any, *tangents: Any) -> Any:
+    def jvp(ctx: Context, *tangents: Given) -> Found:
         raise NotImplementedError("third derivatives of seismograms and static offsets are not known")
 
     @staticmethod
-    def vmap(info: Any, in_dims: Any, call: Call, *inputs: Any) -> Any:  # pyright: ignore
+    def vmap(info: Batch, in_dims: Dims, call: Call, *inputs: Given) -> Found:  # pyright: ignore
         group, *tensors = inputs
         made = _each(info, in_dims[2:], tensors, lambda *one: _Elementary.apply(call, group, *one))
         return torch.stack(made), 0
 
 
-def _one_by_one(function: Any, info: Any, in_dims: Any, call: Call, tensors: Any) -> Tensor:
+def _one_by_one(function: Rule, info: Batch, in_dims: Dims, call: Call, tensors: Sequence[Given]) -> Tensor:
     return torch.stack(_each(info, in_dims[1:], tensors, lambda *one: function.apply(call, *one)))
 
 
-def _each(info: Any, dims: Any, tensors: Any, function: Any) -> list[Any]:
+def _each(info: Batch, dims: Dims, tensors: Sequence[Given], function: Rule) -> list[Given]:
     """A function of every element of a batch."""
     return [
         function(*(t if d is None else t.select(d, i) for t, d in zip(tensors, dims, strict=True)))

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from dislok.arrays import Array
 from dislok.kernels.backend import Backend, kernel_of
 
 from .derivatives import Field, inspect, run
+from .functions import Given
 from .kernels import Call, Family
 from .matrices import Greens, Jacobian
 from .products import Apply, ApplyAdjoint
@@ -37,22 +39,26 @@ class Triangles(Family):
 
     @property
     def first_slip(self) -> int:
+        """First column of slip, behind the vertices."""
         return VERTICES
 
     @property
     def slips(self) -> int:
+        """Number of unit slips."""
         return 3
 
     @property
     def parameters(self) -> int:
+        """Number of coordinates of the vertices."""
         return VERTICES
 
     def launch(
-        self, module: Backend, name: str, call: Call, arrays: Sequence[Any], last: Sequence[Any]
-    ) -> Any:
+        self, module: Backend, name: str, call: Call, arrays: Sequence[Array], last: Sequence[Given]
+    ) -> Sequence[Array]:
+        """What a kernel makes of tensors' arrays."""
         obs, src, *rest = arrays
         tri, slip = _parted(src)
-        static: tuple[Any, ...] = (call.nu, self.space, call.of, call.pairs)
+        static: tuple[Given, ...] = (call.nu, self.space, call.of, call.pairs)
         if name in ("apply", "apply_adjoint"):
             return [kernel_of(module, name)(obs, tri, *static[:3], *rest, threads=call.threads)]
         if name in ("greens", "jacobian"):
@@ -69,26 +75,30 @@ class Triangles(Family):
         return _united(src, found) if name in ("vjp", "vjp2") else [found]
 
     def unit_slips(self, src: Tensor) -> Tensor:
+        """Rows with each unit slip."""
         return torch.eye(src.shape[-1], dtype=src.dtype, device=src.device)[VERTICES:]
 
     def stack(self, src: Tensor, slip: Tensor) -> Tensor:
+        """Rows with this slip."""
         return torch.cat([src[:, :VERTICES], slip], 1)
 
     def stack_tangent(self, t_src: Tensor, t_slip: Tensor) -> Tensor:
+        """The derivative of `stack`, which is linear."""
         return self.stack(t_src, t_slip)
 
     def unstack(self, g: Tensor) -> tuple[Tensor, Tensor]:
+        """The transpose of `stack_tangent`."""
         vertices, slip = g[:, :VERTICES], g[:, VERTICES:]
         return torch.cat([vertices, torch.zeros_like(slip)], 1), slip
 
 
-def _parted(src: Any) -> tuple[Any, Any]:
+def _parted(src: Array) -> tuple[Array, Array]:
     """Triangles (m, 3, 3) and slips (m, 3) of rows."""
     return src[:, :VERTICES].copy().reshape(-1, 3, 3), src[:, VERTICES:].copy()
 
 
-def _united(src: Any, gradients: Sequence[Any]) -> list[Any]:
-    """Gradients with observers and rows, from those with observers, triangles and slips.
+def _united(src: Array, gradients: Sequence[Array]) -> list[Array]:
+    """Gradients with respect to observers and rows, from those with observers, triangles and slips.
 
     The derivative with respect to nu comes through `derivatives.over_nu` instead.
     """
@@ -148,7 +158,7 @@ def jacobian(
     pairs: bool = False,
     threads: int | None = None,
 ) -> Tensor:
-    """Derivatives by the nine coordinates (n, c, m, 9); (n, c, 9) with `pairs`. Differentiable."""
+    """Derivatives with respect to the nine coordinates (n, c, m, 9), or (n, c, 9); differentiable."""
     return run(Jacobian, Triangles(space), nu, of, pairs, threads, obs, joined(tri, slip))
 
 

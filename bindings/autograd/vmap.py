@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from .functions import Batch, Dims, Found, Given, Rule
 from .kernels import Call, apply_rung
 
 # A vmapped call is folded into rows of at most this many source-observer pairs.
@@ -18,10 +18,11 @@ ROWS = 1 << 15
 
 
 def fronted(tensors: Sequence[Tensor], dims: Sequence[int | None]) -> list[Tensor]:
+    """Tensors with the batch as their first axis, of length 1 where they have none."""
     return [t.unsqueeze(0) if d is None else t.movedim(d, 0) for t, d in zip(tensors, dims, strict=True)]
 
 
-def fold_rows(function: Any, call: Call, tensors: Sequence[Tensor], size: int) -> list[Tensor]:
+def fold_rows(function: Rule, call: Call, tensors: Sequence[Tensor], size: int) -> list[Tensor]:
     """A batch of calls whose rows do not meet: one call of size times as many rows."""
     n = tensors[0].shape[1]
     rows = [t.expand(size, *t.shape[1:]).flatten(0, 1) for t in tensors]
@@ -29,7 +30,7 @@ def fold_rows(function: Any, call: Call, tensors: Sequence[Tensor], size: int) -
 
 
 def _fold_pairs(
-    function: Any, call: Call, sides: str, gives: str, tensors: Sequence[Tensor], size: int
+    function: Rule, call: Call, sides: str, gives: str, tensors: Sequence[Tensor], size: int
 ) -> list[Tensor]:
     """A batch of calls that sum over sources or observers: every pair one row, summed afterwards."""
     n, m = tensors[0].shape[1], tensors[1].shape[1]
@@ -47,7 +48,7 @@ def _chunk(tensors: Sequence[Tensor], start: int, stop: int) -> list[Tensor]:
 
 
 def _fold_chunks(
-    function: Any, call: Call, sides: str, gives: str, tensors: Sequence[Tensor], size: int
+    function: Rule, call: Call, sides: str, gives: str, tensors: Sequence[Tensor], size: int
 ) -> list[Tensor]:
     """Large calls one after another, small ones together."""
     pairs = tensors[0].shape[1] * tensors[1].shape[1]
@@ -64,7 +65,7 @@ def _fold_chunks(
 
 
 def _fold_observers(
-    function: Any, call: Call, sides: str, tensors: Sequence[Tensor], size: int
+    function: Rule, call: Call, sides: str, tensors: Sequence[Tensor], size: int
 ) -> list[Tensor]:
     """A batch of observers over the same sources is one longer list of observers."""
     n = tensors[0].shape[1]
@@ -76,7 +77,7 @@ def _fold_observers(
 
 
 def batched(
-    function: Any, sides: str, gives: str, info: Any, in_dims: Sequence[int | None], args: Sequence[Any]
+    function: Rule, sides: str, gives: str, info: Batch, in_dims: Dims, args: Sequence[Given]
 ) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
     """The vmap rule of a function of tensors with a row per observer ("o") or per source ("s")."""
     call, *tensors = args
@@ -93,7 +94,8 @@ def batched(
     return tuple(found), (0,) * len(gives)
 
 
-def one_by_one(function: Any, info: Any, in_dims: Sequence[int | None], args: Sequence[Any]) -> Any:
+def one_by_one(function: Rule, info: Batch, in_dims: Dims, args: Sequence[Given]) -> Found:
+    """The vmap rule of a function that is called for every member of a batch."""
     call, *tensors = args
     members = fronted(tensors, in_dims[1:])
     found = [

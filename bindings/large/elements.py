@@ -10,12 +10,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
 from dislok import gate as gates
-from dislok.arrays import guard, is_tensor
+from dislok.arrays import ArrayLike, guard, is_tensor
+from dislok.kernels.backend import Kernel
 from dislok.large.far import FEW, FINEST, FarField
 from dislok.sources import (
     UNIT_SOURCES,
@@ -31,6 +32,9 @@ from dislok.sources import (
 )
 from dislok.triangles import read, vertices
 
+Columns: TypeAlias = slice | np.ndarray
+"""Which elements of all."""
+
 COMPONENTS = {"displacement": 3, "gradient": 9, "strain": 6, "stress": 6}
 _OUTLINE = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
 
@@ -39,8 +43,8 @@ class Functions(Protocol):
     """What is asked of the module of a family."""
 
     check: Callable[..., None]
-    displacement: Callable[..., Any]
-    greens: Callable[..., Any]
+    displacement: Kernel
+    greens: Kernel
 
 
 class Elements(ABC):
@@ -79,14 +83,14 @@ class Elements(ABC):
         return len(self.corners)
 
     @abstractmethod
-    def observers(self, obs: Any) -> np.ndarray:
+    def observers(self, obs: ArrayLike) -> np.ndarray:
         """Observers (n, 3) of (n, 3), or (n, 2) at the surface; errors as of the family's functions."""
 
-    def greens(self, obs: np.ndarray, columns: Any, of: str) -> np.ndarray:
+    def greens(self, obs: np.ndarray, columns: Columns, of: str) -> np.ndarray:
         """Green's matrix (n, ..., k, b) of the elements in `columns`, which are indices or a slice."""
         return self.entries(obs, self.table[columns], of=of, **self.options_of(of))
 
-    def with_mu(self, mu: Any) -> Elements:
+    def with_mu(self, mu: float | None) -> Elements:
         """These elements, after their shear modulus is set."""
         self.mu = gates.number(above=0)("mu", mu)
         return self
@@ -96,7 +100,7 @@ class Elements(ABC):
         return self.options | ({"mu": self.mu} if of == "stress" else {})
 
     @abstractmethod
-    def displacement(self, obs: np.ndarray, columns: Any) -> np.ndarray:
+    def displacement(self, obs: np.ndarray, columns: Columns) -> np.ndarray:
         """Displacement (n, 3) by the slip of the elements in `columns`."""
 
     def far(self, tolerance: float) -> FarField | None:
@@ -141,12 +145,14 @@ class OkadaElements(Elements):
             return self.table[:, None, :3] * (1.0, 1.0, -1.0)
         return points_on(self.table, at, outline)
 
-    def observers(self, obs: Any) -> np.ndarray:
+    def observers(self, obs: ArrayLike) -> np.ndarray:
+        """Observers as the family's functions take them."""
         points = _points(obs)
         self.functions.check(points, Point(0.0, 0.0, 1.0, 0.0, 0.0))
         return _at_surface(points)
 
-    def displacement(self, obs: np.ndarray, columns: Any) -> np.ndarray:
+    def displacement(self, obs: np.ndarray, columns: Columns) -> np.ndarray:
+        """Displacement of all elements together (n, 3)."""
         return self.functions.displacement(obs, _source(self.kind, self.table[columns]), **self.options)
 
 
@@ -169,7 +175,7 @@ class TriangleElements(Elements):
     slips = 3
 
     def __init__(
-        self, functions: Functions, triangles: Any, slip: Any, nu: float, space: str,
+        self, functions: Functions, triangles: ArrayLike, slip: ArrayLike | None, nu: float, space: str,
         threads: int | None = None,
     ) -> None:  # fmt: skip
         self.functions = functions
@@ -187,17 +193,20 @@ class TriangleElements(Elements):
         self.slip = np.broadcast_to(values, (self.count, 3)) if values is not None else None
         self.facts = ("triangle", float(nu), space, self.corners, self.slip)
 
-    def observers(self, obs: Any) -> np.ndarray:
+    def observers(self, obs: ArrayLike) -> np.ndarray:
+        """Observers as the family's functions take them."""
         points = _points(obs)
         self.functions.check(points, self.corners[:0], nu=self.options["nu"], space=self.options["space"])
         return _at_surface(points)
 
-    def displacement(self, obs: np.ndarray, columns: Any) -> np.ndarray:
+    def displacement(self, obs: np.ndarray, columns: Columns) -> np.ndarray:
+        """Displacement of all elements together (n, 3)."""
         if self.slip is None:
             raise ValueError("these triangles have no slip")
         return self.functions.displacement(obs, self.corners[columns], self.slip[columns], **self.options)
 
     def far(self, tolerance: float) -> FarField | None:
+        """Sums over far triangles, where there are many."""
         if self.slip is None or self.count < FEW or self.options["space"] != "half" or tolerance < FINEST:
             return None
         return FarField(self.corners, self.slip, self.options["nu"], tolerance, self.functions.displacement)
@@ -208,20 +217,18 @@ def _source(kind: Any, table: np.ndarray) -> Source:
 
 
 def _source_entries(
-    greens: Callable[..., Any], kind: Any, obs: np.ndarray, table: np.ndarray, **options: Any
+    greens: Kernel, kind: Any, obs: np.ndarray, table: np.ndarray, **options: Any
 ) -> np.ndarray:
     found: np.ndarray = greens(obs, _source(kind, table), **options)
     return found
 
 
-def _triangle_entries(
-    greens: Callable[..., Any], obs: np.ndarray, table: np.ndarray, **options: Any
-) -> np.ndarray:
+def _triangle_entries(greens: Kernel, obs: np.ndarray, table: np.ndarray, **options: Any) -> np.ndarray:
     found: np.ndarray = greens(obs, table.reshape(-1, 3, 3), **options)
     return found
 
 
-def _points(obs: Any) -> np.ndarray:
+def _points(obs: ArrayLike) -> np.ndarray:
     return np.asarray(guard({"obs": on_host("obs", obs)}).arrays["obs"], np.float64)
 
 

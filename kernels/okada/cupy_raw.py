@@ -2,8 +2,8 @@
 
 The functions have the signatures of every backend of this folder (`numba_cpu`, `numba_cuda`): no checks,
 C-contiguous arrays of one dtype (float32 or float64) on the current device, angles in degrees. ``threads``
-belongs to the common signature; a GPU has no use for it. Nothing here waits for the device: the derivative by
-Poisson's ratio that `vjp` returns is an array without axes.
+belongs to the common signature; a GPU has no use for it. Nothing here waits for the device: the derivative
+with respect to Poisson's ratio that `vjp` returns is an array without axes.
 
 `Operations` is what the functions do on any `Engine`, which makes arrays and launches entries of the source.
 """
@@ -122,7 +122,7 @@ class Operations:
         return self._each("jacobian", kind, obs, src, nu, origin, of, pairs, (PARAMETERS[kind],), out)
 
     def hessian(self, kind, obs, src, nu, origin, of, pairs, out=None, threads=None):
-        """Second derivatives by the source's parameters, (n, c, m, P, P); pairs: (n, c, P, P)."""
+        """Second derivatives with respect to the source's parameters, (n, c, m, P, P), or (n, c, P, P)."""
         return self._each("hessian", kind, obs, src, nu, origin, of, pairs, (PARAMETERS[kind],) * 2, out)
 
     def vjp(self, kind, obs, src, nu, origin, of, pairs, cot, wanted=WANTED, threads=None):

@@ -4,11 +4,11 @@ Sums over the corners are jets in "local" variables::
 
     xi, eta, q, dip, length, width, z
 
-where a derivative with xi (eta) moves all corners alike, and those with length and width move the second
-end or edge alone. Every derivative is the paper's closed form, not a derivative of the evaluated expression,
-so that it is finite on the fault plane, at xi = 0 and at dip 90 degrees. Jets of order 2 come of the same
-lines when the numbers of the corners are jets of order 1 (`order` in what follows). Symbols are those of
-`formula`.
+where a derivative with respect to xi (eta) moves all corners alike, and those with length and width move the
+second end or edge alone. Every derivative is the paper's closed form, not a derivative of the evaluated
+expression, so that it is finite on the fault plane, at xi = 0 and at dip 90 degrees. Jets of order 2 come of
+the same lines when the numbers of the corners are jets of order 1 (`order` in what follows). Symbols are
+those of `formula`.
 """
 
 from typing import Any, NamedTuple

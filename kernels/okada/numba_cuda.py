@@ -29,9 +29,9 @@ from dislok.kernels.rows import accumulate, bind, clear, load, store
 from dislok.kernels.scalar import number, value
 from dislok.kernels.scalar.lane import FORMATS
 
-from .recipes import (
+from .operations import (
     NAMES,
-    RECIPES,
+    OPERATIONS,
     closed_form,
     corner,
     distance,
@@ -84,7 +84,7 @@ bind(reciprocal_scale, _reciprocal_scale_type, _reciprocal_scale_code)
 
 # ------------------------------------------------------------------------------------------- kernels
 #
-# Made by functions, once for each recipe and dtype; what differs is known when they are compiled.
+# Made by functions, once for each operation and dtype; what differs is known when they are compiled.
 
 
 @cache
@@ -111,13 +111,13 @@ def prepare_kernel(kind: str, slips: int) -> Any:
 
 @cache
 def operation_kernel(place: int, bits: int) -> Any:
-    """Kernel of the recipe with this place in `NAMES`, for float32 or float64.
+    """Kernel of the operation with this place in `NAMES`, for float32 or float64.
 
     A thread writes one pair (or its derivative along one axis), or sums every `parts`-th pair of its owner,
     an observer or a source. Local arrays that do not fit in registers, which are the rows of the levels
     "second" and "third", are in the thread's local memory.
     """
-    this = RECIPES[NAMES[place]]
+    this = OPERATIONS[NAMES[place]]
     real = np.dtype(f"f{bits // 8}").type
     rows, size, width, axes = this.rows, this.size, this.width, this.axes
     rectangle, by_corners = this.kind == "rectangle", this.level in ("second", "third")
@@ -157,16 +157,16 @@ def operation_kernel(place: int, bits: int) -> Any:
             else:
                 of_obs = load(t_obs, i * 3, 3)
             of_src = load(t_src, j * parameters, parameters)
-            code = 1
+            code = 8
             if rectangle:
-                code = int(value(method(bits, row, observer)))
+                code = int(8.0 * value(method(bits, row, observer)))
             unit = value(row[UNIT])
             if code > 0:
                 unit = reciprocal_scale(value(distance(row, observer)))
             pair = pair_of(row, observer, number(unit))
             if code > 0:
                 clear(frame, rows)
-                along, across = rule[(code - 1) // 8], rule[(code - 1) % 8]
+                along, across = rule[code // 8 - 1], rule[code % 8]
                 for a in range(along):
                     for b in range(across):
                         weight = number(weight_of[along, a] * weight_of[across, b])
@@ -248,11 +248,11 @@ class Call(Launch):
         return table
 
     def _runner(self, operation: str, of: str, given: Any = (None,) * 5, t_nu: float = 0.0) -> Any:
-        """What starts the kernel of a recipe; `given` holds its cotangent and tangents, some of them None."""
+        """Starter of the kernel of an operation; `given` holds its cotangent and tangents, or None."""
         kernel = operation_kernel(NAMES.index((operation, of, self.kind)), self.bits)
 
         def run(tasks, owners, others, parts, out):
-            # in the place of what a recipe does not need stands an array of the same length
+            # in the place of what an operation does not need stands an array of the same length
             absent = (self.obs, self.obs, self.src, self.obs, self.src)
             arrays = [missing if a is None else flat(a) for a, missing in zip(given, absent, strict=True)]
             numbers = (self.nu, self.real(t_nu), tasks, owners, others, parts, self.paired)
@@ -263,14 +263,14 @@ class Call(Launch):
     def of_pairs(self, operation: str, of: str, tail: tuple[int, ...], out: Array | None) -> Array:
         """Run an operation that writes (n, c, m, *tail), for pairs (n, c, *tail)."""
         shape = (self.n, COMPONENTS[of], *(() if self.paired else (self.m,)), *tail)
-        axes = RECIPES[operation, of, self.kind].axes
+        axes = OPERATIONS[operation, of, self.kind].axes
         return self.each(self._runner(operation, of), shape, axes, out)
 
     def of_owners(self, operation, of, given=(None,) * 5, t_nu=0.0, out=None) -> Any:
         """Run an operation that writes the sums of observers, (n, count), or of sources, (m, count)."""
-        recipe = RECIPES[operation, of, self.kind]
+        this = OPERATIONS[operation, of, self.kind]
         run = self._runner(operation, of, given, t_nu)
-        return self.sum(run, recipe.by == "source", recipe.size, recipe.width, out)
+        return self.sum(run, this.by == "source", this.size, this.width, out)
 
 
 # ---------------------------------------------------------------------------------------- operations
@@ -332,13 +332,13 @@ def greens(kind, obs, src, nu, origin, of, pairs, out=None, threads=None, stream
 
 
 def jacobian(kind, obs, src, nu, origin, of, pairs, out=None, threads=None, stream=None):
-    """Derivatives with the source's parameters: (n, c, m, P), or (n, c, P) for pairs."""
+    """Derivatives with respect to the source's parameters: (n, c, m, P), or (n, c, P) for pairs."""
     tail = (len(PARAMETERS[kind]),)
     return Call(kind, obs, src, nu, origin, pairs, stream).of_pairs("jacobian", of, tail, out)
 
 
 def hessian(kind, obs, src, nu, origin, of, pairs, out=None, threads=None, stream=None):
-    """Second derivatives with the source's parameters: (n, c, m, P, P), or (n, c, P, P) for pairs."""
+    """Second derivatives with respect to the source's parameters: (n, c, m, P, P), or (n, c, P, P)."""
     tail = (len(PARAMETERS[kind]),) * 2
     return Call(kind, obs, src, nu, origin, pairs, stream).of_pairs("hessian", of, tail, out)
 

@@ -2,11 +2,12 @@
 
 `formula` works in the source's frame (x along strike, y up dip and horizontal) and gives jets in seven
 variables of that frame. Here the jets become rows of numbers (`frame_*`), and those rows the displacement,
-its gradient and the derivatives with the source's parameters in east, north, up (`finish_*`), once for every
-backend. Between the two a backend may add up rows: over the nodes of a quadrature, or over the corners.
+its gradient and the derivatives with respect to the source's parameters in east, north, up (`finish_*`), once
+for every backend. Between the two a backend may add up rows: over the nodes of a quadrature, or over the
+corners.
 
 A `pair` is a tuple of the numbers named in `PAIR`. Its lengths are in a unit that keeps them near 1; `unit`
-is the reciprocal of that unit, with which every derivative with a length is multiplied.
+is the reciprocal of that unit, with which every derivative with respect to a length is multiplied.
 """
 
 from dislok.kernels.scalar import ZERO, Jet, Tangent, const, scalar, with_tangent
@@ -61,7 +62,7 @@ def packed(i, j):
     return i * (i + 1) // 2 + j if i >= j else j * (j + 1) // 2 + i
 
 
-# Parts of a jet in the frame's variables without derivatives with z.
+# Parts of a jet in the frame's variables without derivatives with respect to z.
 WITHOUT_Z = [k for k in range(8) if k != 3]
 WITHOUT_Z += [8 + packed(i, j) for i in range(7) for j in range(i + 1) if 2 not in (i, j)]
 
@@ -194,12 +195,12 @@ def near_surface(level, pair, nu, eps):
 
 @scalar
 def near_surface_parameters(pair, nu, eps):
-    """Rows of level "parameters", which lacks derivatives with z and nu, for an observer at the surface."""
+    """Rows of level "parameters", which lacks derivatives with respect to z and nu, at the surface."""
     return frame_rows("parameters", pair, nu, at_surface(pair, eps, 2))
 
 
 def at_surface(pair, eps, order):
-    """Displacement at the surface as `frame_rows` wants it, but without derivatives with z."""
+    """Displacement at the surface as `frame_rows` wants it, but without derivatives with respect to z."""
     x, y, z, c, sd, cd = frame_jets(pair, order)
     edges, rates = edges_and_rates(pair)
     fields = surface_fields(x.v, y.v, c.v, sd.v, cd.v, edges, eps, order)
@@ -321,7 +322,7 @@ def node_of(pair, g, h, weight, order):
 
 
 def traction_free(jets, m):
-    """Displacement at the surface with the derivatives with z that leave it free of traction."""
+    """Displacement at the surface with the derivatives with respect to z that leave it free of traction."""
     slopes = surface_z(jets, m)
     return [
         ui if ui is ZERO else Jet(ui.v, [*ui.p[:2], dz, *ui.p[3:]])
@@ -447,7 +448,7 @@ class Field:
         return cls(column[0], column[1:8], column[8:36] if count > 8 else None)
 
     def along(self, place, a):
-        """Derivative with the geometric variable `a`, a vector in the frame."""
+        """Derivative with respect to the geometric variable `a`, a vector in the frame."""
         x, y, ss, cs = place
         dx, dy = self.p[0], self.p[1]
         if a == X:
@@ -460,7 +461,7 @@ class Field:
         return list(self.p[FRAME[a]])
 
     def slope(self, place, a):
-        """The field's derivative with `a` as a field with first derivatives of its own."""
+        """The field's derivative with respect to `a` as a field with first derivatives of its own."""
         x, y, _, _ = place
         if a != STRIKE:
             k = FRAME[a]
@@ -479,7 +480,7 @@ class Field:
         return Field(self.along(place, STRIKE), slopes)
 
     def along_both(self, place, a, b):
-        """Second derivative with the geometric variables `a` and `b`."""
+        """Second derivative with respect to the geometric variables `a` and `b`."""
         inner, outer = sorted((a, b), key=(STRIKE, DEPTH, LENGTH, WIDTH, DIP, Z, X, Y).index)
         if inner in (X, Y):
             return self._horizontal(place, a, b)
@@ -513,7 +514,7 @@ def slip_factor(pair, a):
 
 
 def finish_first(pair, frame):
-    """Displacement (3), then its derivatives with `VARIABLES` (3 x 13), from the rows of level "first"."""
+    """Displacement (3), then its derivatives with respect to `VARIABLES` (3 x 13), from level "first"."""
     (unit,) = named(pair, "unit")
     own = Field.of_rows(frame, 8)
     place = place_of(pair)
@@ -578,7 +579,7 @@ def without_z(rows, count):
 
 
 def second_rows(pair, own, fields):
-    """What `finish_second` returns, from the field and its derivatives with `SLIPS`."""
+    """What `finish_second` returns, from the field and its derivatives with respect to `SLIPS`."""
     (unit,) = named(pair, "unit")
     place = place_of(pair)
     columns = {a: own.along(place, a) for a in GEOMETRY}
@@ -616,7 +617,7 @@ def second(pair, own, fields, place, a, b):
 
 
 def jacobian_row(out, c, of_gradient):
-    """Derivatives with `VARIABLES` of component `c` of the displacement or of its gradient, row by row."""
+    """Derivatives with respect to `VARIABLES` of component `c` of the displacement or of its gradient."""
     if not of_gradient:
         return out[3 + 13 * c : 16 + 13 * c]
     i, j = divmod(c, 3)
@@ -636,7 +637,7 @@ def transposed_product(out, cotangent):
 
 
 def with_observer(gradient):
-    """A gradient with `VARIABLES`, followed by that with the observer's east, north and up."""
+    """A gradient with respect to `VARIABLES`, followed by that with the observer's east, north and up."""
     return [*gradient, -gradient[X], -gradient[Y], gradient[Z]]
 
 
@@ -717,7 +718,7 @@ def by_slip(greens, weights):
 
 @scalar
 def pair_first(pair, extra, frame):
-    """Displacement (3) and its derivatives with `VARIABLES` (3 x 13)."""
+    """Displacement (3) and its derivatives with respect to `VARIABLES` (3 x 13)."""
     return finish_first(pair, frame)
 
 
@@ -747,7 +748,7 @@ def pair_parameters(pair, extra, frame):
 
 @scalar
 def pair_jacobian_gradient(pair, extra, frame):
-    """Derivatives of the gradient with `VARIABLES` (9 x 13)."""
+    """Derivatives of the gradient with respect to `VARIABLES` (9 x 13)."""
     out = finish_second(pair, frame)
     return [x for c in range(9) for x in jacobian_row(out, c, True)]
 

@@ -130,7 +130,7 @@ def edge_table(depth, dip, al1, al2, aw1, aw2, slips) -> np.ndarray:
 
 @scalar
 def method_code(r2, h, near, far, limit, a, b, reach):
-    """How a pair is evaluated: 0 by the closed form, else 1 + 8 * (place in `ORDERS` along) + (place across).
+    """How a pair is evaluated: 0 by the closed form, else 1 + (place in `ORDERS` along) + (place across) / 8.
 
     r2 is the squared distance of the source's centre, h the depth of the centre below the observer's image,
     `near` and `far` the squared distances within which only and beyond which never the closed form is used,
@@ -142,8 +142,8 @@ def method_code(r2, h, near, far, limit, a, b, reach):
     for half in (a, b):
         squared = half * half
         places.append(sum(where(r2 < (reach[k] * reach[k]) * squared, 1.0, zero) for k in range(7)))
-    rule = 1.0 + 8.0 * places[0] + places[1]
+    rule = 1.0 + places[0] + 0.125 * places[1]
     by_rounding = where(r2 < far, where(r2 * r2 < limit * (h * h), zero, rule), rule)
     code = where(r2 < near, zero, by_rounding)
-    # the code becomes an integer and a place in an array, also where a length is not a number
+    # the code becomes places in an array, also where a length is not a number
     return where(code >= 0.0, code, 1.0)

@@ -18,9 +18,9 @@ from dislok.kernels.raw import SHARED, defined
 
 from .integrals import names
 from .pair import kept_columns
-from .reach import Grid
 from .stack import Layers, Paths
 from .sums import inputs, sums
+from .truncation import Grid
 
 __all__ = ["arguments", "integrate", "shaped", "sums"]
 

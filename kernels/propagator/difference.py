@@ -19,8 +19,8 @@ from .cost import PlanError, check_kernels
 from .integrals import bessel_tables, integrate
 from .plan import settled
 from .quadrature import Density, Extent
-from .reach import Grid, roll_off
 from .stack import Layers, build
+from .truncation import Grid, roll_off
 
 _STILL = np.zeros(1, dtype=complex)
 # Chebyshev nodes of a panel at the first attempt, what they grow by, and how many at most.

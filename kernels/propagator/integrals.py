@@ -16,8 +16,8 @@ from dislok.kernels.threads import default_threads, share
 from . import bessel as own
 from .numba_cpu import sweep
 from .pair import COLUMNS, ELASTIC, FORCE_COLUMNS, GROUPS, LOSSY, STATIC, kept_columns
-from .reach import Grid, cut_off, reach
 from .stack import Layers, Paths, table, table_along
+from .truncation import Grid, cut_off, reach
 
 # OpenBLAS shares larger products among threads, each of which would wait for those of the other frequencies.
 _UNTHREADED = 1 << 18

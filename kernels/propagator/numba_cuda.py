@@ -36,9 +36,9 @@ from .pair import (
     start_carried,
     start_other,
 )
-from .reach import Grid
 from .stack import Layers, Paths
 from .sums import inputs, sums
+from .truncation import Grid
 
 THREADS = 64  # of a block: a thread needs most of the registers there are
 

@@ -17,10 +17,10 @@ from . import quadrature, timeseries
 from .cost import PlanError, check_band, check_kernels, check_records, check_window
 from .integrals import bessel_tables, integrate
 from .quadrature import Density, Extent
-from .reach import Grid
-from .reach import rounded as rounded_distance
 from .stack import Layers, build
 from .timeseries import Window
+from .truncation import Grid
+from .truncation import rounded as rounded_distance
 
 # Derivatives may be this many times less accurate than what they are derivatives of.
 DERIVATIVES = 5.0

@@ -16,8 +16,8 @@ import numpy as np
 
 from dislok.kernels.lanes import LANES
 
-from .reach import Grid, behind_waves, whole_blocks
 from .stack import Layers
+from .truncation import Grid, behind_waves, whole_blocks
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(8)
 

@@ -9,8 +9,8 @@ import numpy as np
 from dislok.kernels.lanes import LANES
 
 from .pair import GROUPS, PLACE, kept_columns
-from .reach import Grid, reach
 from .stack import Layers, Paths, table
+from .truncation import Grid, reach
 
 
 def places_by_row(layers: Layers, paths: Paths, omega: np.ndarray) -> np.ndarray:

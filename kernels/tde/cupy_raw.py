@@ -2,8 +2,8 @@
 
 The functions have the signatures of every backend of this folder (`numba_cpu`, `numba_cuda`): no checks,
 C-contiguous arrays of one dtype (float32 or float64) on the current device. ``threads`` belongs to the common
-signature; a GPU has no use for it. Nothing here waits for the device: the derivative by Poisson's ratio that
-`vjp` returns is an array without axes.
+signature; a GPU has no use for it. Nothing here waits for the device: the derivative with respect to
+Poisson's ratio that `vjp` returns is an array without axes.
 
 `Operations` is what the functions do on any `Engine`, which makes arrays and launches entries of the source.
 """
@@ -118,7 +118,7 @@ class Operations:
         return self._each("greens", Problem(obs, tri, None, nu, space, of, pairs), SLIPS, out)
 
     def jacobian(self, obs, tri, slip, nu, space, of, pairs, out=None, threads=None):
-        """Derivatives with the vertices' coordinates, (n, c, m, 9); (n, c, 9) in pairs."""
+        """Derivatives with respect to the vertices' coordinates, (n, c, m, 9); (n, c, 9) in pairs."""
         return self._each("jacobian", Problem(obs, tri, slip, nu, space, of, pairs), VERTICES, out)
 
     def apply(self, obs, tri, nu, space, of, s, threads=None):
@@ -193,7 +193,7 @@ class Operations:
 
 
 def _parted(sums: Array) -> tuple[Array, Array]:
-    """Gradients with vertices (m, 3, 3) and slip (m, 3) from rows that begin with them."""
+    """Gradients with respect to vertices (m, 3, 3) and slip (m, 3) from rows that begin with them."""
     return sums[:, :VERTICES].copy().reshape(-1, 3, 3), sums[:, VERTICES : VERTICES + SLIPS].copy()
 
 

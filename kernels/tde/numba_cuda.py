@@ -5,7 +5,8 @@ the observers for one triangle; see :mod:`dislok.kernels.cuda` for sums, arrays 
 all observers of a triangle is computed once, in float64, by a thread for each triangle.
 
 The functions have the signatures of `numba_cpu`, with `stream` in addition; `vjp` returns the derivative with
-Poisson's ratio as an array without axes. ``threads`` belongs to the common signature and is not used.
+respect to Poisson's ratio as an array without axes. ``threads`` belongs to the common signature and is not
+used.
 
 Kernels are compiled when they are first needed, for one operation, space and dtype each.
 """
@@ -22,8 +23,10 @@ from dislok.kernels.cuda import Launch, compiled, flat
 from dislok.kernels.rows import accumulate, clear, load, load_double, store
 from dislok.kernels.scalar import number, value
 
-from . import burgers, device
-from .device import EXTRA, EXTRAS, LIFT, NAMES, PLAN, RECIPES, TRIANGLE
+from . import burgers_derivatives as burgers
+from . import device
+from .device import EXTRA, LIFT, PLAN, TRIANGLE
+from .operations import EXTRAS, NAMES, OPERATIONS
 from .pair import IMAGE, LIFT_ROW, OWN, PLAN_ROW, ROW, SURFACE, method
 from .triangles import LIFT_NODES, nodes_of
 
@@ -34,13 +37,13 @@ LIFTED, FIRST_RULE = 1, 2
 
 # ------------------------------------------------------------------------------------------- kernels
 #
-# Made by functions, once for each recipe and dtype; what differs is known when they are compiled.
+# Made by functions, once for each operation and dtype; what differs is known when they are compiled.
 
 
 @cache
 def prepare_kernel(place: int, bits: int) -> Any:
-    """Kernel that makes the columns of the triangles for a recipe, one thread each."""
-    width, formula = EXTRA + EXTRAS[RECIPES[NAMES[place]].extra], device.columns
+    """Kernel that makes the columns of the triangles for an operation, one thread each."""
+    width, formula = EXTRA + EXTRAS[OPERATIONS[NAMES[place]].extra], device.columns
 
     def prepare(tri, slip, t_tri, t_slip, s_tri, s_slip, t_nu, count, out):
         j = cuda.grid(1)
@@ -55,12 +58,12 @@ def prepare_kernel(place: int, bits: int) -> Any:
 
 @cache
 def operation_kernel(place: int, half: int, bits: int) -> Any:
-    """Kernel of the recipe with this place in `NAMES`, for a space and float32 or float64.
+    """Kernel of the operation with this place in `NAMES`, for a space and float32 or float64.
 
     A thread writes one pair, or sums every `parts`-th pair of its owner, an observer or a triangle. The rows
     of the level, which do not fit in registers, are in the thread's local memory.
     """
-    this = RECIPES[NAMES[place]]
+    this = OPERATIONS[NAMES[place]]
     real = np.dtype(f"f{bits // 8}").type
     rows, size, kept, width, axes = this.rows, this.size, len(this.kept), this.width, this.axes
     each, by_triangle, per_axis = this.by == "pair", this.by == "triangle", this.per_axis
@@ -150,7 +153,7 @@ def operation_kernel(place: int, half: int, bits: int) -> Any:
 
 @cache
 def carry_kernel(bends: int) -> Any:
-    """Kernel that carries gradients with the table's vertices and Burgers vectors to vertices and slips.
+    """Kernel that carries gradients of the table's vertices and Burgers vectors to vertices and slips.
 
     `bends`: the sums are those of a tangent, and the Burgers vector's second derivatives count.
     """
@@ -202,14 +205,14 @@ class Call(Launch):
 
     def _columns(self, place: int) -> Any:
         """What threads read of the triangles."""
-        width = EXTRA + EXTRAS[RECIPES[NAMES[place]].extra]
+        width = EXTRA + EXTRAS[OPERATIONS[NAMES[place]].extra]
         out = flat(self.empty((max(self.m, 1) * width,)))
         arrays = self.tri, self.slip, *self.t[1:], *self.s[1:]
         self.start(prepare_kernel(place, self.bits), self.m, *arrays, self.t_nu, self.m, out)
         return out
 
     def _runner(self, operation: str, of: str, cot: Array | None) -> Any:
-        """What starts the kernel of a recipe."""
+        """What starts the kernel of an operation."""
         place = NAMES.index((operation, of))
         kernel = operation_kernel(place, self.half, self.bits)
 
@@ -227,15 +230,15 @@ class Call(Launch):
 
     def of_owners(self, operation: str, of: str, cot: Array | None = None, out: Array | None = None) -> Any:
         """Run an operation that writes the sums of observers, (n, count), or of triangles, (m, count)."""
-        recipe = RECIPES[operation, of]
+        this = OPERATIONS[operation, of]
         run = self._runner(operation, of, cot)
-        return self.sum(run, recipe.by == "triangle", recipe.size, recipe.width, out)
+        return self.sum(run, this.by == "triangle", this.size, this.width, out)
 
     def carried(self, sums: Array, by_slip: Array | None = None, first: int = 0) -> tuple[Array, Array]:
-        """Gradients with vertices (m, 3, 3) and slip (m, 3) from sums of triangles.
+        """Gradients with respect to vertices (m, 3, 3) and slip (m, 3) from sums of triangles.
 
-        `by_slip`, from column `first` on: the derivative's own gradient with the Burgers vector, where the
-        sums are those of a tangent.
+        `by_slip`, from column `first` on: the derivative's own gradient with respect to the Burgers vector,
+        where the sums are those of a tangent.
         """
         with self.scope:
             of_tri, of_slip = self.empty((self.m, 3, 3)), self.empty((self.m, 3))
@@ -302,7 +305,7 @@ def greens(obs, tri, nu, space, of, pairs, out=None, threads=None, stream=None):
 
 
 def jacobian(obs, tri, slip, nu, space, of, pairs, out=None, threads=None, stream=None):
-    """Derivatives with the nine coordinates of the vertices: (n, c, m, 9), or (n, c, 9) for pairs."""
+    """Derivatives with respect to the nine coordinates of the vertices: (n, c, m, 9), or (n, c, 9)."""
     return Call(obs, tri, slip, nu, space, pairs, stream).of_pairs("jacobian", of, 9, out)
 
 
@@ -323,7 +326,8 @@ def vjp2(obs, tri, slip, nu, space, of, pairs, cot, t_obs, t_tri, t_slip, thread
     """Gradient of ``sum(cot * jvp(t))`` with observers, vertices and slip; tangents held fixed."""
     call = Call(obs, tri, slip, nu, space, pairs, stream, (t_obs, t_tri, t_slip))
     sums = call.of_owners("vjp2", of, cot)
-    # of the displacement, the derivative's own gradient with the Burgers vector comes with the sums
+    # of the displacement, the derivative's own gradient with respect to the Burgers vector comes with the
+    # sums
     by_slip, first = (sums, TRIANGLE) if of == "displacement" else (call.of_owners("vjp", of, cot)[0], 9)
     return call.of_owners("vjp2_observer", of, cot), *call.carried(sums, by_slip, first)
 

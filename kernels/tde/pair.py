@@ -173,8 +173,8 @@ def part_of(part, field, b, z, nu):
 def side_first(part, triangle, obs, nu, eps, side):
     """What a side adds to the rows of level "first" by the closed form; parts as of `side_near`.
 
-    These are displacement (3), its derivatives with the vertices' coordinates (3 x 9), with z apart from the
-    distances to the vertices (3), with the Burgers vector (3 x 3), with nu (3).
+    These are displacement (3), its derivatives with respect to the vertices' coordinates (3 x 9), with z
+    apart from the distances to the vertices (3), with the Burgers vector (3 x 3), with nu (3).
     """
     angle = angle_of(part, triangle, obs, eps, side)
     rows = side_rows(side_field(part, triangle, obs, nu, eps, angle, side), side, primal)
@@ -414,7 +414,7 @@ def traction_free(u, nu):
 
 
 def surface_first(rows, nu):
-    """Rows of level "first" at the surface; the derivative with z follows from there being no traction."""
+    """Rows of level "first" at the surface; that with respect to z follows from there being no traction."""
     by_place = [
         [rows[3 + 9 * i + k] + rows[6 + 9 * i + k] + rows[9 + 9 * i + k] for k in range(3)] for i in range(3)
     ]
@@ -439,7 +439,7 @@ def from_node(half, triangle, obs, c2, c3):
 def first_far(half, triangle, obs, nu, c2, c3, weight, *directions):
     """Rows of level "first" from a node as numbers, tangents along directions where such are given.
 
-    By way of derivatives with the node's place (3), the area vector (3), z, nu and b (3).
+    By way of derivatives with respect to the node's place (3), the area vector (3), z, nu and b (3).
     """
     r, mirrored = from_node(half, triangle, obs, c2, c3)
     shares = (1.0 - c2 - c3, c2, c3)
@@ -484,7 +484,7 @@ def moving_triangle(triangle, *directions):
 
 
 def vertex_slopes(by_place, by_area, edges, shares, weight):
-    """Derivatives with the vertices from those with a node's place and area vector."""
+    """Derivatives with respect to the vertices from those with a node's place and area vector."""
     e12, e23, e13 = edges
     grown = [(0.5 * weight) * d for d in by_area]
     return [

@@ -10,17 +10,18 @@ import math
 import numpy as np
 
 from dislok.kernels.cpu import kernel
-from dislok.kernels.lanes import LANES
 from dislok.kernels.limits import LARGEST
+from dislok.kernels.pairs.quick import few
 
-from .blocks import CHUNK, run
-from .codes import FULL, HALF, SURFACE, TRI, codes
-from .numba_cpu import FIELD, SERIAL
+from .compiled import FULL, HALF, SURFACE, TRI, code_of
+from .finish import FINISHES, ROWS
+from .numba_cpu import FIELD
 from .pair import LIFT_ROW, PLAN_ROW, ROW
-from .recipes import OPERATIONS, ROWS
 from .triangles import lift_row, loop, plan_double, table_row
 
 DONE, LEFT = 0, 1
+# Up to so many pairs a call is small.
+SERIAL = 4096
 _DTYPE = np.dtype(np.float64)
 _LARGEST, _EPS = LARGEST[_DTYPE.itemsize], float(np.finfo(_DTYPE).eps)
 # Twice the area over the square of the longest side, of triangles that are degenerate.
@@ -53,11 +54,10 @@ def summed(obs, tri, slip, nu, half, code, count, first, out):
     """Result rows from `first` on, added up over a few triangles (m, 3, 3), to `out` (n, width).
 
     `slip` has shape (m, 3) or (1, 3); `count` is the level's number of rows and `code` has the addresses that
-    `run` takes. Returns `LEFT` where values are not what they should be or code is missing; `out` then means
-    nothing.
+    `run` takes in each space. Returns `LEFT` where values are not what they should be or code is missing;
+    `out` then means nothing.
     """
     n, m = obs.shape[0], len(tri)
-    nought, one = np.int64(0), np.int64(1)
     places = obs
     if obs.shape[1] == 2:
         places = np.zeros((n, 3))
@@ -93,38 +93,16 @@ def summed(obs, tri, slip, nu, half, code, count, first, out):
         lift = np.empty((m, LIFT_ROW + 1))
         _lifts(rows.reshape(-1), lift.reshape(-1))
         columns[:, TRI:] = lift[:, :LIFT_ROW]
-    by_triangles = m > n and n < 16 * LANES
-    along = (not by_triangles, by_triangles)
-    lanes = m if by_triangles else n
-    chunk = np.int64(min(CHUNK, (lanes + LANES - 1) // LANES * LANES))
-    width = np.int64(out.shape[1])
-    span, none, empty, whole = (first, first + width), np.empty((0, 0)), np.empty(0), np.empty(0, np.int64)
-    nowhere = (nought, nought)
-    if by_triangles:
-        out[:] = 0.0
-    by_lane, by_other = ((nowhere, none), (span, out)) if by_triangles else ((span, out), (nowhere, none))
-    work = (
-        np.empty(3 * (chunk if along[0] else LANES)),
-        np.empty(columns.shape[1] * (chunk if along[1] else LANES)),
-        np.empty(3 * LANES),
-        np.empty(columns.shape[1] * LANES),
-        np.empty(2 * count * LANES),
-        np.empty(width * CHUNK),
-        np.empty(CHUNK),
-        np.empty(CHUNK + 1, np.int64),
-    )
-    stop = np.zeros(1, np.int64)
-    where = (SURFACE if not below else HALF) if half else FULL
-    run(
-        places, columns, along, chunk, (nought, one), np.int64(TRI), code[where], (nu, _EPS), count,
-        by_lane, by_other, (whole, whole, empty, nought, nought), work, stop,
-    )  # fmt: skip
-    return LEFT if stop[0] else DONE
+    where = HALF if half and below else SURFACE if half else FULL
+    addresses = code[0] if where == FULL else code[1] if where == HALF else code[2]
+    found = few(places, columns, np.int64(TRI), addresses, False, (nu, _EPS), count, 2 * count, first, out)
+    return DONE if found else LEFT
 
 
 def _field(of):
     name, (first, last) = FIELD[of]
-    return codes(name, _DTYPE), ROWS[OPERATIONS[name].level], first, last - first
+    code = tuple(code_of(name, where, _DTYPE).addresses for where in (FULL, HALF, SURFACE))
+    return code, ROWS[FINISHES[name].level], first, last - first
 
 
 _FIELD = {of: _field(of) for of in FIELD}

@@ -89,7 +89,7 @@ def test_surface_single_precision_and_fields(obs, rng):
 def test_threads_give_the_same_numbers(rng, monkeypatch):
     obs, source = rng.normal(size=(30, 2)) * 20, rectangles(rng, 200, 3)
     alone = okada.displacement(obs, source, threads=1)
-    monkeypatch.setattr("dislok.kernels.okada.batches.default_threads", lambda: 3)
+    monkeypatch.setattr("dislok.kernels.pairs.batches.default_threads", lambda: 3)
     np.testing.assert_array_equal(okada.displacement(obs, source), alone)
     assert threads.default_threads() >= 1
 

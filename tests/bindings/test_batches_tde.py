@@ -96,7 +96,7 @@ def test_single_precision_fields_threads_and_out(obs, tri, slip, monkeypatch):
 def test_threads_give_the_same_numbers(rng, monkeypatch):
     obs, tri = rng.normal(size=(30, 2)) * 20, rng.normal(size=(200, 2, 3, 3)) * 4 - (0, 0, 30)
     alone = tde.displacement(obs, tri, np.ones(3), threads=1)
-    monkeypatch.setattr("dislok.kernels.tde.batches.default_threads", lambda: 3)
+    monkeypatch.setattr("dislok.kernels.pairs.batches.default_threads", lambda: 3)
     np.testing.assert_array_equal(tde.displacement(obs, tri, np.ones(3)), alone)
 
 

@@ -64,7 +64,7 @@ def test_sources_without_a_part_in_it_do_not_count(name, monkeypatch):
 
 def test_installations_share_machine_code(tmp_path, monkeypatch):
     monkeypatch.setattr(keeping.config, "CACHE_DIR", str(tmp_path))
-    dispatcher = cpu.kernel(numba_cpu.at_surface.py_func)
+    dispatcher = cpu.kernel(numba_cpu.fill_points.py_func)
     assert dispatcher.stats.cache_path == str(tmp_path / "dislok" / "okada")
 
 
@@ -191,8 +191,7 @@ def garbage(folder):
 def test_computing_goes_on_with_one_warning(tmp_path, fault):
     before = fault(tmp_path)
     code = before + SMALL.replace("import numpy as np;", "import numpy as np; print(7);")
-    code += "from dislok.kernels import okada; from dislok.kernels.okada import numba_cpu\n"
-    code += "print(numba_cpu.at_surface(np.zeros((2, 3))))\n"
+    code += "from dislok.kernels.pairs import blocks; print(blocks.at_surface(np.zeros((2, 3))))\n"
     words, warned = run(code, tmp_path / "cache")
     assert words.split() == ["7", "True"]
     assert warned.count("RuntimeWarning") == 1 and "machine code" in warned

@@ -119,7 +119,7 @@ def floor(module: str) -> int:
 def test_the_tree_is_read():
     assert len(MODULES) > 150
     assert "dislok.kernels.okada.formula" in GRAPH["dislok.kernels.okada.pair"]
-    assert "dislok.kernels.cpu" in GRAPH["dislok.kernels.okada.blocks"]
+    assert "dislok.kernels.cpu" in GRAPH["dislok.kernels.pairs.blocks"]
     assert "dislok.large.grid" in GRAPH["dislok.okada"]  # by import_module
 
 

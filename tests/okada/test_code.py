@@ -7,41 +7,46 @@ import numpy as np
 import pytest
 
 from dislok.kernels.lanes import write_line
-from dislok.kernels.okada import numba_cpu as kernels
+from dislok.kernels.okada import compiled as codes
+from dislok.kernels.okada.operations import OPERATIONS as table
 
 OPERATIONS = {
-    "value": kernels.VALUE,
-    "gradient": kernels.GRADIENT,
-    "first": kernels.JACOBIAN["rectangle", "displacement"][0],
-    "vjp": kernels.vjp_of("rectangle", "displacement", kernels.WANTED)[0],
-    "jvp": kernels.JVP["displacement"],
+    "value": table["field", "displacement", "rectangle"],
+    "gradient": table["field", "both", "rectangle"],
+    "first": table["jacobian", "displacement", "rectangle"],
+    "vjp": table["vjp", "displacement", "rectangle"],
+    "jvp": table["jvp", "displacement", "rectangle"],
 }
 ARITHMETIC = re.compile(r"\bv(?:f?n?m(?:add|sub)\w*|add|sub|mul|div|sqrt)(p|s)[sd]\b.*")
 
 
-def assembly(function, dtype, *arguments):
-    """Machine code of a function of a block's rows, compiled afresh: what is kept on disk cannot be read."""
+def assembly(function, dtype=np.float64, finish=False):
+    """Machine code of a function of a block, compiled afresh: what is kept on disk cannot be read."""
     fresh = numba.njit(error_model="numpy", fastmath={"contract", "nsz", "arcp"}, nogil=True)(function)
     real = numba.from_dtype(np.dtype(dtype))
-    kinds = {"real": real, "count": numba.int64}
-    signature = (numba.types.CPointer(real), *(kinds[each] for each in arguments))
+    blocks = (*[numba.types.CPointer(real)] * 3, numba.int64)
+    signature = blocks if finish else (*blocks, real, real, numba.int64, real)
     fresh.compile(signature)
     return fresh.inspect_asm(signature)
 
 
+def work(name):
+    return codes.Work(OPERATIONS[name], OPERATIONS[name].kept)
+
+
 def near(name, dtype=np.float64, surface=False):
     """Machine code of an operation's closed form."""
-    return assembly(kernels.closed_form(OPERATIONS[name], surface), dtype, "real", "real")
+    return assembly(codes._fused(work(name), surface), dtype)
 
 
 def second(dtype):
     """Machine code of second derivatives by the closed form."""
-    return assembly(kernels.whole, dtype, "real", "real")
+    return assembly(codes._whole(), dtype)
 
 
 def far(level, dtype=np.float64):
     """Machine code of the quadrature."""
-    return assembly(kernels.quadrature(level, False, dtype), dtype, "real", "count", "count")
+    return assembly(codes._quadrature(level, False, dtype, None), dtype)
 
 
 def check(text):
@@ -86,7 +91,7 @@ def test_derivatives_are_vector_code(dtype):
 
 @pytest.mark.parametrize("name", sorted(OPERATIONS))
 def test_turning_to_the_caller_is_vector_code(name):
-    text = assembly(kernels.finish(OPERATIONS[name]), np.float64)
+    text = assembly(codes._finish(work(name)), finish=True)
     assert len(re.findall(r"zmm|ymm", text)) > 20
 
 

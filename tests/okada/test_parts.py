@@ -1,41 +1,24 @@
-"""How a call's work is cut for threads."""
+"""How a call's work is shared by threads."""
 
 import numpy as np
 import pytest
 
 from dislok import okada
-from dislok.kernels.okada.numba_cpu import FIELD, GREENS, SERIAL, Problem
+from dislok.kernels.okada.compiled import SERIAL
+from dislok.kernels.okada.numba_cpu import Sources
+from dislok.kernels.okada.operations import OPERATIONS
+from dislok.kernels.pairs.launch import _workers
 
 
-def problem(n, m, paired=False):
-    return Problem(np.zeros((n, 3)), np.zeros((m, 40)), 0.25, paired)
-
-
-@pytest.mark.parametrize("threads", [1, 2, 5])
-@pytest.mark.parametrize(("n", "m"), [(1, 1), (100, 1), (20_000, 1), (3, 40_000), (300, 300), (10**6, 3)])
-def test_parts_hold_every_pair_once(n, m, threads):
-    groups = problem(n, m).parts(threads, FIELD["displacement"])
-    assert sum((i1 - i0) * (j1 - j0) for group in groups for i0, i1, j0, j1 in group) == n * m
-    for group in groups:
-        ends = [part[:2] for part in group]
-        assert ends[0][0] == 0
-        assert ends[-1][1] == n
-        assert all(a[1] == b[0] for a, b in zip(ends[:-1], ends[1:], strict=True))
-        assert len({part[2:] for part in group}) == 1
-
-
-def test_small_work_stays_with_the_caller_and_large_is_shared():
-    """What a pair costs decides: one part, one for each thread, or four for each."""
-
-    def parts(n, operation):
-        return sum(map(len, problem(n, 1).parts(2, operation)))
-
-    value, greens = FIELD["displacement"], GREENS["displacement"]
-    assert parts(SERIAL["value"], value) == 1
-    assert parts(SERIAL["value"] + 1, value) == 2
-    assert parts(SERIAL["greens"] + 1, greens) == 2
-    assert parts(6 * SERIAL["value"], value) == 3
-    assert parts(10**6, value) == 8
+@pytest.mark.parametrize(("name", "level"), [("field", "value"), ("greens", "greens")])
+def test_small_work_stays_with_the_caller_and_large_is_shared(name, level):
+    """What a pair costs decides."""
+    operation = OPERATIONS[name, "displacement", "rectangle"]
+    sources = Sources(np.zeros((2, 3)), np.zeros((1, 40)), 0.25, False)
+    code = sources.code(operation, operation.kept)
+    most = SERIAL[level]
+    assert [_workers(code, n, n, 4) for n in (most, most + 1, 10**6)] == [1, 4, 4]
+    assert _workers(code, 100, 10**6, 4) == 2  # as many as there are blocks of lanes
 
 
 @pytest.mark.parametrize("of", ["displacement", "gradient"])

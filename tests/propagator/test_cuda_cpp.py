@@ -9,8 +9,8 @@ import pytest
 
 from dislok.kernels.propagator import cupy_raw, integrals
 from dislok.kernels.propagator.integrals import Grid, bessel_tables, names
-from dislok.kernels.propagator.reach import reach
 from dislok.kernels.propagator.stack import Layers, build
+from dislok.kernels.propagator.truncation import reach
 
 SHIM = Path(__file__).resolve().parents[1] / "okada" / "shim.hpp"
 SOLID = Layers(*np.array([[5.0, 15.0, np.inf], [5.0, 6.0, 8.0], [2.9, 3.46, 4.5], [2.5, 2.7, 3.3]]))

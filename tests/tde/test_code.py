@@ -6,8 +6,8 @@ import numba
 import numpy as np
 import pytest
 
-from dislok.kernels.tde import codes
-from dislok.kernels.tde.recipes import OPERATIONS
+from dislok.kernels.tde import compiled as codes
+from dislok.kernels.tde.finish import FINISHES
 from dislok.kernels.tde.triangles import nodes_of
 
 ARITHMETIC = re.compile(r"\bv(?:f?n?m(?:add|sub)\w*|add|sub|mul|div|sqrt)(p|s)[sd]\b.*")
@@ -19,12 +19,8 @@ def assembly(function, dtype, kind):
     real = numba.from_dtype(np.dtype(dtype))
     pointer = numba.types.CPointer(real)
     blocks = (pointer, pointer, pointer, numba.int64)
-    signature = {
-        "near": (*blocks, real, real, numba.int64),
-        "sides": (*blocks, real, real),
-        "far": (*blocks, real, numba.int64),
-        "finish": blocks,
-    }[kind]
+    method = (*blocks, real, real, numba.int64, real)
+    signature = {"method": method, "sides": (*blocks, real, real), "finish": blocks}[kind]
     fresh.compile(signature)
     return fresh.inspect_asm(signature)
 
@@ -48,19 +44,19 @@ def check(text):
     ("level", "dtype"), [("value", "float64"), ("gradient", "float64"), ("value", "float32")]
 )
 def test_closed_form_is_vector_code(level, dtype, half):
-    text = assembly(codes._closed_form(level, half, np.dtype(dtype).type), dtype, "near")
+    text = assembly(codes._closed_form(level, half, np.dtype(dtype).type), dtype, "method")
     check(text)
     if dtype == "float32":
         assert not re.findall(r"\bv(?:f?n?m(?:add|sub)\w*|add|sub|mul|div|sqrt)[ps]d\b", text)
 
 
 def test_lift_is_vector_code():
-    check(assembly(codes._lifted("value", 1, np.float64), "float64", "near"))
+    check(assembly(codes._lifted("value", 1, np.float64), "float64", "method"))
 
 
 @pytest.mark.parametrize("level", ["value", "first"])
 def test_quadrature_is_vector_code(level):
-    check(assembly(codes._quadrature(level, 1, *nodes_of(np.dtype("float64"))), "float64", "far"))
+    check(assembly(codes._quadrature(level, 1, *nodes_of(np.dtype("float64"))), "float64", "method"))
 
 
 @pytest.mark.slow
@@ -69,6 +65,6 @@ def test_derivatives_are_vector_code(level):
     check(assembly(codes._sides(level, 1, np.float64), "float64", "sides"))
 
 
-@pytest.mark.parametrize("name", [name for name, operation in OPERATIONS.items() if operation.finish])
+@pytest.mark.parametrize("name", [name for name, operation in FINISHES.items() if operation.formula])
 def test_results_are_vector_code(name):
-    check(assembly(codes._finish(OPERATIONS[name]), "float64", "finish"))
+    check(assembly(codes._finish(FINISHES[name]), "float64", "finish"))

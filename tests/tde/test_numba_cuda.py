@@ -17,7 +17,7 @@ from dislok.kernels.tde import numba_cpu
 
 pytest.importorskip("numba_cuda", reason="numba-cuda is not installed")
 numba_cuda = pytest.importorskip("dislok.kernels.tde.numba_cuda")
-device = pytest.importorskip("dislok.kernels.tde.device")
+operations = pytest.importorskip("dislok.kernels.tde.operations")
 
 F32, F64 = np.float32, np.float64
 #: Largest difference from the CPU, relative to the norm of the whole result.
@@ -179,7 +179,7 @@ def code_of(name, half, bits, capability):
     """PTX of a recipe's kernel."""
     from numba import cuda
 
-    kernel = numba_cuda.operation_kernel(device.NAMES.index(name), half, bits)
+    kernel = numba_cuda.operation_kernel(operations.NAMES.index(name), half, bits)
     return cuda.compile_ptx(kernel.py_func, signature(bits), cc=capability)[0]
 
 
@@ -204,7 +204,7 @@ def check_code(name, half, bits, capability):
     assert f"fma.rn.f{bits}" in ptx
     assert not re.findall(r"\b(?:red|atom)\.", ptx)
     registers, stack = resources(ptx, capability)
-    level = device.RECIPES[name].operation.level
+    level = operations.OPERATIONS[name].finish.level
     assert registers <= 255
     assert stack <= STACK[level][bits == 32]
 
@@ -220,7 +220,7 @@ def test_code_of_some_kernels(name, bits, capability):
 @pytest.mark.slow
 @pytest.mark.parametrize("half", [0, 1])
 @pytest.mark.parametrize("bits", [64, 32])
-@pytest.mark.parametrize("name", device.NAMES, ids="-".join)
+@pytest.mark.parametrize("name", operations.NAMES, ids="-".join)
 def test_code_of_every_kernel(name, bits, half):
     check_code(name, half, bits, (8, 0))
 
@@ -233,7 +233,7 @@ def test_code_of_what_is_done_once_for_each_triangle(bits):
 
     array, integer = numba.types.Array(numba.from_dtype(np.dtype(f"f{bits // 8}")), 1, "C"), numba.int64
     for name in (("field", "displacement"), ("jvp2", "displacement"), ("jacobian", "displacement")):
-        kernel = numba_cuda.prepare_kernel(device.NAMES.index(name), bits)
+        kernel = numba_cuda.prepare_kernel(operations.NAMES.index(name), bits)
         types = (*[array] * 6, numba.float64, integer, array)
         ptx, _ = cuda.compile_ptx(kernel.py_func, types, cc=(8, 0))
         assert "fma.rn.f64" in ptx

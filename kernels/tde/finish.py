@@ -1,8 +1,9 @@
-"""What each operation makes of a level's rows, as data: rows that pairs keep, or that are summed.
+"""From the rows of a level to those of a result, which pairs keep or which are summed.
 
 A finish gets what belongs to the pair's observer and to its triangle, and the rows of the level; it returns
-the rows of the result. Derivatives with the vertices are first those at a fixed Burgers vector, with the
-vertices in the order of the table; what the Burgers vector adds is alike for all observers and comes later.
+the rows of the result. Derivatives with respect to the vertices are first those at a fixed Burgers vector,
+with the vertices in the order of the table; what the Burgers vector adds is alike for all observers and comes
+later.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple
 
 from dislok.kernels.scalar import ZERO, scalar, where
 
-from .directions import DIRECTION
+from .levels import DIRECTION
 from .pair import FRAME_ROWS
 
 # rows of level "first"
@@ -21,21 +22,21 @@ VALUE, PLACES, Z, SLIP, NU, COUNT = 0, 3, 30, 33, 42, 45
 ROWS = FRAME_ROWS | {"first": COUNT, "along": 2 * COUNT, "twice": COUNT}
 
 
-class Operation(NamedTuple):
-    """One operation on pairs.
+class Finish(NamedTuple):
+    """The result rows of a pair.
 
     Attributes
     ----------
     level : str
         Level of the formula.
-    finish : callable or None
-        ``finish(of_obs, of_tri, rows)``; None where the level's rows are the result.
+    formula : callable or None
+        ``formula(of_obs, of_tri, rows)``; None where the level's rows are the result.
     of_obs, of_tri : int
         How many numbers belong to an observer and to a triangle beside its place.
     """
 
     level: str
-    finish: Callable[..., Any] | None = None
+    formula: Callable[..., Any] | None = None
     of_obs: int = 0
     of_tri: int = 0
 
@@ -49,7 +50,7 @@ def with_observer(rows, i):
 
 @scalar
 def jacobian(of_obs, of_tri, rows):
-    """Derivatives with the caller's vertices (3 x 9).
+    """Derivatives with respect to the caller's vertices (3 x 9).
 
     A triangle brings the slopes of its Burgers vector (3 x 9), and the place in the table's order of each of
     its vertices (3).
@@ -67,7 +68,7 @@ def jacobian(of_obs, of_tri, rows):
 
 @scalar
 def adjoint(of_obs, of_tri, rows):
-    """Contraction with a residual (3): derivatives with observer, vertices, Burgers vector and nu."""
+    """Contraction with a residual (3): gradients with respect to observer, vertices, Burgers vector, nu."""
     sums = contracted(of_obs, rows)
     p, z = sums[PLACES : PLACES + 9], sums[PLACES + 9]
     moved = [-(p[k] + p[3 + k] + p[6 + k]) for k in range(3)]
@@ -110,7 +111,7 @@ def jacobian_along(of_obs, of_tri, rows):
 
 @scalar
 def adjoint_along(of_obs, of_tri, rows):
-    """`adjoint` of the derivative along the direction, then contracted slopes with the Burgers vector."""
+    """`adjoint` of the derivative along the direction, then contracted slopes of the Burgers vector."""
     cot = of_obs[3:]
     still = [[cot[i] * rows[SLIP + 3 * i + j] for i in range(3)] for j in range(3)]
     return [*adjoint(cot, of_tri, rows[COUNT:]), *(x + y + z for x, y, z in still)]
@@ -149,19 +150,19 @@ def slips_gradient(of_obs, of_tri, rows):
     return [sum((of_obs[c] * rows[12 * k + 3 + c] for c in range(9)), ZERO) for k in range(3)]
 
 
-OPERATIONS = {
-    "value": Operation("value"),
-    "gradient": Operation("gradient"),
-    "greens": Operation("greens"),
-    "greens_gradient": Operation("greens_gradient"),
-    "slips": Operation("greens", slips, of_obs=3),
-    "slips_gradient": Operation("greens_gradient", slips_gradient, of_obs=9),
-    "jacobian": Operation("first", jacobian, of_tri=30),
-    "adjoint": Operation("first", adjoint, of_obs=3),
-    "tangent": Operation("first", tangent, of_obs=3, of_tri=DIRECTION),
-    "jacobian_along": Operation("along", jacobian_along, of_obs=3, of_tri=DIRECTION + 30),
-    "adjoint_along": Operation("along", adjoint_along, of_obs=6, of_tri=DIRECTION),
-    "tangent_along": Operation("along", tangent_along, of_obs=6, of_tri=2 * DIRECTION + 3),
-    "adjoint_twice": Operation("twice", adjoint_twice, of_obs=9, of_tri=2 * DIRECTION),
-    "tangent_twice": Operation("twice", tangent_twice, of_obs=9, of_tri=3 * DIRECTION),
+FINISHES = {
+    "value": Finish("value"),
+    "gradient": Finish("gradient"),
+    "greens": Finish("greens"),
+    "greens_gradient": Finish("greens_gradient"),
+    "slips": Finish("greens", slips, of_obs=3),
+    "slips_gradient": Finish("greens_gradient", slips_gradient, of_obs=9),
+    "jacobian": Finish("first", jacobian, of_tri=30),
+    "adjoint": Finish("first", adjoint, of_obs=3),
+    "tangent": Finish("first", tangent, of_obs=3, of_tri=DIRECTION),
+    "jacobian_along": Finish("along", jacobian_along, of_obs=3, of_tri=DIRECTION + 30),
+    "adjoint_along": Finish("along", adjoint_along, of_obs=6, of_tri=DIRECTION),
+    "tangent_along": Finish("along", tangent_along, of_obs=6, of_tri=2 * DIRECTION + 3),
+    "adjoint_twice": Finish("twice", adjoint_twice, of_obs=9, of_tri=2 * DIRECTION),
+    "tangent_twice": Finish("twice", tangent_twice, of_obs=9, of_tri=3 * DIRECTION),
 }

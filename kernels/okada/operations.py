@@ -1,8 +1,8 @@
-"""What a kernel on a device computes of a pair: recipes by name, and the formulas that read them.
+"""What can be computed of a pair: the table of operations that every backend reads, and their formulas.
 
-A backend whose kernels are compiled one operation at a time needs to know of each: the rows in the frame that
-it is made of, what they are contracted with, and which numbers are kept. Here that is data (`RECIPES`).
-Nothing here knows where the numbers come from, and how many threads there are.
+An operation is made of rows in the frame (a level), contracted or not with numbers of the observer and of the
+source, and keeps some of what results. Nothing here knows where the numbers come from, and how many threads
+there are.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dislok.kernels.scalar import ZERO, absolute, maximum, scalar
+from dislok.kernels.scalar import ZERO, absolute, maximum, scalar, where
 
 from . import pair as formulas
-from . import third
+from . import third_derivatives as third
 from .pair import FRAME_ROWS, HESSIAN, LEVELS, NU, PAIR, VARIABLES, X, Y, Z, packed
 from .sources import (
     KINDS,
@@ -30,24 +30,23 @@ from .sources import (
 
 Formula = Callable[..., Any]
 _LENGTHS = frozenset(int(k) for k in LENGTH_ROWS)
+ALL_LEVELS = (*LEVELS, "third", "parameters")
 
 
-class Recipe(NamedTuple):
+class Operation(NamedTuple):
     """What is computed of a pair, and to whom it belongs.
 
     Parameters
     ----------
     kind : {"rectangle", "point"}
     by : {"pair", "observer", "source"}
-        A thread writes the result of a pair, or the sum of an observer or of a source.
+        The result is that of a pair, or the sum of an observer or of a source.
     level : str
         Rows in the frame that the result is made of.
     formula : callable
         Result rows from the pair, what it is contracted with, and the rows in the frame.
-    pick : callable
-        The numbers that are kept, from the result rows.
-    size : int
-        How many they are.
+    kept : tuple of int
+        The result rows that are kept.
     width : int
         How many of them lie side by side. The rest of a sum, if any, goes to the end of the array.
     cot : int
@@ -55,15 +54,14 @@ class Recipe(NamedTuple):
     tangents : int
         Tangents of observers and sources that it is contracted with.
     axes : int
-        Directions east, north and up along which the pair is differentiated once more, one a thread.
+        Directions east, north and up along which the pair is differentiated once more, one after the other.
     """
 
     kind: str
     by: str
     level: str
     formula: Formula
-    pick: Formula
-    size: int
+    kept: tuple[int, ...]
     width: int
     cot: int = 0
     tangents: int = 0
@@ -74,73 +72,84 @@ class Recipe(NamedTuple):
         """Number of rows in the frame."""
         return FRAME_ROWS[self.level]
 
+    @property
+    def size(self) -> int:
+        """How many rows are kept."""
+        return len(self.kept)
 
-def recipe(kind: str, by: str, level: str, formula: Formula, kept: Iterable[int], **others: int) -> Recipe:
-    """The recipe that keeps the result rows `kept`; in one run where no `width` is given."""
+    @property
+    def fused(self) -> bool:
+        """Whether the closed form is taken in one piece, for observers at the surface in a shorter one."""
+        return self.level not in ("second", "third")
+
+    @property
+    def parameters(self) -> tuple[int, ...]:
+        """Places of the source's parameters in `VARIABLES`."""
+        return PARAMETERS[self.kind]
+
+
+def operation(
+    kind: str, by: str, level: str, formula: Formula, kept: Iterable[int], **others: int
+) -> Operation:
+    """The operation that keeps these result rows, all in one run where no `width` is given."""
     kept = tuple(kept)
-
-    def pick(numbers: Sequence[Any]) -> list[Any]:
-        return [numbers[k] for k in kept]
-
-    return Recipe(kind, by, level, formula, pick, len(kept), **{"width": len(kept), **others})
+    return Operation(kind, by, level, formula, kept, **{"width": len(kept), **others})
 
 
-def by_observer(of_source: Recipe) -> Recipe:
-    """The recipe that keeps a gradient's derivatives with the observer's coordinates."""
-
-    def pick(numbers: Sequence[Any]) -> list[Any]:
-        return [-numbers[X], -numbers[Y], numbers[Z]]
-
-    return of_source._replace(by="observer", pick=pick, size=3, width=3)
+def by_observer(of_source: Operation, first: int) -> Operation:
+    """The operation that keeps a gradient with respect to the observer, in the rows from `first` on."""
+    return of_source._replace(by="observer", kept=tuple(range(first, first + 3)), width=3)
 
 
-def of_displacement(kind: str) -> dict[str, Recipe]:
-    """Recipes of what is done with the displacement."""
+def of_displacement(kind: str) -> dict[str, Operation]:
+    """Operations on the displacement."""
     columns, slips = PARAMETERS[kind], SLIP_COMPONENTS[kind]
     p = len(columns)
     greens = [c + 3 * b for c in range(3) for b in range(slips)]
     jacobian = [3 + len(VARIABLES) * c + v for c in range(3) for v in columns]
     hessian = [42 + k for k in hessian_rows(columns)]
-    vjp = recipe(kind, "source", "first", formulas.pair_vjp, (*columns, NU), width=p, cot=3)
-    vjp2 = recipe(kind, "source", "second", formulas.pair_vjp2, columns, cot=3, tangents=1)
+    vjp = operation(kind, "source", "first", formulas.pair_vjp, (*columns, NU), width=p, cot=3)
+    vjp2 = operation(kind, "source", "second", formulas.pair_vjp2, columns, cot=3, tangents=1)
     return {
-        "field": recipe(kind, "observer", "value", formulas.pair_value, range(3)),
-        "greens": recipe(kind, "pair", "greens", formulas.pair_greens, greens, width=slips),
-        "adjoint": recipe(kind, "source", "greens", formulas.pair_adjoint, range(slips), cot=3),
-        "jacobian": recipe(kind, "pair", "first", formulas.pair_first, jacobian, width=p),
-        "hessian": recipe(kind, "pair", "second", formulas.pair_second, hessian, width=p * p),
-        "jvp": recipe(kind, "observer", "first", formulas.pair_jvp, range(3), tangents=1),
-        "jvp2": recipe(kind, "observer", "second", formulas.pair_jvp2, range(3), tangents=2),
+        "field": operation(kind, "observer", "value", formulas.pair_value, range(3)),
+        "greens": operation(kind, "pair", "greens", formulas.pair_greens, greens, width=slips),
+        "adjoint": operation(kind, "source", "greens", formulas.pair_adjoint, range(slips), cot=3),
+        "jacobian": operation(kind, "pair", "first", formulas.pair_first, jacobian, width=p),
+        "hessian": operation(kind, "pair", "second", formulas.pair_second, hessian, width=p * p),
+        "jvp": operation(kind, "observer", "first", formulas.pair_jvp, range(3), tangents=1),
+        "jvp2": operation(kind, "observer", "second", formulas.pair_jvp2, range(3), tangents=2),
         "vjp": vjp,
-        "vjp_observer": by_observer(vjp),
+        "vjp_observer": by_observer(vjp, len(VARIABLES)),
         "vjp2": vjp2,
-        "vjp2_observer": by_observer(vjp2),
+        "vjp2_observer": by_observer(vjp2, NU),
     }
 
 
-def of_gradient(kind: str) -> dict[str, Recipe]:
-    """Recipes of what is done with the displacement's gradient."""
+def of_gradient(kind: str) -> dict[str, Operation]:
+    """Operations on the displacement's gradient."""
     columns, slips = PARAMETERS[kind], SLIP_COMPONENTS[kind]
     p = len(columns)
     greens = [c + 9 * b for c in range(9) for b in range(slips)]
     jacobian = [len(VARIABLES) * c + v for c in range(9) for v in columns]
     adjoint = formulas.pair_adjoint_gradient
-    vjp = recipe(kind, "source", "second", formulas.pair_vjp_gradient, (*columns, NU), width=p, cot=9)
-    vjp2 = recipe(kind, "source", "third", third.pair_vjp2_gradient, columns, cot=9, tangents=1)
+    vjp = operation(kind, "source", "second", formulas.pair_vjp_gradient, (*columns, NU), width=p, cot=9)
+    vjp2 = operation(kind, "source", "third", third.pair_vjp2_gradient, columns, cot=9, tangents=1)
     return {
-        "field": recipe(kind, "observer", "gradient", formulas.pair_gradient, range(3, 12)),
-        "greens": recipe(kind, "pair", "greens_gradient", formulas.pair_greens_gradient, greens, width=slips),
-        "adjoint": recipe(kind, "source", "greens_gradient", adjoint, range(slips), cot=9),
-        "jacobian": recipe(kind, "pair", "second", formulas.pair_jacobian_gradient, jacobian, width=p),
-        "hessian": recipe(
+        "field": operation(kind, "observer", "gradient", formulas.pair_gradient, range(3, 12)),
+        "greens": operation(
+            kind, "pair", "greens_gradient", formulas.pair_greens_gradient, greens, width=slips
+        ),
+        "adjoint": operation(kind, "source", "greens_gradient", adjoint, range(slips), cot=9),
+        "jacobian": operation(kind, "pair", "second", formulas.pair_jacobian_gradient, jacobian, width=p),
+        "hessian": operation(
             kind, "pair", "third", third.pair_third, hessian_rows(columns), width=p * p, axes=3
         ),
-        "jvp": recipe(kind, "observer", "second", formulas.pair_jvp_gradient, range(9), tangents=1),
-        "jvp2": recipe(kind, "observer", "third", third.pair_jvp2_gradient, range(9), tangents=2),
+        "jvp": operation(kind, "observer", "second", formulas.pair_jvp_gradient, range(9), tangents=1),
+        "jvp2": operation(kind, "observer", "third", third.pair_jvp2_gradient, range(9), tangents=2),
         "vjp": vjp,
-        "vjp_observer": by_observer(vjp),
+        "vjp_observer": by_observer(vjp, len(VARIABLES)),
         "vjp2": vjp2,
-        "vjp2_observer": by_observer(vjp2),
+        "vjp2_observer": by_observer(vjp2, NU),
     }
 
 
@@ -149,22 +158,22 @@ def hessian_rows(columns: Sequence[int]) -> list[int]:
     return [HESSIAN * c + packed(a, b) for c in range(3) for a in columns for b in columns]
 
 
-def all_recipes() -> dict[tuple[str, str, str], Recipe]:
-    """Recipes by (operation, of, kind); "both" is the displacement with its gradient."""
-    recipes: dict[tuple[str, str, str], Recipe] = {}
+def all_operations() -> dict[tuple[str, str, str], Operation]:
+    """Operations by (name, of, kind); "both" is the displacement with its gradient."""
+    found: dict[tuple[str, str, str], Operation] = {}
     for kind in KINDS:
-        both = recipe(kind, "observer", "gradient", formulas.pair_gradient, range(12))
+        both = operation(kind, "observer", "gradient", formulas.pair_gradient, range(12))
         families = {
             "displacement": of_displacement(kind), "gradient": of_gradient(kind), "both": {"field": both},
         }  # fmt: skip
         for of, family in families.items():
-            recipes |= {(name, of, kind): each for name, each in family.items()}
-    return recipes
+            found |= {(name, of, kind): each for name, each in family.items()}
+    return found
 
 
-RECIPES = all_recipes()
-# Compiled code names a recipe by its place.
-NAMES = tuple(RECIPES)
+OPERATIONS = all_operations()
+# Compiled code names an operation by its place.
+NAMES = tuple(OPERATIONS)
 
 
 # ------------------------------------------------------------------------------------- rows of a pair
@@ -173,14 +182,14 @@ NAMES = tuple(RECIPES)
 @scalar
 def closed_form(place, surface, pair, nu, eps):
     """Rows in the frame of a rectangle up to level "first"; `surface`: the observer has z = 0."""
-    level = LEVELS.index(RECIPES[NAMES[place]].level)
+    level = LEVELS.index(OPERATIONS[NAMES[place]].level)
     return (formulas.near_surface if surface else formulas.near)(level, pair, nu, eps)
 
 
 @scalar
 def corner(place, pair, nu, eps, al, aw, rate_l, rate_w, t_obs, t_src):
     """Rows in the frame of one corner of a rectangle, levels "second" and "third"."""
-    this = RECIPES[NAMES[place]]
+    this = OPERATIONS[NAMES[place]]
     if this.level == "second":
         return formulas.near_corner(pair, nu, eps, al, aw, rate_l, rate_w)
     return third.near_corner_third(pair, tangent(this, t_obs, t_src), nu, eps, al, aw, rate_l, rate_w)
@@ -189,7 +198,7 @@ def corner(place, pair, nu, eps, al, aw, rate_l, rate_w, t_obs, t_src):
 @scalar
 def node(place, surface, pair, nu, g, h, weight, t_obs, t_src):
     """Rows in the frame of one node of a quadrature; `surface`: the observer has z = 0."""
-    this = RECIPES[NAMES[place]]
+    this = OPERATIONS[NAMES[place]]
     if this.level == "third":
         return third.far_node_third(pair, tangent(this, t_obs, t_src), nu, g, h, weight)
     formula = formulas.far_node_surface if surface and this.level != "second" else formulas.far_node
@@ -199,13 +208,19 @@ def node(place, surface, pair, nu, g, h, weight, t_obs, t_src):
 @scalar
 def outcome(place, pair, frame, cot, t_obs, t_src, s_obs, s_src, t_nu):
     """The numbers that are kept of a pair."""
-    this = RECIPES[NAMES[place]]
+    this = OPERATIONS[NAMES[place]]
+    return finished(this, this.kept, pair, frame, cot, t_obs, t_src, s_obs, s_src, t_nu)
+
+
+def finished(this, kept, pair, frame, cot, t_obs, t_src, s_obs, s_src, t_nu):
+    """Result rows of an operation that are `kept`, from what the pair is contracted with."""
     cotangent = list(cot[: this.cot])
     along = tangent(this, t_obs, t_src, t_nu) if this.tangents or this.axes > 1 else []
     extra = along + cotangent if this.level == "third" else cotangent + along
     if this.tangents > 1:
         extra += tangent(this, s_obs, s_src)
-    return this.pick(this.formula(pair, extra, frame))
+    found = this.formula(pair, extra, frame)
+    return [found[k] for k in kept]
 
 
 def tangent(this, of_observer, of_source, of_nu=ZERO):
@@ -230,7 +245,7 @@ def entries(row, *names):
 
 @scalar
 def method(bits, row, place):
-    """`method_code` of a pair, computed in the source's unit of length so that squares stay in range."""
+    """`method_code` of a pair for a precision, in the source's unit of length: squares stay in range."""
     dtype = np.dtype(f"f{bits // 8}")
     x, y, cx, cy, unit = entries(row, "x", "y", "centre_x", "centre_y", "unit")
     depth, a, b = (unit * x for x in entries(row, "centre_depth", "half_length", "half_width"))
@@ -243,6 +258,16 @@ def method(bits, row, place):
     limit = (4.0 * amplification) * (a * b)
     r2 = east * east + north * north + up * up
     return method_code(r2, depth - z, near * near, far * far, limit, a, b, reach)
+
+
+@scalar
+def surely_near(bits, row, place):
+    """1 where `method` needs no second look: the closed form serves."""
+    x, y, cx, cy = entries(row, "x", "y", "centre_x", "centre_y")
+    depth, a, b = entries(row, "centre_depth", "half_length", "half_width")
+    east, north, up = place[0] - (x + cx), place[1] - (y + cy), place[2] + depth
+    near = float(REACH[np.dtype(f"f{bits // 8}")][-1]) * maximum(a, b)
+    return where(east * east + north * north + up * up < near * near, 1.0, 0.0 * near)
 
 
 @scalar

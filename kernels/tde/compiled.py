@@ -1,48 +1,30 @@
-"""Vector code for blocks of pairs of triangles and observers: a function for each way of computing a level.
-
-Each takes blocks of rows of lanes. Code is known by its address, so that one loop (`blocks.run`) serves every
-operation.
-"""
+"""Vector code for blocks of pairs of triangles and observers: a function for each method and level."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from threading import Lock
-from typing import Any
 
 import numpy as np
-from numba.core import types
-from numba.extending import intrinsic
 
-from dislok.kernels.cpu import address, kernel
+from dislok.kernels.cpu import kernel
 from dislok.kernels.lanes import LANES, accumulate, load, store
-from dislok.kernels.scalar import number, scalar
+from dislok.kernels.pairs.blocks import CHUNK, FINISH, FIRST, GROUP, METHOD, NONE
+from dislok.kernels.pairs.code import Code, apart, compiled
+from dislok.kernels.scalar import number, scalar, value
 
-from . import directions, pair
-from .blocks import FAR, FINISH, GROUP, LIFTED, NEAR, PLAN
-from .directions import ALL, DIRECTION, DIRECTIONS
-from .pair import IMAGE, LEVELS, LIFT_ROW, OWN, PLAN_ROW, ROW
-from .recipes import OPERATIONS, ROWS, Operation
+from . import levels, pair
+from .finish import FINISHES, ROWS, Finish
+from .levels import ALL, DIRECTION, DIRECTIONS
+from .pair import IMAGE, LEVELS, LIFT_ROW, OWN, PLAN_ROW, ROW, method
 from .triangles import LIFT_NODES, nodes_of
 
+# First column of a triangle that says where each method serves.
+PLAN = ROW
 OBS, TRI = 3, PLAN + PLAN_ROW  # columns before those that belong to an operation
 FULL, HALF, SURFACE = 0, 1, 2  # SURFACE: the half-space, all observers at z = 0
-
-_compiling = Lock()
-
-
-@intrinsic
-def apart(typing: Any) -> Any:
-    """Promise that the arrays of the function that calls this do not overlap: LLVM need not make sure."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        for argument in builder.function.args:
-            if argument.type.is_pointer:
-                argument.add_attribute("noalias")
-        return context.get_dummy_value()
-
-    return types.none(), generate
+# Places of code; the codes of `pair.method` behind those of the first two methods are rules.
+NEAR, LIFTED, FAR = FIRST, FIRST + 1, FIRST + 2
 
 
 @scalar
@@ -53,10 +35,27 @@ def near(level, where, triangle, obs, nu, eps):
     return pair.near(level, where, triangle, obs, nu, eps)
 
 
+def _classify(real: type) -> Callable[..., None]:
+    """How each lane is computed, as `pair.method` says."""
+
+    def classify(obs, tri, obs_width, tri_width, count, codes):
+        low, high = real(np.inf), real(0.0)
+        for begin in range(0, count, LANES):
+            o, t = np.uint64(begin * obs_width), np.uint64(begin * tri_width + PLAN * LANES)
+            for lane in range(np.uint64(LANES)):
+                found = value(method(load(tri, t + lane, PLAN_ROW), load(obs, o + lane, 3)))
+                codes[np.uint64(begin) + lane] = found
+                low = min(low, found)
+                high = max(high, found)
+        codes[CHUNK], codes[CHUNK + 1] = low, high
+
+    return classify
+
+
 def _closed_form(level: str, where: int, real: type) -> Callable[..., None]:
     index = LEVELS.index(level)
 
-    def closed_form(obs, tri, rows, groups, nu, eps, lift):
+    def closed_form(obs, tri, rows, groups, nu, eps, lift, which):
         apart()
         for group in range(np.uint64(groups)):
             for lane in range(np.uint64(GROUP)):
@@ -72,7 +71,7 @@ def _lifted(level: str, half: int, real: type) -> Callable[..., None]:
     index, formula = LEVELS.index(level), pair.lifted
     nodes: np.ndarray = np.array(LIFT_NODES, real)
 
-    def lifted(obs, tri, rows, groups, nu, eps, lift):
+    def lifted(obs, tri, rows, groups, nu, eps, lift, which):
         apart()
         for k in range(len(nodes)):
             node, weight = number(nodes[k, 0]), number(nodes[k, 1])
@@ -89,7 +88,7 @@ def _lifted(level: str, half: int, real: type) -> Callable[..., None]:
 
 def _sides(level: str, part: int, real: type) -> Callable[..., None]:
     """All sides of a part of the field one after the other; in one piece it would be very long code."""
-    formula, index, count = directions.side, ALL.index(level), ROWS[level]
+    formula, index, count = levels.side, ALL.index(level), ROWS[level]
     # what a level does not read is loaded from somewhere, which the compiler drops
     of_obs, of_tri = (size * max(DIRECTIONS[level], 1) for size in (3, DIRECTION))
     first_obs, first_tri = OBS * LANES, TRI * LANES
@@ -121,10 +120,10 @@ def _closed_form_by_sides(level: str, where: int, real: type) -> Callable[..., N
     own = kernel(_sides(level, pair.SURFACE if where == SURFACE else OWN, real))
     image = kernel(_sides(level, IMAGE, real))
 
-    def one_part(obs, tri, rows, groups, nu, eps, lift):
+    def one_part(obs, tri, rows, groups, nu, eps, lift, which):
         own(obs, tri, rows, groups, nu, eps)
 
-    def two_parts(obs, tri, rows, groups, nu, eps, lift):
+    def two_parts(obs, tri, rows, groups, nu, eps, lift, which):
         own(obs, tri, rows, groups, nu, eps)
         image(obs, tri, rows, groups, nu, eps)
 
@@ -132,18 +131,15 @@ def _closed_form_by_sides(level: str, where: int, real: type) -> Callable[..., N
 
 
 def _quadrature(level: str, half: int, nodes: np.ndarray, counts: np.ndarray) -> Callable[..., None]:
-    formula, index, real = directions.far, ALL.index(level), nodes.dtype.type
+    formula, index, real = levels.far, ALL.index(level), nodes.dtype.type
     of_obs, of_tri = (size * max(DIRECTIONS.get(level, 0), 1) for size in (3, DIRECTION))
     first_obs, first_tri = OBS * LANES, TRI * LANES
 
-    def quadrature(obs, tri, rows, groups, nu, which):
+    def quadrature(obs, tri, rows, groups, nu, eps, lift, which):
         apart()
-        for k in range(counts[which]):
-            c2, c3, weight = (
-                number(nodes[which, k, 0]),
-                number(nodes[which, k, 1]),
-                number(nodes[which, k, 2]),
-            )
+        rule = int(which) - 2
+        for k in range(counts[rule]):
+            c2, c3, weight = number(nodes[rule, k, 0]), number(nodes[rule, k, 1]), number(nodes[rule, k, 2])
             for group in range(np.uint64(groups)):
                 for lane in range(np.uint64(GROUP)):
                     i = group * np.uint64(GROUP) + lane
@@ -156,8 +152,8 @@ def _quadrature(level: str, half: int, nodes: np.ndarray, counts: np.ndarray) ->
     return quadrature
 
 
-def _finish(operation: Operation) -> Callable[..., None]:
-    formula, count = operation.finish, ROWS[operation.level]
+def _finish(operation: Finish) -> Callable[..., None]:
+    formula, count = operation.formula, ROWS[operation.level]
     assert formula is not None
     of_obs, of_tri = max(operation.of_obs, 1), max(operation.of_tri, 1)
     first_obs, first_tri = OBS * LANES, TRI * LANES
@@ -174,51 +170,46 @@ def _finish(operation: Operation) -> Callable[..., None]:
     return finish
 
 
-# ------------------------------------------------------------------------------------- addresses
-
-
-def _native(dtype: np.dtype) -> Any:
-    return types.float64 if dtype == np.float64 else types.float32
+# ------------------------------------------------------------------------------------------ addresses
 
 
 @cache
-def _method_code(way: int, level: str, where: int, dtype: np.dtype) -> int:
+def _method_code(place: int, level: str, where: int, dtype: np.dtype) -> int:
     """Address of a method's code for a level; where there is no lift, the closed form serves."""
-    if way == LIFTED and level not in LEVELS:
+    if place == LIFTED and level not in LEVELS:
         return _method_code(NEAR, level, where, dtype)
-    if where == SURFACE and (way != NEAR or DIRECTIONS.get(level)):
-        return _method_code(way, level, HALF, dtype)
-    native = _native(dtype)
-    pointer = types.CPointer(native)
-    blocks = pointer, pointer, pointer, types.int64, native
-    if way == FAR:
-        return address(_quadrature(level, where, *nodes_of(dtype)), *blocks, types.int64)
-    form = _lifted if way == LIFTED else _closed_form if level in LEVELS else _closed_form_by_sides
-    return address(form(level, where, dtype.type), *blocks, native, types.int64)
+    if where == SURFACE and (place != NEAR or DIRECTIONS.get(level)):
+        return _method_code(place, level, HALF, dtype)
+    if place == FAR:
+        return compiled(_quadrature(level, where, *nodes_of(dtype)), place, dtype)
+    form = _lifted if place == LIFTED else _closed_form if level in LEVELS else _closed_form_by_sides
+    return compiled(form(level, where, dtype.type), place, dtype)
+
+
+@cache
+def _classify_code(dtype: np.dtype) -> int:
+    return compiled(_classify(dtype.type), METHOD, dtype)
 
 
 @cache
 def _finish_code(name: str, dtype: np.dtype) -> int:
-    if OPERATIONS[name].finish is None:
-        return 0
-    pointer = types.CPointer(_native(dtype))
-    return address(_finish(OPERATIONS[name]), pointer, pointer, pointer, types.int64)
+    return compiled(_finish(FINISHES[name]), FINISH, dtype)
 
 
 @cache
-def codes(name: str, dtype: np.dtype) -> np.ndarray:
-    """Addresses for `run`: in full space, half space, at its surface; 0 where code has not been asked for."""
-    code = np.zeros((3, 4), np.int64)
-    code[:, FINISH] = _finish_code(name, dtype)
+def code_of(name: str, where: int, dtype: np.dtype) -> Code:
+    """Code of an operation in one of the three: full space, half space, its surface."""
+    operation = FINISHES[name]
+    count = ROWS[operation.level]
+
+    def make(place: int) -> int:
+        if place == FINISH:
+            return _finish_code(name, dtype)
+        if place == METHOD:
+            return _classify_code(dtype)
+        return _method_code(place, operation.level, where, dtype)
+
+    code = Code(FAR + 1 - FIRST, make, count, 2 * count)
+    if operation.formula is None:
+        code.addresses[FINISH] = NONE
     return code
-
-
-def code_of(name: str, where: int, dtype: np.dtype) -> np.ndarray:
-    """Addresses for `run` in one of the three."""
-    return codes(name, dtype)[where]
-
-
-def compile_code(way: int, name: str, where: int, dtype: np.dtype) -> None:
-    """Fill in an address of `code_of`."""
-    with _compiling:
-        code_of(name, where, dtype)[way] = _method_code(way, OPERATIONS[name].level, where, dtype)
