@@ -27,9 +27,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, ParamSpec, TypeAlias, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 Array: TypeAlias = Any
 """A NumPy array, torch tensor or CuPy array."""
+
+HostArray: TypeAlias = NDArray[np.float64]
+"""A NumPy array in double precision."""
 
 ArrayLike: TypeAlias = Any
 """An `Array`, a number, a sequence of numbers, or an object with ``__array__`` or DLPack on the CPU."""

@@ -11,9 +11,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from dislok.arrays import HostArray as Array
 
 DEPTHS = ("thickness", "tops", "bottoms", "nodes")
 """What the first column may be: thicknesses, depths of upper or lower ends of layers, depths between which

@@ -18,6 +18,7 @@ import numpy as np
 
 from dislok import __version__, okada, tde
 from dislok import gate as gates
+from dislok.arrays import HostArray as Array
 from dislok.kernels.propagator.cost import PlanError
 from dislok.kernels.propagator.difference import Panel, cuts, make
 from dislok.kernels.propagator.patches import add_all
@@ -36,8 +37,6 @@ _TABLE = 0.1
 _HELD = 1 << 23
 # A patch that reaches less beyond an interface, relative to its size, does not cross it.
 _ROUNDING = 1e-9
-
-Array = np.ndarray
 
 
 class Pieces(NamedTuple):

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dislok import arrays, backends, geodesics
+from dislok.arrays import Array
 from dislok.kernels.propagator import bessel, integrals, plan, radiation, timeseries
 from dislok.kernels.propagator.quadrature import Extent
 from dislok.kernels.propagator.stack import Layers, build
@@ -20,7 +21,6 @@ from dislok.kernels.propagator.truncation import Grid, needed
 # Moment in N m and km, km/s, g/cm³ inside give metres times this; forces have one km less.
 _UNITS = np.repeat([1e-15, 1e-12], [6, 3])
 
-Array = Any
 # Numbers of Bessel functions that are held at once (32 MB; what makes them takes several times that).
 TABLES = 1 << 22
 # And of one source at most; its stations are parted beyond that, though each part costs a sweep.

@@ -28,16 +28,16 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from dislok import gate as gates
 from dislok import okada, tde
+from dislok.arrays import HostArray as Array
 from dislok.arrays import guard
 from dislok.sources import Point, Rectangle, kind_of, named_fields, origin_of, stack
 
 __all__ = ["displacement"]
 
-Array = NDArray[np.float64]
 METHODS = ("varying", "reference")
 
 _nu = gates.number(least=0, below=0.5)

@@ -6,13 +6,11 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dislok import gate as gates
+from dislok.arrays import HostArray as Array
 
 from . import steps
-
-Array = NDArray[np.float64]
 
 _YEARS = (1950.0, 2150.0)
 

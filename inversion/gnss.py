@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dislok import gate as gates
+from dislok.arrays import HostArray as Array
 
 from . import steps
 from .clocks import clock, instants
@@ -26,7 +27,6 @@ __all__ = [
     "read_series", "static_offsets", "write_offsets",
 ]  # fmt: skip
 
-Array = NDArray[np.float64]
 
 MAD_TO_SIGMA = 1.4826022185056018
 """Standard deviation of a normal distribution over its median absolute deviation."""

@@ -22,11 +22,11 @@ from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from dislok.arrays import HostArray as Array
 from dislok.convert import line_of_sight
 
-Array = NDArray[np.float64]
 MAKERS = ("licsar", "gmtsar", "isce", "hyp3", "heading")
 
 

@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dislok import gate as gates
+from dislok.arrays import HostArray as Array
 from dislok.store import writing
-
-Array = NDArray[np.float64]
 
 _STATION = {"station", "site", "sta", "name", "code", "id", "stnm", "stn", "marker"}
 _LATITUDE = {"lat", "latitude", "slat", "stla", "nlat"}

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dislok import gate as gates
+from dislok.arrays import HostArray as Array
 from dislok.convert import corners
 
 from .fault.result import Fit, Result, unit_of
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Array = NDArray[np.float64]
 
 _RESULT = {
     "result": gates.instance(Result),

@@ -23,13 +23,13 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import fft
 
 from dislok import gate as gates
+from dislok.arrays import HostArray as Array
 
 from .footprint import ORDER, Footprint, of_square, orders
 from .variogram import KINDS, Noise, noise_model
 
 __all__ = ["KINDS", "Cells", "Noise", "noise_model", "quadtree"]
 
-Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_solve, cholesky
 
-Array = NDArray[np.float64]
+from dislok.arrays import HostArray as Array
 
 YEAR = 365.25
 """Days."""

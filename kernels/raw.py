@@ -64,6 +64,16 @@ def defined(prefix: str, sources: tuple[Path, ...], chosen: dict[str, str]) -> t
     )
 
 
+def selected(operation: str, by: str, entry: Any) -> dict[str, str]:
+    """Macros that choose loop, functor and precision of an operation whose results belong to `by`."""
+    return {
+        "LOOP": {"pair": "for_pairs", "observer": "for_observers"}.get(by, "for_sources"),
+        "OP": operation.title().replace("_", ""),
+        "OF": entry.of.title(),
+        "REAL": {"f32": "float", "f64": "double"}[entry.real],
+    }
+
+
 @functools.cache
 def digest(sources: tuple[Path, ...]) -> str:
     """Hash of CUDA sources, as a C identifier."""

@@ -15,6 +15,7 @@ import numpy as np
 from scipy import linalg
 
 from dislok import gate as gates
+from dislok.arrays import HostArray as Array
 from dislok.large.elements import COMPONENTS, Elements
 
 SAMPLE = 6  # sources, for each decimal of the tolerance, at first
@@ -25,7 +26,6 @@ SPAN = {"matrix": (0.3, 0.1, 0.03), "row": (0.1, 0.03, 0.01)}
 
 WAYS = tuple(SPAN)
 
-Array = np.ndarray
 Entries = Callable[[Array, Array], Array]
 
 

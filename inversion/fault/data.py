@@ -7,15 +7,15 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import linalg, sparse
 
 from dislok import gate as gates
+from dislok.arrays import HostArray as Array
 
 from ..footprint import Footprint
 from ..quadtree import Cells, Noise
 
-Array = NDArray[np.float64]
 Nuisance = Literal["offset", "ramp"] | None
 
 _AXES = {"E": 0, "N": 1, "U": 2}

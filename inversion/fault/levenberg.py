@@ -6,10 +6,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import linalg, optimize
 
-Array = NDArray[np.float64]
+from dislok.arrays import HostArray as Array
 
 
 class Quadratic(NamedTuple):

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, optimize
 
-Array = NDArray[np.float64]
+from dislok.arrays import HostArray as Array
 
 LOSSES = ("linear", "soft_l1", "huber", "cauchy")
 

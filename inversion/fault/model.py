@@ -6,13 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dislok import gate as gates
 from dislok.okada import Rectangle
 from dislok.sources import DEFAULT_ORIGIN
-
-Array = NDArray[np.float64]
 
 PARAMETERS = Rectangle._fields
 """Names of a rectangle's ten parameters, in the order of every array."""

@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from dislok import gate as gates
 from dislok import okada
+from dislok.arrays import HostArray as Array
 from dislok.okada import Rectangle
 from dislok.store import Pieces, Place
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from .result import Result
     from .sample import Samples
 
-Array = NDArray[np.float64]
 
 SLIP, OPENING = PARAMETERS.index("slip"), PARAMETERS.index("opening")
 _CHUNK = 4096

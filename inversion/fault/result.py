@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import linalg, stats
 
 from dislok import gate as gates
+from dislok.arrays import HostArray as Array
 from dislok.convert import magnitude_from_moment, moment_from_slip
 from dislok.okada import Rectangle
 from dislok.store import write_text
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from .data import Dataset
     from .problem import Problem
 
-Array = NDArray[np.float64]
 
 UNITS = {"strike": "deg", "dip": "deg", "rake": "deg", "slip": "m", "opening": "m"}
 _FORMAT = "dislok fault inversion 1"

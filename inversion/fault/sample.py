@@ -17,13 +17,13 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
 
 from dislok import gate as gates
+from dislok.arrays import HostArray as Array
 from dislok.store import Pieces, Place, write_arrays
 
 if TYPE_CHECKING:
     from .problem import Problem
     from .result import Result
 
-Array = NDArray[np.float64]
 
 LARGEST_RHAT = 1.03
 LEAST_ESS = 100

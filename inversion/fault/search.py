@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from scipy.stats import qmc
 
 from dislok import gate as gates
+from dislok.arrays import HostArray as Array
 from dislok.store import Arrays, Pieces, Place
 
 from .levenberg import Minimum, Quadratic, minimise, undefined
@@ -21,7 +21,6 @@ from .result import Result, make_result
 if TYPE_CHECKING:
     from .problem import Problem
 
-Array = NDArray[np.float64]
 
 _COARSE = 1e-7
 """Relative tolerance of a search; the refinement that follows goes to the end."""

@@ -6,16 +6,15 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from dislok import gate as gates
+from dislok.arrays import HostArray as Array
 from dislok.convert import magnitude_from_moment, move_origin, to_geographic, to_local
 from dislok.inversion.mesh import Grid
 from dislok.okada import Rectangle
 from dislok.propagator import LayeredModel
 from dislok.sources import origin_of
-
-Array = NDArray[np.float64]
 
 _NUMBERS = ("latitude", "longitude", "depth", "strike", "dip", "rake", "length", "width", "slip")
 _MAYBE = ("moment", "rupture_time", "rise_time")

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dislok import gate as gates
+from dislok.arrays import HostArray as Array
 from dislok.convert import magnitude_from_moment, moment_from_slip
 
 if TYPE_CHECKING:
     from dislok.large.hierarchical import HierarchicalMatrix
 
-Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 _HORIZONTAL = 1e-12

@@ -8,7 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+
+from dislok.arrays import HostArray as Array
 
 from dislok import gate as gates
 
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from matplotlib.collections import Collection
     from matplotlib.figure import Figure
 
-Array = NDArray[np.float64]
 
 EDGE = "#8a8f98"
 _PATCHES = {

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import linalg, optimize
 
+from dislok.arrays import HostArray as Array
+
 from .linear import reduce, solve, stacked
 
 if TYPE_CHECKING:
     from .problem import SlipProblem
 
-Array = NDArray[np.float64]
 
 METHODS = ("abic", "evidence", "cv", "lcurve")
 _STEPS = 25

@@ -5,14 +5,12 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dislok import propagator
+from dislok.arrays import HostArray as Array
 from dislok.layers import LayeredModel
 
 from ..mesh.patches import Patches
-
-Array = NDArray[np.float64]
 
 
 class LayeredPatches:

@@ -26,6 +26,7 @@ from scipy.stats import qmc
 
 from dislok import gate as gates
 from dislok import okada, tde
+from dislok.arrays import HostArray as Array
 from dislok.okada import Rectangle
 from dislok.sources import fractions, sincos_degrees
 
@@ -41,7 +42,6 @@ from .model import SlipModel
 from .problem import SlipProblem, checked_smoothing
 from .result import SlipResult, make_result
 
-Array = NDArray[np.float64]
 Limits = tuple[float, float]
 
 _CHUNK = 512

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.linalg import LinearOperator, cg, splu
+
+from dislok.arrays import HostArray as Array
 
 from .quadratic import Boxed, Mask, minimise
 
 if TYPE_CHECKING:
     from .problem import SlipProblem
 
-Array = NDArray[np.float64]
 
 _PROBES = 4
 _ROUGHLY = 1e-2

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, optimize, sparse
 
-from .quadratic import Boxed, DenseNormal, minimise
+from dislok.arrays import HostArray as Array
 
-Array = NDArray[np.float64]
+from .quadratic import Boxed, DenseNormal, minimise
 
 
 class Reduced(NamedTuple):

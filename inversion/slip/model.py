@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import sparse
 
 from dislok import gate as gates
+from dislok.arrays import HostArray as Array
 
 from ..mesh.operators import EDGES, roughness
 from ..mesh.patches import Patches
 
-Array = NDArray[np.float64]
 Limits = tuple[float, float]
 
 

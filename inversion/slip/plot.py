@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from dislok.arrays import HostArray as Array
 
 from dislok import gate as gates
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Array = NDArray[np.float64]
 
 _RESULT = {"result": gates.instance(SlipResult), "title": gates.text()}
 _RADIUS = gates.optional(gates.number(above=0))

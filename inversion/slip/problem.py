@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import linalg, sparse
 
 from dislok import gate as gates
+from dislok.arrays import HostArray as Array
 from dislok.layers import LayeredModel
 
 from ..degrees import refuse_network
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from .choice import Choice
     from .result import SlipResult
 
-Array = NDArray[np.float64]
 
 _CHUNK = 4096
 

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
-Array = NDArray[np.float64]
+from dislok.arrays import HostArray as Array
+
 Mask = NDArray[np.bool_]
 
 _ROUNDS = 200

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dislok import gate as gates
+from dislok.arrays import HostArray as Array
 from dislok.convert import magnitude_from_moment
 from dislok.okada import Rectangle
 from dislok.store import write_arrays
@@ -24,7 +25,6 @@ from .quadratic import Boxed
 if TYPE_CHECKING:
     from .problem import SlipProblem
 
-Array = NDArray[np.float64]
 
 _FORMAT = "dislok slip inversion 1"
 

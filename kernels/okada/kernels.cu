@@ -91,7 +91,7 @@ template <class Kind, class Of, class T> struct Jacobian {
 };
 
 /// Gradient of sum(cot * field) by the source's parameters and by Poisson's ratio (last).
-template <class Kind, class Of, class T> struct VjpSource {
+template <class Kind, class Of, class T> struct Vjp {
     static constexpr int width = Kind::parameters + 1;
     DISLOK_FN static void add(const Arguments<T>& g, index_t i, index_t j, T* sum) {
         const Source<Kind, T> source = source_of<Kind>(g, j);
@@ -181,7 +181,7 @@ template <class Kind, class Of, class T> struct Jvp2 {
 };
 
 /// Gradient of sum(cot * jvp(t)) by the source's parameters, or by the observer's coordinates.
-template <class Kind, class Of, class T, bool by_source> struct Vjp2 {
+template <class Kind, class Of, class T, bool by_source> struct Vjp2Of {
     static constexpr int width = by_source ? Kind::parameters : 3;
     DISLOK_FN static void add(const Arguments<T>& g, index_t i, index_t j, T* sum) {
         const Source<Kind, T> source = source_of<Kind>(g, j);
@@ -196,8 +196,8 @@ template <class Kind, class Of, class T, bool by_source> struct Vjp2 {
             }
     }
 };
-template <class Kind, class Of, class T> using Vjp2Source = Vjp2<Kind, Of, T, true>;
-template <class Kind, class Of, class T> using Vjp2Observer = Vjp2<Kind, Of, T, false>;
+template <class Kind, class Of, class T> using Vjp2 = Vjp2Of<Kind, Of, T, true>;
+template <class Kind, class Of, class T> using Vjp2Observer = Vjp2Of<Kind, Of, T, false>;
 
 }  // namespace okada
 }  // namespace dislok
@@ -231,11 +231,11 @@ OKADA_SUM(okada_sum, OKADA_REAL)
     OKADA_PARTS(greens, for_pairs, Greens, kind, Kind, real, T)                         \
     OKADA_PARTS(adjoint, for_sources, Adjoint, kind, Kind, real, T)                     \
     OKADA_PARTS(jacobian, for_pairs, Jacobian, kind, Kind, real, T)                     \
-    OKADA_PARTS(vjp_source, for_sources, VjpSource, kind, Kind, real, T)                \
+    OKADA_PARTS(vjp, for_sources, Vjp, kind, Kind, real, T)                             \
     OKADA_PARTS(vjp_observer, for_observers, VjpObserver, kind, Kind, real, T)          \
     OKADA_PARTS(jvp, for_observers, Jvp, kind, Kind, real, T)                           \
     OKADA_PARTS(hessian, for_pairs, Hessian, kind, Kind, real, T)                       \
-    OKADA_PARTS(vjp2_source, for_sources, Vjp2Source, kind, Kind, real, T)              \
+    OKADA_PARTS(vjp2, for_sources, Vjp2, kind, Kind, real, T)                           \
     OKADA_PARTS(vjp2_observer, for_observers, Vjp2Observer, kind, Kind, real, T)        \
     OKADA_PARTS(jvp2, for_observers, Jvp2, kind, Kind, real, T)
 #ifndef OKADA_F64_ONLY

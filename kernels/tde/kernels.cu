@@ -124,7 +124,7 @@ template <class T> struct Slips {
 // ------------------------------------------------------------------------------------------- values
 
 /// Field of the triangles' slip.
-template <class Of, class T> struct Value {
+template <class Of, class T> struct Field {
     static constexpr int width = Of::width;
     DISLOK_FN static void add(const Arguments<T>& g, index_t i, index_t j, T* sum) {
         const Direction<T> none[1] = {};
@@ -177,7 +177,7 @@ template <class Of, class T> struct Jacobian {
 };
 
 /// Gradient of sum(cot * field) with the numbers from `begin` on of a direction.
-template <class Of, class T, int begin, int count> struct Vjp {
+template <class Of, class T, int begin, int count> struct VjpOf {
     static constexpr int width = count;
     DISLOK_FN static void add(const Arguments<T>& g, index_t i, index_t j, T* sum) {
         DISLOK_ROLLED
@@ -191,8 +191,8 @@ template <class Of, class T, int begin, int count> struct Vjp {
     }
 };
 /// With vertices, slip and nu.
-template <class Of, class T> using VjpTriangle = Vjp<Of, T, Direction<T>::vertices, 13>;
-template <class Of, class T> using VjpObserver = Vjp<Of, T, Direction<T>::obs, 3>;
+template <class Of, class T> using Vjp = VjpOf<Of, T, Direction<T>::vertices, 13>;
+template <class Of, class T> using VjpObserver = VjpOf<Of, T, Direction<T>::obs, 3>;
 
 /// Derivative along (obs_t, tri_t, slip_t, nu_dot).
 template <class Of, class T> struct Jvp {
@@ -218,7 +218,7 @@ template <class Of, class T> struct Jvp2 {
 };
 
 /// Gradient of sum(cot * jvp(t)) with the numbers from `begin` on of a direction.
-template <class Of, class T, int begin, int count> struct Vjp2 {
+template <class Of, class T, int begin, int count> struct Vjp2Of {
     static constexpr int width = count;
     DISLOK_FN static void add(const Arguments<T>& g, index_t i, index_t j, T* sum) {
         DISLOK_ROLLED
@@ -231,8 +231,8 @@ template <class Of, class T, int begin, int count> struct Vjp2 {
     }
 };
 /// With vertices and slip.
-template <class Of, class T> using Vjp2Triangle = Vjp2<Of, T, Direction<T>::vertices, 12>;
-template <class Of, class T> using Vjp2Observer = Vjp2<Of, T, Direction<T>::obs, 3>;
+template <class Of, class T> using Vjp2 = Vjp2Of<Of, T, Direction<T>::vertices, 12>;
+template <class Of, class T> using Vjp2Observer = Vjp2Of<Of, T, Direction<T>::obs, 3>;
 
 }  // namespace tde
 }  // namespace dislok
@@ -261,15 +261,15 @@ TDE_SUM(tde_sum, TDE_REAL)
     TDE_ENTRY(tde_##operation##_displacement_##real, loop, Op, Displacement, T)  \
     TDE_ENTRY(tde_##operation##_gradient_##real, loop, Op, Gradient, T)
 #define TDE_ENTRIES(real, T)                                       \
-    TDE_PARTS(field, for_observers, Value, real, T)                \
-    TDE_ENTRY(tde_field_both_##real, for_observers, Value, Both, T) \
+    TDE_PARTS(field, for_observers, Field, real, T)                \
+    TDE_ENTRY(tde_field_both_##real, for_observers, Field, Both, T) \
     TDE_PARTS(greens, for_pairs, Greens, real, T)                  \
     TDE_PARTS(adjoint, for_sources, Adjoint, real, T)              \
     TDE_PARTS(jacobian, for_pairs, Jacobian, real, T)              \
-    TDE_PARTS(vjp_triangle, for_sources, VjpTriangle, real, T)     \
+    TDE_PARTS(vjp, for_sources, Vjp, real, T)                      \
     TDE_PARTS(vjp_observer, for_observers, VjpObserver, real, T)   \
     TDE_PARTS(jvp, for_observers, Jvp, real, T)                    \
-    TDE_PARTS(vjp2_triangle, for_sources, Vjp2Triangle, real, T)   \
+    TDE_PARTS(vjp2, for_sources, Vjp2, real, T)                    \
     TDE_PARTS(vjp2_observer, for_observers, Vjp2Observer, real, T) \
     TDE_PARTS(jvp2, for_observers, Jvp2, real, T)
 #ifndef TDE_F64_ONLY

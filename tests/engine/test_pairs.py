@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from numba import cfunc, types
 
 from dislok.kernels.lanes import LANES
 from dislok.kernels.pairs import batches, blocks, launch
-from dislok.kernels.pairs.code import Code, compiled
+from dislok.kernels.pairs.code import Code
 from dislok.kernels.pairs.delivery import place_rows
 
 FAR = blocks.FIRST + 1
@@ -49,8 +50,23 @@ def finish(obs, src, rows, groups):
 PARTS = {blocks.METHOD: classify, blocks.FINISH: finish, blocks.FIRST: near, FAR: far}
 
 
+_alive = []
+
+
+def compiled(place):
+    """Address of a part, compiled for double precision."""
+    pointer, whole = types.CPointer(types.float64), types.int64
+    kinds = {
+        blocks.METHOD: (pointer, pointer, whole, whole, whole, pointer),
+        blocks.FINISH: (pointer, pointer, pointer, whole),
+    }
+    method = (pointer, pointer, pointer, whole, types.float64, types.float64, whole, types.float64)
+    _alive.append(cfunc(types.void(*kinds.get(place, method)))(PARTS[place]))
+    return _alive[-1].address
+
+
 def code(finished=True, serial=0):
-    made = Code(2, lambda place: compiled(PARTS[place], place, np.dtype(float)), 2, 3, serial=serial)
+    made = Code(2, compiled, 2, 3, serial=serial)
     if not finished:
         made.addresses[blocks.FINISH] = blocks.NONE
     return made
@@ -120,7 +136,7 @@ def test_pairs_and_what_belongs_to_the_sides(rng):
 
 def test_the_first_method_may_give_the_result(rng):
     obs, src = abs(rng.normal(size=(100, 3))), abs(rng.normal(size=(4, 2)))
-    fused = Code(2, lambda place: compiled(PARTS[place], place, np.dtype(float)), 0, 3, fused=True)
+    fused = Code(2, compiled, 0, 3, fused=True)
     found, _ = Plain(obs, src).launch(fused, sums=launch.Sums((0, 2)))
     np.testing.assert_allclose(found, expected(obs, src).sum(1), rtol=1e-13)
     assert fused.addresses[blocks.FINISH] == 0  # nothing asked for it
@@ -205,7 +221,7 @@ def test_code_is_compiled_once(rng):
 
     def make(place):
         asked.append(place)
-        return compiled(PARTS[place], place, np.dtype(float))
+        return compiled(place)
 
     made = Code(2, make, 2, 3, serial=0)
     for _ in range(2):

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from dislok.kernels.okada import cupy_raw
+from dislok.kernels.okada.sources import COMPONENTS, SLIP_COMPONENTS
 
 SHIM = Path(__file__).resolve().parent / "shim.hpp"
 WARNINGS = ("-Wall", "-Wextra", "-Wno-unknown-pragmas", "-Werror")
@@ -101,7 +102,7 @@ def random_arguments(rng, function, kind, of, pairs, dtype, n=7, m=5):
     def directions():
         return normal(n, 3), normal(*src.shape) * np.asarray(0.1, dtype)
 
-    c, slips = cupy_raw.WIDTH[of], cupy_raw.SLIPS[kind]
+    c, slips = COMPONENTS[of], SLIP_COMPONENTS[kind]
     head = (kind, obs, src, 0.23, (0.3, 0.6))
     if function == "field_both":
         return (*head, pairs)

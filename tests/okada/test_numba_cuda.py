@@ -127,7 +127,7 @@ def test_sources_are_prepared_as_on_the_host(tmp_path, kind, dtype, rng):
     _, src = shim.random_case(rng, kind, dtype, 1, 60)
     dip = src.shape[1] - 4
     src[:, dip] = np.resize([0, -0.0, 90, -90, 180, -180, 30, -30, 60, 89.9], len(src))
-    slips = rng.normal(size=(len(src), shim.cupy_raw.SLIPS[kind])).astype(dtype)
+    slips = rng.normal(size=(len(src), shim.SLIP_COMPONENTS[kind])).astype(dtype)
     origin = (0.25, 0.75)
     plain, replaced = simulate(
         tmp_path, [("table", (kind, src, origin, given), ALL) for given in (None, slips)]

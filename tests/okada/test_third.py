@@ -6,7 +6,7 @@ import pytest
 
 from dislok.kernels.okada import numba_cpu as kernels
 from dislok.kernels.okada.pair import PAIR, VARIABLES, near_corner
-from dislok.kernels.okada.third import near_corner_third
+from dislok.kernels.okada.third_derivatives import near_corner_third
 
 CENTRE = (0.5, 0.5)
 ORIGIN = {"topleft": (0.0, 0.0), "center": CENTRE}

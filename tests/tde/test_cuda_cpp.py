@@ -228,7 +228,7 @@ def test_the_unit_of_length_changes_nothing(tde, rng, dtype, power):
 
 # --------------------------------------------------------------------------------- code for devices
 
-FAST = [("field", "displacement"), ("field", "both"), ("vjp_triangle", "displacement")]
+FAST = [("field", "displacement"), ("field", "both"), ("vjp", "displacement")]
 
 
 def compile_entry(entry, target, arch):
@@ -269,7 +269,7 @@ def test_float32_kernels_hold_no_float64(operation, of):
 
 @pytest.mark.needs("nvrtc")
 @pytest.mark.slow
-@pytest.mark.parametrize("operation", cupy_raw.OPERATIONS)
+@pytest.mark.parametrize("operation", sorted({name for name, _ in cupy_raw.OPERATIONS} - {"bend"}))
 @pytest.mark.parametrize("of", ["displacement", "gradient"])
 @pytest.mark.parametrize("real", ["f32", "f64"])
 def test_every_entry_compiles_without_warnings(operation, of, real):
