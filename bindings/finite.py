@@ -18,7 +18,6 @@ import numpy as np
 
 from dislok import __version__, okada, tde
 from dislok import gate as gates
-from dislok.arrays import HostArray as Array
 from dislok.kernels.propagator.cost import PlanError
 from dislok.kernels.propagator.difference import Panel, cuts, make
 from dislok.kernels.propagator.patches import add_all
@@ -46,13 +45,13 @@ class Pieces(NamedTuple):
     tensors xx, yy, zz, xy, xz, yz (q, 3, 6) of a unit of each slip on the piece (in 10¹⁵ N m).
     """
 
-    corner: Array
-    first: Array
-    second: Array
-    owner: Array
-    layer: Array
-    share: Array
-    unit: Array
+    corner: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+    owner: np.ndarray
+    layer: np.ndarray
+    share: np.ndarray
+    unit: np.ndarray
 
     def take(self, which: Any) -> Pieces:
         """Some of the pieces."""
@@ -101,7 +100,7 @@ class Patches:
         unit = areas[:, None, None] * _moments(self.frame[owner], layers, layer)
         return Pieces(corner, first, second, owner, layer, areas / whole[owner], unit)
 
-    def _cut(self, planes: Array) -> tuple[Array, Array, Array, Array]:
+    def _cut(self, planes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         if self.triangular:
             tri, owner = self.corners, np.arange(self.count)
             for z in planes:
@@ -117,7 +116,7 @@ class Patches:
         begin, length = np.array([part[1:] for part in parts]).T[..., None]
         return corner[owner] + begin * down[owner], along[owner], length * down[owner], owner
 
-    def closed(self, obs: Array, pieces: Pieces, nu: float) -> Array:
+    def closed(self, obs: np.ndarray, pieces: Pieces, nu: float) -> np.ndarray:
         """Response (n, 3, q, 3) of pieces in a homogeneous half-space."""
         if self.triangular:
             corner = pieces.corner
@@ -137,7 +136,7 @@ def _plain(patches: Any) -> Any:
     return getattr(patches, "triangles", getattr(patches, "source", patches))
 
 
-def _moments(frame: Array, layers: Layers, layer: Array) -> Array:
+def _moments(frame: np.ndarray, layers: Layers, layer: np.ndarray) -> np.ndarray:
     """Moment tensors (q, 3, 6) of a unit slip along each axis of frames (q, 3, 3), per area (GPa)."""
     mu = (layers.rho * layers.vs**2)[layer]
     lame = (layers.rho * layers.vp**2)[layer] - 2.0 * mu
@@ -148,7 +147,7 @@ def _moments(frame: Array, layers: Layers, layer: Array) -> Array:
     return np.stack([tensor[..., i, j] for i, j in ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))], -1)
 
 
-def _cut_triangles(tri: Array, owner: Array, z: float) -> tuple[Array, Array]:
+def _cut_triangles(tri: np.ndarray, owner: np.ndarray, z: float) -> tuple[np.ndarray, np.ndarray]:
     """Triangles cut along a level plane, each part wound as the whole is."""
     height = tri[..., 2] - z
     size = np.ptp(tri, axis=1).max(axis=-1)
@@ -162,7 +161,7 @@ def _cut_triangles(tri: Array, owner: Array, z: float) -> tuple[Array, Array]:
     return np.concatenate(found), np.concatenate(owners)
 
 
-def _sides(triangle: Array, height: Array) -> list[Array]:
+def _sides(triangle: np.ndarray, height: np.ndarray) -> list[np.ndarray]:
     """Parts of one triangle above and below the plane of height zero."""
     parts = []
     for side in (1.0, -1.0):
@@ -178,7 +177,7 @@ def _sides(triangle: Array, height: Array) -> list[Array]:
 
 
 @cache
-def _gauss(order: int, triangular: bool) -> tuple[Array, Array, Array]:
+def _gauss(order: int, triangular: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Fractions of both sides and weights, which sum to 1, of `order` squared points on a piece."""
     x, w = np.polynomial.legendre.leggauss(order + int(triangular))
     x, w = 0.5 * (x + 1.0), 0.5 * w
@@ -240,7 +239,13 @@ class StaticTable:
         return cls(model, (low, high), distance, receiver, panels)
 
     def add(
-        self, stations: Array, points: Array, layer: Array, moments: Array, owner: Array, out: Array
+        self,
+        stations: np.ndarray,
+        points: np.ndarray,
+        layer: np.ndarray,
+        moments: np.ndarray,
+        owner: np.ndarray,
+        out: np.ndarray,
     ) -> None:
         """Add to `out` (owners, n, 3, c) what layers add to points (p, 3) with c moment tensors each."""
         ground = self.model.receiver_depth
@@ -287,12 +292,12 @@ def static_table(
 def greens(
     model: LayeredModel | StaticTable,
     patches: Any,
-    stations: Array,
+    stations: np.ndarray,
     receiver: float | None,
     accuracy: float,
     origin: str | None,
     farthest: float,
-) -> tuple[Array, float]:
+) -> tuple[np.ndarray, float]:
     """Green's matrix and its estimated error; see `dislok.propagator.greens`."""
     if origin is not None:
         fractions(origin)
@@ -316,7 +321,7 @@ def greens(
 
 
 def _check_table(
-    table: StaticTable, patches: Patches, stations: Array, receiver: float, accuracy: float
+    table: StaticTable, patches: Patches, stations: np.ndarray, receiver: float, accuracy: float
 ) -> None:
     """Raise a ValueError where a table does not serve these patches and stations."""
     if receiver != table.receiver:
@@ -334,7 +339,7 @@ def _check_table(
         raise ValueError(f"the table is for distances up to {table.distance:g} km, got {farthest:g}")
 
 
-def span(patches: Patches, model: LayeredModel, stations: Array) -> tuple[tuple[float, float], float]:
+def span(patches: Patches, model: LayeredModel, stations: np.ndarray) -> tuple[tuple[float, float], float]:
     """Depths and the largest distance that a table must serve, with a margin."""
     depth = model.receiver_depth - patches.corners[..., 2]
     low, high = float(depth.min()), float(depth.max())
@@ -342,7 +347,7 @@ def span(patches: Patches, model: LayeredModel, stations: Array) -> tuple[tuple[
     return (max(model.receiver_depth, low - margin), high + margin), _WIDER * _farthest(patches, stations)
 
 
-def _farthest(patches: Patches, stations: Array) -> float:
+def _farthest(patches: Patches, stations: np.ndarray) -> float:
     """Largest horizontal distance of a station from a corner of a patch."""
     corners = patches.corners[..., :2].reshape(-1, 2)
     step = max(1, _HELD // (4 * len(stations)))
@@ -350,7 +355,9 @@ def _farthest(patches: Patches, stations: Array) -> float:
     return max(float(np.hypot(d[..., 0], d[..., 1]).max()) for d in parts)
 
 
-def matrix(table: StaticTable, patches: Patches, stations: Array, accuracy: float) -> tuple[Array, float]:
+def matrix(
+    table: StaticTable, patches: Patches, stations: np.ndarray, accuracy: float
+) -> tuple[np.ndarray, float]:
     """Green's matrix (n, 3, m, 3) and the estimated error; see `dislok.propagator.greens`."""
     layers, ground = table.model.layers(), table.model.receiver_depth
     obs = np.column_stack([stations, np.full(len(stations), ground - table.receiver)])
@@ -388,8 +395,13 @@ def _parts(pieces: Pieces, count: int, stations: int) -> Iterator[tuple[slice, P
 
 
 def _added(
-    table: StaticTable, triangular: bool, pieces: Pieces, stations: Array, size: Array, accuracy: float
-) -> tuple[Array, float]:
+    table: StaticTable,
+    triangular: bool,
+    pieces: Pieces,
+    stations: np.ndarray,
+    size: np.ndarray,
+    accuracy: float,
+) -> tuple[np.ndarray, float]:
     """What layers add (m, n, 3, 3), and the estimated error relative to `size` (m, n)."""
     total, worst = np.zeros((*size.shape, 3, 3)), 0.0
     for _ in range(_HALVINGS):
@@ -411,7 +423,9 @@ def _added(
     )
 
 
-def _integral(table: StaticTable, triangular: bool, pieces: Pieces, stations: Array, order: int) -> Array:
+def _integral(
+    table: StaticTable, triangular: bool, pieces: Pieces, stations: np.ndarray, order: int
+) -> np.ndarray:
     """What layers add to pieces (q, n, 3, 3), by one order of quadrature."""
     u, v, weights = _gauss(order, triangular)
     points = pieces.corner[:, None] + u[:, None] * pieces.first[:, None] + v[:, None] * pieces.second[:, None]

@@ -93,7 +93,7 @@ def _check_cells(cells: np.ndarray, count: int) -> None:
         raise ValueError(f"cells[{j}, {k}] is {cells[j, k]}; there are {count} points")
 
 
-def _index(cells: np.ndarray, space: Space) -> Array:
+def _index(cells: np.ndarray, space: Any) -> Array:
     if space.framework == "torch":
         return space.torch.as_tensor(cells, device=space.device)
     return space.xp.asarray(cells)
@@ -173,7 +173,7 @@ def frame(triangles: Triangles) -> Array:
     return _frame(tri, _namespace(space))
 
 
-def _namespace(space: Space) -> Any:
+def _namespace(space: Any) -> Any:
     return space.torch if space.framework == "torch" else space.xp
 
 

@@ -32,8 +32,9 @@ def instants(**limits: bool) -> gates.Kind:
 
 
 class Clock(NamedTuple):
-    """Times as numbers, the length of a year in their unit, where that is known, and whether they are half a
-    day or more apart.
+    """Times as numbers, and the length of a year in their unit where that is known.
+
+    Also whether they are half a day or more apart.
     """
 
     t: Array

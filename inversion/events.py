@@ -1,5 +1,6 @@
 """Measured offsets of real earthquakes that ship with dislok, and how they were measured.
- ``python -m dislok.inversion.events ARCHIVE TABLE`` measures the Kumamoto table again from the displacement
+
+``python -m dislok.inversion.events ARCHIVE TABLE`` measures the Kumamoto table again from the displacement
 records.
 """
 

@@ -209,8 +209,9 @@ def static_offsets(
 
 
 class _Variogram(NamedTuple):
-    """White and correlated variance and correlation time, each (n_stations, n_components), and the sampling
-    interval.
+    """White and correlated variance and correlation time, each (n_stations, n_components).
+
+    The sampling interval comes last.
     """
 
     white: Array

@@ -30,8 +30,9 @@ _MISSING = {"", "nan", "na", "n/a", "none", "null", "-", "--", "*"}
 
 
 class OffsetTable(NamedTuple):
-    """Offsets of a network: station names, latitude and longitude (degrees), offset and sigma (n, 3) in
-    metres, ENU.
+    """Offsets of a network.
+
+    Station names, latitude and longitude (degrees), offset and sigma (n, 3) in metres, ENU.
     """
 
     station: NDArray[np.str_]
@@ -42,8 +43,9 @@ class OffsetTable(NamedTuple):
 
 
 class _Column(NamedTuple):
-    """What a column holds: "station", "latitude", "longitude", or a component or its error, in metres times
-    `factor`.
+    """What a column holds.
+
+    "station", "latitude", "longitude", or a component or its error, in metres times `factor`.
     """
 
     what: str
@@ -94,8 +96,9 @@ def read_offsets(path: str | Path) -> OffsetTable:
 
 @gates.gate(path=gates.path())
 def write_offsets(path: str | Path, table: OffsetTable, header: Sequence[str] = ()) -> None:
-    """Write a table of offsets as CSV (metres, five decimals) under comment lines `header`; missing values
-    stay empty.
+    """Write a table of offsets as CSV (metres, five decimals) under comment lines `header`.
+
+    Missing values stay empty.
     """
     with writing(path) as draft, open(draft, "w", newline="", encoding="utf-8") as file:
         file.writelines(f"# {line}\n" for line in header)

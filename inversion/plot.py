@@ -72,8 +72,9 @@ def fit_map(
 
 @gates.gate(**_RESULT)
 def residuals(result: Result, *, name: str | None = None, title: str = "") -> Figure:
-    """Residuals of GNSS offsets: as arrows on the map, and over their standard deviation against the
-    distance.
+    """Residuals of GNSS offsets.
+
+    As arrows on the map, and over their standard deviation against the distance.
     """
     fit = _chosen(result, "gnss", name)
     figure, (left, right) = _subplots(1, 2, (11.0, 5.2))

@@ -45,8 +45,9 @@ class Series(NamedTuple):
 
 @gates.gate(path=gates.path())
 def read_series(path: str | Path) -> Series:
-    """Read daily positions: ``.tenv3`` of the Nevada Geodetic Laboratory, or ``.pos`` of GAMIT/GLOBK, PBO and
-    their like.
+    """Read daily positions.
+
+    ``.tenv3`` of the Nevada Geodetic Laboratory, or ``.pos`` of GAMIT/GLOBK, PBO and their like.
 
     Raises
     ------

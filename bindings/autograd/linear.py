@@ -36,7 +36,9 @@ class Product(Function):
     def vmap(
         info: Batch, in_dims: Dims, operator: LinearOperator, transposed: bool, vectors: Tensor
     ) -> Found:
-        rows = [product(operator, transposed, row) for row in vectors.movedim(in_dims[2], 0)]
+        axis = in_dims[2]
+        assert axis is not None
+        rows = [product(operator, transposed, row) for row in vectors.movedim(axis, 0)]
         return torch.stack(rows), 0
 
 

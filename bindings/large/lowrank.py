@@ -15,7 +15,6 @@ import numpy as np
 from scipy import linalg
 
 from dislok import gate as gates
-from dislok.arrays import HostArray as Array
 from dislok.large.elements import COMPONENTS, Elements
 
 SAMPLE = 6  # sources, for each decimal of the tolerance, at first
@@ -26,7 +25,7 @@ SPAN = {"matrix": (0.3, 0.1, 0.03), "row": (0.1, 0.03, 0.01)}
 
 WAYS = tuple(SPAN)
 
-Entries = Callable[[Array, Array], Array]
+Entries = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 class Factors(NamedTuple):
@@ -43,8 +42,8 @@ class Factors(NamedTuple):
         or columns; by rows, the largest of any observer's error over its own rows.
     """
 
-    u: Array
-    v: Array
+    u: np.ndarray
+    v: np.ndarray
     row_error: float
     column_error: float
 
@@ -65,11 +64,11 @@ class Block:
     def __init__(self, entries: Entries, n: int, m: int, by: str) -> None:
         self.entries, self.n, self.m, self.by = entries, n, m, by
 
-    def columns(self, sources: Array) -> Array:
+    def columns(self, sources: np.ndarray) -> np.ndarray:
         """Columns of some sources."""
         return self.entries(np.arange(self.n), sources)
 
-    def error(self, wrong: Array, exact: Array) -> float:
+    def error(self, wrong: np.ndarray, exact: np.ndarray) -> float:
         """Size of the error of some rows or columns of all observers given."""
         if self.by == "matrix":
             whole = float(np.linalg.norm(exact))
@@ -78,7 +77,7 @@ class Block:
         own = np.linalg.norm(wrong.reshape(observers, -1), axis=1) / self.scales(exact)
         return float(own.max())
 
-    def scales(self, rows: Array) -> Array:
+    def scales(self, rows: np.ndarray) -> np.ndarray:
         """Norms of the rows of each observer; 1 where they are zero."""
         count = len(rows) // self.width
         size = np.linalg.norm(rows.reshape(count, -1), axis=1)
@@ -112,7 +111,11 @@ def factorise(block: Block, tolerance: float, rng: np.random.Generator) -> Facto
 
 
 def _attempt(
-    block: Block, seen: Array, test: tuple[Array, Array], tolerance: float, rng: np.random.Generator
+    block: Block,
+    seen: np.ndarray,
+    test: tuple[np.ndarray, np.ndarray],
+    tolerance: float,
+    rng: np.random.Generator,
 ) -> Factors | None:
     """Factors from some columns, tested on others: the test's columns and whose they are."""
     weights = np.ones(len(seen))
@@ -133,7 +136,7 @@ def _attempt(
     return None
 
 
-def _observers(span: Array, width: int) -> Array:
+def _observers(span: np.ndarray, width: int) -> np.ndarray:
     """Observers whose rows tell the columns of a span apart: pivots of an elimination."""
     _, pivots, _ = linalg.lapack.dgetrf(span)
     order = np.arange(len(span))
@@ -143,7 +146,11 @@ def _observers(span: Array, width: int) -> Array:
 
 
 def _joined(
-    block: Block, weights: Array, span: Array, columns: tuple[Array, Array], rng: np.random.Generator
+    block: Block,
+    weights: np.ndarray,
+    span: np.ndarray,
+    columns: tuple[np.ndarray, np.ndarray],
+    rng: np.random.Generator,
 ) -> Factors:
     """Factors of a span, and their errors; `columns`: some of the block, and whose they are."""
     every, width = np.arange(block.m), block.width
@@ -161,14 +168,14 @@ def _joined(
     return Factors(u, v, row_error, column_error)
 
 
-def _flat(things: Array, width: int) -> Array:
+def _flat(things: np.ndarray, width: int) -> np.ndarray:
     return (things[:, None] * width + np.arange(width)).reshape(-1)
 
 
-def entries_of(points: Array, elements: Elements, of: str) -> Entries:
+def entries_of(points: np.ndarray, elements: Elements, of: str) -> Entries:
     """What computes entries of the Green's matrix of observers and elements."""
 
-    def entries(observers: Array, sources: Array) -> Array:
+    def entries(observers: np.ndarray, sources: np.ndarray) -> np.ndarray:
         values = elements.greens(points[observers], sources, of)
         flat = values.reshape(len(observers) * COMPONENTS[of], -1)
         if not np.isfinite(flat).all():
@@ -179,7 +186,7 @@ def entries_of(points: Array, elements: Elements, of: str) -> Entries:
     return entries
 
 
-def block_of(points: Array, elements: Elements, of: str, by: str) -> Block:
+def block_of(points: np.ndarray, elements: Elements, of: str, by: str) -> Block:
     """All observers and all elements as one block."""
     block = Block(entries_of(points, elements, of), len(points), elements.count, by)
     block.width = COMPONENTS[of]
@@ -206,7 +213,7 @@ def factors(
 
 
 def _factors(
-    points: Array, elements: Elements, pair: Any, name: str, of: str, tolerance: float, by: str
+    points: np.ndarray, elements: Elements, pair: Any, name: str, of: str, tolerance: float, by: str
 ) -> Factors:
     observers, sources = (
         _indices(f"{name}[{side}]", some, count)
@@ -221,7 +228,7 @@ def _factors(
     return found
 
 
-def _indices(name: str, some: Any, count: int) -> Array:
+def _indices(name: str, some: Any, count: int) -> np.ndarray:
     """Numbers of observers or sources, of a slice or an array."""
     if isinstance(some, slice):
         found = np.arange(count)[some]

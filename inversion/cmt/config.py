@@ -181,8 +181,10 @@ def _middle(data: Sequence[Dataset]) -> tuple[float, float]:
 def read_crust(
     table: Mapping[str, Any], origin: tuple[float, float], folder: Path, middle: tuple[float, float]
 ) -> LayeredModel:
-    """A crustal model from ``layers`` (rows of thickness km, vp, vs km/s, rho g/cm³), a ``file``, or
-    ``crust2``: true for the profile at the hypocentre, "stations" for that at their middle, or a place.
+    """A crustal model from ``layers``, a ``file``, or ``crust2``.
+
+    Layers are rows of thickness km, vp, vs km/s, rho g/cm³; ``crust2`` is true for the profile at the
+    hypocentre, "stations" for that at their middle, or a place.
     """
     if "file" in table:
         return LayeredModel.read(folder / table["file"], depths=table.get("depths"), unit=table.get("unit"))

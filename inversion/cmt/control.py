@@ -1,5 +1,6 @@
-"""What is wrong with a record: signs of bad data in the record itself, and beside the prediction of a
-solution.
+"""What is wrong with a record.
+
+Signs of bad data in the record itself, and beside the prediction of a solution.
 
 Every test answers with a reason in words, or with nothing. Those of records alone need no solution: constant,
 frozen, clipped, with a spike or a jump, noisier than the network, the same as another station's. Those
@@ -227,8 +228,9 @@ def beside(fit: Fit, unseen: Array, level: Array, explained: Collection[int] = (
 
 
 def jumps(data: Waveforms, fit: Fit) -> tuple[tuple[str, str, str], ...]:
-    """Traces whose largest jump between two samples is what the prediction lacks, with reasons: slips of the
-    receiver's cycles amid the shaking.
+    """Traces whose largest jump between two samples is what the prediction lacks, with reasons.
+
+    Slips of the receiver's cycles amid the shaking.
     """
     records, found = data.records, []
     if QUANTITIES[records.quantity]:

@@ -138,8 +138,9 @@ class Waveforms:
 
     @cached_property
     def stride(self) -> int:
-        """Every how many samples the filtered records are used: five of them a period of the highest
-        frequency.
+        """Every how many samples the filtered records are used.
+
+        Five of them a period of the highest frequency.
         """
         return max(1, int(0.2 / (self.band.corner * self.records.dt)))
 
@@ -186,7 +187,7 @@ class Waveforms:
         return Whitener(self)
 
     def select(self, keep: ArrayLike) -> Waveforms:
-        """This data set with some of its stations: an array of indices or of booleans."""
+        """The data set with some of its stations: an array of indices or of booleans."""
         i = np.asarray(keep)
         n = len(self.records)
         per_station = {name: np.broadcast_to(getattr(self, name), (n,))[i] for name in ("shift", "quiet")}
@@ -204,7 +205,7 @@ class Waveforms:
         )  # fmt: skip
 
     def filtered(self, band: Filter) -> Waveforms:
-        """This data set through another filter; errors estimated for the present one do not go along."""
+        """The data set through another filter; errors estimated for the present one do not go along."""
         noise = None if isinstance(self.noise, Estimated) else self.noise
         return replace(self, band=band, noise=noise)
 
@@ -287,7 +288,7 @@ class Offsets:
         return Whitener(self)
 
     def select(self, keep: ArrayLike) -> Offsets:
-        """This data set with some of its stations."""
+        """The data set with some of its stations."""
         i = np.asarray(keep)
         weight = np.broadcast_to(np.asarray(self.weight, float), self.table.offset.shape)[i]
         t = self.table

@@ -1,5 +1,6 @@
-"""The demonstration: a synthetic earthquake with noise like that of GNSS, found again; or a real one from a
-folder.
+"""The demonstration: a synthetic earthquake with noise like that of GNSS, found again.
+
+Or a real one from a folder.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""The global stage of a search: the best tensor at every place, depth and time within reach, at low
-frequencies.
+"""The global stage of a search.
+
+The best tensor at every place, depth and time within reach, at low frequencies.
 
 At low frequencies the misfit has few and wide valleys. A hexagonal net of places, all depths of a place in
 one sweep of the kernels and all times by moving them along the records find every valley for the price of a

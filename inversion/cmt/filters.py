@@ -36,6 +36,7 @@ class Filter(Protocol):
 
 class CosineLowpass(NamedTuple):
     """Low-pass without phase shift: one up to `low`, a half cosine down to zero at `high` (O'Toole et al.
+
     2012).
 
     Attributes
@@ -58,8 +59,9 @@ class CosineLowpass(NamedTuple):
         return 2.0 / (self.low + self.high)
 
     def response(self, omega: Complex) -> Complex:
-        """Response at complex angular frequencies; the flank is an entire function, so it continues by
-        itself.
+        """Response at complex angular frequencies.
+
+        The flank is an entire function, so it continues by itself.
         """
         low, high = 2 * np.pi * self.low, 2 * np.pi * self.high
         frequency = np.abs(np.real(omega))

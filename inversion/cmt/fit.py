@@ -45,8 +45,9 @@ class Fit:
 
     @property
     def by_trace(self) -> Array:
-        """Variance reduction (n, 3) of every trace, NaN where nothing was fitted; for offsets of every
-        number.
+        """Variance reduction (n, 3) of every trace, NaN where nothing was fitted.
+
+        For offsets of every number.
         """
         axis = self.observed.ndim - 1 if self.times.size else ()
         return _reduction(self.observed, self.predicted, self.mask, axis)

@@ -87,8 +87,9 @@ class Circle(NamedTuple):
 
 
 def circle(data: Waveforms, times: Array | None = None) -> Circle:
-    """The frequencies that a data set needs, with its filter and instruments already in the synthesis; at
-    other times (s) than its own if they are given.
+    """The frequencies that a data set needs, with its filter and instruments already in the synthesis.
+
+    At other times (s) than its own if they are given.
     """
     times, band = data.times if times is None else times, data.band
     early = min(times[0], 0.0) - EARLY - band.ringing
@@ -184,8 +185,9 @@ class Field:
         return whole * self._pulse(sources, k, slope=True)[:, 0]
 
     def _pulse(self, sources: Sources, k: int, slope: bool = False) -> Complex:
-        """Source time function (or its slope in the half-duration) and time shifts, (n_stations, 1, 1,
-        n_omega).
+        """Source time function (or its slope) and time shifts, (n_stations, 1, 1, n_omega).
+
+        The slope is that in the half-duration.
         """
         stations = len(self._turn)
         if self.circle is None:
@@ -197,8 +199,9 @@ class Field:
         return (shape * np.exp(-1j * omega * late[:, None]))[:, None, None]
 
     def _samples(self, spectra: Complex) -> Array:
-        """Samples of spectra (n_stations, q, 3, n_omega) along true east, north, up: (n_stations, q, 3[,
-        n_times]).
+        """Samples of spectra (n_stations, q, 3, n_omega) along true east, north, up.
+
+        (n_stations, q, 3[, n_times]).
         """
         if self.circle is None:
             return np.einsum("sij,sqj->sqi", self._turn, spectra[..., 0].real)

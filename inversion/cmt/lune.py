@@ -24,8 +24,10 @@ CORNERS = {
 
 
 def lune(tensor: Array) -> tuple[Array, Array]:
-    """Longitude γ and latitude δ (degrees) of tensors (..., 6) on the lune (Tape & Tape 2012, eq. 21): γ = 0
-    for double couples, 30 and -30 for negative and positive CLVDs; δ = 90 for explosions.
+    """Longitude γ and latitude δ (degrees) of tensors (..., 6) on the lune.
+
+    Tape & Tape (2012, eq. 21): γ = 0 for double couples, 30 and -30 for negative and positive CLVDs; δ = 90
+    for explosions.
     """
     values = np.linalg.eigvalsh(tensors.matrix(np.asarray(tensor, float)))
     low, middle, high = np.moveaxis(values, -1, 0)

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 
 def station_map(result: Result, *, title: str = "") -> Figure:
-    """Stations in latitude and longitude, coloured by how well they are fitted; those left out as crosses;
-    the point where the search began (star), rival minima (rings), the centroids (dots) with their beachballs.
+    """Stations in latitude and longitude, coloured by how well they are fitted; those left out as crosses.
+
+    The point where the search began (star), rival minima (rings), the centroids (dots) with their beachballs.
     """
     figure, axes = subplots(1, 1, (9.4, 7.0))
     points, places = None, [np.array([result.origin[::-1]])]

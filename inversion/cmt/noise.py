@@ -95,8 +95,9 @@ def factor(covariance: Array) -> Array:
 
 
 def freedom(root: Array) -> float:
-    """Number of independent numbers in n samples whose covariance has the lower Cholesky factor `root` (n,
-    n).
+    """Number of independent numbers in n samples.
+
+    `root` (n, n) is the lower Cholesky factor of their covariance.
 
     Directions without noise of their own, in which there is hardly more than the floor, do not count.
     """
@@ -106,8 +107,9 @@ def freedom(root: Array) -> float:
 
 
 def whiten(root: Array, values: Array) -> Array:
-    """Values (n, ...) on the axes in which the noise of lower Cholesky factor `root` (n, n) is white and of
-    size one.
+    """Values (n, ...) on the axes in which the noise is white and of size one.
+
+    `root` (n, n) is the lower Cholesky factor of its covariance.
     """
     flat = values.reshape(len(values), -1)
     return np.asarray(linalg.solve_triangular(root, flat, lower=True).reshape(values.shape))

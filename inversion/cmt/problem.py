@@ -207,8 +207,9 @@ class Problem:
         return System(self, fields)
 
     def prior_rows(self, sources: Sources) -> tuple[Array, Array]:
-        """Residuals (p,) and their slopes in the unknowns (p, n q) of the priors of places, times and
-        durations.
+        """Residuals (p,) of the priors of places, times and durations.
+
+        Their slopes in the unknowns (p, n q) come second.
         """
         count = len(self.unknowns)
         residual, slope = [], []
@@ -278,8 +279,9 @@ class State(NamedTuple):
 
     @property
     def misfit(self) -> float:
-        """``|d - s|² / |d|²``, what O'Toole et al. (2012) call relative RMS; one less the variance
-        reduction.
+        """``|d - s|² / |d|²``, what O'Toole et al. (2012) call relative RMS.
+
+        One less the variance reduction.
         """
         target = self.system.problem.target
         return float(self.residual @ self.residual / (target @ target))

@@ -180,8 +180,9 @@ def _silent(line: str) -> None:
 def find(
     problem: Problem, start: Sources | None, options: Options, stages: Stages, say: Callable[[str], None]
 ) -> Found:
-    """Search, again without traces that turn out to be bad, again with errors as the residuals show them;
-    then in other crusts.
+    """Search, again without traces that turn out to be bad, again with errors as the residuals show them.
+
+    Then in other crusts.
     """
     start = usual_start(problem) if start is None else start
     weight = [part.weight for part in problem.data]

@@ -43,9 +43,10 @@ def screened(problem: Problem) -> Problem:
 
 
 def outliers(state: State) -> list[Rejected]:
-    """Traces of each data set that contradict a solution: records of stations whose clock, place, axes or
-    unit are off, as the others predict them, and traces whose misfit is far above the network's and that the
-    solution makes no smaller.
+    """Traces of each data set that contradict a solution.
+
+    Records of stations whose clock, place, axes or unit are off, as the others predict them, and traces whose
+    misfit is far above the network's and that the solution makes no smaller.
 
     None where they are more than `MOST` of a data set.
     """

@@ -60,8 +60,9 @@ def read(
     endtime: datetime | float | None = None,
     strict: bool = False,
 ) -> tuple[Records, ...]:
-    """Read records: a NumPy archive (see `read_archive`), or a file or folder of MiniSEED, SAC and their
-    like.
+    """Read records, from a file or a folder.
+
+    A NumPy archive (see `read_archive`), or MiniSEED, SAC and their like.
 
     Parameters
     ----------

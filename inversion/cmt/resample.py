@@ -41,8 +41,9 @@ class Ensemble(NamedTuple):
     misfit: Array
 
     def table(self, source: int = 0) -> dict[str, Array]:
-        """Latitude, longitude, depth, time, half-duration, Mw, CLVD and tensor (n, 6) of one source in all
-        solutions.
+        """Numbers of one source in all solutions.
+
+        Latitude, longitude, depth, time, half-duration, Mw, CLVD and tensor (n, 6).
         """
         chosen = [solution[source] for solution in self.solutions]
         tensor = np.stack([c.tensor for c in chosen])

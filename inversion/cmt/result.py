@@ -94,8 +94,9 @@ class Centroid:
 
     @property
     def decomposition(self) -> dict[str, float]:
-        """Percent of isotropic part, double couple and CLVD (Jost & Herrmann 1989); signs of ISO and CLVD
-        kept.
+        """Percent of isotropic part, double couple and CLVD (Jost & Herrmann 1989).
+
+        Signs of ISO and CLVD kept.
         """
         dc = self.double_couple
         iso, clvd = float(dc.isotropic), float(dc.clvd)
@@ -186,8 +187,9 @@ class Result:
 
     @property
     def variance_reduction(self) -> float:
-        """One less squared residual over squared data, of what was fitted, without weights; the mean of all
-        data sets.
+        """One less squared residual over squared data, of what was fitted, without weights.
+
+        The mean of all data sets.
         """
         return total_reduction(self.fits)
 
@@ -229,8 +231,9 @@ class Result:
         return {name: float(value) for name, value in zip(self.unknowns, root, strict=True)}
 
     def draws(self, count: int = 400, source: int = 0, seed: int = 0) -> tuple[Array, Array]:
-        """Tensors (count, 6) and unknowns (count, q), as offsets from the best, drawn from the normal
-        posterior.
+        """Tensors (count, 6) and unknowns (count, q) drawn from the normal posterior.
+
+        Unknowns are offsets from the best.
         """
         step = 6 + len(self.unknowns)
         block = self.covariance[source * step : (source + 1) * step, source * step : (source + 1) * step]
@@ -238,8 +241,9 @@ class Result:
         return self.centroids[source].tensor + drawn[:, :6], drawn[:, 6:]
 
     def spread(self, source: int = 0, count: int = 400) -> dict[str, float]:
-        """Standard deviations of what follows from the tensor: Mw, CLVD, and each plane's strike, dip and
-        rake; NaN where none can be stated.
+        """Standard deviations of what follows from the tensor.
+
+        Mw, CLVD, and each plane's strike, dip and rake; NaN where none can be stated.
         """
         names = [f"{name}{i}" for i in (1, 2) for name in ("strike", "dip", "rake")]
         if self.errors == "none":

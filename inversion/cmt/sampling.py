@@ -28,8 +28,9 @@ _CHUNK = 1 << 16
 
 
 class Piece(NamedTuple):
-    """Samples without interruption of the clock: the first at `start` (s after the reference), then every
-    `dt`; NaN where missing.
+    """Samples without interruption of the clock.
+
+    The first at `start` (s after the reference), then every `dt`; NaN where missing.
     """
 
     start: float

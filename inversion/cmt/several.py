@@ -42,8 +42,9 @@ def subevents(
     folder: Place | Pieces | None = None,
     progress: Progress | None = None,
 ) -> tuple[Search, ...]:
-    """Add point sources one by one, each where it explains most of what is left, and move all of them
-    together.
+    """Add point sources one by one, and move all of them together.
+
+    Each is added where it explains most of what is left.
 
     Parameters
     ----------

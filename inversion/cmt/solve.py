@@ -178,8 +178,10 @@ def search(
     folder: Place | Pieces | None = None,
     progress: Progress | None = None,
 ) -> Search:
-    """The best source within reach: `minimise` from every valley of the misfit, through lower frequencies
-    first, then through the data's own band.
+    """The best source within reach.
+
+    `minimise` from every valley of the misfit, through lower frequencies first, then through the data's own
+    band.
 
     Parameters
     ----------
@@ -361,8 +363,9 @@ def scan(
     constraint: str = "deviatoric",
     progress: Progress | None = None,
 ) -> Scan:
-    """Misfit on a grid of centroids, every tensor solved for; all depths of a place in one sweep of the
-    kernels.
+    """Misfit on a grid of centroids, every tensor solved for.
+
+    All depths of a place in one sweep of the kernels.
 
     Parameters
     ----------
@@ -408,8 +411,9 @@ def _fit_one(problem: Problem, green: Array, constraint: str) -> tuple[Array, fl
 def _damped_step(
     state: State, constraint: str, damping: float, low: Array, high: Array
 ) -> tuple[Array, float]:
-    """Step in the unknowns, inside bounds and limits, and the fall of the objective that the model expects
-    of it.
+    """Step in the unknowns, inside bounds and limits.
+
+    The fall of the objective that the model expects of it comes second.
     """
     matrix, residual, split = jacobian(state, constraint)
     problem = state.system.problem

@@ -1,5 +1,6 @@
-"""From a configuration to a folder of results: search, uncertainty, pictures, files; can be stopped and
-resumed.
+"""From a configuration to a folder of results: search, uncertainty, pictures, files.
+
+Can be stopped and resumed.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ def place(latitude: float, longitude: float, digits: int = 3) -> tuple[str, str]
 
 
 def plus_minus(value: float, digits: int = 1) -> str:
-    """ " ± 1.2", or nothing where no uncertainty is stated."""
+    """An uncertainty, as " ± 1.2", or nothing where none is stated."""
     return f" ± {value:.{digits}f}" if np.isfinite(value) else ""
 
 

@@ -1,5 +1,6 @@
-"""Records that a network would have made: synthetic earthquakes with noise like that of real-time GNSS
-positions.
+"""Records that a network would have made.
+
+Synthetic earthquakes with noise like that of real-time GNSS positions.
 """
 
 from __future__ import annotations
@@ -77,8 +78,9 @@ def gnss_noise(
     *,
     size: Array | tuple[float, ...] = (2.2, 2.5, 5.2),
 ) -> Array:
-    """Noise (stations, 3, n_times) in m like that of 1 Hz positions: half its power white, half correlated
-    over a minute.
+    """Noise (stations, 3, n_times) in m like that of 1 Hz positions.
+
+    Half its power white, half correlated over a minute.
 
     Parameters
     ----------
@@ -140,8 +142,10 @@ def position_noise(
 
 
 def disturbed(model: LayeredModel, rng: np.random.Generator, size: float = 0.06) -> LayeredModel:
-    """A crust as wrong as crusts are: velocities off by `size` (relative), half of its square in all layers
-    alike, half in each; vp/vs by a third of it, thicknesses by two and a half times as much.
+    """A crust as wrong as crusts are.
+
+    Velocities off by `size` (relative), half of its square in all layers alike, half in each; vp/vs by a
+    third of it, thicknesses by two and a half times as much.
 
     Parameters
     ----------

@@ -1,5 +1,6 @@
-"""Moment tensors as unknowns: six numbers, what a constraint leaves of them, and their best values for a
-fixed place.
+"""Moment tensors as unknowns.
+
+Six numbers, what a constraint leaves of them, and their best values for a fixed place.
 
 A tensor is a row of six numbers, east-east, north-north, up-up, east-north, east-up and north-up, in N·m. A
 constraint is a surface in the space of these numbers: all of it ("full"), the plane of zero trace
@@ -62,8 +63,9 @@ def row(full: Array) -> Array:
 
 
 def size(tensor: Array) -> Array:
-    """Scalar moment √(Σ M_ij² / 2) of tensors (..., 6), the norm that is smooth everywhere (Silver & Jordan
-    1982).
+    """Scalar moment √(Σ M_ij² / 2) of tensors (..., 6).
+
+    This norm is smooth everywhere (Silver & Jordan 1982).
     """
     return np.asarray(np.sqrt((tensor[..., :3] ** 2).sum(-1) / 2 + (tensor[..., 3:] ** 2).sum(-1)))
 
@@ -198,8 +200,9 @@ class _Small(NamedTuple):
 
 
 def prior_residual(tensor: Array, prior: MomentPrior | None) -> Array:
-    """Expected less actual logarithm of every tensor's moment in standard deviations, (n,); none without
-    prior.
+    """Expected less actual logarithm of every tensor's moment in standard deviations, (n,).
+
+    None without prior.
     """
     if prior is None:
         return np.zeros(0)

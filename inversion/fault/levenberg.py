@@ -25,8 +25,9 @@ def undefined(size: int) -> Quadratic:
 
 
 class Minimum(NamedTuple):
-    """Where the search ended: point (p,), model there, iterations, whether it converged, objective per
-    iteration.
+    """Where the search ended.
+
+    Point (p,), model there, iterations, whether it converged, objective per iteration.
     """
 
     point: Array

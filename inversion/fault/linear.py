@@ -35,8 +35,9 @@ class Profile(NamedTuple):
 
 
 class Loss:
-    """A robust loss ``scale**2 rho((r / scale)**2)`` of whitened residuals, as in
-    `scipy.optimize.least_squares`.
+    """A robust loss ``scale**2 rho((r / scale)**2)`` of whitened residuals.
+
+    As in `scipy.optimize.least_squares`.
     """
 
     def __init__(self, name: str = "linear", scale: float = 1.0) -> None:

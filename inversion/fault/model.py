@@ -144,8 +144,9 @@ def _limits(name: str, value: float, bounds: Mapping[str, tuple[float, float]]) 
 
 
 def _begin(name: str, value: float, limits: tuple[float, float]) -> float:
-    """Where the search begins inside the bounds. The slip is found linearly: its own initial value hardly
-    matters.
+    """Where the search begins inside the bounds.
+
+    The slip is found linearly: its own initial value hardly matters.
     """
     lower, upper = limits
     if name in _ANGLES:

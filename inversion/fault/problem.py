@@ -166,8 +166,9 @@ class Problem:
         return Quadratic(state.value, state.gradient, columns.T @ columns + np.diag(self._prior_precision))
 
     def hessian(self, point: ArrayLike) -> Array:
-        """Exact Hessian (p, p) of the misfit, nuisance terms eliminated, from the kernels' second
-        derivatives.
+        """Exact Hessian (p, p) of the misfit, nuisance terms eliminated.
+
+        It comes from the kernels' second derivatives.
         """
         q = self._point(point)
         fit, jacobian = self._defined(q)[:2]
@@ -189,8 +190,9 @@ class Problem:
         return state.jacobian, state.fit
 
     def predict(self, point: ArrayLike, nuisance: ArrayLike | None = None) -> list[Array]:
-        """Predicted data, one table (n, c) for each data set, with the nuisance terms `nuisance` (q,) if
-        given.
+        """Predicted data, one table (n, c) for each data set.
+
+        The nuisance terms `nuisance` (q,) are in them if given.
         """
         table = self.parameters(point)
         u = _displacement(self.points_jacobian(table), table)
@@ -249,8 +251,9 @@ class Problem:
         return sample(self, start, **counts, seed=seed, folder=folder, progress=progress)
 
     def points_jacobian(self, table: Array) -> Array:
-        """Derivatives (n, 3, m, 10) of the displacement at all points by all parameters of the faults (m,
-        10).
+        """Derivatives (n, 3, m, 10) of the displacement at all points.
+
+        They are with respect to all parameters of the faults (m, 10).
         """
         return np.asarray(okada.jacobian(self.points, Rectangle(*table.T), nu=self.nu, origin=self.origin))
 
@@ -298,8 +301,9 @@ class Problem:
         return state
 
     def _state(self, q: Array) -> _State | None:
-        """Posterior at a point, None where a data point lies on a fault's edge and the displacement has no
-        value.
+        """Posterior at a point, None where a data point lies on a fault's edge.
+
+        The displacement has no value there.
         """
         table = self.parameters(q)
         jacobian = self.points_jacobian(table)

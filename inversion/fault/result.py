@@ -1,5 +1,6 @@
-"""What an inversion found: faults, uncertainty, fit; a record that stands without the problem and goes to
-JSON.
+"""What an inversion found: faults, uncertainty, fit.
+
+A record that stands without the problem and goes to JSON.
 """
 
 from __future__ import annotations
@@ -64,8 +65,9 @@ class Fit:
 
     @property
     def variance_reduction(self) -> float:
-        """One less the ratio of residual to data, both squared and weighted by the variances; 1 is a perfect
-        fit.
+        """One less the ratio of residual to data, both squared and weighted by the variances.
+
+        1 is a perfect fit.
         """
         left = np.nansum((self.residual / self.sigma) ** 2)
         return float(1 - left / np.nansum((self.observed / self.sigma) ** 2))

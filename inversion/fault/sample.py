@@ -241,8 +241,9 @@ def sample(
 
 
 def rhat(values: ArrayLike) -> Array:
-    """Rank-normalised split R-hat (Vehtari et al. 2021) of draws (chains, draws, p): (p,), near 1 when chains
-    agree.
+    """Rank-normalised split R-hat (Vehtari et al.
+
+    2021) of draws (chains, draws, p): (p,), near 1 when chains agree.
     """
     ranked = _rank_normalised(_split(gates.real(ndim=3)("values", values)))
     n = ranked.shape[1]
@@ -252,8 +253,9 @@ def rhat(values: ArrayLike) -> Array:
 
 
 def ess(values: ArrayLike) -> Array:
-    """Bulk effective sample size (Vehtari et al. 2021, Geyer's initial monotone sequence) of draws (chains,
-    draws, p).
+    """Bulk effective sample size (Vehtari et al.
+
+    2021, Geyer's initial monotone sequence) of draws (chains, draws, p).
     """
     ranked = _rank_normalised(_split(gates.real(ndim=3)("values", values)))
     m, n = ranked.shape[:2]

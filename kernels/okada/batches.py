@@ -13,17 +13,21 @@ from .operations import OPERATIONS, Operation
 from .sources import PARAMETERS
 
 
-def _batches(kind: str, obs: np.ndarray, src: np.ndarray, nu: float, origin: Any, size: int) -> Batches:
+def _batches(
+    kind: str, obs: np.ndarray, src: np.ndarray, nu: float, origin: Any, size: int
+) -> Batches[Sources]:
     return Batches(Sources(obs, source_rows(kind, src, origin), nu, False), size)
 
 
-def _summed(batches: Batches, operation: Operation, out: Any, threads: Any) -> np.ndarray:
+def _summed(batches: Batches[Sources], operation: Operation, out: Any, threads: Any) -> np.ndarray:
     first, last = operation.kept[0], operation.kept[-1] + 1
     code = batches.pairs.code(operation, tuple(range(last)))
     return batches.summed(code, (first, last), out, threads)
 
 
-def _kept(batches: Batches, operation: Operation, trailing: tuple[int, ...], out: Any, threads: Any) -> Any:
+def _kept(
+    batches: Batches[Sources], operation: Operation, trailing: tuple[int, ...], out: Any, threads: Any
+) -> Any:
     """Result rows of every pair: (batches, n, components, sources, *trailing)."""
     rows, index = distinct(operation.kept)
     index = index.reshape(-1, operation.width)

@@ -184,8 +184,8 @@ def _corners(work: Work, real: type) -> Callable[..., None]:
 
     def corners(obs, src, rows, groups, nu, eps, last, which):
         apart()
-        for i in range(count):
-            rows[i] = real(0.0)
+        for k in range(count):
+            rows[k] = real(0.0)
         for group in range(np.uint64(groups)):
             for lane in range(np.uint64(GROUP)):
                 i = group * np.uint64(GROUP) + lane
@@ -231,19 +231,19 @@ def _quadrature(level: str, surface: bool, real: type, work: Work | None) -> Cal
 
     def quadrature(obs, src, rows, groups, nu, eps, last, which):
         apart()
-        for i in range(count):
-            rows[i] = real(0.0)
+        for k in range(count):
+            rows[k] = real(0.0)
         for group in range(np.uint64(groups)):
             for lane in range(np.uint64(GROUP)):
                 i = group * np.uint64(GROUP) + lane
                 store(rows, at + i, far_pair(load(src, i, WIDTH_OF_TABLE), load(obs, i, 3)))
         code = int(8.0 * which)
         along, across = RULES[code // 8 - 1], RULES[code % 8]
-        for j in range(along):
-            g = real(NODES[along, j])
-            for k in range(across):
-                h = real(NODES[across, k])
-                weight = real(WEIGHTS[along, j] * WEIGHTS[across, k])
+        for a in range(along):
+            g = real(NODES[along, a])
+            for b in range(across):
+                h = real(NODES[across, b])
+                weight = real(WEIGHTS[along, a] * WEIGHTS[across, b])
                 for group in range(np.uint64(groups)):
                     for lane in range(np.uint64(GROUP)):
                         i = group * np.uint64(GROUP) + lane

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -44,10 +44,13 @@ def run_batches(
     return span[1]
 
 
-class Batches(NamedTuple):
+P = TypeVar("P", bound=PairSet)
+
+
+class Batches(NamedTuple, Generic[P]):
     """Batches of one call: their sources lie one after the other, `size` of each batch."""
 
-    pairs: PairSet
+    pairs: P
     size: int
 
     @property

@@ -63,8 +63,8 @@ def matrix(rows: Any, to: Any, out: np.ndarray, by_obs: int, by_src: int) -> Mat
 def both(kept: Sequence[Matrix], dtype: np.dtype) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """As many as `run` takes."""
     nothing = matrix((), (), np.empty(0, dtype), 0, 0)
-    first, second = (*kept, *[nothing] * (2 - len(kept)))
-    return tuple(first), tuple(second)
+    full = [*kept, *[nothing] * (2 - len(kept))]
+    return tuple(full[0]), tuple(full[1])
 
 
 class Lanes(NamedTuple):
@@ -114,7 +114,7 @@ class PairSet(ABC):
     def columns(self, of_src: np.ndarray | None) -> tuple[np.ndarray, int]:
         """What code reads of sources with what belongs to them, and the first column of its last part."""
 
-    def shared(self, of_obs: np.ndarray | None, of_src: np.ndarray | None) -> tuple[np.ndarray, ...]:
+    def shared(self, of_obs: np.ndarray | None, of_src: np.ndarray | None) -> tuple[Any, ...]:
         """Observers with what belongs to them, columns of the sources, and what all code is given."""
         obs = self.obs if of_obs is None else np.concatenate([self.obs, of_obs], axis=1)
         src, last = self.columns(of_src)

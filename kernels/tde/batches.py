@@ -11,7 +11,9 @@ from .levels import DIRECTION
 from .numba_cpu import COMPONENTS, FIELD, Triangles, _axis, _greens_rows
 
 
-def _batches(obs: np.ndarray, tri: np.ndarray, slip: np.ndarray | None, nu: float, space: str, size: int):
+def _batches(
+    obs: np.ndarray, tri: np.ndarray, slip: np.ndarray | None, nu: float, space: str, size: int
+) -> Batches[Triangles]:
     return Batches(Triangles(obs, tri, slip, nu, space, False), size)
 
 

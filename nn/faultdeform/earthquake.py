@@ -102,8 +102,10 @@ class Earthquake:
 
     @cached_property
     def trace_slip(self) -> list[np.ndarray]:
-        """Motion (k - 1, 3) of the right side against the left, east, north, up in m, at the pieces of each
-        line of `trace`: the slip of the triangles there."""
+        """Motion (k - 1, 3) of the right side against the left, east, north, up in m.
+
+        At the pieces of each line of `trace`: the slip of the triangles there.
+        """
         vectors = np.einsum("mk,mka->ma", self.slip, np.asarray(tde.frame(self.triangles)))
         return [vectors[above(self.cells, line, len(self.points))] for line in self.traces]
 

@@ -132,8 +132,9 @@ def _smooth_direction(rupture: Rupture, surface: Surface) -> np.ndarray:
 def slip_of(
     rupture: Rupture, surface: Surface, field: Field, recipe: Recipe
 ) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Slip (m, 3) in m along strike, up dip and opening, in the frame of each triangle; and along each trace
-    the slip at the ground over that of the triangles there, (n - 1,).
+    """Slip (m, 3) in m along strike, up dip and opening, in the frame of each triangle.
+
+    And along each trace the slip at the ground over that of the triangles there, (n - 1,).
 
     It is scaled to the moment of the rupture: moment = rigidity × the sum of area × slip. The opening is 0.
     """

@@ -43,6 +43,7 @@ class Strand(NamedTuple):
 
 
 def choice(rng: np.random.Generator, shares: Any) -> int:
+    """A place drawn with these shares."""
     total = np.cumsum(shares)
     return int(np.searchsorted(total, rng.uniform() * total[-1], side="right"))
 

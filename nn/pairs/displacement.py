@@ -166,8 +166,9 @@ def of_metres(
 
 @dataclass(frozen=True)
 class ScrewFault:
-    """A vertical strike-slip fault with a rough trace, by closed formulas: quick, and good enough to begin
-    with.
+    """A vertical strike-slip fault with a rough trace, by closed formulas.
+
+    Quick, and good enough to begin with.
 
     Each wall moves along the average strike by ``slip / pi * atan(locking / |d|)``, d the distance from the
     trace: a screw dislocation in a half-space that slips from the surface to a depth (Weertman & Weertman

@@ -192,8 +192,9 @@ class Gaps:
 
 @dataclass(frozen=True)
 class Misregistration:
-    """Pixels of the second date lie elsewhere than they say: shift, scale and turn, and the platform's
-    jitter.
+    """Pixels of the second date lie elsewhere than they say.
+
+    Shift, scale and turn, and the platform's jitter.
 
     Attributes
     ----------

@@ -64,6 +64,7 @@ class Empty:
     reasons: dict[str, int] = field(default_factory=dict)
 
     def add(self, reason: str) -> None:
+        """Count a tile, if there is a reason."""
         if reason:
             self.reasons[reason] = self.reasons.get(reason, 0) + 1
 

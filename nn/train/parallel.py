@@ -35,12 +35,15 @@ class Alone:
     first = True
 
     def share(self, network: nn.Module) -> nn.Module:
+        """The network, its gradients averaged over the processes."""
         return network
 
     def part(self, batch: int) -> range:
+        """Which samples of a batch are this process's."""
         return range(batch)
 
     def agree(self, wish: bool) -> bool:
+        """Whether any process wishes so."""
         return wish
 
 
@@ -52,15 +55,18 @@ class Together:
         self.first = self.rank == 0
 
     def share(self, network: nn.Module) -> nn.Module:
+        """The network, its gradients averaged over the processes."""
         return nn.parallel.DistributedDataParallel(network)
 
     def part(self, batch: int) -> range:
+        """Which samples of a batch are this process's."""
         if batch % self.size:
             raise ValueError(f"schedule.batch, {batch}, must be a multiple of the {self.size} processes")
         mine = batch // self.size
         return range(self.rank * mine, (self.rank + 1) * mine)
 
     def agree(self, wish: bool) -> bool:
+        """Whether any process wishes so."""
         wishes = torch.tensor(float(wish))
         if distributed.get_backend() == "nccl":
             wishes = wishes.cuda()
