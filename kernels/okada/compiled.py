@@ -266,12 +266,11 @@ def _finish(work: Work) -> Callable[..., None]:
 
     def finish(obs, src, rows, groups):
         apart()
-        for group in range(np.uint64(groups)):
-            for lane in range(np.uint64(GROUP)):
-                i = group * np.uint64(GROUP) + lane
-                own, its = load(obs, _OWN + i, of_obs), load(src, _ITS + i, of_src)
-                pair = load(rows, at + i, PAIR_ROWS)
-                store(rows, i, formula(pair, load(rows, i, count), own, its))
+        # short groups would be unrolled, and not become vector code
+        for i in range(np.uint64(groups) * np.uint64(GROUP)):
+            own, its = load(obs, _OWN + i, of_obs), load(src, _ITS + i, of_src)
+            pair = load(rows, at + i, PAIR_ROWS)
+            store(rows, i, formula(pair, load(rows, i, count), own, its))
 
     return finish
 

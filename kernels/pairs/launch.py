@@ -175,8 +175,8 @@ class PairSet(ABC):
             share(work, jobs, workers, give_up)
         total = other_sums[0] if workers == 1 else other_sums.sum(axis=0)
         if self.paired:
-            cut = sums.of_obs[1] - sums.of_obs[0]
-            return lane_sums[:, :cut], lane_sums[:, cut:]
+            of_obs, of_src = (lane_sums[:, a - of_lanes[0] : b - of_lanes[0]] for a, b in sums)
+            return of_obs, of_src
         return (lane_sums, total) if along[0] else (total, lane_sums)
 
     def summed(
@@ -223,8 +223,8 @@ def _workers(code: Code, lanes: int, pairs: int, threads: int | None) -> int:
 def spans(along: tuple[bool, bool], sums: Sums) -> tuple[tuple[int, int], tuple[int, int]]:
     """Rows that are summed for each lane, and for each member of the other side."""
     if all(along):
-        spans = [span for span in sums if span[1] > span[0]]
-        return (spans[0][0], spans[-1][1]) if spans else (0, 0), (0, 0)
+        spans = [span for span in sums if span[1] > span[0]] or [(0, 0)]
+        return (min(a for a, _ in spans), max(b for _, b in spans)), (0, 0)
     return (sums.of_obs, sums.of_src) if along[0] else (sums.of_src, sums.of_obs)
 
 

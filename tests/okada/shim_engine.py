@@ -102,7 +102,7 @@ def random_arguments(rng, function, kind, of, pairs, dtype, n=7, m=5):
     def directions():
         return normal(n, 3), normal(*src.shape) * np.asarray(0.1, dtype)
 
-    c, slips = COMPONENTS[of], SLIP_COMPONENTS[kind]
+    c, slips = WIDTH[of], SLIP_COMPONENTS[kind]
     head = (kind, obs, src, 0.23, (0.3, 0.6))
     if function == "field_both":
         return (*head, pairs)
@@ -117,6 +117,7 @@ def random_arguments(rng, function, kind, of, pairs, dtype, n=7, m=5):
     return (*head, of, pairs, *rest())
 
 
+WIDTH = COMPONENTS | {"both": 12}
 FUNCTIONS = ("field", "field_both", "greens", "jacobian", "hessian", "vjp", "jvp", "vjp2", "jvp2")
 #: Every backend function with the settings that it knows: (function, of, pairs).
 EVERY = [

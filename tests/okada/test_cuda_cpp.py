@@ -130,7 +130,7 @@ def every_derivative(okada, data, i, dtype):
     case, columns = parameter_case(data, i, dtype)
     out = np.zeros((12, 13))
     for of, part in (("displacement", slice(3)), ("gradient", slice(3, 12))):
-        c = COMPONENTS[of]
+        c = shim.WIDTH[of]
         jacobian = okada.jacobian(*case, of, True)[0]
         rest = np.empty((c, 4))
         for k, cot in enumerate(np.eye(c, dtype=dtype)):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from dislok.kernels.okada import numba_cpu as kernels
+from dislok.kernels.okada.sources import SLIP_COMPONENTS
 
 NU, ORIGIN = 0.27, (0.3, 0.6)
 # Relative to the largest entry; measured 3e-15 and 2e-6.
@@ -91,7 +92,7 @@ def test_greens_functions(rng, kind, of, dtype):
 def test_adjoint(rng, kind, of):
     """<r, G s> = <G^T r, s> to 1e-13 of the product of the norms."""
     obs, src = observers(rng, 300), sources(rng, kind, 40)
-    s = rng.normal(size=(40, kernels.SLIP_COMPONENTS[kind]))
+    s = rng.normal(size=(40, SLIP_COMPONENTS[kind]))
     r = rng.normal(size=(300, COUNT[of]))
     forward = kernels.apply(kind, obs, src, NU, ORIGIN, of, s)
     adjoint = kernels.apply_adjoint(kind, obs, src, NU, ORIGIN, of, r)
@@ -205,7 +206,7 @@ def test_large_results_go_past_the_caches(rng, kind, dtype, paired, monkeypatch)
     obs, src = observers(rng, n, dtype), sources(rng, kind, n if paired else 1, dtype)
     call = (kind, obs, src, NU, ORIGIN, "displacement", paired)
     kept = kernels.jacobian(*call)
-    monkeypatch.setattr(kernels, "CACHED", 0)
+    monkeypatch.setattr("dislok.kernels.pairs.launch.CACHED", 0)
     for offset in range(1, 9):  # where a cache line begins is the allocator's choice
         space = np.full(kept.size + offset + 1, np.nan, dtype)
         out = space[offset:-1].reshape(kept.shape)

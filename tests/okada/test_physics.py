@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dislok.kernels.okada import numba_cpu as kernels
+from dislok.kernels.okada.sources import REACH, SWITCH
 
 NU = 0.25
 TOPLEFT = (0.0, 0.0)
@@ -180,7 +181,7 @@ def test_far_field_is_a_point_source(rng):
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_closed_form_meets_quadrature(rng, dtype):
     """No step where one method hands over to the other."""
-    reach, (switch, _) = kernels.REACH[np.dtype(dtype)], kernels.SWITCH[np.dtype(dtype)]
+    reach, (switch, _) = REACH[np.dtype(dtype)], SWITCH[np.dtype(dtype)]
     src = changed(depth=30.0, length=10.0, width=10.0, x=0.0, y=0.0).astype(dtype)
     direction = np.array([0.6, 0.64, -0.48])
     centre = np.array([0, 0, -30.0])
