@@ -59,7 +59,7 @@ class Call(ABC):
 
     obs: Array
     sources: tuple[Array, ...]
-    nu: Any
+    nu: float | Array
     pairs: bool
     space: Space
     factors: dict[str, Array] = field(default_factory=dict)
@@ -104,7 +104,7 @@ class Call(ABC):
         """The family's torch functions; only for tensors, because this imports torch."""
 
 
-def check_call(call: Call, check_places: Callable[[Any, Any], None], wait: bool, **values: Array) -> None:
+def check_call(call: Call, check_places: Callable[[Array, Array], None], wait: bool, **values: Array) -> None:
     """Check every value of a call that can be seen; those on a device only if `wait`.
 
     ``check_places(obs, source)`` looks at observers and the first array of sources.
@@ -130,7 +130,7 @@ def components_of(of: str) -> tuple[int, ...]:
     return COMPONENTS[of]
 
 
-def poisson(given: Any, array: Array | None, space: Space) -> Any:
+def poisson(given: float | Array, array: Array | None, space: Space) -> float | Array:
     """Poisson's ratio as a float, or as a tensor where it was given as one; a float needs no array."""
     if array is not None and array.ndim:
         raise ValueError(f"nu must be a number, got shape {tuple(array.shape)}")
@@ -139,17 +139,17 @@ def poisson(given: Any, array: Array | None, space: Space) -> Any:
     return finite_number("nu", given)
 
 
-def check_poisson(nu: Any, space: Space, wait: bool = False) -> None:
+def check_poisson(nu: float | Array, space: Space, wait: bool = False) -> None:
     """Raise a `ValueError` if Poisson's ratio is seen to be out of range; `wait` for a device to see it."""
     seen = nu if isinstance(nu, float) else (space.fetch if wait else space.peek)(nu)
     if seen is not None and not 0.0 <= float(seen) < 0.5:
         raise ValueError(f"nu is {float(seen)!r}; Poisson's ratio must be in [0, 0.5)")
 
 
-def modulus(mu: Any, space: Space) -> Any:
+def modulus(mu: float | Array, space: Space) -> float | Array:
     """The shear modulus as a float, or as a tensor where it was given as one with tensors."""
-    found: Any
-    seen: Any
+    found: Array
+    seen: Array
     if space.framework != "torch" or not is_tensor(mu):
         found = seen = finite_number("mu", mu)
     elif mu.ndim:
@@ -173,7 +173,7 @@ def symmetric(g: np.ndarray) -> np.ndarray:
     return g @ _SYMMETRIC
 
 
-def stress_of(g: Array, mu: Any, nu: Any) -> list[Array]:
+def stress_of(g: Array, mu: float | Array, nu: float | Array) -> list[Array]:
     """xx, yy, zz, xy, xz, yz of the stress that gradients (n, 9) make by Hooke's law."""
     eps = strain_of(g)
     pressure = 2.0 * mu * nu / (1.0 - 2.0 * nu) * (eps[0] + eps[1] + eps[2])
@@ -181,7 +181,7 @@ def stress_of(g: Array, mu: Any, nu: Any) -> list[Array]:
     return [pressure + shear[0], pressure + shear[1], pressure + shear[2], *shear[3:]]
 
 
-def two(out: Any) -> tuple[Array | None, Array | None]:
+def two(out: Sequence[Array | None] | None) -> tuple[Array | None, Array | None]:
     """``out=`` of a function with two results, which must not share memory."""
     if out is None:
         return None, None
@@ -240,7 +240,7 @@ def copied(call: Call, result: Array, out: Array | None) -> Array:
 
 
 def flattened(
-    call_for: dict[str, Any], arrays: dict[str, Array], batch: tuple[int, int], space: Space
+    call_for: dict[str, object], arrays: dict[str, Array], batch: tuple[int, int], space: Space
 ) -> dict[str, Array]:
     """Arrays of batches, one model after the other; `call_for` is what does not go with batches."""
     for what, given in call_for.items():

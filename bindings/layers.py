@@ -12,6 +12,7 @@ import numpy as np
 
 from dislok import crusts
 from dislok import gate as gates
+from dislok.arrays import ArrayLike
 from dislok.kernels.propagator.stack import Layers
 
 __all__ = ["LayeredModel"]
@@ -46,12 +47,12 @@ class LayeredModel:
         densities in kg/m³ are; the message names the layer.
     """
 
-    thickness: Any
-    vp: Any
-    vs: Any
-    rho: Any
-    qp: Any = None
-    qs: Any = None
+    thickness: ArrayLike
+    vp: ArrayLike
+    vs: ArrayLike
+    rho: ArrayLike
+    qp: ArrayLike | None = None
+    qs: ArrayLike | None = None
     reference_frequency: float = 1.0
 
     def __post_init__(self) -> None:
@@ -194,7 +195,7 @@ _PLAUSIBLE = {
 """Smallest and largest value of a property in any planet's crust, its unit, and what else people use."""
 
 
-def _array(values: Any) -> np.ndarray:
+def _array(values: ArrayLike) -> np.ndarray:
     """A float64 NumPy array of whatever a property is."""
     if hasattr(values, "detach"):
         values = values.detach().cpu().numpy()

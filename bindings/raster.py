@@ -12,11 +12,12 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from dislok.affine import Transform, backwards, moved, placed
+from dislok.arrays import Array, ArrayLike
 
 __all__ = ["DRIVERS", "Raster", "common", "opened", "read", "write"]
 
@@ -24,6 +25,10 @@ DRIVERS = ("GTiff", "JP2OpenJPEG", "HFA", "ENVI", "PNG", "NITF", "netCDF")
 """Formats that are read, by their names in GDAL."""
 
 PIXEL = 1e-3  # pixels by which two grids may be apart and still count as one
+
+
+Dataset: TypeAlias = Any
+"""An open data set of rasterio."""
 
 
 @dataclass(frozen=True)
@@ -103,11 +108,11 @@ class Raster:
         mask = None if self.mask is None else self.mask[part]
         return replace(self, values=self.values[part], mask=mask, transform=moved(self.transform, left, top))
 
-    def xy(self, row: Any, column: Any) -> tuple[Any, Any]:
+    def xy(self, row: ArrayLike, column: ArrayLike) -> tuple[Array, Array]:
         """Coordinates of the middle of pixels."""
         return placed(self.transform, column + 0.5, row + 0.5)
 
-    def rowcol(self, x: Any, y: Any) -> tuple[Any, Any]:
+    def rowcol(self, x: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
         """Row and column, with fractions, at coordinates: 0 is the middle of the first pixel."""
         column, row = placed(backwards(self.transform), x, y)
         return row - 0.5, column - 0.5
@@ -205,11 +210,11 @@ def opened(path: str | os.PathLike[str], variable: str | None = None) -> Any:
     raise ValueError(f"{file} cannot be read as a raster: {told}")
 
 
-def _variables(data: Any) -> list[str]:
+def _variables(data: Dataset) -> list[str]:
     return [name.rpartition(":")[2] for name in data.subdatasets]
 
 
-def _only(data: Any, file: Path) -> Any:
+def _only(data: Dataset, file: Path) -> Any:
     """The data set of a netCDF file that holds one variable."""
     if data.count:
         return data
@@ -235,7 +240,7 @@ def _variable(rasterio: Any, file: Path, variable: str) -> Any:
             raise ValueError(f"{file}: its variable {variable!r} cannot be read: {error}") from error
 
 
-def check_band(data: Any, band: int, name: str) -> None:
+def check_band(data: Dataset, band: int, name: str) -> None:
     """Raise a `ValueError` for a band that holds no brightness."""
     meanings = needed().enums.ColorInterp
     if not 1 <= band <= data.count:
@@ -249,7 +254,7 @@ def check_band(data: Any, band: int, name: str) -> None:
         raise ValueError(f"{name}: it holds complex numbers; give their amplitude")
 
 
-def _read(rasterio: Any, data: Any, band: int, window: Any, name: str) -> Raster:
+def _read(rasterio: Any, data: Dataset, band: int, window: Any, name: str) -> Raster:
     h, w = data.height, data.width
     top, left, height, width = (0, 0, h, w) if window is None else (int(n) for n in window)
     if min(top, left) < 0 or min(height, width) < 1 or top + height > h or left + width > w:

@@ -20,11 +20,11 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from dislok import gate as gates
+from dislok.gate import Given
 
 _MOST = 12  # mistakes in one message
 _LARGEST = 10_000_000  # bytes of a configuration
@@ -42,10 +42,10 @@ class Kind:
     """
 
     words: str
-    check: Callable[[str, Any], Any]
+    check: Callable[[str, Given], Given]
     table: Table | None = None
 
-    def __call__(self, name: str, value: Any) -> Any:
+    def __call__(self, name: str, value: Given) -> Given:
         """The value, if it is of this kind; else an error that says what was expected."""
         return self.check(name, value)
 
@@ -66,7 +66,7 @@ class Key:
 
     kind: Kind
     about: str
-    default: Any = None
+    default: Given = None
     needed: bool = False
     unit: str = ""
     file: bool = False
@@ -96,15 +96,15 @@ class Table:
     needed: bool = False
     one_of: tuple[str, ...] = ()
     not_both: tuple[tuple[str, str], ...] = ()
-    check: Callable[[str, dict[str, Any]], None] | None = None
+    check: Callable[[str, dict[str, Given]], None] | None = None
     always: bool = False
 
 
-def number(**limits: Any) -> Kind:
+def number(**limits: Given) -> Kind:
     """A number within limits, as of `dislok.gate.number`."""
     words, inner = _limited("a number", limits), gates.number(**limits)
 
-    def check(name: str, value: Any) -> float:
+    def check(name: str, value: Given) -> float:
         if type(value) not in (int, float):
             raise ValueError(f"{name} must be {words}, got {value!r:.60}")
         return float(inner(name, value))
@@ -116,7 +116,7 @@ def count(least: int = 0, most: int | None = None) -> Kind:
     """A whole number."""
     inner = gates.count(least, most)
 
-    def check(name: str, value: Any) -> int:
+    def check(name: str, value: Given) -> int:
         if type(value) is not int:
             raise ValueError(f"{name} must be a whole number, got {value!r}")
         return int(inner(name, value))
@@ -127,7 +127,7 @@ def count(least: int = 0, most: int | None = None) -> Kind:
 def flag() -> Kind:
     """true or false."""
 
-    def check(name: str, value: Any) -> bool:
+    def check(name: str, value: Given) -> bool:
         if not isinstance(value, bool):
             raise ValueError(f"{name} must be true or false, got {value!r:.60}")
         return value
@@ -138,7 +138,7 @@ def flag() -> Kind:
 def choice(*words: str) -> Kind:
     """One of some words."""
 
-    def check(name: str, value: Any) -> str:
+    def check(name: str, value: Given) -> str:
         if value in words if isinstance(value, str) else False:
             return str(value)
         raise ValueError(f"{name} must be one of {', '.join(words)}{_meant(value, words)}, got {value!r:.60}")
@@ -149,7 +149,7 @@ def choice(*words: str) -> Kind:
 def text(empty: bool = False) -> Kind:
     """Text."""
 
-    def check(name: str, value: Any) -> str:
+    def check(name: str, value: Given) -> str:
         if not isinstance(value, str) or "\0" in value or not (value.strip() or empty):
             raise ValueError(f"{name} must be text{'' if empty else ' that is not empty'}, got {value!r:.60}")
         return value
@@ -160,7 +160,7 @@ def text(empty: bool = False) -> Kind:
 def letters(allowed: str) -> Kind:
     """Some of a few letters, each once."""
 
-    def check(name: str, value: Any) -> str:
+    def check(name: str, value: Given) -> str:
         fine = (
             isinstance(value, str) and value and set(value) <= set(allowed) and len(set(value)) == len(value)
         )
@@ -174,7 +174,7 @@ def letters(allowed: str) -> Kind:
 def moment() -> Kind:
     """A date and time: one of TOML's, or text in ISO 8601."""
 
-    def check(name: str, value: Any) -> str:
+    def check(name: str, value: Given) -> str:
         try:
             if type(value) not in (str, datetime.datetime):
                 raise ValueError
@@ -192,7 +192,7 @@ def pair(kind: Kind, *, rising: bool = False) -> Kind:
     """Two values of a kind, the first below the second where `rising`."""
     inner = listed(kind, 2, 2)
 
-    def check(name: str, value: Any) -> tuple[Any, Any]:
+    def check(name: str, value: Given) -> tuple[Given, Given]:
         first, second = inner(name, value)
         if rising and not first < second:
             raise ValueError(f"{name} must be two rising numbers, got {value!r:.60}")
@@ -205,7 +205,7 @@ def span(kind: Kind) -> Kind:
     """Two values of a kind, the first not above the second."""
     two = pair(kind)
 
-    def check(name: str, value: Any) -> tuple[Any, Any]:
+    def check(name: str, value: Given) -> tuple[Given, Given]:
         low, high = two(name, value)
         if low > high:
             raise ValueError(f"{name} must be two numbers, the second not below the first, got {value!r:.60}")
@@ -218,7 +218,7 @@ def listed(kind: Kind, least: int = 0, most: int | None = None, *, rising: bool 
     """A list of values of a kind."""
     counted = f"{least} " if least == most else f"at least {least} " if least else ""
 
-    def check(name: str, value: Any) -> list[Any]:
+    def check(name: str, value: Given) -> list[Given]:
         if not isinstance(value, list) or len(value) < least or len(value) > (most or len(value)):
             raise ValueError(f"{name} must be a list of {counted}values, got {value!r:.60}")
         found = [kind(f"{name}[{i}]", each) for i, each in enumerate(value)]
@@ -232,7 +232,7 @@ def listed(kind: Kind, least: int = 0, most: int | None = None, *, rising: bool 
 def inner(table: Table) -> Kind:
     """A table in the place of a value, where another kind would do too: see `either`."""
 
-    def check(name: str, value: Any) -> dict[str, Any]:
+    def check(name: str, value: Given) -> dict[str, Given]:
         mistakes: list[str] = []
         found = _table(name, table, value, None, mistakes)
         if mistakes:
@@ -246,13 +246,13 @@ def either(table: Kind, other: Kind) -> Kind:
     """A table, or a value of another kind."""
     words = f"{other.words}, or {table.words}"
 
-    def check(name: str, value: Any) -> Any:
+    def check(name: str, value: Given) -> Given:
         return table(name, value) if isinstance(value, dict) else other(name, value)
 
     return Kind(words, check, table.table)
 
 
-def read(path: str | Path, schema: Table) -> dict[str, Any]:
+def read(path: str | Path, schema: Table) -> dict[str, Given]:
     """The checked values of a TOML file, with the schema's defaults where it says nothing.
 
     Parameters
@@ -272,7 +272,7 @@ def read(path: str | Path, schema: Table) -> dict[str, Any]:
     return checked(values_of(path), schema, folder=Path(path).parent, file=str(path))
 
 
-def values_of(path: str | Path) -> dict[str, Any]:
+def values_of(path: str | Path) -> dict[str, Given]:
     """What a TOML file says, unchecked; raises as `read` does where it cannot be read or is no TOML."""
     file = Path(path)
     if file.is_dir():
@@ -286,8 +286,8 @@ def values_of(path: str | Path) -> dict[str, Any]:
 
 
 def checked(
-    values: Mapping[str, Any], schema: Table, *, folder: Path | None = None, file: str = ""
-) -> dict[str, Any]:
+    values: Mapping[str, Given], schema: Table, *, folder: Path | None = None, file: str = ""
+) -> dict[str, Given]:
     """Checked values; see `read`. Without a `folder`, nobody looks whether files exist."""
     mistakes: list[str] = []
     found = _table("", schema, values, folder, mistakes)
@@ -298,7 +298,9 @@ def checked(
     return found
 
 
-def _table(name: str, table: Table, value: Any, folder: Path | None, mistakes: list[str]) -> dict[str, Any]:
+def _table(
+    name: str, table: Table, value: Given, folder: Path | None, mistakes: list[str]
+) -> dict[str, Given]:
     if not isinstance(value, Mapping):
         mistakes.append(f"{name} must be a table, [{name}], got {value!r:.60}")
         return {}
@@ -321,9 +323,9 @@ def _table(name: str, table: Table, value: Any, folder: Path | None, mistakes: l
     return _defaults(table) | found
 
 
-def _defaults(table: Table) -> dict[str, Any]:
+def _defaults(table: Table) -> dict[str, Given]:
     """What holds where a table says nothing."""
-    found: dict[str, Any] = {}
+    found: dict[str, Given] = {}
     for key, expected in table.keys.items():
         if isinstance(expected, Table):
             found |= {key: _defaults(expected)} if expected.always else {}
@@ -332,7 +334,7 @@ def _defaults(table: Table) -> dict[str, Any]:
     return found
 
 
-def _value(name: str, expected: Key | Table, value: Any, folder: Path | None, mistakes: list[str]) -> Any:
+def _value(name: str, expected: Key | Table, value: Given, folder: Path | None, mistakes: list[str]) -> Given:
     if isinstance(expected, Table):
         if not expected.several:
             return _table(name, expected, value, folder, mistakes)
@@ -359,7 +361,7 @@ def _there(name: str, found: str | list[str], folder: Path) -> None:
             )
 
 
-def _unknown(name: str, table: Table, value: Mapping[str, Any], mistakes: list[str]) -> None:
+def _unknown(name: str, table: Table, value: Mapping[str, Given], mistakes: list[str]) -> None:
     for key in value:
         if key not in table.keys:
             where = f" in the table [{name}]" if name else ""
@@ -367,7 +369,7 @@ def _unknown(name: str, table: Table, value: Mapping[str, Any], mistakes: list[s
             mistakes.append(f"unknown key {_under(name, key)!r}{where}{near}, got {value[key]!r:.60}")
 
 
-def _missing(name: str, table: Table, value: Mapping[str, Any], mistakes: list[str]) -> None:
+def _missing(name: str, table: Table, value: Mapping[str, Given], mistakes: list[str]) -> None:
     for key, expected in table.keys.items():
         if expected.needed and key not in value:
             what = "table" if isinstance(expected, Table) else "key"
@@ -389,18 +391,18 @@ def _under(name: str, key: str) -> str:
     return f"{name}.{key}" if name else str(key)
 
 
-def _meant(value: Any, known: Collection[str]) -> str:
+def _meant(value: Given, known: Collection[str]) -> str:
     near = get_close_matches(str(value), list(known), 1, 0.7)
     return f"; did you mean {near[0]}?" if near else ""
 
 
-def _limited(what: str, limits: Mapping[str, Any]) -> str:
+def _limited(what: str, limits: Mapping[str, Given]) -> str:
     words = (("at least", "least"), ("above", "above"), ("at most", "most"), ("below", "below"))
     rule = " and ".join(f"{word} {limits[k]:g}" for word, k in words if limits.get(k) is not None)
     return f"{what} {rule}".strip()
 
 
-def with_defaults(table: Table, values: Mapping[str, Any]) -> Table:
+def with_defaults(table: Table, values: Mapping[str, Given]) -> Table:
     """A table whose keys have these defaults; where one is empty text or an empty list, there is none."""
     keys: dict[str, Key | Table] = {}
     for name, expected in table.keys.items():
@@ -412,7 +414,7 @@ def with_defaults(table: Table, values: Mapping[str, Any]) -> Table:
     return replace(table, keys=keys)
 
 
-def plain(value: Any) -> Any:
+def plain(value: Given) -> Given:
     """A value as a file would have it: lists for tuples, Python's numbers for NumPy's."""
     if isinstance(value, Mapping):
         return {name: plain(each) for name, each in value.items()}
@@ -421,7 +423,7 @@ def plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def fixed(value: Any) -> Any:
+def fixed(value: Given) -> Given:
     """A value with tuples for lists."""
     return tuple(map(fixed, value)) if isinstance(value, (list, tuple)) else value
 
@@ -454,7 +456,7 @@ def _row(*cells: str) -> list[str]:
     return [f"   {'* -' if i == 0 else '  -'} {cell}".rstrip() for i, cell in enumerate(cells)]
 
 
-def toml(value: Any) -> str:
+def toml(value: Given) -> str:
     """A value as TOML writes it."""
     if isinstance(value, bool):
         return str(value).lower()

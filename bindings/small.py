@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from types import ModuleType
 
 import numpy as np
 
 from dislok.arrays import is_plain
+from dislok.gate import Given
 from dislok.sources import DEFAULT_ORIGIN, ORIGINS, RECTANGLES, Rectangle
 
 _DOUBLE = np.dtype(np.float64)
@@ -17,7 +18,7 @@ PATIENCE = 50
 _calls = 0
 
 
-def field(family: str, of: str, obs: Any, *given: Any) -> np.ndarray | None:
+def field(family: str, of: str, obs: Given, *given: Given) -> np.ndarray | None:
     """Displacement (n, 3) or gradient (n, 9) of few sources; None where the usual way has to see to it.
 
     That is whatever is not a NumPy array or number in double precision as the kernels take it, and whatever
@@ -41,7 +42,9 @@ def _often() -> bool:
     return _calls >= PATIENCE
 
 
-def _rectangles(source: Any, nu: Any, origin: Any) -> tuple[np.ndarray, float, tuple[float, float]] | None:
+def _rectangles(
+    source: Given, nu: Given, origin: Given
+) -> tuple[np.ndarray, float, tuple[float, float]] | None:
     """Rows (m, 10), Poisson's ratio, fractions of the origin."""
     if type(source) not in RECTANGLES or type(nu) is not float:
         return None
@@ -74,7 +77,9 @@ def _rows(source: Rectangle) -> np.ndarray | None:
     return rows
 
 
-def _triangles(tri: Any, slip: Any, nu: Any, space: Any) -> tuple[np.ndarray, np.ndarray, float, bool] | None:
+def _triangles(
+    tri: Given, slip: Given, nu: Given, space: Given
+) -> tuple[np.ndarray, np.ndarray, float, bool] | None:
     """Vertices (m, 3, 3), slips (m, 3) or (1, 3), Poisson's ratio, whether there is a surface."""
     if type(tri) is not np.ndarray or tri.dtype is not _DOUBLE or tri.shape[1:] != (3, 3):
         return None
@@ -90,7 +95,7 @@ def _triangles(tri: Any, slip: Any, nu: Any, space: Any) -> tuple[np.ndarray, np
 
 
 @cache
-def _kernels(family: str) -> Any:
+def _kernels(family: str) -> ModuleType:
     if family == "okada":
         from dislok.kernels.okada import quick as okada
 

@@ -18,11 +18,14 @@ import numpy as np
 
 from dislok import __version__, foreign, propagator
 from dislok import gate as gates
+from dislok.arrays import Array, ArrayLike
 from dislok.foreign import zarr_array
 from dislok.kernels.propagator import integrals, timeseries
 from dislok.kernels.propagator.stack import build
 from dislok.layers import PROPERTIES, LayeredModel
 from dislok.motion import Problem, RecordPlan, Wanted, combined
+from dislok.propagator import PointSource, Stations
+from dislok.stf import SourceTimeFunction, Spectrum
 from dislok.store import Pieces, fingerprint, writing
 
 __all__ = ["GreensTable", "greens_table"]
@@ -51,7 +54,7 @@ class GreensTable:
         seismogram there.
     """
 
-    records: Any
+    records: Array
     distances: np.ndarray
     depths: np.ndarray
     times: np.ndarray
@@ -76,7 +79,7 @@ class GreensTable:
         return cls(zarr_array(group, "records"), distances, depths, times, receiver, accuracy, error)
 
     def kernels(
-        self, source: Any, stations: Any, *, moment: bool = True, location: bool = True
+        self, source: PointSource, stations: Stations, *, moment: bool = True, location: bool = True
     ) -> propagator.Kernels:
         """Kernels as `dislok.propagator.kernels` computes them, by interpolation.
 
@@ -105,7 +108,7 @@ class GreensTable:
         ]
         return propagator.Kernels._make([self.times, *fields, None, self.accuracy + self.error])
 
-    def _check(self, problem: Problem, stations: Any) -> None:
+    def _check(self, problem: Problem, stations: Stations) -> None:
         if problem.engine.space is not None:
             raise ValueError("a table is on the CPU, but the inputs are CUDA arrays")
         if np.any(problem.time != 0.0):
@@ -149,7 +152,7 @@ def _rate(records: np.ndarray, dt: float) -> np.ndarray:
     return slope[..., n - 1 : 2 * n - 1]
 
 
-def _hermite(x: Any, left: Any, right: Any) -> np.ndarray:
+def _hermite(x: ArrayLike, left: ArrayLike, right: ArrayLike) -> np.ndarray:
     """Weights of values and slopes at two nodes, for the value and the slope at x: (2, node, 2, ...)."""
     step = right - left
     t = (x - left) / step
@@ -181,13 +184,13 @@ def _hermite(x: Any, left: Any, right: Any) -> np.ndarray:
 def greens_table(
     path: str | os.PathLike[str],
     model: LayeredModel,
-    distances: Any,
-    depths: Any,
+    distances: ArrayLike,
+    depths: ArrayLike,
     dt: float,
     n: int,
     *,
     start: float = 0.0,
-    stf: Any = None,
+    stf: SourceTimeFunction | Spectrum | None = None,
     lowpass: tuple[float, float] | None = None,
     quantity: str = "displacement",
     receiver: float | None = None,
@@ -316,7 +319,7 @@ def _trial(table: GreensTable, problem: Problem, record: RecordPlan) -> float:
     return float((error / np.sqrt(np.mean(truth**2, axis=-1)).max(axis=-1)).max())
 
 
-def _nodes(name: str, values: Any) -> np.ndarray:
+def _nodes(name: str, values: ArrayLike) -> np.ndarray:
     nodes = np.asarray(values, dtype=np.float64)
     if nodes.ndim != 1 or len(nodes) < 2 or not np.isfinite(nodes).all() or not (np.diff(nodes) > 0.0).all():
         raise ValueError(f"{name} must be at least two rising finite numbers")

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.polynomial.chebyshev import chebvander
 
-from dislok.arrays import check_finite, finite_number, guard, is_tensor
+from dislok.arrays import Array, ArrayLike, check_finite, finite_number, guard, is_tensor
 from dislok.kernels.threads import default_threads, share
 from dislok.large.elements import Elements, on_host
 from dislok.large.far import FarField, Left
@@ -399,15 +399,15 @@ def _nearest(axis: np.ndarray, places: np.ndarray) -> np.ndarray:
 
 
 def on_grid(
-    x: Any,
-    y: Any,
+    x: ArrayLike,
+    y: ArrayLike,
     elements: Elements,
     *,
     tolerance: float,
-    out: Any = None,
+    out: Array | None = None,
     marks: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
-) -> Any:
+) -> Array:
     """Displacement on a grid, all of it or into `out`; see `dislok.tde.on_grid`."""
     axes = checked_axis("x", x), checked_axis("y", y)
     check_tolerance(tolerance)
@@ -432,14 +432,14 @@ def on_grid(
     return out
 
 
-def tiles(x: Any, y: Any, elements: Elements, *, tolerance: float) -> Iterator[Tile]:
+def tiles(x: ArrayLike, y: ArrayLike, elements: Elements, *, tolerance: float) -> Iterator[Tile]:
     """Displacement on a grid, tile by tile; see `dislok.tde.grid_tiles`."""
     axes = checked_axis("x", x), checked_axis("y", y)
     check_tolerance(tolerance)
     return Grid(*axes, elements, tolerance).tiles()
 
 
-def _check_out(out: Any, shape: tuple[int, ...]) -> None:
+def _check_out(out: Array, shape: tuple[int, ...]) -> None:
     """Raise if a grid cannot be written to ``out=``: an array of NumPy, Zarr or the like."""
     if not hasattr(out, "shape") or not hasattr(out, "__setitem__"):
         raise TypeError(f"out must be an array that can be written to, got {type(out).__name__}")
@@ -473,7 +473,7 @@ class Done:
         path: str | os.PathLike[str] | None,
         problem: str,
         parts: Sequence[tuple[slice, slice]],
-        out: Any,
+        out: Array,
     ) -> None:
         self.path, self.problem = path, problem
         self.sums = np.zeros(len(parts), np.int64)
@@ -489,14 +489,14 @@ class Done:
         """Whether each part is finished."""
         return self.sums != 0
 
-    def mark(self, part: int, values: Any) -> None:
+    def mark(self, part: int, values: ArrayLike) -> None:
         """Remember that a part is finished, and what `out` holds there."""
         self.sums[part] = _checksum(values)
         if self.path is not None:
             write_arrays(self.path, {"problem": self.problem, "sums": self.sums})
 
 
-def _checksum(values: Any) -> int:
+def _checksum(values: ArrayLike) -> int:
     return (1 << 32) | zlib.crc32(np.ascontiguousarray(values).tobytes())
 
 
@@ -504,7 +504,7 @@ def _corner(rows: slice, columns: slice) -> tuple[int, int]:
     return rows.start, columns.start
 
 
-def checked_axis(name: str, values: Any) -> np.ndarray:
+def checked_axis(name: str, values: ArrayLike) -> np.ndarray:
     """East or north coordinates of a grid in float64.
 
     Raises
@@ -527,7 +527,7 @@ def checked_axis(name: str, values: Any) -> np.ndarray:
     return axis
 
 
-def check_tolerance(tolerance: Any) -> None:
+def check_tolerance(tolerance: float) -> None:
     """Raise a `ValueError` if a tolerance cannot be reached."""
     if not 1e-10 <= finite_number("tolerance", tolerance) < 1.0:
         raise ValueError(f"tolerance is {tolerance!r}; it must be at least 1e-10 and less than 1")
