@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, ClassVar
@@ -13,6 +13,7 @@ import numpy as np
 from dislok import backends
 from dislok.arrays import (
     Array,
+    ArrayLike,
     Space,
     TorchSpace,
     check_apart,
@@ -146,7 +147,7 @@ def check_poisson(nu: float | Array, space: Space, wait: bool = False) -> None:
         raise ValueError(f"nu is {float(seen)!r}; Poisson's ratio must be in [0, 0.5)")
 
 
-def modulus(mu: float | Array, space: Space) -> float | Array:
+def modulus(mu: ArrayLike, space: Space) -> float | Array:
     """The shear modulus as a float, or as a tensor where it was given as one with tensors."""
     found: Array
     seen: Array
@@ -240,7 +241,7 @@ def copied(call: Call, result: Array, out: Array | None) -> Array:
 
 
 def flattened(
-    call_for: dict[str, object], arrays: dict[str, Array], batch: tuple[int, int], space: Space
+    call_for: Mapping[str, object], arrays: dict[str, Array], batch: tuple[int, int], space: Space
 ) -> dict[str, Array]:
     """Arrays of batches, one model after the other; `call_for` is what does not go with batches."""
     for what, given in call_for.items():
