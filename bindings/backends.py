@@ -1,4 +1,4 @@
-"""Which compiled backend serves a call.
+"""Compiled backends: the choice of the one that serves a call.
 
 =============  ==========================  ======================================
 name           serves                      needs

@@ -1,4 +1,4 @@
-"""What the public functions of every family share: the call, shapes of results, ``out=``, moduli, strain."""
+"""Common ground of the public functions: the call, shapes of results, ``out=``, moduli, strain."""
 
 from __future__ import annotations
 

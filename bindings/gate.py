@@ -1,4 +1,4 @@
-"""What the parameters of a public function may be, said once at its door.
+"""Checks of the parameters of a public function, said once at its door.
 
 `dislok.arrays.guard` brings the arrays of a call into one space; this is its sibling for everything else::
 

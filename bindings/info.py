@@ -1,4 +1,4 @@
-"""What `dislok info` tells: versions, backends, devices, threads, cache folder, and what is missing."""
+"""Facts that `dislok info` tells: versions, backends, devices, threads, cache folder, and what is missing."""
 
 from __future__ import annotations
 

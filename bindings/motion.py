@@ -1,4 +1,4 @@
-"""What `dislok.propagator` does once a call is checked: integrals, motion from them, and records.
+"""The work of `dislok.propagator` once a call is checked: integrals, motion from them, and records.
 
 All of it runs on the CPU or on a CUDA device, with NumPy or CuPy.
 """

@@ -1,4 +1,4 @@
-"""What makes a torch tensor that goes through the kernels of images differentiable.
+"""Derivatives of torch tensors that go through the kernels of images.
 
 Values at displaced pixels are linear in the image and smooth in the displacement; their derivatives with
 respect to the displacement are `slopes`, those by the image the `adjoint`. Backward and forward mode are

@@ -1,4 +1,4 @@
-"""What makes a torch tensor that goes through the Okada kernels differentiable.
+"""Derivatives of torch tensors that go through the Okada kernels.
 
 The derivatives themselves are in :mod:`dislok.autograd.derivatives`. Shapes are those of the kernels: obs
 (n, 3), src (m, P) with a column for each field of the source, field (n, c).

@@ -1,4 +1,4 @@
-"""What makes a torch tensor that goes through the triangle kernels differentiable.
+"""Derivatives of torch tensors that go through the triangle kernels.
 
 The derivatives themselves are in :mod:`dislok.autograd.derivatives`. A row of its sources is a triangle's
 nine coordinates and its slip. Shapes are those of the kernels: obs (n, 3), tri (m, 3, 3), slip (m, 3), field

@@ -1,4 +1,4 @@
-"""What is wrong with a record.
+"""Signs that something is wrong with a record.
 
 Signs of bad data in the record itself, and beside the prediction of a solution.
 

@@ -1,4 +1,4 @@
-"""What an inversion is fitted to: filtered waveforms in their windows, and static offsets."""
+"""Data that an inversion is fitted to: filtered waveforms in their windows, and static offsets."""
 
 from __future__ import annotations
 

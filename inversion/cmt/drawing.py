@@ -1,4 +1,4 @@
-"""What the pictures of moment tensors have in common: colours, frames, draws."""
+"""Common parts of the pictures of moment tensors: colours, frames, draws."""
 
 from __future__ import annotations
 

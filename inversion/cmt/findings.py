@@ -1,4 +1,4 @@
-"""What a reader leaves out or finds strange, and how it is asked to read."""
+"""Findings of a reader: what it leaves out or finds strange; and how it is asked to read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What point sources in a layered crust do at the stations of a data set: kernels, filtered and in time.
+"""Motion of point sources in a layered crust at the stations of a data set: kernels, filtered and in time.
 
 The spectra of unit sources at a place are computed once; filter, instrument, source time function, time
 shift and the derivatives of the last two are factors on them. Sources and stations lie on one transverse

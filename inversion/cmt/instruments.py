@@ -1,4 +1,4 @@
-"""Which of a station's instruments is used, and east, north, up from its channels."""
+"""The choice among a station's instruments, and east, north, up from its channels."""
 
 from __future__ import annotations
 

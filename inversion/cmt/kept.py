@@ -1,4 +1,4 @@
-"""Where a run keeps what it has finished, and searches as the arrays that are kept; see `dislok.store`."""
+"""The store of a run's finished parts, and searches as the arrays that are kept; see `dislok.store`."""
 
 from __future__ import annotations
 

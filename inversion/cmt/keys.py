@@ -1,4 +1,4 @@
-"""What the configuration of an event may say: see `dislok.schema`."""
+"""Keys that the configuration of an event may have: see `dislok.schema`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What station metadata and headers of files say about a channel: place, direction, response."""
+"""Station metadata and headers of files on a channel: place, direction, response."""
 
 from __future__ import annotations
 

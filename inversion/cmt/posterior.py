@@ -1,5 +1,7 @@
-"""How uncertain a solution is: the larger of what errors of the data and disagreement of the stations say,
-and what wrong crusts and rival minima add.
+"""Uncertainty of a solution.
+
+The larger of what errors of the data and disagreement of the stations say, and what wrong crusts and rival
+minima add.
 """
 
 from __future__ import annotations

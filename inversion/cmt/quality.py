@@ -1,4 +1,4 @@
-"""Which traces to trust, and how far: bad ones found before and after a search, errors from residuals."""
+"""Trust in traces: bad ones found before and after a search, errors from residuals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much the result hangs on single stations: bootstrap, jackknife and leave-one-out."""
+"""The weight of single stations in a result: bootstrap, jackknife and leave-one-out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an inversion found: centroids and tensors with their uncertainty, the fit, and how it was reached."""
+"""The result of an inversion: centroids and tensors with their uncertainty, the fit, the way there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a search for sources returns: its steps and where it ended."""
+"""The return of a search for sources: its steps and where it ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an inversion found: faults, uncertainty, fit.
+"""The result of an inversion: faults, uncertainty, fit.
 
 A record that stands without the problem and goes to JSON.
 """

@@ -1,4 +1,4 @@
-"""What files of meshes hold, as triangles with values: Gmsh and GOCAD TSurf, the others through meshio."""
+"""Files of meshes as triangles with values: Gmsh and GOCAD TSurf, the others through meshio."""
 
 from __future__ import annotations
 

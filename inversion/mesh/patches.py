@@ -1,4 +1,4 @@
-"""What a slip inversion needs to know of a fault made of patches, whatever their shape."""
+"""A fault made of patches of any shape, as a slip inversion needs it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How strongly to smooth: Akaike's Bayesian criterion, cross-validation, or the corner of the L-curve."""
+"""The strength of smoothing: Akaike's Bayesian criterion, cross-validation, or the corner of the L-curve."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is sought on one fault: directions of slip, their bounds, and what counts as rough."""
+"""Unknowns of one fault: directions of slip, their bounds, and what counts as rough."""
 
 from __future__ import annotations
 

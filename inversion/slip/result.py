@@ -1,4 +1,4 @@
-"""What a slip inversion found: slip, uncertainty, resolution, fit; the record stands without the problem."""
+"""The result of a slip inversion: slip, uncertainty, resolution, fit; it stands without the problem."""
 
 from __future__ import annotations
 

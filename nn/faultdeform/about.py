@@ -1,4 +1,4 @@
-"""What is known about earthquakes and pairs, as text among the arrays."""
+"""Facts about earthquakes and pairs, as text among the arrays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a recipe of earthquakes may say, in Python and in a file: see `dislok.schema`."""
+"""Keys that a recipe of earthquakes may have, in Python and in a file: see `dislok.schema`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How large an earthquake is on a fault of a given length: published scaling laws, by name.
+"""Sizes of earthquakes on faults of a given length: published scaling laws, by name.
 
 Lengths and widths are in km. Every law gives the median moment magnitude of a rupture of a given length, its
 scatter, and the median width down dip. Magnitudes are those of :func:`dislok.convert.moment_from_magnitude`.

@@ -1,4 +1,4 @@
-"""Where the ground breaks, and on which side of it a point lies."""
+"""Traces along which the ground breaks, and the side of them on which a point lies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the refining network sees: two images in register so far as is known, and what else could be true."""
+"""Input of the refining network: two images in register so far as is known, and what else could be true."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a network sees, from its layer table alone."""
+"""The reach of a network, from its layer table alone."""
 
 from __future__ import annotations
 

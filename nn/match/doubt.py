@@ -1,4 +1,4 @@
-"""How sure the motion is, and where it cannot be used."""
+"""Doubt about motion, and where it cannot be used."""
 
 from __future__ import annotations
 

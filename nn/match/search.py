@@ -1,4 +1,4 @@
-"""Where to start: exhaustive search for whole-pixel motion on small images, with a smooth prior."""
+"""The start: exhaustive search for whole-pixel motion on small images, with a smooth prior."""
 
 from __future__ import annotations
 

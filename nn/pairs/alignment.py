@@ -1,4 +1,4 @@
-"""How two dates of one scene lie on one another.
+"""Alignment of two dates of one scene.
 
 Two acquisitions are never registered perfectly. A shift of whole pixels is found for the window, then the
 rest in tiles of it by the phase of their cross-spectra, and a polynomial of low order is fitted to the tiles,

@@ -1,4 +1,4 @@
-"""What happens to the ground between two dates: another sun, other plants, other fields."""
+"""Changes of the ground between two dates: another sun, other plants, other fields."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may happen between two dates, as one recipe."""
+"""One recipe of all that may happen between two dates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What cameras and the sky do to an image: blur, stripes, noise, clouds, missing pixels, misplaced pixels."""
+"""Cameras and the sky on an image: blur, stripes, noise, clouds, missing and misplaced pixels."""
 
 from __future__ import annotations
 

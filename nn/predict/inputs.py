@@ -1,4 +1,4 @@
-"""What the classical methods share: checked images, missing pixels, local normalisation."""
+"""Common input of the classical methods: checked images, missing pixels, local normalisation."""
 
 from __future__ import annotations
 

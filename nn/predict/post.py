@@ -1,4 +1,4 @@
-"""What users do to a displacement map before they interpret it: reference, stripes, outliers, smoothing.
+"""Work on a displacement map before it is interpreted: reference, stripes, outliers, smoothing.
 
 All functions take displacement ``(h, w, 2)`` and a mask of where it can be used, and give new arrays;
 `process` applies them to a file of `dislok flow`. Ramps are taken off by

@@ -1,4 +1,4 @@
-"""What a training is: a TOML file, all of it checked before anything begins; `keys` says what it may hold."""
+"""The configuration of a training: a TOML file, all of it checked before anything begins; see `keys`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the configuration of a training may say: see `dislok.schema`."""
+"""Keys that the configuration of a training may have: see `dislok.schema`."""
 
 from __future__ import annotations
 

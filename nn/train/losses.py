@@ -1,4 +1,4 @@
-"""What trainings make small. Every loss is the mean over the pairs of a batch of one number for each."""
+"""Losses of trainings. Every loss is the mean over the pairs of a batch of one number for each."""
 
 from __future__ import annotations
 

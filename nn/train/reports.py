@@ -1,4 +1,4 @@
-"""What a training says: a table, TensorBoard, pictures, and how long it will take."""
+"""Reports of a training: a table, TensorBoard, pictures, and how long it will take."""
 
 from __future__ import annotations
 

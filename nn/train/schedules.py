@@ -1,4 +1,4 @@
-"""How the learning rate goes, and the optimisers."""
+"""Schedules of the learning rate, and the optimisers."""
 
 from __future__ import annotations
 

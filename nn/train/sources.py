@@ -1,4 +1,4 @@
-"""Where samples come from: pairs made on the fly, or a bank of pairs with what the engine says of them."""
+"""Sources of samples: pairs made on the fly, or a bank of pairs with what the engine says of them."""
 
 from __future__ import annotations
 
