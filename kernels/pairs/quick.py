@@ -24,7 +24,8 @@ def few(obs, src, last, code, fused, numbers, zeroed, rows, first, out):
     by_sources = m > n and n < 16 * LANES
     along = (not by_sources, by_sources)
     lanes = m if by_sources else n
-    chunk = np.int64(min(CHUNK, (lanes + LANES - 1) // LANES * LANES))
+    # as in a launch by one thread, so that the numbers are the same
+    chunk = np.int64(min(CHUNK, (lanes + 4 * LANES - 1) // (4 * LANES) * LANES))
     width = np.int64(out.shape[1])
     if by_sources:
         out[:] = 0.0

@@ -71,12 +71,12 @@ template <class J, class T, int D> DISLOK_FN J seeded(T x, int place, int axes, 
 }
 
 /// The field of B slips of pair (i, j), with derivatives to order K along D directions.
-template <class Of, int D, int K, class T, int B> struct Field {
+template <class Of, int D, int K, class T, int B> struct PairField {
     static constexpr int variables = Of::axes + (K > 0 ? D : 0), order = K + (Of::axes > 0);
     using J = number_t<T, variables, order>;
     Vector<J> u[B];
 
-    DISLOK_FN Field(const Arguments<T>& g, index_t i, index_t j, const T (&slips)[B][3], const Direction<T> (&along)[D]) {
+    DISLOK_FN PairField(const Arguments<T>& g, index_t i, index_t j, const T (&slips)[B][3], const Direction<T> (&along)[D]) {
         using At = Direction<T>;
         Inputs<J> in;
         in.obs = vector(g.obs + 3 * i, At::obs, along);
@@ -128,14 +128,14 @@ template <class Of, class T> struct Field {
     static constexpr int width = Of::width;
     DISLOK_FN static void add(const Arguments<T>& g, index_t i, index_t j, T* sum) {
         const Direction<T> none[1] = {};
-        const Field<Of, 1, 0, T, 1> field(g, i, j, Slips<T>(g, j).own, none);
+        const PairField<Of, 1, 0, T, 1> field(g, i, j, Slips<T>(g, j).own, none);
         for (int c = 0; c < width; ++c) sum[c] += field.value(0, c);
     }
 };
 
-template <class Of, class T> struct UnitSlips : Field<Of, 1, 0, T, 3> {
+template <class Of, class T> struct UnitSlips : PairField<Of, 1, 0, T, 3> {
     DISLOK_FN UnitSlips(const Arguments<T>& g, index_t i, index_t j)
-        : Field<Of, 1, 0, T, 3>(g, i, j, {{T(1), T(0), T(0)}, {T(0), T(1), T(0)}, {T(0), T(0), T(1)}}, {Direction<T>{}}) {}
+        : PairField<Of, 1, 0, T, 3>(g, i, j, {{T(1), T(0), T(0)}, {T(0), T(1), T(0)}, {T(0), T(0), T(1)}}, {Direction<T>{}}) {}
 };
 
 /// Field of unit slips.
@@ -169,7 +169,7 @@ template <class Of, class T> struct Jacobian {
         for (int q = 0; q < width; q += Direction<T>::pass) {
             Direction<T> along[Direction<T>::pass];
             for (int d = 0; d < Direction<T>::pass; ++d) along[d] = Direction<T>::unit(Direction<T>::vertices + q + d);
-            const Field<Of, Direction<T>::pass, 1, T, 1> field(g, i, j, Slips<T>(g, j).own, along);
+            const PairField<Of, Direction<T>::pass, 1, T, 1> field(g, i, j, Slips<T>(g, j).own, along);
             for (int c = 0; c < components; ++c)
                 for (int d = 0; d < Direction<T>::pass; ++d) out[c * stride + q + d] = field.value(0, c, d);
         }
@@ -184,7 +184,7 @@ template <class Of, class T, int begin, int count> struct VjpOf {
         for (int q = 0; q < count; q += Direction<T>::pass) {
             Direction<T> along[Direction<T>::pass];
             for (int d = 0; d < Direction<T>::pass; ++d) along[d] = Direction<T>::unit(begin + q + d);
-            const Field<Of, Direction<T>::pass, 1, T, 1> field(g, i, j, Slips<T>(g, j).own, along);
+            const PairField<Of, Direction<T>::pass, 1, T, 1> field(g, i, j, Slips<T>(g, j).own, along);
             for (int d = 0; d < Direction<T>::pass && q + d < count; ++d)
                 for (int c = 0; c < Of::width; ++c) sum[q + d] += g.cot[i * Of::width + c] * field.value(0, c, d);
         }
@@ -199,7 +199,7 @@ template <class Of, class T> struct Jvp {
     static constexpr int width = Of::width;
     DISLOK_FN static void add(const Arguments<T>& g, index_t i, index_t j, T* sum) {
         const Direction<T> along[1] = {Direction<T>::read(g.obs_t, g.tri_t, g.slip_t, g.nu_dot, i, j)};
-        const Field<Of, 1, 1, T, 1> field(g, i, j, Slips<T>(g, j).own, along);
+        const PairField<Of, 1, 1, T, 1> field(g, i, j, Slips<T>(g, j).own, along);
         for (int c = 0; c < width; ++c) sum[c] += field.value(0, c, 0);
     }
 };
@@ -212,7 +212,7 @@ template <class Of, class T> struct Jvp2 {
     DISLOK_FN static void add(const Arguments<T>& g, index_t i, index_t j, T* sum) {
         const Direction<T> along[2] = {Direction<T>::read(g.obs_t, g.tri_t, g.slip_t, T(0), i, j),
                                        Direction<T>::read(g.obs_s, g.tri_s, g.slip_s, T(0), i, j)};
-        const Field<Of, 2, 2, T, 1> field(g, i, j, Slips<T>(g, j).own, along);
+        const PairField<Of, 2, 2, T, 1> field(g, i, j, Slips<T>(g, j).own, along);
         for (int c = 0; c < width; ++c) sum[c] += field.value(0, c, 0, 1);
     }
 };
@@ -225,7 +225,7 @@ template <class Of, class T, int begin, int count> struct Vjp2Of {
         for (int q = 0; q < count; ++q) {
             const Direction<T> along[2] = {Direction<T>::read(g.obs_t, g.tri_t, g.slip_t, T(0), i, j),
                                            Direction<T>::unit(begin + q)};
-            const Field<Of, 2, 2, T, 1> field(g, i, j, Slips<T>(g, j).own, along);
+            const PairField<Of, 2, 2, T, 1> field(g, i, j, Slips<T>(g, j).own, along);
             for (int c = 0; c < Of::width; ++c) sum[q] += g.cot[i * Of::width + c] * field.value(0, c, 0, 1);
         }
     }
