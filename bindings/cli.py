@@ -111,12 +111,14 @@ def cmt(arguments: argparse.Namespace) -> int:
 
 
 def fault(arguments: argparse.Namespace) -> int:
+    """Run a fault inversion from a configuration file."""
     from dislok.inversion.runs import run_fault
 
     return _run_config(run_fault, arguments)
 
 
 def slip(arguments: argparse.Namespace) -> int:
+    """Run a slip inversion from a configuration file."""
     from dislok.inversion.runs import run_slip
 
     return _run_config(run_slip, arguments)

@@ -16,8 +16,9 @@ _DYNE_CM = 1e-7  # N·m
 
 
 class Solution(NamedTuple):
-    """An earthquake of the file: times (UTC), places in degrees and km, moments (rr, tt, pp, rt, rp, tp) in
-    N·m; `magnitude` from the moments, or what the first line says where they vanish.
+    """An earthquake of the file: times (UTC), places in degrees and km, moments in N·m.
+
+    Moments are rr, tt, pp, rt, rp, tp; `magnitude` is theirs, or what the first line says where they vanish.
     """
 
     name: str

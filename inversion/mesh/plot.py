@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dislok.arrays import HostArray as Array
-
 from dislok import gate as gates
+from dislok.arrays import HostArray as Array
 
 from .patches import Patches
 

@@ -254,8 +254,9 @@ class ShapeResult:
 
     @property
     def rivals(self) -> Array:
-        """Other minima (r, t + 1): how much larger chi-square is there, and the numbers; see
-        `dislok.inversion.fault.result.rivals_of`.
+        """Other minima (r, t + 1): how much larger chi-square is there, and the numbers.
+
+        See `dislok.inversion.fault.result.rivals_of`.
         """
         return rivals_of(self.starts, self.names, self.sigma, self.inflation)
 

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dislok.arrays import HostArray as Array
-
 from dislok import gate as gates
+from dislok.arrays import HostArray as Array
 
 from .. import plot as pictures
 from ..fault.result import Fit, unit_of
