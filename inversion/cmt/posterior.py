@@ -204,8 +204,9 @@ def normal(covariance: Array, count: int, rng: np.random.Generator) -> Array:
 
 
 def matched(planes: Array, best: Array) -> Array:
-    """How far planes (count, 2, 3) are from the best ones (2, 3): in the order, from the side and on the
-    turn of the circle that come nearest.
+    """How far planes (count, 2, 3) are from the best ones (2, 3).
+
+    In the order, from the side and on the turn of the circle that come nearest.
     """
 
     def off(p: Array, one: Array) -> Array:

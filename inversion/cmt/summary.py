@@ -101,8 +101,10 @@ def warnings(result: Result) -> tuple[str, ...]:
 
 
 def explains(result: Result, beyond_noise: float) -> bool:
-    """Whether a point explains so much of the data that its uncertainty means something: half of what is no
-    noise, or `WELL` of it where stations lie within half a rupture's length, and `LEAST` of all.
+    """Whether a point explains so much of the data that its uncertainty means something.
+
+    Half of what is no noise, or `WELL` of it where stations lie within half a rupture's length, and `LEAST`
+    of all.
 
     Parameters
     ----------
