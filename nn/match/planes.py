@@ -64,13 +64,16 @@ def blurred(plane: np.ndarray, sigma: float) -> np.ndarray:
     return out
 
 
-def normalise(image: np.ndarray, mass: np.ndarray, sigma: float) -> np.ndarray:
-    """The image less its local mean, over its local deviation; 0 where `mass` is 0 or nothing varies."""
+def normalise(image: np.ndarray, mass: np.ndarray, sigma: float, least: float = 1e-5) -> np.ndarray:
+    """The image less its local mean, over its local deviation; 0 where `mass` is 0 or nothing varies.
+
+    A deviation below `least` of the largest one counts as that much.
+    """
     weight = np.maximum(blur(mass, sigma), 1e-12)
     mean = blur(image * mass, sigma) / weight
     away = (image - mean) * mass
     spread = np.sqrt(np.maximum(blur(away * away, sigma) / weight, 0))
-    floor = 1e-5 * float(spread.max(initial=0.0)) + 1e-30
+    floor = least * float(spread.max(initial=0.0)) + 1e-30
     return (away / np.maximum(spread, floor)).astype(np.float32)
 
 

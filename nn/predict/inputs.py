@@ -10,6 +10,8 @@ from scipy import ndimage
 
 from dislok.kernels.images.masks import landing
 
+from ..match.planes import normalise
+
 Array = NDArray[Any]
 Mask = NDArray[np.bool_]
 
@@ -49,13 +51,8 @@ def _smooth(image: Array, good: Mask, sigma: float) -> tuple[Array, Array]:
 
 
 def normalised(image: Array, good: Mask, sigma: float) -> Array:
-    """Local normalisation: less the Gaussian mean, over the Gaussian standard deviation; 0 where missing."""
-    mean, weight = _smooth(image, good, sigma)
-    rest = np.where(good, image - mean, 0)
-    square, _ = _smooth(rest * rest, good, sigma)
-    scale = np.sqrt(square)
-    floor = 1e-3 * float(np.sqrt(np.mean(square[good]))) + 1e-12
-    return np.where(good & (weight > 1e-3), rest / np.maximum(scale, floor), 0).astype(np.float32)
+    """Local normalisation, less the mean and over the deviation in Gaussian windows; 0 where missing."""
+    return normalise(np.where(good, image, 0).astype(np.float32), good.astype(np.float32), sigma, 1e-3)
 
 
 def eight_bit(image: Array, good: Mask, low: float, high: float) -> Array:
