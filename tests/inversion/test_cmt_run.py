@@ -157,7 +157,7 @@ def test_ensembles_are_kept(folder, tmp_path):
     "old, new, words",
     [
         ("nearest = 35", "nearst = 35", "unknown key 'waveforms[0].nearst'"),
-        ("[crust]", "[crus]", "unknown key 'crus' in the file; did you mean crust?"),
+        ("[crust]", "[crus]", "unknown key 'crus'; did you mean crust?"),
         ("depth = 30.0", "", "'event.depth' is missing"),
         ('exclude = ["S11"]', 'exclude = ["S99"]', "cannot leave out 'S99'"),
         ('stf = "impulse"', 'stf = "sawtooth"', "sawtooth"),
