@@ -42,7 +42,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 
@@ -783,7 +783,7 @@ def _elements(source: Source, nu: float, origin: str | None, threads: int | None
     """The sources as elements of large problems."""
     from dislok.large.elements import OkadaElements
 
-    return OkadaElements(sys.modules[__name__], source, nu, origin, threads)
+    return OkadaElements(cast(Any, sys.modules[__name__]), source, nu, origin, threads)
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 
@@ -765,7 +765,7 @@ def _elements(
     """The triangles as elements of large problems."""
     from dislok.large.elements import TriangleElements
 
-    return TriangleElements(sys.modules[__name__], triangles, slip, nu, space, threads)
+    return TriangleElements(cast(Any, sys.modules[__name__]), triangles, slip, nu, space, threads)
 
 
 @dataclass(frozen=True)

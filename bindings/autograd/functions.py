@@ -27,3 +27,4 @@ class Batch(Protocol):
     @property
     def batch_size(self) -> int:
         """Number of members."""
+        ...

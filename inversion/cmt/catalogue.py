@@ -12,7 +12,7 @@ from dislok import foreign
 from dislok import gate as gates
 from dislok.inversion.offsets import text_lines
 
-from . import cmtsolution
+from . import solutions
 
 _ELEMENTS = ("m_rr", "m_tt", "m_pp", "m_rt", "m_rp", "m_tp")
 
@@ -87,10 +87,10 @@ def _events(path: str | Path) -> list[Any]:
     foreign.refuse(path)
     with open(path, "rb") as file:
         head = file.read(4096).decode("latin-1").splitlines()
-    if not cmtsolution.recognised(head):
+    if not solutions.recognised(head):
         return list(foreign.events(path))
     try:
-        found = cmtsolution.parsed(text_lines(Path(path)))
+        found = solutions.parsed(text_lines(Path(path)))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     return [

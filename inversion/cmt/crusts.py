@@ -98,16 +98,16 @@ def explained(state: State, left: Array, changes: Array) -> Explained:
     count, m = changes.shape
     columns = left.T / np.sqrt(count)
     residual, repeated = state.residual, m / max(_independent(state), 1.0)
-    noise, weights = float(residual @ residual) / m, np.zeros(count)
     inner = columns.T @ columns
+    rest, known, size = residual, 1.0, 0.0
     for _ in range(2):
+        noise = float(rest @ rest) / m
         ridge = inner + repeated * noise * np.eye(count)
         weights = np.linalg.solve(ridge, columns.T @ residual)
         # So many numbers of the crusts the residuals determine (MacKay 1992), each of size one by chance.
         known = max(float(np.trace(np.linalg.solve(ridge, inner))), 1e-3)
         size = float(weights @ weights) / known
         rest = residual - columns @ (weights / max(1.0, np.sqrt(size)))
-        noise = float(rest @ rest) / m
     usual = float(stats.chi2.ppf(CHANCE, known)) / known
     return Explained(rest, max(1.0, size / usual))
 

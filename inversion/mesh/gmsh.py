@@ -10,7 +10,7 @@ import re
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -196,7 +196,7 @@ class _Binary:
         if head[3] != b"8":
             raise ValueError(f"numbers of {head[3].decode()} bytes; 8 are read")
         one = whole[head.end() : head.end() + 4]
-        orders = {struct.pack("<i", 1): "<", struct.pack(">i", 1): ">"}
+        orders: dict[bytes, Literal["<", ">"]] = {struct.pack("<i", 1): "<", struct.pack(">i", 1): ">"}
         if one not in orders:
             raise ValueError("the number one does not follow its format")
         self.whole, self.order, self.four = whole, orders[one], version.startswith("4")

@@ -233,6 +233,8 @@ begin = waiting.Progress.begin
 def begun():
     started.set()
     begin()
+    if threading.current_thread() is not threading.main_thread():
+        time.sleep(0.5)  # however fast the machine compiles
 waiting.Progress.begin = begun
 def shoot():
     global at
