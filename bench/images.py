@@ -137,9 +137,12 @@ def crops(groups: int) -> list[dict]:
         "four ranges, all that differs": pairs.Scenario(),
         "to 15 px": pairs.Scenario(ranges=small, margin=24),
         "to 15 px, nothing but displacement": pairs.Scenario(ranges=small, margin=24, recipe=plain),
-        "earthquakes, a map for 32 pairs": pairs.Scenario(
-            fault=pairs.Earthquakes(), window=1024, reuse=32, same_fault=True
-        ),
+        **{
+            f"earthquakes, a map for {reuse} pairs": pairs.Scenario(
+                fault=pairs.Earthquakes(), window=1024, reuse=reuse, same_fault=True
+            )
+            for reuse in (32, 64)
+        },
     }
     for name, scenario in scenarios.items():
         # of groups of many pairs as many crops are measured
@@ -161,7 +164,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="small images, few rounds")
     parser.add_argument("--json", type=Path, help="write the rows here too")
     options = parser.parse_args()
-    size, rounds, groups = (256, 2, 1) if options.quick else (2048, 5, 8)
+    size, rounds, groups = (256, 2, 1) if options.quick else (2048, 5, 32)
     found = {"warps": warps(size, rounds), "agreement": [agreement(256)], "crops": crops(groups)}
     for rows in found.values():
         print(table(rows), flush=True)
