@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dislok.kernels.tde.potency import DEGREES, NUMBERS, add_points, at_place, bound, summarise, walk
+from dislok.kernels.threads import share
 from dislok.large.clusters import tree
 from dislok.triangles import frame
 
@@ -23,6 +24,8 @@ FINEST = 1e-8
 """Tolerances below are not for sums of points."""
 LEAF = 96
 """Most triangles in a cluster without children."""
+PART = 32
+"""Places that a thread takes at a time."""
 THETA = 3.0
 """From how many of its radii on a cluster is replaced by points."""
 REACH = (0.35, 0.45, 0.55, 0.6, 0.75)
@@ -128,14 +131,19 @@ class FarField:
             out += self.exact(places, self.corners[close], self.slip[close], nu=self.nu, threads=1)
         return out, rest
 
-    def scattered(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    def scattered(self, x: np.ndarray, y: np.ndarray, threads: int = 1) -> np.ndarray:
         """Displacement (n, 3) by everything at places that are far from each other."""
-        moved, pairs, lanes = np.zeros((3, len(x))), [], np.empty((3, 32))
-        for i in range(len(x)):
-            at = np.array([x[i], y[i], 0.0, 0.0])
-            points, close, _ = self._walk(at, -1.0, self.everything())
-            moved[:, i] = at_place(x[i], y[i], points, len(points), 1.0 - 2.0 * self.nu, lanes)
-            pairs.append(close)
+        moved = np.zeros((3, len(x)))
+        pairs: list[np.ndarray] = [np.empty(0, np.int64)] * len(x)
+
+        def work(first: int, last: int) -> None:
+            lanes = np.empty((3, 32))
+            for i in range(first, last):
+                at = np.array([x[i], y[i], 0.0, 0.0])
+                points, pairs[i], _ = self._walk(at, -1.0, self.everything())
+                moved[:, i] = at_place(x[i], y[i], points, len(points), 1.0 - 2.0 * self.nu, lanes)
+
+        share(work, [(i, min(i + PART, len(x))) for i in range(0, len(x), PART)], threads, lambda: None)
         own = np.repeat(np.arange(len(x)), [len(c) for c in pairs])
         if len(own):
             each = np.concatenate(pairs)

@@ -386,7 +386,10 @@ def _largest(ground: Ground) -> float:
     places = np.stack([np.concatenate([grid_i, above_i]), np.concatenate([grid_j, above_j])])
     i, j = np.unique(places, axis=1)
     x, y = ground.x[i], ground.y[j]
-    moved = ground.far.scattered(x, y) if ground.far else ground.exact(x, y, ground.whole().near)
+    if ground.far:
+        moved = ground.far.scattered(x, y, ground.elements.options["threads"] or default_threads())
+    else:
+        moved = ground.exact(x, y, ground.whole().near)
     sizes = np.linalg.norm(moved, axis=1)
     return float(np.nanmax(sizes, initial=0.0))
 

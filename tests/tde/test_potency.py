@@ -82,6 +82,7 @@ def test_sums_keep_to_the_tolerance(rng, tolerance, bound):
     want = tde.displacement(places, corners, slip)
     got = field.scattered(*places.T.copy())
     assert np.abs(got - want).max() < bound * np.linalg.norm(want, axis=1).max()
+    np.testing.assert_array_equal(field.scattered(*places.T.copy(), threads=2), got)
 
 
 def test_parts_of_the_sum_are_the_sum(rng):
