@@ -50,8 +50,8 @@ class Method:
 METHODS: Mapping[str, Method] = {
     each.name: each
     for each in (
-        Method("dislok", "search, carry, refine: our own", "predict.engine", 128, 16, exact=False),
-        Method("scarp", "the same, refined by the shipped network", "geoflownet.apply", 160, 16, exact=False),
+        Method("dislok", "search, carry, refine: our own", "predict.engine", 192, 16, exact=False),
+        Method("scarp", "the same, refined by the shipped network", "geoflownet.apply", 224, 16, exact=False),
         Method(
             "geoflownet", "a network that searches: GeoFlowNet", "geoflownet.single", 176, 16, exact=False
         ),

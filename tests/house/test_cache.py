@@ -225,6 +225,7 @@ def test_a_second_folder_serves_where_the_first_cannot_be_written(tmp_path, monk
 
 INTERRUPTED = """
 import os, signal, threading, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background of a shell ignore it
 import numpy as np
 from dislok.kernels import limits
 started = threading.Event()
