@@ -199,7 +199,8 @@ class _Binary:
         orders: dict[bytes, Literal["<", ">"]] = {struct.pack("<i", 1): "<", struct.pack(">i", 1): ">"}
         if one not in orders:
             raise ValueError("the number one does not follow its format")
-        self.whole, self.order, self.four = whole, orders[one], version.startswith("4")
+        self.whole, self.four = whole, version.startswith("4")
+        self.order: Literal["<", ">"] = orders[one]
 
     def start(self, name: str, begin: int = 0) -> int:
         """Where the content of a section begins, -1 if there is none after `begin`."""
