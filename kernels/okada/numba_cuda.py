@@ -127,7 +127,7 @@ def operation_kernel(place: int, bits: int) -> Any:
     cots, parameters = this.cot or 1, len(PARAMETERS[this.kind])
     rules, columns = RULES, WIDTH_OF_TABLE
     nodes, weights, unit_vectors = NODES.astype(real), WEIGHTS.astype(real), np.eye(3).astype(real).ravel()
-    eps, one = real(8.0 * np.finfo(real).eps), real(1.0)
+    eps, one, eight = real(8.0 * np.finfo(real).eps), real(1.0), real(8.0)
 
     def okada(
         obs, table, cot, t_obs, t_src, s_obs, s_src, nu, t_nu, tasks, owners, others, parts, paired, out
@@ -159,7 +159,7 @@ def operation_kernel(place: int, bits: int) -> Any:
             of_src = load(t_src, j * parameters, parameters)
             code = 8
             if rectangle:
-                code = int(8.0 * value(method(bits, row, observer)))
+                code = int(eight * value(method(bits, row, observer)))
             unit = value(row[UNIT])
             if code > 0:
                 unit = reciprocal_scale(value(distance(row, observer)))

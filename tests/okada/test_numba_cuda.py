@@ -210,9 +210,9 @@ def check_code(name, bits, capability):
     assert f"fma.rn.f{bits}" in ptx
     assert not re.findall(r"\b(?:red|atom)\.", ptx)
     registers, stack = resources(ptx, capability)
-    recipe = numba_cuda.RECIPES[name]
+    operation = numba_cuda.OPERATIONS[name]
     assert registers <= 255
-    assert stack <= STACK[recipe.level][bits == 32]
+    assert stack <= STACK[operation.level][bits == 32]
 
 
 @pytest.mark.needs("nvrtc", "nvvm", "nvJitLink")
