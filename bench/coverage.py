@@ -166,6 +166,13 @@ def report(rows: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def as_json(found: dict[str, Any]) -> str:
+    """All numbers, an earthquake in a line."""
+    head = json.dumps({key: value for key, value in found.items() if key != "rows"}, indent=1)
+    rows = ",\n  ".join(json.dumps(row) for row in found["rows"])
+    return f'{head[:-2]},\n "rows": [\n  {rows}\n ]\n}}\n'
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         "python -m bench.coverage", description=__doc__.splitlines()[0] if __doc__ else ""
@@ -180,7 +187,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     rows = study(given.file, counts, range(given.first, given.first + given.events))
     print(report(rows))
     if given.json:
-        given.json.write_text(json.dumps(summed(rows), indent=1), encoding="utf-8")
+        given.json.write_text(as_json(summed(rows)), encoding="utf-8")
     return 0
 
 

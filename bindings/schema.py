@@ -352,10 +352,10 @@ def _value(name: str, expected: Key | Table, value: Given, folder: Path | None, 
     return found
 
 
-def _there(name: str, found: str | list[str], folder: Path) -> None:
+def _there(name: str, found: Given, folder: Path) -> None:
     """Refuse names of files that are not there."""
-    for each in [found] if isinstance(found, str) else found:
-        if not (folder / each).exists():
+    for each in found if isinstance(found, list) else [found]:
+        if isinstance(each, str) and not (folder / each).exists():
             raise ValueError(
                 f"{name} must name a file or folder in {folder}, got {each!r}, which is not there"
             )
@@ -439,6 +439,23 @@ def paths(schema: Table, name: str = "") -> Iterator[tuple[str, Key]]:
         yield here, expected
         if expected.kind.table is not None:
             yield from paths(expected.kind.table, here)
+
+
+def files(schema: Table, values: Mapping[str, Given]) -> Iterator[str]:
+    """Names of all files and folders that checked values give."""
+    for key, expected in schema.keys.items():
+        value = values.get(key)
+        inner = expected if isinstance(expected, Table) else expected.kind.table
+        if isinstance(expected, Key) and expected.file:
+            names = value if isinstance(value, list) else [value]
+            yield from (each for each in names if isinstance(each, str))
+        elif inner is not None:
+            parts = value if isinstance(value, list) else [value]
+            if isinstance(expected, Table) and expected.named and isinstance(value, Mapping):
+                parts = list(value.values())
+            for part in parts:
+                if isinstance(part, Mapping):
+                    yield from files(inner, part)
 
 
 def document(schema: Table) -> str:

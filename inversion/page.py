@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from dislok import __version__
+from dislok.store import writing
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #20252b; margin: 2rem auto; max-width: 1080px; padding: 0
@@ -18,6 +20,7 @@ th, td { padding: .15rem .7rem; text-align: right; border-bottom: 1px solid #ece
 th:first-child, td:first-child { text-align: left } th { color: #5a6572; font-weight: 600 }
 .warning { background: #fff4e0; border-left: 4px solid #e09f3e; padding: .3rem .8rem; margin: .4rem 0 }
 .out { color: #b3261e } img { max-width: 100%; height: auto } .quiet { color: #5a6572 }
+.pair { display: flex; flex-wrap: wrap; gap: 1rem } .pair img { max-width: 32rem }
 """
 
 
@@ -49,3 +52,20 @@ def picture(path: Path) -> str:
     """A PNG file, embedded."""
     coded = base64.b64encode(path.read_bytes()).decode("ascii")
     return f'<img alt="{escape(path.stem)}" src="data:image/png;base64,{coded}">'
+
+
+def drawn(pictures: Mapping[str, Callable[[], Any]], folder: Path) -> dict[str, Path]:
+    """Figures of Matplotlib, drawn one after the other and written as PNG; the files by name."""
+    import matplotlib
+
+    matplotlib.use("Agg", force=False)
+    import matplotlib.pyplot as plt
+
+    files = {}
+    for name, picture in pictures.items():
+        figure = picture()
+        files[name] = folder / f"{name}.png"
+        with writing(files[name]) as draft:
+            figure.savefig(draft, dpi=130, format="png")
+        plt.close(figure)
+    return files

@@ -9,6 +9,7 @@ device. What a row of src holds is the family's matter: see :class:`Family`.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -26,7 +27,7 @@ from .functions import Found, Given, Rule
 COMPONENTS = {"displacement": 3, "gradient": 9, "both": 12}
 
 
-class Family:
+class Family(ABC):
     """What the ladder must know of a family of sources, whose rows are geometry and then slip.
 
     Attributes
@@ -44,20 +45,21 @@ class Family:
     folder: ClassVar[str]
 
     @property
+    @abstractmethod
     def first_slip(self) -> int:
         """First column of a source's row that is slip."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def slips(self) -> int:
         """Number of unit slips."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def parameters(self) -> int:
         """Number of columns that a Jacobian differentiates with respect to."""
-        raise NotImplementedError
 
+    @abstractmethod
     def launch(
         self, module: Backend, name: str, call: Call, arrays: Sequence[Array], last: Sequence[Given]
     ) -> Sequence[Array]:
@@ -65,23 +67,22 @@ class Family:
 
         None for the side of a gradient that is not wanted.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def unit_slips(self, src: Tensor) -> Tensor:
         """(B, columns): rows with each unit slip, and zero for the geometry."""
-        raise NotImplementedError
 
+    @abstractmethod
     def stack(self, src: Tensor, slip: Tensor) -> Tensor:
         """Rows of sources whose field is the product of the Green's functions of `src` with `slip` (m, B)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def stack_tangent(self, t_src: Tensor, t_slip: Tensor) -> Tensor:
         """The derivative of `stack` along (t_src, t_slip)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def unstack(self, g: Tensor) -> tuple[Tensor, Tensor]:
         """The transpose of `stack_tangent`: gradients with respect to src and slip."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

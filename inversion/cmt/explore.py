@@ -17,7 +17,7 @@ from . import tensor as tensors
 from .data import Dataset, Offsets, Waveforms
 from .filters import Array, Filter
 from .forward import Field, Geometry
-from .problem import Problem
+from .problem import Problem, places_of
 from .source import Sources
 
 SPACING = 24.0
@@ -188,8 +188,6 @@ def _thinned(part: Dataset) -> Dataset:
 
 
 def _geometry(part: Dataset, problem: Problem) -> Geometry:
-    from .problem import _places as places_of
-
     return places_of(part, problem.origin)
 
 

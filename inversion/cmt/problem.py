@@ -99,7 +99,7 @@ class Problem:
         moment = (prior or {}).get("moment")
         self.moment_prior = None if moment is None else MomentPrior(*moment)
         self._check(unknowns)
-        self.places = tuple(_places(part, origin) for part in self.data)
+        self.places = tuple(places_of(part, origin) for part in self.data)
         self.target = np.concatenate([part.whitener.rows(part.observed) for part in self.data])
         self.row_weight = np.ones_like(self.target)
 
@@ -336,6 +336,7 @@ def _usual(data: Sequence[Dataset], stf: str) -> tuple[str, ...]:
     return UNKNOWNS[:-1] if stf == "impulse" else UNKNOWNS
 
 
-def _places(part: Dataset, origin: tuple[float, float]) -> Geometry:
+def places_of(part: Dataset, origin: tuple[float, float]) -> Geometry:
+    """Where the stations of a data set lie about an origin (longitude, latitude)."""
     table = part.table if isinstance(part, Offsets) else part.records
     return geometry(table.latitude, table.longitude, origin)

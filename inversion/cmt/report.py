@@ -5,34 +5,21 @@ All numbers are those of the `Result`; pictures are embedded, so that the page c
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
 import numpy as np
 
-from dislok import __version__
 from dislok.store import write_text
 
+from .. import page
 from .data import COMPONENTS
 from .fit import Fit
 from .maps import by_station
 from .records import local
 from .result import Result
 from .summary import place, uncertainty_words
-
-STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #20252b; margin: 2rem auto; max-width: 1080px; padding: 0
-1rem } h1 { font-size: 1.7rem; margin-bottom: 0 } h2 { margin-top: 2.2rem; border-bottom: 1px solid #d5dae0 }
-table { border-collapse: collapse; margin: .6rem 0; font-variant-numeric: tabular-nums }
-th, td { padding: .15rem .7rem; text-align: right; border-bottom: 1px solid #eceff2 }
-th:first-child, td:first-child { text-align: left } th { color: #5a6572; font-weight: 600 }
-.warning { background: #fff4e0; border-left: 4px solid #e09f3e; padding: .3rem .8rem; margin: .4rem 0 }
-.out { color: #b3261e } img { max-width: 100%; height: auto } .quiet { color: #5a6572 }
-.pair { display: flex; flex-wrap: wrap; gap: 1rem } .pair img { max-width: 32rem }
-"""
 
 CAPTIONS = {
     "mechanism": "Mechanism",
@@ -57,7 +44,7 @@ def html(result: Result, pictures: Mapping[str, Path] | None = None, notes: Sequ
     notes : sequence of str, optional
         Further lines, say the spread of a bootstrap.
     """
-    shown = {name: _picture(path) for name, path in (pictures or {}).items()}
+    shown = {name: page.picture(Path(path)) for name, path in (pictures or {}).items()}
     names = [*CAPTIONS, *(name for name in shown if _kind(name) not in CAPTIONS)]
     figures = [
         f"<h2>{escape(CAPTIONS.get(name, name))}</h2>"
@@ -65,17 +52,13 @@ def html(result: Result, pictures: Mapping[str, Path] | None = None, notes: Sequ
         for name in names
         if any(_kind(k) == name for k in shown)
     ]
-    made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     body = [
-        f"<h1>{escape(result.event)}</h1>",
-        f'<p class="quiet">Centroid moment tensor ({escape(result.constraint.replace("_", " "))}, '
-        f"{escape(result.stf)}), dislok {__version__}, {made}</p>",
-        *(f'<p class="warning">{escape(line)}</p>' for line in result.warnings),
+        *page.warnings(result.warnings),
         *_solutions(result),
         f"<p>{escape(uncertainty_words(result))}</p>",
         *(f"<p>{escape(line)}</p>" for line in (*notes, *result.notes)),
         "<h2>Fit</h2>",
-        _fit_table(result),
+        _fits(result),
         "<h2>Rivals</h2>",
         _rivals(result),
         "<h2>Left out</h2>",
@@ -84,12 +67,8 @@ def html(result: Result, pictures: Mapping[str, Path] | None = None, notes: Sequ
         "<h2>Stations</h2>",
         *(_stations(fit, result) for fit in result.fits),
     ]
-    head = f'<meta charset="utf-8"><title>{escape(result.event)}</title><style>{STYLE}</style>'
-    return (
-        f'<!doctype html>\n<html lang="en"><head>{head}</head><body>\n'
-        + "\n".join(body)
-        + "\n</body></html>\n"
-    )
+    what = f"Centroid moment tensor ({result.constraint.replace('_', ' ')}, {result.stf})"
+    return page.page(result.event, what, body)
 
 
 def write(
@@ -102,17 +81,6 @@ def write(
 def _kind(name: str) -> str:
     """What a picture shows: "waveforms-2" shows waveforms."""
     return name.split("-")[0]
-
-
-def _picture(path: Path) -> str:
-    coded = base64.b64encode(Path(path).read_bytes()).decode("ascii")
-    return f'<img alt="{escape(path.stem)}" src="data:image/png;base64,{coded}">'
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><tr>{top}</tr>{body}</table>"
 
 
 def _solutions(result: Result) -> list[str]:
@@ -136,7 +104,7 @@ def _solutions(result: Result) -> list[str]:
         rows += [(name, f"{value:+.3e} N·m", "") for name, value in c.spherical.items()]
         rows += [(name, f"{value:.0f} %", "") for name, value in c.decomposition.items()]
         title = "Solution" if len(result.centroids) == 1 else f"Source {i + 1}"
-        tables += [f"<h2>{title}</h2>", _table(("", "value", "± 1 σ"), rows)]
+        tables += [f"<h2>{title}</h2>", page.table(("", "value", "± 1 σ"), rows)]
     return tables
 
 
@@ -146,7 +114,7 @@ def _error(value: float | None, digits: int, unit: str = "") -> str:
     return f"{value:.{digits}f}{unit}" if np.isfinite(value) else ""
 
 
-def _fit_table(result: Result) -> str:
+def _fits(result: Result) -> str:
     rows = [
         (fit.name, fit.kind, str(_used(fit).sum()), f"{100 * fit.variance_reduction:.1f} %")
         for fit in result.fits
@@ -156,7 +124,7 @@ def _fit_table(result: Result) -> str:
         '<p class="quiet">Variance reduction: one less squared residual over squared data of all filtered '
         "samples that were fitted, without weights; of several data sets the mean.</p>"
     )
-    return _table(("data", "kind", "stations", "variance reduction"), rows + whole) + note
+    return page.table(("data", "kind", "stations", "variance reduction"), rows + whole) + note
 
 
 def _used(fit: Fit) -> np.ndarray:
@@ -184,7 +152,7 @@ def _rivals(result: Result) -> str:
         "variance reduction",
         "probability",
     )
-    return f"<p>{words}</p>" + _table(head, rows)
+    return f"<p>{words}</p>" + page.table(head, rows)
 
 
 def _rival(name: str, c: object, distance: float, reduction: float, probable: str) -> tuple[str, ...]:
@@ -216,4 +184,4 @@ def _stations(fit: Fit, result: Result) -> str:
             (str(fit.station[i]), *where, f"{distance[i]:.0f} km", f"{azimuth[i]:.0f}°", *traces, total)
         )
     head = ("station", "latitude", "longitude", "distance", "azimuth", *COMPONENTS, "all")
-    return f"<h3>{escape(fit.name)}</h3>" + _table(head, rows)
+    return f"<h3>{escape(fit.name)}</h3>" + page.table(head, rows)

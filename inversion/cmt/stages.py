@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from dislok.store import fingerprint, write_text, writing
+from dislok.store import fingerprint, write_text
 
+from .. import page
 from . import output, plot, procedure, report, several
 from .config import Event, load
 from .kept import Stages
@@ -171,11 +172,6 @@ def _draw(
     event: Event, found: Search, result: Result, ensemble: Ensemble | None, folder: Path
 ) -> dict[str, Path]:
     """Draw and write all pictures; their files by name."""
-    import matplotlib
-
-    matplotlib.use("Agg", force=False)
-    import matplotlib.pyplot as plt
-
     pictures: dict[str, Callable[[], Any]] = {
         "mechanism": lambda: plot.mechanism(result, ensemble),
         "source_type": lambda: plot.source_type(result, ensemble),
@@ -190,14 +186,7 @@ def _draw(
     if len(result.centroids) == 1:
         pictures["depth"] = lambda: plot.depth(_profile(event, found), event.problem)
         pictures["position"] = lambda: plot.position(_map(event, found))
-    files = {}
-    for name, picture in pictures.items():
-        figure = picture()
-        files[name] = folder / f"{name}.png"
-        with writing(files[name]) as draft:
-            figure.savefig(draft, dpi=130, format="png")
-        plt.close(figure)
-    return files
+    return page.drawn(pictures, folder)
 
 
 def _profile(event: Event, found: Search) -> several.Profile:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.util import find_spec
@@ -12,16 +11,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dislok import __version__, schema
+from dislok import schema
 from dislok.okada import Rectangle
-from dislok.store import Pieces, fingerprint, write_text
+from dislok.store import write_text
 
-from .. import plot, weights
+from .. import plot
 from ..fault import FaultModel, Problem, Result, Samples
 from ..fault.model import PARAMETERS
 from . import keys, report
 from .inputs import Inputs, Place, read
-from .outputs import Say, check_rasters, claim, data_tables, draw, interval, radius, table
+from .outputs import check_rasters, data_tables, draw, interval, radius, table
+from .progress import Say, balanced, claim, facts, resumed, silent
 
 Array = NDArray[np.float64]
 
@@ -55,13 +55,13 @@ def run_fault(config: str | Path, out: str | Path, progress: Say | None = None) 
         If the file says what cannot be, or a file of data does not hold what is asked for; the message names
         the key. Nothing is written then.
     """
-    file, folder, say = Path(config), Path(out), progress or _silent
+    file, folder, say = Path(config), Path(out), progress or silent
     found = schema.read(file, keys.FAULT)
     check_rasters(found)
     inputs = read(found, file.parent)
     problem = problem_of(found, inputs)
     folder.mkdir(parents=True, exist_ok=True)
-    claim(folder, OUTPUTS, facts(found, file.parent), say)
+    claim(folder, OUTPUTS, facts(keys.FAULT, found, file.parent), say)
     problem, notes = balanced(problem, found["search"]["weights"], folder, say, **_starts(found))
     result = _solved(problem, found, folder, say)
     samples = _sampled(problem, result, found["samples"], found["search"]["seed"], folder, say)
@@ -69,37 +69,8 @@ def run_fault(config: str | Path, out: str | Path, progress: Say | None = None) 
     return result
 
 
-def _silent(line: str) -> None:
-    """Say nothing."""
-
-
 def _starts(config: Mapping[str, Any]) -> dict[str, Any]:
     return {name: config["search"][name] for name in ("starts", "seed")}
-
-
-def facts(config: Mapping[str, Any], folder: Path) -> list[Any]:
-    """All that a run depends on: what the configuration says and what its files hold."""
-    return [__version__, schema_free(config), *digests(config, folder)]
-
-
-def schema_free(value: Any) -> Any:
-    """Plain values of a configuration; dates as text."""
-    if isinstance(value, Mapping):
-        return {key: schema_free(each) for key, each in value.items()}
-    return [schema_free(each) for each in value] if isinstance(value, list | tuple) else str(value)
-
-
-def digests(value: Any, folder: Path) -> list[str]:
-    """Digests of all files that a configuration names."""
-    if isinstance(value, Mapping):
-        return [each for key in sorted(value) for each in digests(value[key], folder)]
-    if isinstance(value, list | tuple):
-        return [each for part in value for each in digests(part, folder)]
-    if not isinstance(value, str) or not (folder / value).exists():
-        return []
-    place = folder / value
-    files = sorted(place.rglob("*")) if place.is_dir() else [place]
-    return [hashlib.sha256(file.read_bytes()).hexdigest() for file in files if file.is_file()]
 
 
 def problem_of(config: Mapping[str, Any], inputs: Inputs) -> Problem:
@@ -118,27 +89,6 @@ def fault_of(part: Mapping[str, Any]) -> FaultModel:
     return FaultModel(rectangle, part.get("bounds"), part["fixed"], part.get("prior"))
 
 
-def balanced(
-    problem: Any, how: str, folder: Path, say: Say, **options: Any
-) -> tuple[Any, list[str]]:  # fmt: skip
-    """The problem with the relative weights that are asked for, and words about them."""
-    if how == "given" or len(problem.datasets) < 2:
-        return problem, []
-    pieces = Pieces(
-        folder / "progress" / "weights", fingerprint(__version__, problem, options), others="forget"
-    )
-    if not pieces.finished:
-        say("relative weights of data sets:")
-    kept = pieces.keep("weights", lambda: _estimated(problem, say, options))
-    lines = kept["words"].tolist()
-    return problem.reweighted(kept["factors"].tolist()), lines
-
-
-def _estimated(problem: Any, say: Say, options: Mapping[str, Any]) -> dict[str, Any]:
-    found = weights.estimate(problem, progress=lambda line: say(f"  {line}"), **options)
-    return {"factors": found.factors, "words": np.array(found.summary().splitlines())}
-
-
 def _solved(problem: Problem, config: Mapping[str, Any], folder: Path, say: Say) -> Result:
     options = _starts(config)
     pieces = resumed(folder / "progress" / "solve", (problem, options), say)
@@ -146,14 +96,6 @@ def _solved(problem: Problem, config: Mapping[str, Any], folder: Path, say: Say)
     result = problem.solve(**options, folder=pieces, progress=lambda line: say(f"  {line}"))
     result.save(folder / "result.json")
     return result
-
-
-def resumed(folder: Path, facts: tuple[Any, ...], say: Say) -> Pieces:
-    """Where a stage keeps its parts; says what is there already."""
-    pieces = Pieces(folder, fingerprint(__version__, *facts), others="forget")
-    if pieces.finished:
-        say(f"going on where an earlier run was stopped: {pieces.finished} parts of {folder.name} are there")
-    return pieces
 
 
 def _sampled(

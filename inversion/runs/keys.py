@@ -142,7 +142,7 @@ INTERFEROGRAMS = Table(
         "maker": Key(choice(*MAKERS), "whose conventions hold, see :doc:`slip`", needed=True),
         "look": Key(
             listed(Kind("the name of a file, or a number", _file_or_number), 2, 3),
-            "planes of the look, files or numbers that hold for all of the scene", needed=True,
+            "planes of the look, files or numbers that hold for all of the scene", needed=True, file=True,
         ),
         "wavelength": Key(number(least=0.005, most=2), "of the radar", 0.0555, unit="m"),
         "metres": Key(flag(), "whether the file holds metres towards the satellite already", False),

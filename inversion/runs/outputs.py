@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dislok import raster
-from dislok.store import fingerprint, write_text, writing
+from dislok.store import writing
 
+from .. import page
 from ..fault import Fit, Result, Samples
 from .inputs import Grid, Inputs, Place
+from .progress import Say
 
 Array = NDArray[np.float64]
-Say = Callable[[str], None]
 
 
 def table(path: Path, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -91,19 +92,8 @@ def draw(pictures: Mapping[str, Callable[[], Any]], folder: Path, say: Say) -> d
     if find_spec("matplotlib") is None:
         say('no pictures without Matplotlib: pip install "dislok[plot]"')
         return {}
-    import matplotlib
-
-    matplotlib.use("Agg", force=False)
-    import matplotlib.pyplot as plt
-
-    files = {}
-    for name, picture in pictures.items():
-        figure = picture()
-        files[name] = folder / f"{slug(name)}.png"
-        with writing(files[name]) as draft:
-            figure.savefig(draft, dpi=130, format="png")
-        plt.close(figure)
-    return files
+    files = page.drawn({slug(name): picture for name, picture in pictures.items()}, folder)
+    return {name: files[slug(name)] for name in pictures}
 
 
 def interval(result: Result, samples: Samples | None, i: int) -> tuple[float, float]:
@@ -113,20 +103,6 @@ def interval(result: Result, samples: Samples | None, i: int) -> tuple[float, fl
         return float(low), float(high)
     value, sigma = float(result.values[i]), 1.96 * float(result.sigma[i])
     return value - sigma, value + sigma
-
-
-def claim(folder: Path, patterns: Sequence[str], facts: Sequence[Any], say: Say) -> None:
-    """Remove the files of a run of another configuration or other data, which would look like this one's."""
-    digest, mark = fingerprint(*facts), folder / "progress" / "outputs.txt"
-    if mark.exists() and mark.read_text("utf-8") == digest:
-        return
-    old = [file for pattern in patterns for file in folder.glob(pattern)]
-    if old and mark.exists():
-        say(f"removed {len(old)} files of another run from {folder}")
-        for file in old:
-            file.unlink()
-    mark.parent.mkdir(parents=True, exist_ok=True)
-    write_text(mark, digest)
 
 
 def check_rasters(config: Mapping[str, Any]) -> None:

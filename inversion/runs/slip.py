@@ -21,9 +21,9 @@ from ..mesh import Grid, listric, read_mesh, trace_mesh
 from ..mesh.patches import Patches
 from ..slip import Choice, SlipModel, SlipProblem, SlipResult, plot
 from . import keys, report
-from .fault import _silent, balanced, facts, resumed
 from .inputs import Inputs, Place, read
-from .outputs import Say, check_rasters, claim, data_tables, draw, radius, table
+from .outputs import check_rasters, data_tables, draw, radius, table
+from .progress import Say, balanced, claim, facts, resumed, silent
 
 Array = NDArray[np.float64]
 
@@ -57,7 +57,7 @@ def run_slip(config: str | Path, out: str | Path, progress: Say | None = None) -
         If the file says what cannot be, or a file of data does not hold what is asked for; the message names
         the key. Nothing is written then.
     """
-    file, folder, say = Path(config), Path(out), progress or _silent
+    file, folder, say = Path(config), Path(out), progress or silent
     found = schema.read(file, keys.SLIP)
     check_rasters(found)
     models = models_of(found, file.parent)
@@ -65,7 +65,7 @@ def run_slip(config: str | Path, out: str | Path, progress: Say | None = None) -
     inputs = read(found, file.parent, near)
     problem = problem_of(found, inputs, models, file.parent)
     folder.mkdir(parents=True, exist_ok=True)
-    claim(folder, OUTPUTS, facts(found, file.parent), say)
+    claim(folder, OUTPUTS, facts(keys.SLIP, found, file.parent), say)
     smoothing = found["smoothing"]
     how = smoothing.get("value", smoothing["method"])
     say(f"{problem.data.size} data, {problem.size} coefficients of slip")

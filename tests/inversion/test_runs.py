@@ -12,7 +12,7 @@ from run_cases import TRUTH
 from dislok import schema
 from dislok.cli import main
 from dislok.inversion.fault import Samples, load, search
-from dislok.inversion.runs import fault, keys, run_fault, run_slip
+from dislok.inversion.runs import keys, progress, run_fault, run_slip
 from dislok.inversion.slip import choice
 from dislok.inversion.slip import load as load_slip
 
@@ -67,7 +67,7 @@ def test_fault_of_files(folder, capsys, monkeypatch):
     assert result.summary() in (out / "summary.txt").read_text(encoding="utf-8")
     # A second run takes everything from the first, and says so.
     monkeypatch.setattr(search, "_descend", lambda *_: pytest.fail("the search was done before"))
-    monkeypatch.setattr(fault.weights, "estimate", lambda *_, **__: pytest.fail("done before"))
+    monkeypatch.setattr(progress.weights, "estimate", lambda *_, **__: pytest.fail("done before"))
     lines = []
     again = run_fault(folder / "fault.toml", out, lines.append)
     np.testing.assert_array_equal(again.values, result.values)
@@ -84,6 +84,20 @@ def _check_cells(path, fit):
     assert known.mean() > 0.95
     np.testing.assert_allclose((planes[0] - planes[1])[known], planes[2][known], atol=1e-6)
     assert set(np.unique(planes[1][known])) <= set(fit.predicted[:, 0].astype(np.float32))
+
+
+def test_a_run_depends_on_the_files_of_its_keys_alone(folder):
+    found = schema.read(folder / "fault.toml", SCHEMAS["fault"])
+    found["event"]["name"] = "fault"  # as the folder of its own results is called
+    (folder / "fault").mkdir()
+    assert set(schema.files(SCHEMAS["fault"], found)) == {"offsets.csv", "unw.tif"}
+    before = progress.facts(SCHEMAS["fault"], found, folder)
+    (folder / "fault" / "summary.txt").write_text("a result")
+    assert progress.facts(SCHEMAS["fault"], found, folder) == before
+    text = (folder / "offsets.csv").read_text()
+    (folder / "offsets.csv").unlink()
+    (folder / "offsets.csv").write_text(text.replace("S01", "T01"))
+    assert progress.facts(SCHEMAS["fault"], found, folder) != before
 
 
 @pytest.mark.slow
