@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dislok import raster
+from dislok.affine import placed
 from dislok.convert import to_geographic, to_local
 
 from ..cmt.records import parse_utc
@@ -75,11 +76,10 @@ class Place:
         """Kilometres of rows and columns (n, 2) in a raster: its pixels' centres are whole numbers."""
         if crs is None:
             raise ValueError(f"{name}: states no coordinate system, so nobody can tell where it lies")
-        a, b, c, d, e, f = transform[:6]
 
         def place(at: Array) -> Array:
             row, column = at.T + 0.5
-            return self.local(*_geographic(crs, a * column + b * row + c, d * column + e * row + f))
+            return self.local(*_geographic(crs, *placed(transform, column, row)))
 
         return place
 
@@ -146,7 +146,7 @@ def _gnss(
     table, left_out = _offsets(part, config, folder / part["file"])
     found.notes.extend(f"{name}: {line}" for line in left_out)
     xy = place.local(table.longitude, table.latitude)
-    use = _inside(part, xy) & _asked(part, table.station)
+    use = _range(part, np.hypot(*xy.T)) & _asked(part, table.station)
     use &= np.isfinite(table.offset).any(axis=1)
     if not use.any():
         raise ValueError(
@@ -183,11 +183,6 @@ def _asked(part: Mapping[str, Any], stations: Any) -> NDArray[np.bool_]:
             raise ValueError(f"{key}: no station is called {missing[0]!r}; there are {', '.join(known[:20])}")
     keep = np.array([name not in part.get("exclude", ()) for name in known])
     return keep & np.array([name in part["only"] for name in known]) if "only" in part else keep
-
-
-def _inside(part: Mapping[str, Any], xy: Array) -> NDArray[np.bool_]:
-    away = np.hypot(xy[..., 0], xy[..., 1])
-    return np.asarray((away >= part.get("nearest", 0.0)) & (away <= part.get("farthest", np.inf)))
 
 
 def _interferogram(
