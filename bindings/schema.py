@@ -354,11 +354,20 @@ def _value(name: str, expected: Key | Table, value: Given, folder: Path | None, 
 
 def _there(name: str, found: Given, folder: Path) -> None:
     """Refuse names of files that are not there."""
-    for each in found if isinstance(found, list) else [found]:
-        if isinstance(each, str) and not (folder / each).exists():
+    for each in _names(found):
+        if not (folder / each).exists():
             raise ValueError(
                 f"{name} must name a file or folder in {folder}, got {each!r}, which is not there"
             )
+
+
+def _names(value: Given) -> Iterator[str]:
+    """The words in a value, however deep in lists."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _names(each)
 
 
 def _unknown(name: str, table: Table, value: Mapping[str, Given], mistakes: list[str]) -> None:
@@ -447,8 +456,7 @@ def files(schema: Table, values: Mapping[str, Given]) -> Iterator[str]:
         value = values.get(key)
         inner = expected if isinstance(expected, Table) else expected.kind.table
         if isinstance(expected, Key) and expected.file:
-            names = value if isinstance(value, list) else [value]
-            yield from (each for each in names if isinstance(each, str))
+            yield from _names(value)
         elif inner is not None:
             parts = value if isinstance(value, list) else [value]
             if isinstance(expected, Table) and expected.named and isinstance(value, Mapping):

@@ -14,7 +14,7 @@ from dislok.nn.geoflownet.inputs import planes
 from dislok.nn.pairs import Pair
 from dislok.nn.train.config import Config
 from dislok.nn.train.samples import generator
-from dislok.nn.train.sources import draw_pair, read_textures
+from dislok.nn.train.sources import Grounds, draw_pair
 
 SIZE = 288  # pixels
 SHARES = (0.38, 0.32, 0.2, 0.1)  # of the ranges, from small to large motion
@@ -26,7 +26,7 @@ def build(config: Config, say: Callable[[str], None] = lambda line: None) -> int
     Parameters
     ----------
     config : Config
-        ``data`` gives folder, count, seed, textures, ranges and, if it is not 0, the window's size.
+        ``data`` gives folder, count, seed, textures, dates, ranges and, if it is not 0, the window's size.
     say : callable, optional
         Told a line of progress now and then.
 
@@ -36,18 +36,20 @@ def build(config: Config, say: Callable[[str], None] = lambda line: None) -> int
         Number of pairs in the folder; pairs in which the engine recognises nothing are left out.
     """
     data = config.data
-    images = read_textures(data.textures)
+    grounds = Grounds.read(data, data.window or SIZE)
+    dated = () if grounds.dates is None else grounds.dates.windows
     facts = (
         data.seed,
         data.window or SIZE,
         data.ranges,
         data.faults,
-        [store.fingerprint(image) for image in images],
+        [store.fingerprint(image) for image in grounds.images],
+        [store.fingerprint(each.albedo) for window in dated for each in (window.first, window.second)],
     )
     pieces = store.Pieces(Path(data.folder), store.fingerprint("bank", 1, *facts))
     for number in range(data.count):
         try:
-            pieces.keep(f"pair-{number:05d}", partial(_pair, config, images, number))
+            pieces.keep(f"pair-{number:05d}", partial(_pair, config, grounds, number))
         except ValueError as error:
             say(f"pair {number} is left out: {error}")
         if (number + 1) % 50 == 0:
@@ -55,7 +57,7 @@ def build(config: Config, say: Callable[[str], None] = lambda line: None) -> int
     return len(pieces.names())
 
 
-def _pair(config: Config, images: list[np.ndarray], number: int) -> dict[str, np.ndarray]:
+def _pair(config: Config, grounds: Grounds, number: int) -> dict[str, np.ndarray]:
     """One pair: planes of both images, the engine's field, the truth."""
     from dislok.nn.match import match
 
@@ -63,7 +65,7 @@ def _pair(config: Config, images: list[np.ndarray], number: int) -> dict[str, np
     rng = generator(data.seed, 5, number)
     shares = np.array((SHARES * len(data.ranges))[: len(data.ranges)])
     limits = data.ranges[int(rng.choice(len(data.ranges), p=shares / shares.sum()))]
-    pair, _ = draw_pair(data.window or SIZE, limits, images, rng, data.faults)
+    pair, _ = draw_pair(data.window or SIZE, limits, grounds, rng, data.faults)
     return piece(pair, match(pair.pre, pair.post))
 
 

@@ -31,6 +31,7 @@ class Data:
     folder: str = ""  # of the bank
     faults: str = "screw"  # "screw": by closed formulas | "earthquakes": FaultDeform's
     textures: tuple[str, ...] = ()  # image files; none: procedural ones
+    dates: tuple[tuple[str, str], ...] = ()  # image files of real second dates
     crop: int = 256
     window: int = 0  # of the pairs that crops are taken from; 0: the crop
     ranges: tuple[tuple[float, float], ...] = RANGES  # pixels
@@ -148,7 +149,12 @@ def _placed(config: Config, folder: Path) -> Config:
     return replace(
         config,
         network=replace(network, start=seen[0]),
-        data=replace(data, folder=seen[1], textures=tuple(str(folder / name) for name in data.textures)),
+        data=replace(
+            data,
+            folder=seen[1],
+            textures=tuple(str(folder / name) for name in data.textures),
+            dates=tuple((str(folder / first), str(folder / second)) for first, second in data.dates),
+        ),
         run=replace(run, out=seen[2]),
     )
 

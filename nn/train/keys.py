@@ -6,7 +6,20 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from dislok.schema import Key, Kind, Table, choice, count, flag, listed, number, span, text, with_defaults
+from dislok.schema import (
+    Key,
+    Kind,
+    Table,
+    choice,
+    count,
+    flag,
+    listed,
+    number,
+    pair,
+    span,
+    text,
+    with_defaults,
+)
 
 RECIPES = ("paper", "modern")
 ARCHITECTURES = ("flownet2_sd", "geoflownet_a", "geoflownet_b", "strainnet_f", "scarp")
@@ -61,6 +74,9 @@ DATA = Table(
         "folder": Key(text(), "of the bank"),
         "faults": Key(choice("screw", "earthquakes"), "closed formulas of screw faults, or FaultDeform"),
         "textures": Key(listed(text()), "images of ground; without any, it is procedural", file=True),
+        "dates": Key(
+            listed(pair(text())), "images of one scene at two dates, between which nothing moved", file=True
+        ),
         "crop": Key(count(16, 8192), "side of what the network sees", unit="pixels"),
         "window": Key(count(0, 32768), "of the pairs that crops are of; 0 for the crop", unit="pixels"),
         "ranges": Key(

@@ -216,7 +216,8 @@ def _problem(config: Config) -> str:
     """Fingerprint of what weights depend on: not how often something is written, nor where files lie."""
     network = replace(config.network, start=Path(config.network.start).name)
     names = tuple(Path(name).name for name in config.data.textures)
-    data = replace(config.data, folder=Path(config.data.folder).name, textures=names)
+    dates = tuple((Path(first).name, Path(second).name) for first, second in config.data.dates)
+    data = replace(config.data, folder=Path(config.data.folder).name, textures=names, dates=dates)
     return store.fingerprint(
         "training", 1, replace(config, network=network, data=data, run=Run(seed=config.run.seed))
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,7 +13,7 @@ from dislok.nn import pairs
 from dislok.nn.geoflownet.inputs import MOVES, SCALES, Planes, features
 from dislok.nn.geoflownet.normalise import NORMALISATIONS
 from dislok.nn.pairs import Pair, Texture
-from dislok.nn.train.config import Config
+from dislok.nn.train.config import Config, Data
 from dislok.nn.train.samples import (
     NEAR,
     Sample,
@@ -25,14 +27,46 @@ from dislok.nn.train.samples import (
 )
 
 PROCEDURAL = 0.4  # share of grounds that are made from nothing where there are images
+DATED = 0.15  # share of grounds with a real second date where there are some
+APART = 0.55  # least correlation of two dates that can be used
+RAGGED = 0.2  # pixels: most spread of how two dates lie on one another
 TRIES = 50
 FAULTS = {"screw": pairs.ScrewFault, "earthquakes": pairs.Earthquakes}
+MARGIN = 56  # pixels around a pair, out of which ground can move into it
 VARIANTS = 2  # of each pair of a bank
 
 
 def source(config: Config) -> MadePairs | Bank:
     """The source that a configuration asks for."""
     return Bank(config) if config.data.kind == "bank" else MadePairs(config)
+
+
+class Grounds(NamedTuple):
+    """What grounds are cut from: images, and images of two dates."""
+
+    images: list[np.ndarray]
+    dates: pairs.TwoDates | None = None
+
+    @classmethod
+    def read(cls, data: Data, size: int) -> Grounds:
+        """Those that a configuration names, for pairs of a size.
+
+        Raises
+        ------
+        ValueError
+            If no window of the dates can be used.
+        """
+        planes = size + 2 * MARGIN
+        found = [window for first, second in data.dates for window in _windows(first, second, planes)]
+        return cls(read_textures(data.textures), pairs.TwoDates(found) if data.dates else None)
+
+
+def _windows(first: str, second: str, size: int) -> Iterator[pairs.DateWindow]:
+    from dislok import raster
+
+    dates = raster.read(first), raster.read(second)
+    step = max(1, size // 5)
+    return pairs.windows(*dates, size, step=step, correlation=APART, spread=RAGGED, empty=0.05)
 
 
 def texture_of(
@@ -52,14 +86,20 @@ def texture_of(
 def draw_pair(
     size: int,
     limits: tuple[float, float],
-    images: list[np.ndarray],
+    grounds: Grounds,
     rng: np.random.Generator,
     faults: str = "screw",
 ) -> tuple[Pair, str]:
     """A pair of a size whose largest motion lies between two limits (pixels), and its kind of ground."""
-    fault = FAULTS[faults]().draw(rng, (size, size))
+    fault = FAULTS[faults]().draw(rng, (size, size), MARGIN)
     moved = pairs.amplitude_in(fault, rng, limits)
-    ground, kind = texture_of(images, moved.right.shape, rng)
+    if grounds.dates is not None and rng.random() < DATED:
+        both = grounds.dates.draw(rng, moved.right.shape)
+        made = pairs.make_pair(
+            both.first, moved, rng, second=both.second, alignment=both.alignment, threads=1
+        )
+        return made, "two dates"
+    ground, kind = texture_of(grounds.images, moved.right.shape, rng)
     return pairs.make_pair(ground, moved, rng, threads=1), kind
 
 
@@ -83,7 +123,8 @@ class MadePairs:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.images = read_textures(config.data.textures)
+        self.size = max(config.data.window, config.data.crop)
+        self.grounds = Grounds.read(config.data, self.size)
         self._kept = lru_cache(maxsize=None)(self._halved)
 
     def sample(self, index: int, *, validation: bool = False) -> Sample:
@@ -106,7 +147,7 @@ class MadePairs:
         data = self.config.data
         rng = generator(data.seed, int(validation), number)
         limits = data.ranges[int(rng.integers(ranges))]
-        pair, _ = draw_pair(max(data.window, data.crop), limits, self.images, rng, data.faults)
+        pair, _ = draw_pair(self.size, limits, self.grounds, rng, data.faults)
         normalised = NORMALISATIONS[data.normalisation]
         planes = [normalised(image, np.isfinite(image)) for image in (pair.pre, pair.post)]
         truth = np.stack((pair.flow_pre.right, pair.flow_pre.down))

@@ -24,6 +24,7 @@ GOOD = {
     "network": {"architecture": "geoflownet_b", "width": 0.5, "passes": 2, "start": "old.safetensors"},
     "data": {
         "kind": "pairs", "folder": "bank", "faults": "earthquakes", "textures": ["a.tif", "b.tif"],
+        "dates": [["a.tif", "b.tif"]],
         "crop": 128, "window": 256, "ranges": [[0.01, 1.0], [2.0, 2.0]], "count": 100, "keep": True,
         "normalisation": "local", "turn": False, "noise": 0.5, "seed": 3, "workers": 2,
     },
@@ -59,6 +60,7 @@ def test_the_good_one_is_good(folder):
     wanted["data"] |= {
         "folder": str(folder / "bank"),
         "textures": [str(folder / n) for n in ("a.tif", "b.tif")],
+        "dates": [[str(folder / n) for n in ("a.tif", "b.tif")]],
     }
     wanted["run"]["out"] = str(folder / "out")
     assert found == wanted
@@ -131,6 +133,8 @@ def test_what_is_no_toml_is_said(folder, content):
         ("data.ranges", [[1, 0]], "data.ranges[0] must be two numbers, the second not below the first"),
         ("data.ranges", [[1, 2, 3]], "data.ranges[0] must be a list of 2 values"),
         ("data.textures", ["a.tif", "c.tif"], "data.textures must name a file or folder in"),
+        ("data.dates", [["a.tif", "c.tif"]], "data.dates must name a file or folder in"),
+        ("data.dates", ["a.tif", "b.tif"], "data.dates[0] must be a list of 2 values"),
         ("data.count", 0, "data.keep needs data.count"),
         ("data.window", 64, "data.window must be 0 or at least data.crop, 128, got 64"),
         ("network.start", "no.safetensors", "got 'no.safetensors', which is not there"),

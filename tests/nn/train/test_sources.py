@@ -11,7 +11,7 @@ from dislok.nn.flow import FlowMap
 from dislok.nn.geoflownet import normalise
 from dislok.nn.geoflownet.inputs import CHANNELS, MOVES, SCALES, Planes, features, planes
 from dislok.nn.train import bank, samples
-from dislok.nn.train.sources import Bank, MadePairs, draw_pair, turned_sample
+from dislok.nn.train.sources import Bank, Grounds, MadePairs, draw_pair, turned_sample
 
 QUIET = {"data": {"crop": 64, "ranges": [[1.0, 3.0]]}}
 
@@ -81,9 +81,44 @@ def test_grounds_are_cut_from_images(tmp_path, rng):
     pixels = (1000 + 100 * rng.standard_normal((200, 220))).astype(np.uint16)
     raster.write(tmp_path / "ground.tif", raster.Raster(pixels))
     source = made(tmp_path, textures=[str(tmp_path / "ground.tif")])
-    assert source.images[0].shape == (200, 220)
-    kinds = {draw_pair(48, (1.0, 2.0), source.images, np.random.default_rng(n))[1] for n in range(12)}
+    assert source.grounds.images[0].shape == (200, 220)
+    kinds = {draw_pair(48, (1.0, 2.0), source.grounds, np.random.default_rng(n))[1] for n in range(12)}
     assert kinds == {"procedural", "image 0"}
+
+
+@pytest.fixture
+def dated(tmp_path, rng):
+    """Files of one scene at two dates: new noise, brighter, shifted by part of a pixel."""
+    from scipy import ndimage
+
+    from dislok import raster
+
+    ground = 40 * ndimage.gaussian_filter(rng.standard_normal((210, 210)), 1.5)
+    later = 1.3 * ndimage.shift(ground, (0.3, -0.2), order=5, mode="mirror")
+    names = tmp_path / "first.tif", tmp_path / "second.tif"
+    for name, plane in zip(names, (ground, later), strict=True):
+        noisy = 1000 + 100 * plane / plane.std() + 8 * rng.standard_normal(plane.shape)
+        raster.write(name, raster.Raster(noisy.astype(np.float32)))
+    return [str(name) for name in names]
+
+
+def test_real_second_dates_are_among_the_grounds(tmp_path, dated):
+    """Their own shift is not in the truth, and the second image is that of the second file."""
+    source = made(tmp_path, dates=[dated], crop=64)
+    drawn = [draw_pair(64, (1.0, 2.0), source.grounds, np.random.default_rng(n)) for n in range(30)]
+    kinds = [kind for _, kind in drawn]
+    assert set(kinds) == {"procedural", "two dates"} and 1 <= kinds.count("two dates") <= 12
+    pair = drawn[kinds.index("two dates")][0]
+    assert pair.correlation() > 0.9
+    assert np.median(pair.post) / np.median(pair.pre) == pytest.approx(1.0, abs=0.2)
+
+
+def test_dates_that_cannot_be_used_are_refused(tmp_path, dated, rng):
+    from dislok import raster
+
+    raster.write(dated[1], raster.Raster(rng.standard_normal((210, 210)).astype(np.float32)))
+    with pytest.raises(ValueError, match="no window of two dates"):
+        made(tmp_path, dates=[dated], crop=64)
 
 
 @pytest.mark.parametrize("quarters", range(4))
@@ -205,7 +240,7 @@ def kept(tmp_path_factory):
     pieces = store.Pieces(folder, "known")
     for number in range(10):
         rng = np.random.default_rng(number)
-        pair, _ = draw_pair(96, (1.0, 3.0), [], rng)
+        pair, _ = draw_pair(96, (1.0, 3.0), Grounds([]), rng)
         off = np.array([0.3, -0.2], np.float32)  # east, north
         found = FlowMap(pair.flow_pre.values + off, None, pair.valid)
         pieces.keep(f"pair-{number:05d}", lambda pair=pair, found=found: bank.piece(pair, found))
