@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from dislok.arrays import HostArray as Array
 
 _FAR = 20.0  # distance from zero over the extent
 _STEEP = 5.0  # depths over horizontal extent

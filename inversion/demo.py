@@ -14,7 +14,8 @@ from dislok.okada import Rectangle
 
 from .events import KUMAMOTO_EPICENTRE, kumamoto2016
 from .fault import FaultModel, Gnss, Problem, Result, Samples
-from .fault.result import moment_magnitude, seismic_moment
+from .fault.result import seismic_moment
+from .fits import moment_magnitude
 from .gnss import OffsetTable
 
 PUBLISHED = {"strike": 224.0, "dip": 65.0}

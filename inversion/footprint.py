@@ -26,7 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, sparse
 
-Array = NDArray[np.float64]
+from dislok.arrays import HostArray as Array
+
 Indices = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 

@@ -14,8 +14,9 @@ from dislok import gate as gates
 from dislok.arrays import HostArray as Array
 from dislok.convert import corners
 
-from .fault.result import Fit, Result, unit_of
+from .fault.result import Result
 from .fault.sample import Samples
+from .fits import Fit, unit_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,10 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, special
 
 from dislok import gate as gates
+from dislok.arrays import HostArray as Array
 
 __all__ = ["Noise", "noise_model"]
-
-Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 _BINS = 30

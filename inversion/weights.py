@@ -19,16 +19,14 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import linalg
 
 from dislok import gate as gates
+from dislok.arrays import HostArray as Array
 
 from .fault.problem import Problem
 from .slip.choice import METHODS
 from .slip.problem import SlipProblem, checked_smoothing
-
-Array = NDArray[np.float64]
 
 LEAST = 3.0
 """Degrees of freedom that a data set must keep for its factor to be estimated."""

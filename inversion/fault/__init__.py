@@ -9,10 +9,23 @@ Examples
 >>> print(problem.solve().summary())  # doctest: +SKIP
 """
 
-from .data import Dataset, Gnss, Los
-from .model import FaultModel
+from ..data import Gnss, Los, PixelOffsets
+from ..dataset import Dataset
+from ..fits import Fit
+from ..rectangles import FaultModel
 from .problem import Problem
-from .result import Fit, Result, load
+from .result import Result, load
 from .sample import Samples
 
-__all__ = ["Dataset", "FaultModel", "Fit", "Gnss", "Los", "Problem", "Result", "Samples", "load"]
+__all__ = [
+    "Dataset",
+    "FaultModel",
+    "Fit",
+    "Gnss",
+    "Los",
+    "PixelOffsets",
+    "Problem",
+    "Result",
+    "Samples",
+    "load",
+]

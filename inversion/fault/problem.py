@@ -15,11 +15,12 @@ from dislok.arrays import HostArray as Array
 from dislok.okada import Rectangle
 from dislok.store import Pieces, Place
 
+from ..dataset import Dataset
 from ..degrees import refuse_network
-from .data import Dataset, check_names
-from .levenberg import Quadratic, undefined
+from ..levenberg import Quadratic, undefined
+from ..observations import Observed
+from ..rectangles import PARAMETERS, FaultModel, common_origin
 from .linear import Loss, Profile, profile, project_out
-from .model import PARAMETERS, FaultModel, common_origin
 
 if TYPE_CHECKING:
     from .result import Result
@@ -39,7 +40,7 @@ class _State(NamedTuple):
     gradient: Array
 
 
-class Problem:
+class Problem(Observed):
     """Faults that explain data sets.
 
     The unknowns are the free parameters of every fault, in the order of `names`. The misfit is half the sum
@@ -48,7 +49,7 @@ class Problem:
 
     Parameters
     ----------
-    datasets : sequence of Gnss and Los
+    datasets : sequence of Gnss, Los and PixelOffsets
         At least one; their names must differ.
     faults : sequence of FaultModel
         At least one; the displacements add.
@@ -87,40 +88,30 @@ class Problem:
         length_unit: float = 1.0,
         shear_modulus: float = 30e9,
     ) -> None:
-        self.datasets = gates.several("datasets", datasets, Dataset)
+        super().__init__(datasets, nu, length_unit, shear_modulus)
         self.faults = gates.several("faults", faults, FaultModel)
-        nu = gates.number(least=0, below=0.5)("nu", nu)
-        length_unit = gates.number(above=0)("length_unit", length_unit)
-        shear_modulus = gates.number(above=0)("shear_modulus", shear_modulus)
-        loss_scale = gates.number(above=0)("loss_scale", loss_scale)
-        loss = gates.text()("loss", loss)
-        check_names(self.datasets)
         if not self.faults:
             raise ValueError("faults: give at least one fault")
-        origin = common_origin(self.faults, origin)
-        self.nu, self.origin, self.loss = float(nu), origin, Loss(loss, loss_scale)
-        self.length_unit, self.shear_modulus = float(length_unit), float(shear_modulus)
+        loss_scale = gates.number(above=0)("loss_scale", loss_scale)
+        self.loss = Loss(gates.text()("loss", loss), loss_scale)
+        self.origin = common_origin(self.faults, origin)
         sizes = [float(max(fault.initial[3:5])) for fault in self.faults]  # length, width
         refuse_network(np.concatenate([data.xy for data in self.datasets]), sizes)
         self._set_parameters()
-        self._set_data()
+        known, unknowns = np.count_nonzero(self._prior_precision), len(self.names) + self.design.shape[1]
+        if self.whitened_data.size + known < unknowns:
+            raise ValueError(
+                f"{self.whitened_data.size} data cannot determine {unknowns} unknowns; fix some or add priors"
+            )
 
     @property
     def facts(self) -> tuple[object, ...]:
         """All that solutions depend on, for `dislok.store.fingerprint`."""
         return (
-            self.datasets, self.data, self.design, self._template, self.names, self.lower, self.upper,
-            self._prior_mean, self._prior_precision,
+            self.datasets, self.whitened_data, self.design, self._template, self.names, self.lower,
+            self.upper, self._prior_mean, self._prior_precision,
             self.nu, self.origin, self.loss.name, self.loss.scale,
         )  # fmt: skip
-
-    def reweighted(self, factors: Sequence[float]) -> Problem:
-        """The same problem with the errors of each data set so many times as large."""
-        made = copy.copy(self)
-        pairs = zip(self.datasets, factors, strict=True)
-        made.datasets = tuple(data.reweighted(float(factor)) for data, factor in pairs)
-        made._set_data()
-        return made
 
     def begun_at(self, point: ArrayLike) -> Problem:
         """The same problem with its search beginning at a point (p,)."""
@@ -194,19 +185,14 @@ class Problem:
 
         The nuisance terms `nuisance` (q,) are in them if given.
         """
+        count = self.design.shape[1]
+        terms = np.zeros(count) if nuisance is None else gates.real(count)("nuisance", nuisance)
+        return self.predicted(self.displacement(point), terms)
+
+    def displacement(self, point: ArrayLike) -> Array:
+        """Displacement (n, 3) at all points, at a point (p,) of the unknowns."""
         table = self.parameters(point)
-        u = _displacement(self.points_jacobian(table), table)
-        coefficients = (
-            np.zeros(self.design.shape[1])
-            if nuisance is None
-            else gates.real(self.design.shape[1])("nuisance", nuisance)
-        )
-        tables, start = [], 0
-        for data, part in zip(self.datasets, self._slices, strict=True):
-            own = coefficients[start : start + len(data.nuisance)]
-            start += len(data.nuisance)
-            tables.append(data.spread(data.see(u[part]) + data.basis @ own))
-        return tables
+        return _displacement(self.points_jacobian(table), table)
 
     def solve(
         self,
@@ -257,14 +243,6 @@ class Problem:
         """
         return np.asarray(okada.jacobian(self.points, Rectangle(*table.T), nu=self.nu, origin=self.origin))
 
-    def whitened(self, columns: Array) -> Array:
-        """From columns (n, 3, ...) at all points to whitened data (k, ...)."""
-        parts = [
-            data.whiten(data.see(columns[part]))
-            for data, part in zip(self.datasets, self._slices, strict=True)
-        ]
-        return np.concatenate(parts)
-
     def _set_parameters(self) -> None:
         self._template = np.array([fault.initial for fault in self.faults])
         pairs = [(m, name) for m, fault in enumerate(self.faults) for name in fault.free]
@@ -281,18 +259,6 @@ class Problem:
         self.lower, self.upper = bounds[:, 0], bounds[:, 1]
         prior = np.array([self.faults[m].prior.get(name, (0.0, np.inf)) for m, name in pairs])
         self._prior_mean, self._prior_precision = prior[:, 0], prior[:, 1] ** -2.0
-
-    def _set_data(self) -> None:
-        self.points = np.concatenate([data.points for data in self.datasets])
-        ends = np.cumsum([0, *(len(data.points) for data in self.datasets)])
-        self._slices = [slice(a, b) for a, b in zip(ends[:-1], ends[1:], strict=True)]
-        self.data = np.concatenate([data.whiten(data.values) for data in self.datasets])
-        self.design = _block_columns([data.whiten(data.basis) for data in self.datasets])
-        unknowns = len(self.names) + self.design.shape[1]
-        if self.data.size + np.count_nonzero(self._prior_precision) < unknowns:
-            raise ValueError(
-                f"{self.data.size} data cannot determine {unknowns} unknowns; fix some or add priors"
-            )
 
     def _defined(self, q: Array) -> _State:
         state = self._state(q)
@@ -312,7 +278,7 @@ class Problem:
         predicted = self.whitened(_displacement(jacobian, table))
         free = self.whitened(jacobian[:, :, self._where[0], self._where[1]])
         unbounded = np.full(self.design.shape[1], np.inf)
-        fit = profile(self.data - predicted, self.design, self.loss, -unbounded, unbounded)
+        fit = profile(self.whitened_data - predicted, self.design, self.loss, -unbounded, unbounded)
         deviation = self.prior_deviation(q)
         value = fit.value + 0.5 * float(deviation**2 @ self._prior_precision)
         gradient = -free.T @ (fit.weight * fit.residual) + self._prior_precision * deviation
@@ -333,11 +299,7 @@ class Problem:
 
     def _second_order(self, q: Array, white: Array) -> Array:
         """Contraction (p, p) of the displacement's second derivatives with whitened data weights (k,)."""
-        force, start = np.zeros((len(self.points), 3)), 0
-        for data, part in zip(self.datasets, self._slices, strict=True):
-            own = data.whiten_adjoint(white[start : start + data.size])
-            start += data.size
-            force[part] += data.see_adjoint(own)
+        force = self.adjoint(white)
         rectangle, blocks = self.rectangle(q), np.zeros((len(self.faults), 10, 10))
         for first in range(0, len(force), _CHUNK):
             part = slice(first, first + _CHUNK)
@@ -350,12 +312,3 @@ class Problem:
 def _displacement(jacobian: Array, table: Array) -> Array:
     """Displacement (n, 3): it is linear in slip and opening, so their derivatives carry it."""
     return np.asarray(jacobian[..., SLIP] @ table[:, SLIP] + jacobian[..., OPENING] @ table[:, OPENING])
-
-
-def _block_columns(parts: list[Array]) -> Array:
-    rows, width = sum(len(part) for part in parts), sum(part.shape[1] for part in parts)
-    matrix, r, c = np.zeros((rows, width)), 0, 0
-    for part in parts:
-        matrix[r : r + len(part), c : c + part.shape[1]] = part
-        r, c = r + len(part), c + part.shape[1]
-    return matrix

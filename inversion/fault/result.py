@@ -7,70 +7,30 @@ from __future__ import annotations
 
 import json
 import warnings
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg, stats
+from scipy import linalg
 
 from dislok import gate as gates
 from dislok.arrays import HostArray as Array
-from dislok.convert import magnitude_from_moment, moment_from_slip
+from dislok.convert import moment_from_slip
 from dislok.okada import Rectangle
 from dislok.store import write_text
 
-from .levenberg import Minimum
-from .model import PARAMETERS, wrap
+from ..fits import Fit, inflation_of, moment_magnitude, unit_doubts, unit_of, variance_reduction
+from ..levenberg import Minimum
+from ..rectangles import PARAMETERS, wrap
+from ..starts import rival_lines, rivals_of
 
 if TYPE_CHECKING:
-    from .data import Dataset
     from .problem import Problem
 
 
-UNITS = {"strike": "deg", "dip": "deg", "rake": "deg", "slip": "m", "opening": "m"}
 _FORMAT = "dislok fault inversion 1"
-
-
-@dataclass(frozen=True)
-class Fit:
-    """Data and prediction of one data set.
-
-    Attributes
-    ----------
-    name, kind, labels : name of the data set, "gnss" or "los", names of the c columns.
-    xy : (n, 2); observed, predicted, sigma : (n, c), predicted with the nuisance terms; NaN where data are
-        missing.
-    look : (n, 3) look vectors of line-of-sight data, empty otherwise.
-    nuisance : value of every nuisance term by name.
-    boxes : (n, 4) west, south, east and north end of the cells that the data are means over, or empty.
-    """
-
-    name: str
-    kind: str
-    labels: tuple[str, ...]
-    xy: Array
-    observed: Array
-    predicted: Array
-    sigma: Array
-    look: Array
-    nuisance: dict[str, float]
-    boxes: Array = field(default_factory=lambda: np.zeros((0, 4)))
-
-    @property
-    def residual(self) -> Array:
-        """Observed less predicted, (n, c)."""
-        return self.observed - self.predicted
-
-    @property
-    def variance_reduction(self) -> float:
-        """One less the ratio of residual to data, both squared and weighted by the variances.
-
-        1 is a perfect fit.
-        """
-        left = np.nansum((self.residual / self.sigma) ** 2)
-        return float(1 - left / np.nansum((self.observed / self.sigma) ** 2))
 
 
 @dataclass(frozen=True)
@@ -141,9 +101,8 @@ class Result:
 
     @property
     def variance_reduction(self) -> float:
-        """One less the ratio of weighted residual to weighted data, over all data sets."""
-        left = sum(np.nansum((fit.residual / fit.sigma) ** 2) for fit in self.fits)
-        return float(1 - left / sum(np.nansum((fit.observed / fit.sigma) ** 2) for fit in self.fits))
+        """See `dislok.inversion.fits.variance_reduction`, over all data sets."""
+        return variance_reduction(self.fits)
 
     @property
     def moment(self) -> Array:
@@ -178,10 +137,7 @@ class Result:
         state = "converged" if self.converged else "NOT converged"
         lines.append(f"{state} in {self.iterations} iterations; {len(self.starts)} starts")
         lines += rival_lines(self.rivals, self.names)
-        for fit in self.fits:
-            terms = "".join(f"; {name} {value:.4g}" for name, value in fit.nuisance.items())
-            rms = np.sqrt(np.nanmean(fit.residual**2))
-            lines.append(f"{fit.name}: {fit.observed.size} data, residual rms {rms:.4g}{terms}")
+        lines += map(str, self.fits)
         return "\n".join(lines)
 
     def save(self, path: str | Path) -> None:
@@ -207,100 +163,11 @@ def load(path: str | Path) -> Result:
     return Result(**_typed(Result, record))
 
 
-def inflation_of(cost: float, dof: int) -> float:
-    """How much larger the errors of data are than stated, by what they leave.
-
-    Parameters
-    ----------
-    cost : float
-        Summed loss of the whitened residuals; their chi-square for the linear loss.
-    dof : int
-        Data less unknowns.
-
-    Returns
-    -------
-    float
-        The root of their ratio where chance makes it so large in one of a thousand cases only, else 1.
-    """
-    if dof < 1 or cost <= stats.chi2.ppf(0.999, dof):
-        return 1.0
-    return float(np.sqrt(cost / dof))
-
-
-def rivals_of(starts: Array, names: tuple[str, ...], sigma: Array, inflation: float) -> Array:
-    """Minima besides the best that the data do not rule out.
-
-    Parameters
-    ----------
-    starts : (s, p + 1)
-        Misfit and unknowns where every search ended.
-    names : of the unknowns; strikes and rakes differ the short way round.
-    sigma : (p,)
-        Standard deviations at the best; ends within two of them of a better end are the same minimum.
-    inflation : float
-        What the errors of the data are multiplied with.
-
-    Returns
-    -------
-    ndarray, shape (r, p + 1)
-        Those whose chi-square, under these errors, is less than 25 more than the best's: how much, and the
-        unknowns.
-    """
-    ends = starts[np.argsort(starts[:, 0], kind="stable")]
-    turns = np.array([360.0 if name.split("_")[0] in ("strike", "rake") else np.inf for name in names])
-    scale = np.where(sigma > 0, np.nan_to_num(sigma, nan=np.inf), np.inf)
-    seen, found = [ends[0, 1:]], []
-    for more, point in zip(2 * (ends[:, 0] - ends[0, 0]) / inflation**2, ends[:, 1:], strict=True):
-        apart = [point - one for one in seen]
-        apart = [np.where(np.isfinite(turns), gap - 360 * np.round(gap / 360), gap) for gap in apart]
-        if more < 25 and min(np.abs(gap / scale).max() for gap in apart) > 2:
-            seen.append(point)
-            found.append([more, *point])
-    return np.array(found).reshape(-1, len(names) + 1)
-
-
-def rival_lines(rivals: Array, names: tuple[str, ...]) -> list[str]:
-    """Rivals as lines of text."""
-    lines = []
-    for more, *point in rivals.tolist():
-        words = ", ".join(f"{name} {value:.4g}" for name, value in zip(names, point, strict=True))
-        lines.append(f"NOT unique: chi-square is only {more:.1f} more at {words}")
-    return lines
-
-
 def seismic_moment(parameters: Array, length_unit: float, shear_modulus: float) -> Array:
     """Moment (N m) of faults (..., 10): shear modulus times area times slip."""
     length, width, slip = (parameters[..., PARAMETERS.index(name)] for name in ("length", "width", "slip"))
     moment = moment_from_slip(np.abs(slip), length * width * length_unit**2, shear_modulus)
     return np.asarray(moment, np.float64)
-
-
-def moment_magnitude(moment: float) -> float:
-    """Moment magnitude of a moment (N m); minus infinity without slip."""
-    return float(magnitude_from_moment(moment)) if moment > 0 else float("-inf")
-
-
-def unit_doubts(slip: Array, size: Array, magnitude: float, length_unit: float) -> list[str]:
-    """Why slip (m,) in metres on faults of a size (m,) in length units cannot be, as lines of text.
-
-    Slip of earthquakes is 1e-6 to 1e-3 of the fault's smaller side: a hundredth means stress drops of
-    hundreds of megapascals.
-    """
-    share = float(np.max(np.abs(slip) / (size * length_unit), initial=0.0))
-    words = f"length_unit is {length_unit:g}, metres in one unit of the coordinates"
-    if share > 0.02:
-        return [
-            f"DOUBTFUL: slip is {100 * share:.2g} % of the fault's smaller side; {words}: are they in km?"
-        ]
-    if magnitude > 9.8:
-        return [f"DOUBTFUL: no earthquake is as large; {words}: are they in m?"]
-    return []
-
-
-def unit_of(name: str, length_unit: float) -> str:
-    """Unit of an unknown, as a word for tables and figures."""
-    length = {1.0: "m", 1000.0: "km"}.get(length_unit, f"{length_unit:g} m")
-    return UNITS.get(name.split("_")[0], length)
 
 
 def make_result(problem: Problem, ends: list[Minimum]) -> Result:
@@ -311,7 +178,7 @@ def make_result(problem: Problem, ends: list[Minimum]) -> Result:
     fit = problem.fit(best.point)
     deviation = problem.prior_deviation(best.point)
     cost = 2 * best.model.value - float(deviation**2 @ problem.prior_precision)
-    dof = problem.data.size - values.size - fit.coefficients.size
+    dof = problem.whitened_data.size - values.size - fit.coefficients.size
     inflation = inflation_of(cost, dof)
     covariance = _inverse(_relaxed(problem, problem.hessian(best.point), inflation), at_bound)
     if covariance is None:
@@ -338,7 +205,7 @@ def make_result(problem: Problem, ends: list[Minimum]) -> Result:
         misfit=best.model.value,
         chi2=float(fit.residual @ fit.residual),
         dof=dof,
-        fits=_fits(problem, best.point, fit.coefficients),
+        fits=problem.fits(problem.displacement(best.point), fit.coefficients),
         starts=np.array([[end.model.value, *_wrapped(problem, end.point)] for end in ends]),
         iterations=best.iterations,
         converged=best.converged,
@@ -377,25 +244,6 @@ def _inverse(matrix: Array, held: NDArray[np.bool_]) -> Array | None:
         return None
     inverse[use] = linalg.cho_solve(factor, np.eye(len(scale))) / np.outer(scale, scale)
     return inverse
-
-
-def _fits(problem: Problem, point: Array, nuisance: Array) -> tuple[Fit, ...]:
-    tables, fits, first = problem.predict(point, nuisance), [], 0
-    for data, predicted in zip(problem.datasets, tables, strict=True):
-        own = nuisance[first : first + len(data.nuisance)]
-        first += len(own)
-        terms = dict(zip(data.nuisance, (float(v) for v in own), strict=True))
-        fits.append(fit_of(data, predicted, terms))
-    return tuple(fits)
-
-
-def fit_of(data: Dataset, predicted: Array, nuisance: dict[str, float]) -> Fit:
-    """Data and prediction (n, c) of a data set."""
-    look = getattr(data, "look", np.zeros((0, 3)))
-    return Fit(
-        data.name, data.kind, data.labels, data.xy, data.observed, predicted, data.sigma, look, nuisance,
-        data.boxes,
-    )  # fmt: skip
 
 
 def _plain(value: Any) -> Any:

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy.spatial import cKDTree
-from scipy.stats import qmc
 
 from dislok import gate as gates
 from dislok.arrays import HostArray as Array
 from dislok.store import Arrays, Pieces, Place
 
-from .levenberg import Minimum, Quadratic, minimise, undefined
+from ..levenberg import Minimum, Quadratic, minimise, undefined
+from ..rectangles import GEOMETRY, PARAMETERS, FaultModel, wrap
+from ..starts import spread
 from .linear import Profile, profile, project_out
-from .model import GEOMETRY, PARAMETERS, FaultModel, wrap
 from .result import Result, make_result
 
 if TYPE_CHECKING:
@@ -100,8 +100,11 @@ def solve(
     """
     search = _SlipInside(problem) if linear_slip and _slip_is_linear(problem) else _Joint(problem)
     buried = _buried(problem, search)
-    points = [search.start, *_spread(search, buried, starts - 1, screen, seed)]
-    floor = 1e-26 * float(problem.data @ problem.data)
+    points = [search.start, *spread(
+        lambda point: search.quadratic(np.maximum(point, buried)).value,
+        search.names, search.lower, search.upper, starts - 1, screen, seed,
+    )]  # fmt: skip
+    floor = 1e-26 * float(problem.whitened_data @ problem.whitened_data)
     pieces = Pieces.at(folder, "solve", problem, starts, seed, linear_slip, screen, max_iterations)
     ends: list[Minimum] = []
     for number, point in enumerate(points, start=1):
@@ -231,7 +234,7 @@ class _SlipInside:
         columns = [green[:, m] @ basis.components.T for m, basis in enumerate(self.bases)]
         known = sum(green[:, m] @ basis.known for m, basis in enumerate(self.bases))
         design = np.concatenate([*columns, problem.design], axis=1)
-        fit = profile(problem.data - known, design, problem.loss, self.slip_lower, self.slip_upper)
+        fit = profile(problem.whitened_data - known, design, problem.loss, self.slip_lower, self.slip_upper)
         return fit, design, units
 
     def _slips(self, coefficients: Array) -> list[Array]:
@@ -313,22 +316,3 @@ def _unit_sources(table: Array, units: Array) -> Array:
     sources = np.repeat(table, len(units), axis=0)
     sources[:, [RAKE, SLIP, OPENING]] = np.tile(units, (len(table), 1))
     return sources
-
-
-def _spread(search: _Joint | _SlipInside, buried: Array, count: int, screen: int, seed: int) -> list[Array]:
-    """The `count` best of many points that fill the bounds evenly."""
-    if count == 0:
-        return []
-    lower, upper = search.lower.copy(), search.upper.copy()
-    for i, kind in enumerate(search.kinds):
-        if kind in ("strike", "rake") and not np.isfinite([lower[i], upper[i]]).any():
-            lower[i], upper[i] = 0.0, 360.0
-        if not np.isfinite([lower[i], upper[i]]).all():
-            raise ValueError(
-                f"{search.names[i]} has no finite bounds, from which {count + 1} starts could be drawn"
-            )
-    sampler = qmc.Sobol(len(lower), seed=seed)
-    unit = sampler.random_base2(int(np.ceil(np.log2(max(count * screen, 2)))))
-    points = lower + unit * (upper - lower)
-    misfit = [search.quadratic(np.maximum(point, buried)).value for point in points]
-    return [points[i] for i in np.argsort(misfit, kind="stable")[:count]]

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dislok import schema
 from dislok.okada import Rectangle
@@ -17,13 +16,11 @@ from dislok.store import write_text
 
 from .. import plot
 from ..fault import FaultModel, Problem, Result, Samples
-from ..fault.model import PARAMETERS
+from ..rectangles import PARAMETERS
 from . import keys, report
 from .inputs import Inputs, Place, read
 from .outputs import check_rasters, data_tables, draw, interval, radius, table
 from .progress import Say, balanced, claim, facts, resumed, silent
-
-Array = NDArray[np.float64]
 
 OUTPUTS = (
     "result.json", "samples.npz", "summary.txt", "faults.csv", "data-*.csv", "cells-*.tif", "report.html",

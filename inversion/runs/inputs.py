@@ -12,18 +12,17 @@ from numpy.typing import NDArray
 
 from dislok import raster
 from dislok.affine import placed
+from dislok.arrays import HostArray as Array
 from dislok.convert import to_geographic, to_local
 
 from ..cmt.records import parse_utc
-from ..fault.data import Dataset, Gnss, Los
+from ..data import Gnss, Los, PixelOffsets
+from ..dataset import Dataset
 from ..gnss import OffsetTable, read_offsets
 from ..interferogram import interferogram
+from ..maps import Plane, cells_of, covariance_of, plane_of, without_rupture
 from ..quadtree import Cells, Noise, noise_model, quadtree
 from ..series import ENDINGS, offsets_of_files
-from ..slip.data import PixelOffsets
-from ..slip.maps import Plane, cells_of, covariance_of, plane_of, without_rupture
-
-Array = NDArray[np.float64]
 
 
 class Grid(NamedTuple):

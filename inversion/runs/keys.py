@@ -21,10 +21,10 @@ from dislok.schema import (
 
 from ..cmt.keys import CRUST as CMT_CRUST
 from ..fault.linear import LOSSES
-from ..fault.model import PARAMETERS
 from ..interferogram import MAKERS
 from ..mesh.operators import EDGES
 from ..quadtree import KINDS
+from ..rectangles import PARAMETERS
 from ..slip.choice import METHODS
 
 FARTHEST = 20_000.0  # km; nothing on the Earth is farther

@@ -9,17 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dislok import raster
+from dislok.arrays import HostArray as Array
 from dislok.store import writing
 
 from .. import page
 from ..fault import Fit, Result, Samples
 from .inputs import Grid, Inputs, Place
 from .progress import Say
-
-Array = NDArray[np.float64]
 
 
 def table(path: Path, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

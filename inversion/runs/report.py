@@ -10,9 +10,10 @@ import numpy as np
 
 from .. import page
 from ..fault import Fit, Result, Samples
-from ..fault.model import PARAMETERS
-from ..fault.result import rival_lines, unit_doubts, unit_of
+from ..fits import unit_doubts, unit_of
+from ..rectangles import PARAMETERS
 from ..slip import SlipResult
+from ..starts import rival_lines
 from .inputs import Place
 from .outputs import interval
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dislok import schema
 from dislok.layers import LayeredModel
@@ -16,16 +15,14 @@ from dislok.okada import Rectangle
 from dislok.store import write_text
 
 from ..cmt.config import read_crust
-from ..fault.model import PARAMETERS
 from ..mesh import Grid, listric, read_mesh, trace_mesh
 from ..mesh.patches import Patches
+from ..rectangles import PARAMETERS
 from ..slip import Choice, SlipModel, SlipProblem, SlipResult, plot
 from . import keys, report
 from .inputs import Inputs, Place, read
 from .outputs import check_rasters, data_tables, draw, radius, table
 from .progress import Say, balanced, claim, facts, resumed, silent
-
-Array = NDArray[np.float64]
 
 OUTPUTS = (
     "slip.npz", "summary.txt", "patches.csv", "data-*.csv", "cells-*.tif", "report.html", "choice.png",

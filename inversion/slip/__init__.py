@@ -10,9 +10,8 @@ Examples
 >>> print(problem.solve("abic").summary())  # doctest: +SKIP
 """
 
-from ..fault.data import Gnss, Los
+from ..data import Gnss, Los, PixelOffsets
 from .choice import Choice
-from .data import PixelOffsets
 from .geometry import GridShape, MeshShape, ShapeResult, solve_shape
 from .model import SlipModel
 from .problem import SlipProblem

@@ -9,8 +9,8 @@ import numpy as np
 
 from dislok.convert import double_couple, to_local
 
+from ..data import Gnss
 from ..events import KUMAMOTO_EPICENTRE, kumamoto2016
-from ..fault.data import Gnss
 from ..gnss import OffsetTable
 from ..mesh import Mesh, listric, trace_mesh
 from .choice import Choice

@@ -22,7 +22,6 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import linalg
-from scipy.stats import qmc
 
 from dislok import gate as gates
 from dislok import okada, tde
@@ -30,13 +29,14 @@ from dislok.arrays import HostArray as Array
 from dislok.okada import Rectangle
 from dislok.sources import fractions, sincos_degrees
 
-from ..fault.data import Dataset
-from ..fault.levenberg import Minimum, Quadratic, minimise, undefined
-from ..fault.model import FaultModel, common_origin
-from ..fault.result import inflation_of, rival_lines, rivals_of
+from ..dataset import Dataset
+from ..fits import inflation_of
+from ..levenberg import Minimum, Quadratic, minimise, undefined
 from ..mesh.grid import Grid
 from ..mesh.mesh import Mesh
 from ..mesh.patches import Patches, surface_points
+from ..rectangles import FaultModel, common_origin
+from ..starts import rival_lines, rivals_of, spread
 from .linear import Solution
 from .model import SlipModel
 from .problem import SlipProblem, checked_smoothing
@@ -232,7 +232,7 @@ class ShapeResult:
     history : misfit after every step; iterations, converged : of the best search.
     starts : (s, t + 1) misfit and numbers where every search ended, the best first.
     inflation : what the errors of the data were multiplied with in the covariance, because what is left is
-        larger than they allow (`dislok.inversion.fault.result.inflation_of`); 1 where it is not.
+        larger than they allow (`dislok.inversion.fits.inflation_of`); 1 where it is not.
     """
 
     names: tuple[str, ...]
@@ -256,7 +256,7 @@ class ShapeResult:
     def rivals(self) -> Array:
         """Other minima (r, t + 1): how much larger chi-square is there, and the numbers.
 
-        See `dislok.inversion.fault.result.rivals_of`.
+        See `dislok.inversion.starts.rivals_of`.
         """
         return rivals_of(self.starts, self.names, self.sigma, self.inflation)
 
@@ -346,7 +346,7 @@ def solve_shape(
     upper = np.concatenate([shape.upper for shape in faults])
     names = _numbered(faults)
     points = [np.concatenate([shape.start for shape in faults])]
-    points += _spread(search, names, lower, upper, starts - 1, screen, seed)
+    points += spread(search.value, names, lower, upper, starts - 1, screen, seed)
     ends: list[Minimum] = []
     for point in points:
         ends.append(minimise(search.quadratic, point, lower, upper, max_iterations, tolerance=1e-8))
@@ -383,25 +383,6 @@ def _shape_result(
 def _numbered(faults: Sequence[Shape]) -> tuple[str, ...]:
     many = len(faults) > 1
     return tuple(f"{n}_{i + 1}" if many else n for i, shape in enumerate(faults) for n in shape.names)
-
-
-def _spread(
-    search: Search, names: tuple[str, ...], lower: Array, upper: Array, count: int, screen: int, seed: int
-) -> list[Array]:
-    """The `count` best of many points that fill the bounds evenly and can be faults."""
-    if count == 0:
-        return []
-    low, high = lower.copy(), upper.copy()
-    for i, name in enumerate(names):
-        if name.split("_")[0] == "strike" and not np.isfinite([low[i], high[i]]).any():
-            low[i], high[i] = 0.0, 360.0
-        if not np.isfinite([low[i], high[i]]).all():
-            raise ValueError(f"{name} has no finite bounds, from which {count + 1} starts could be drawn")
-    number = int(np.ceil(np.log2(max(count * screen, 2))))
-    points = low + qmc.Sobol(len(low), seed=seed).random_base2(number) * (high - low)
-    values = np.array([search.value(point) for point in points])
-    order = np.argsort(values, kind="stable")[: int(min(count, np.isfinite(values).sum()))]
-    return [points[i] for i in order]
 
 
 class Search(NamedTuple):

@@ -13,7 +13,7 @@ from dislok import gate as gates
 from dislok.arrays import HostArray as Array
 
 from .. import plot as pictures
-from ..fault.result import Fit, unit_of
+from ..fits import Fit, unit_of
 from ..mesh.patches import Patches
 from ..mesh.plot import draw_patches, figure_of, section, with_unit
 from .choice import Choice

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,8 +14,9 @@ from dislok import gate as gates
 from dislok.arrays import HostArray as Array
 from dislok.layers import LayeredModel
 
+from ..dataset import Dataset
 from ..degrees import refuse_network
-from ..fault.data import Dataset, check_names
+from ..observations import Observed
 from .crust import LayeredPatches
 from .large import solve_products
 from .linear import Reduced, Solution, reduce, solve
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _CHUNK = 4096
 
 
-class SlipProblem:
+class SlipProblem(Observed):
     """Slip on faults that explains data sets.
 
     The misfit is the squared length of the whitened residuals; the slip minimises misfit plus λ² times
@@ -85,25 +85,17 @@ class SlipProblem:
         accuracy: float = 1e-4,
         join: bool = True,
     ) -> None:
-        self.datasets = gates.several("datasets", datasets, Dataset)
+        super().__init__(datasets, nu, length_unit, shear_modulus)
         self.models = gates.several("models", models, SlipModel)
-        nu = gates.number(least=0, below=0.5)("nu", nu)
-        length_unit = gates.number(above=0)("length_unit", length_unit)
-        shear_modulus = gates.number(above=0)("shear_modulus", shear_modulus)
-        check_names(self.datasets)
         if not self.models:
             raise ValueError("models: give at least one fault")
-        self.nu, self.length_unit = float(nu), float(length_unit)
-        self.shear_modulus = float(shear_modulus)
         self.lower = np.concatenate([model.lower for model in self.models])
         self.upper = np.concatenate([model.upper for model in self.models])
         self.join = gates.flag()("join", join)
         self.set_roughness(self.models)
-        self.points = np.concatenate([data.points for data in self.datasets])
         refuse_network(
             self.points, [float(np.ptp(m.patches.outlines, axis=(0, 1)).max()) for m in self.models]
         )
-        self._set_data()
         self._products: list[HierarchicalMatrix] | None = None
         self._whitened: Array | None = None
         accuracy = gates.number(least=1e-10, most=0.1)("accuracy", accuracy)
@@ -116,25 +108,20 @@ class SlipProblem:
         )
 
     def _set_data(self) -> None:
-        self.design = linalg.block_diag(*(data.whiten(data.basis) for data in self.datasets))
+        super()._set_data()
         self._basis = orthonormal(self.design)
-        self.whitened_data = np.concatenate([data.whiten(data.values) for data in self.datasets])
         self.data = self.without_nuisance(self.whitened_data)
 
-    def reweighted(self, factors: Sequence[float]) -> SlipProblem:
+    def reweighted(self, factors: Sequence[float]) -> Self:
         """The same problem with the errors of each data set so many times as large.
 
         It keeps the Green's functions of its data, which are not computed again.
         """
-        pairs = list(zip(self.datasets, map(float, factors), strict=True))
-        scale = np.concatenate([np.full(data.size, 1 / factor) for data, factor in pairs])
-        seen = self.whitened_matrix() * scale[:, None]
-        made = copy.copy(self)
+        made = super().reweighted(factors)
         for name in ("matrix", "reduced"):
             made.__dict__.pop(name, None)
-        made.datasets = tuple(data.reweighted(factor) for data, factor in pairs)
-        made._set_data()
-        made._whitened = seen
+        scale = np.repeat(1 / np.asarray(factors, float), [data.size for data in self.datasets])
+        made._whitened = self.whitened_matrix() * scale[:, None]
         return made
 
     def set_roughness(self, models: Sequence[SlipModel]) -> None:
@@ -264,10 +251,7 @@ class SlipProblem:
 
     def backward(self, white: Array) -> Array:
         """``matrix.T @ white``, (u,), without the matrix."""
-        rest, force = self.without_nuisance(white), np.zeros((len(self.points), 3))
-        for data, rows, points in self._pieces():
-            own = data.whiten_adjoint(rest[rows])
-            force[points] += data.see_adjoint(own)
+        force = self.adjoint(self.without_nuisance(white))
         if self._layered is not None:
             pulls = [fault.apply_adjoint(force) for fault in self._layered]
         elif self._products is None:
@@ -275,13 +259,6 @@ class SlipProblem:
         else:
             pulls = [np.asarray(product.apply_adjoint(force)) for product in self._products]
         return np.concatenate([m.adjoint(pull) for m, pull in zip(self.models, pulls, strict=True)])
-
-    def whitened(self, columns: Array) -> Array:
-        """From columns (n, 3, ...) at all points to whitened data (k, ...)."""
-        parts = []
-        for data, _, points in self._pieces():
-            parts.append(data.whiten(data.see(columns[points])))
-        return np.concatenate(parts)
 
     def whitened_matrix(self) -> Array:
         """Whitened data (k, u) of a unit of each coefficient."""
@@ -300,25 +277,9 @@ class SlipProblem:
         left = self.whitened_data - self.whitened(displacement)
         return np.asarray(linalg.lstsq(self.design, left)[0])
 
-    def tables(self, displacement: Array, nuisance: Array) -> list[Array]:
-        """Predicted data, one table (n, c) for each data set."""
-        tables, first = [], 0
-        for data, _, points in self._pieces():
-            own = nuisance[first : first + len(data.nuisance)]
-            first += len(data.nuisance)
-            tables.append(data.spread(data.see(displacement[points]) + data.basis @ own))
-        return tables
-
     def _parts(self, coefficients: Array) -> list[Array]:
         ends = np.cumsum([model.size for model in self.models])
         return np.split(coefficients, ends[:-1])
-
-    def _pieces(self) -> Iterator[tuple[Dataset, slice, slice]]:
-        """Every data set with its rows of the data and of the points."""
-        row = point = 0
-        for data in self.datasets:
-            yield data, slice(row, row + data.size), slice(point, point + len(data.points))
-            row, point = row + data.size, point + len(data.points)
 
     def _responses(self, data: Dataset) -> Array:
         """What a data set sees (k, u) of a unit of each coefficient; the points in chunks that fit."""

@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from dislok import gate as gates
 from dislok.arrays import HostArray as Array
-from dislok.convert import magnitude_from_moment
 from dislok.okada import Rectangle
 from dislok.store import write_arrays
 
-from ..fault.result import Fit, fit_of, inflation_of, unit_doubts
+from ..fits import Fit, inflation_of, moment_magnitude, unit_doubts, variance_reduction
 from ..mesh.grid import Grid
 from ..mesh.mesh import Mesh
 from ..mesh.patches import Patches
@@ -86,8 +85,7 @@ class SlipResult:
     @property
     def magnitude(self) -> float:
         """Moment magnitude of the summed moments; minus infinity without slip."""
-        total = float(self.moment.sum())
-        return float(magnitude_from_moment(total)) if total > 0 else float("-inf")
+        return moment_magnitude(float(self.moment.sum()))
 
     @property
     def parameters(self) -> float:
@@ -101,15 +99,14 @@ class SlipResult:
 
     @property
     def variance_reduction(self) -> float:
-        """One less the ratio of weighted residual to weighted data, over all data sets."""
-        left = sum(np.nansum((fit.residual / fit.sigma) ** 2) for fit in self.fits)
-        return float(1 - left / sum(np.nansum((fit.observed / fit.sigma) ** 2) for fit in self.fits))
+        """See `dislok.inversion.fits.variance_reduction`, over all data sets."""
+        return variance_reduction(self.fits)
 
     @property
     def inflation(self) -> float:
         """What the errors of the data count in `sigma`, because the residuals are larger than they allow.
 
-        As of `dislok.inversion.fault.result.inflation_of`: 1 where chance explains them, or without the
+        As of `dislok.inversion.fits.inflation_of`: 1 where chance explains them, or without the
         resolution.
         """
         if not self.resolution.size:
@@ -156,12 +153,7 @@ class SlipResult:
         )
         if self.inflation > 1:
             lines.append(f"sigma with {self.inflation:.2f} times the stated errors, as residuals ask for")
-        for fit in self.fits:
-            terms = "".join(f"; {name} {value:.4g}" for name, value in fit.nuisance.items())
-            rms = np.sqrt(np.nanmean(fit.residual**2))
-            lines.append(
-                f"{fit.name}: {int(np.isfinite(fit.observed).sum())} data, residual rms {rms:.4g}{terms}"
-            )
+        lines += map(str, self.fits)
         return "\n".join(lines)
 
     def save(self, path: str | Path) -> None:
@@ -235,23 +227,13 @@ def _assembled(
         count=problem.data.size - problem.design.shape[1],
         covariance=spread,
         resolution=resolution,
-        fits=_fits(problem, moved, nuisance),
+        fits=problem.fits(moved, nuisance),
         nu=problem.nu,
         length_unit=problem.length_unit,
         shear_modulus=problem.shear_modulus,
         rounds=rounds,
         converged=converged,
     )
-
-
-def _fits(problem: SlipProblem, moved: Array, nuisance: Array) -> tuple[Fit, ...]:
-    fits, first = [], 0
-    for data, predicted in zip(problem.datasets, problem.tables(moved, nuisance), strict=True):
-        own = nuisance[first : first + len(data.nuisance)]
-        first += len(own)
-        terms = dict(zip(data.nuisance, (float(v) for v in own), strict=True))
-        fits.append(fit_of(data, predicted, terms))
-    return tuple(fits)
 
 
 def _propagated(blocks: list[Array], directions: tuple[Array, ...]) -> list[Array]:

@@ -8,7 +8,7 @@ from inversion_cases import BOUNDS, GUESS, LOOK, NAMES, TRUTH, fault, gnss, move
 from scipy import stats
 
 from dislok.inversion.fault import FaultModel, Gnss, Los, Problem, load
-from dislok.inversion.fault.result import inflation_of
+from dislok.inversion.fits import inflation_of
 from dislok.okada import Rectangle
 
 

@@ -323,7 +323,7 @@ def test_mistakes_are_named():
         SlipProblem(on_edge, model).solve(1.0)
     with pytest.raises(ValueError, match=r"directions: expected shape \(2, 3\) or \(5, 2, 3\)"):
         PixelOffsets(places(5), np.zeros((5, 2)), np.eye(3), sigma=0.1)
-    with pytest.raises(ValueError, match=r"number \(1,\) has length 2"):
+    with pytest.raises(ValueError, match="number 1 has length 2"):
         PixelOffsets(places(5), np.zeros((5, 2)), [[1, 0, 0], [0, 2, 0]], sigma=0.1)
     with pytest.raises(ValueError, match="folds must be between 2 and the number of points, 50"):
         SlipProblem(data, model).choose("cv", folds=51)

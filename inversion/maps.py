@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from dislok import gate as gates
 from dislok import raster
+from dislok.arrays import HostArray as Array
 
-from ..fault.data import Array
-from ..quadtree import Cells, Noise, noise_model, quadtree
+from .quadtree import Cells, Noise, noise_model, quadtree
 
 Mask = NDArray[np.bool_]
 _BANDS = (3, 4, 5, 6, 8)

@@ -1,4 +1,4 @@
-"""Fault models: which parameters are sought, between which bounds, with which prior knowledge."""
+"""Rectangular faults to be found: which parameters, between which bounds, with which prior knowledge."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Data sets: what was measured, where, how well, and which nuisance terms ride on it."""
+"""A data set: what was measured, where, how well, and which nuisance terms ride on it."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -13,21 +13,20 @@ from scipy import linalg, sparse
 from dislok import gate as gates
 from dislok.arrays import HostArray as Array
 
-from ..footprint import Footprint
-from ..quadtree import Cells, Noise
+from .footprint import Footprint
 
 Nuisance = Literal["offset", "ramp"] | None
 
-_AXES = {"E": 0, "N": 1, "U": 2}
-
 
 class Dataset:
-    """Linear functionals of the surface displacement with their errors; made through `Gnss` or `Los`.
+    """Linear functionals of the surface displacement with their errors.
+
+    The base of `Gnss`, `Los` and `PixelOffsets`.
 
     Attributes
     ----------
     name, kind : str
-        `kind` is "gnss" or "los".
+        `kind` is "gnss", "los" or "offsets".
     xy : (n, 2) east and north of the points, in the length unit of the problem.
     observed : (n, c) measured values, NaN where missing; `sigma` (n, c) their standard deviations.
     labels : names of the c columns.
@@ -224,183 +223,10 @@ class Dataset:
         return centre, float(max(np.abs(self.xy - centre).max(), np.finfo(float).tiny))
 
 
-class Gnss(Dataset):
-    """Static offsets of GNSS stations.
-
-    Parameters
-    ----------
-    xy : array_like, shape (n, 2)
-        East and north of the stations, in the problem's length unit.
-    displacement : array_like, shape (n, c)
-        Offsets in the unit of slip, one column for each letter of `components`; NaN where one is missing.
-    sigma : array_like, broadcasting to (n, c), optional
-        Standard deviations. Give either these or `covariance`.
-    covariance : array_like, shape (n, c, c) or (n c, n c), optional
-        Covariance of each station's components, or of all data in the order of ``displacement.ravel()``.
-    components : str
-        Letters out of E, N, U that the columns stand for.
-    nuisance : None, "offset" or "ramp"
-        Per component, a common translation of the network ("offset"), with a tilt ("ramp"); solved linearly.
-    name : str
-        Name in messages, tables and figures.
-
-    Raises
-    ------
-    ValueError
-        If a shape does not fit, an error is not positive, or a covariance is not positive definite.
-    """
-
-    kind = "gnss"
-
-    def __init__(
-        self,
-        xy: ArrayLike,
-        displacement: ArrayLike,
-        sigma: ArrayLike | None = None,
-        covariance: ArrayLike | None = None,
-        components: str = "ENU",
-        nuisance: Nuisance = None,
-        name: str = "GNSS",
-    ) -> None:
-        gates.text()(f"{name}: components", components)
-        if not components or set(components) - set(_AXES) or len(set(components)) < len(components):
-            raise ValueError(f"{name}: components must be distinct letters of 'ENU', got {components!r}")
-        name = gates.text()("name", name)
-        observed = gates.real(nan=True)(f"{name}: displacement", displacement)
-        if observed.ndim != 2 or observed.shape[1] != len(components):
-            raise ValueError(
-                f"{name}: displacement: expected shape (n, {len(components)}) for components {components!r}, "
-                f"got {observed.shape}"
-            )
-        axes = np.eye(3)[[_AXES[letter] for letter in components]]
-        projector = np.broadcast_to(axes, (len(observed), *axes.shape))
-        super().__init__(name, xy, observed, projector, tuple(components))
-        self._set_errors(sigma, covariance)
-        self._set_nuisance(nuisance)
-
-
-class Los(Dataset):
-    """Line-of-sight displacement, as from InSAR.
-
-    Parameters
-    ----------
-    xy : array_like, shape (n, 2)
-        East and north of the pixels, in the problem's length unit.
-    displacement : array_like, shape (n,)
-        Displacement along `look`, in the unit of slip; NaN where missing.
-    look : array_like, shape (3,) or (n, 3)
-        Unit vectors (E, N, U) along which displacement counts positive: from the ground to the satellite if
-        motion towards it is positive.
-    sigma : array_like, scalar or shape (n,), optional
-        Standard deviations. Give either these or `covariance`.
-    covariance : array_like, shape (n, n), optional
-        Full covariance of the pixels.
-    nuisance : None, "offset" or "ramp"
-        A constant, or a constant with slopes in east and north, solved linearly; the slopes are the change
-        from the centre of the data to their edge.
-    name : str
-        Name in messages, tables and figures.
-    footprint : Footprint, optional
-        Of data that are means over cells, ``cells.footprint()``, in the problem's length unit: each datum is
-        then predicted by the mean over its cell, not by the displacement at `xy`.
-
-    Raises
-    ------
-    ValueError
-        If a shape does not fit, a look vector is not of unit length, an error is not positive, or a
-        covariance is not positive definite.
-    """
-
-    kind = "los"
-
-    def __init__(
-        self,
-        xy: ArrayLike,
-        displacement: ArrayLike,
-        look: ArrayLike,
-        sigma: ArrayLike | None = None,
-        covariance: ArrayLike | None = None,
-        nuisance: Nuisance = "ramp",
-        name: str = "LOS",
-        footprint: Footprint | None = None,
-    ) -> None:
-        name = gates.text()("name", name)
-        observed = gates.real(nan=True)(f"{name}: displacement", displacement)
-        if observed.ndim != 1:
-            raise ValueError(f"{name}: displacement: expected shape (n,), got {observed.shape}")
-        self.look = _looks(look, len(observed), name)
-        super().__init__(name, xy, observed[:, None], self.look[:, None, :], ("LOS",), footprint)
-        self._set_errors(sigma, covariance)
-        self._set_nuisance(nuisance)
-
-    @classmethod
-    def from_cells(
-        cls,
-        cells: Cells,
-        look: ArrayLike,
-        noise: Noise,
-        *,
-        place: Callable[[Array], Array] | None = None,
-        near: ArrayLike | None = None,
-        nuisance: Nuisance = "ramp",
-        name: str = "LOS",
-    ) -> Los:
-        """Means of quadtree cells, with the covariance of their errors, each predicted by its cell's mean.
-
-        Parameters
-        ----------
-        cells : Cells
-            Of one map, from `dislok.inversion.quadtree.quadtree`.
-        look : array_like, shape (3,), (k, 3) or (3, rows, columns)
-            Unit vectors as of the class, one for all, one for each cell, or a map of them.
-        noise : Noise
-            Errors of the map's pixels.
-        place : callable, optional
-            From the cells' coordinates (m, 2) to the problem's; the same by default.
-        near : array_like, shape (..., 2) or (..., 3), optional
-            As of `Cells.footprint`.
-        nuisance, name
-            As of the class.
-
-        Returns
-        -------
-        Los
-        """
-        gates.instance(Cells)("cells", cells)
-        gates.instance(Noise)("noise", noise)
-        place = gates.optional(gates.function())("place", place)
-        if cells.values.shape[1] != 1:
-            raise ValueError(f"cells: expected those of one map, got {cells.values.shape[1]} maps")
-        vectors = gates.real(nan=True)("look", look)
-        if vectors.ndim == 3:
-            if vectors.shape != (3, *cells.shape):
-                raise ValueError(f"look: expected shape {(3, *cells.shape)}, got {vectors.shape}")
-            vectors = cells.average(vectors)
-            vectors = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
-        footprint = cells.footprint(near=near)
-        if place is not None:
-            footprint = footprint.placed(place)
-        xy, covariance = footprint.average @ footprint.points, cells.covariance(noise)
-        return cls(xy, cells.values[:, 0], vectors, None, covariance, nuisance, name, footprint)
-
-
 def _times(matrix: sparse.csr_array, columns: Array) -> Array:
     """A sparse matrix times columns (p, ...) of any shape."""
     flat = columns.reshape(len(columns), -1)
     return np.asarray(matrix @ flat).reshape(matrix.shape[0], *columns.shape[1:])
-
-
-def _looks(look: ArrayLike, n: int, name: str) -> Array:
-    vectors = gates.real()(f"{name}: look", look)
-    if vectors.shape not in ((3,), (n, 3)):
-        raise ValueError(f"{name}: look: expected shape (3,) or ({n}, 3), got {vectors.shape}")
-    vectors = np.broadcast_to(vectors, (n, 3))
-    length = np.linalg.norm(vectors, axis=-1)
-    wrong = ~(np.abs(length - 1) < 1e-3)
-    if wrong.any():
-        at = int(np.argmax(wrong))
-        raise ValueError(f"{name}: look must be unit vectors; number {at} has length {length[at]:.6g}")
-    return vectors
 
 
 def _checked(values: ArrayLike, shape: tuple[int, ...], what: str) -> Array:
