@@ -1,4 +1,4 @@
-"""`python -m bench.flow_checks IMAGES`: what the matching engine says of real ground that did not move, of
+"""`python -m bench.flow_checks IMAGES`: what a method says of real ground that did not move, of
 images shifted by a known half pixel, and of generated pairs, with the coverage of its stated error.
 
 IMAGES is a folder of single-band GeoTIFF: pairs of two dates named below, and textures that generated pairs
@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from dislok import raster
-from dislok.nn.match import NoMatch, match
+from dislok.nn.match import NoMatch
 from dislok.nn.pairs import RANGES, Earthquakes, Library, Pair, Scenario, of_image
+from dislok.nn.predict.methods import measure
 
 from . import flow_cost
 from .report import machine, table
@@ -44,7 +45,9 @@ def read(folder: Path, name: str) -> np.ndarray:
     return raster.read(folder / f"{name}.tif").values
 
 
-def measured(pre: np.ndarray, post: np.ndarray, truth: tuple[float, float] | None = None) -> dict[str, Any]:
+def measured(
+    pre: np.ndarray, post: np.ndarray, truth: tuple[float, float] | None = None, by: str = "dislok"
+) -> dict[str, Any]:
     """What is found between two images of ground that did not move.
 
     Parameters
@@ -52,6 +55,8 @@ def measured(pre: np.ndarray, post: np.ndarray, truth: tuple[float, float] | Non
     pre, post : ndarray, shape (h, w)
     truth : (east, north), optional
         What errors are counted from, px; None counts from the median: two dates need not be registered.
+    by : str
+        The method, one that states errors.
 
     Returns
     -------
@@ -61,7 +66,7 @@ def measured(pre: np.ndarray, post: np.ndarray, truth: tuple[float, float] | Non
         ``covered`` within one and 1.96 standard deviations as stated.
     """
     try:
-        found = match(pre, post)
+        found = measure(pre, post, by=by)
     except NoMatch as refusal:
         return {"refused": str(refusal)}
     use = found.valid[INSIDE]
@@ -96,12 +101,12 @@ def generated(folder: Path, count: int, seed: int) -> Iterator[Pair]:
         yield from source.pairs(seed, number)
 
 
-def coverage(pairs: Iterator[Pair]) -> dict[str, Any]:
+def coverage(pairs: Iterator[Pair], by: str = "dislok") -> dict[str, Any]:
     """Errors and coverage on generated pairs, each with the same weight."""
     rows = []
     for pair in pairs:
         try:
-            found = match(pair.pre, pair.post)
+            found = measure(pair.pre, pair.post, by=by)
         except NoMatch:
             continue
         use = (found.valid & pair.valid)[INSIDE]
@@ -130,22 +135,24 @@ def lines(found: dict[str, dict[str, Any]]) -> list[list[str]]:
 def main(words: list[str] | None = None) -> int:
     """Measure, print, and write the results."""
     options = parser().parse_args(words)
-    folder = options.images
+    folder, by = options.images, options.method
     shifted = {
-        name: measured(read(folder, f"{stem}_left"), read(folder, f"{stem}_right"), (0.5, 0.0))
+        name: measured(read(folder, f"{stem}_left"), read(folder, f"{stem}_right"), (0.5, 0.0), by)
         for name, stem in SHIFTED.items()
     }
     still = {
-        name: measured(read(folder, first), read(folder, second)) for name, (first, second) in STILL.items()
+        name: measured(read(folder, first), read(folder, second), by=by)
+        for name, (first, second) in STILL.items()
     }
     head = ["pair", "median E, N", "scatter", "spread", "valid", "> 1 px", "covered %"]
     print(table("shifted by (0.5, 0) and still, px", head, lines(shifted | still)))
-    result: dict[str, Any] = {"facts": machine(), "shifted": shifted, "still": still}
-    result["generated"] = coverage(generated(folder, options.pairs, options.seed))
+    result: dict[str, Any] = {"facts": machine(), "method": by, "shifted": shifted, "still": still}
+    result["generated"] = coverage(generated(folder, options.pairs, options.seed), by)
     print(result["generated"])
-    texture = read(folder, options.texture).astype(np.float32)
-    result["cost"] = flow_cost.report(*flow_cost.faulted(texture, 5.0, np.random.default_rng(0)))
-    print(result["cost"])
+    if by == "dislok":
+        texture = read(folder, options.texture).astype(np.float32)
+        result["cost"] = flow_cost.report(*flow_cost.faulted(texture, 5.0, np.random.default_rng(0)))
+        print(result["cost"])
     if options.json:
         options.json.write_text(json.dumps(result, indent=1) + "\n")
     return 0
@@ -155,6 +162,7 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     result = argparse.ArgumentParser(prog="python -m bench.flow_checks", description=__doc__)
     result.add_argument("images", type=Path, help="folder of images")
+    result.add_argument("--method", choices=("dislok", "scarp"), default="dislok", help="engine or network")
     result.add_argument("--pairs", type=int, default=24, help="generated pairs")
     result.add_argument("--seed", type=int, default=2026, help="of the generated pairs")
     result.add_argument("--texture", default="s2p_trip_01", help="image whose speed is measured")
