@@ -76,7 +76,10 @@ class Patches:
         patches = _plain(patches)
         self.triangular = not isinstance(patches, Rectangle)
         if self.triangular:
-            elements: Any = TriangleElements(tde, patches, None, 0.25, "half")
+            try:
+                elements: Any = TriangleElements(tde, patches, None, 0.25, "half")
+            except (TypeError, ValueError) as error:
+                raise type(error)(f"patches: {error}") from error
             self.corners = elements.corners
             self.frame = np.asarray(tde.frame(self.corners))
         else:

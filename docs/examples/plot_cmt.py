@@ -36,13 +36,13 @@ for number, step in enumerate(gauss_newton(clean, start).history):
 noisy = problem(synthetic())
 equal = search(noisy, start, progress=print)
 found = minimise(weighed(equal.state), equal.state.sources)
-result = conclude(found, "deviatoric", "SYNTHETIC earthquake")
+result = conclude(found, "SYNTHETIC earthquake")
 print(result.summary())
 
 # %%
 # The bootstrap over stations shades the beachball: where it is pale, draws disagree.
 
-ensemble = bootstrap(found.state, "deviatoric", draws=200)
+ensemble = bootstrap(found.state, draws=200)
 plot.mechanism(result, ensemble)
 
 # %%

@@ -17,6 +17,7 @@ GPS waveforms. Geophys. J. Int. 191, 257-270.
 from .catalogue import Place, Quake, read_event
 from .data import Offsets, Waveforms
 from .filters import Butterworth, CosineLowpass
+from .hypotheses import compare_models, depth_profile, line_source, position_map, subevents
 from .noise import Noise
 from .output import cmtsolution, quakeml, write_cmtsolution, write_quakeml
 from .problem import Problem
@@ -26,7 +27,6 @@ from .readers import from_obspy, read, read_offset_table
 from .records import Records, Response, merge, read_archive
 from .resample import bootstrap, leave_one_out, predicted_without, sensitivity
 from .result import Centroid, Result, Rival, conclude, load
-from .several import compare_models, depth_profile, line_source, position_map, subevents
 from .solve import gauss_newton, minimise, scan, search
 from .source import Sources
 from .stages import run

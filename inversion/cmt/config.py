@@ -37,7 +37,6 @@ class Event:
     name : of the earthquake.
     problem : the least-squares problem.
     start : where the search begins.
-    constraint : "full", "deviatoric" or "double_couple".
     scaled_duration : whether half-durations follow from the moment.
     bands : filters to go through first.
     iterations : trial steps at most in every band.
@@ -55,7 +54,6 @@ class Event:
     name: str
     problem: Problem
     start: Sources
-    constraint: str
     scaled_duration: bool
     bands: tuple[Filter, ...]
     iterations: int
@@ -72,7 +70,7 @@ class Event:
     def options(self) -> Options:
         """How the inversion is done."""
         return Options(
-            self.constraint, self.bands, self.iterations, self.scaled_duration, self.reach, self.quality,
+            self.bands, self.iterations, self.scaled_duration, self.reach, self.quality,
             self.errors, self.crusts, self.subevents, self.grid,
         )  # fmt: skip
 
@@ -105,6 +103,7 @@ def _described(table: Mapping[str, Any], folder: Path) -> Event:
     problem = Problem(
         data, read_crust(crust, origin, folder, _middle(data)), origin, stf=source["stf"],
         unknowns=_unknowns(source), bounds=source.get("bounds"), prior=source.get("prior"),
+        constraint=source["constraint"],
     )  # fmt: skip
     impulse = problem.stf == "impulse"
     return Event(
@@ -112,7 +111,6 @@ def _described(table: Mapping[str, Any], folder: Path) -> Event:
         problem=problem,
         start=_start(event, source, impulse),
         depth=float(event["depth"]),
-        constraint=source["constraint"],
         scaled_duration=not impulse and source["duration"] == "scaled",
         bands=tuple(CosineLowpass(*pair) for pair in search["bands"]),
         iterations=search["iterations"],

@@ -120,7 +120,6 @@ def _synthetic_demo(out: Path) -> None:
         name="SYNTHETIC earthquake",
         problem=problem(synthetic()),
         start=Sources.at(0.0, 0.0, HYPOCENTRE[2], 0.0),
-        constraint="deviatoric",
         scaled_duration=False,
         bands=(CosineLowpass(0.02, 0.06),),
         iterations=40,

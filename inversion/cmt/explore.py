@@ -49,17 +49,17 @@ class Valley(NamedTuple):
 
 
 def valleys(
-    problem: Problem, start: Sources, constraint: str, reach: float, band: Filter | None, most: int = 4
+    problem: Problem, start: Sources, reach: float, band: Filter | None, most: int = 4
 ) -> tuple[Valley, ...]:
     """Local minima of the misfit on a net around a start, the best first.
+
+    Double couples are sought among tensors without trace.
 
     Parameters
     ----------
     problem : Problem
     start : Sources
         One source; what the problem holds stays as it is there.
-    constraint : {"full", "deviatoric", "double_couple"}
-        Double couples are sought among tensors without trace.
     reach : float
         Radius (km) of the net.
     band : Filter or None
@@ -75,7 +75,7 @@ def valleys(
     tensor = np.empty((*misfit.shape, 6))
     for i, (x, y) in enumerate(zip(east, north, strict=True)):
         column = Sources.at(x, y, depth, 0.0, float(start.duration[0]))
-        misfit[i], tensor[i] = _solved([part.normal(column) for part in parts], constraint)
+        misfit[i], tensor[i] = _solved([part.normal(column) for part in parts], problem.constraint)
     found = []
     for i, k in _minima(east, north, misfit.min(axis=-1))[:most]:
         m = int(np.argmin(misfit[i, k]))

@@ -34,9 +34,7 @@ class Stages:
         return Pieces(self.folder / stage, fingerprint(__version__, stage, *facts), others="forget")
 
 
-def search(
-    pieces: Pieces, name: str, problem: Problem, constraint: str, compute: Callable[[], Search]
-) -> Search:
+def search(pieces: Pieces, name: str, problem: Problem, compute: Callable[[], Search]) -> Search:
     """A search, from its piece or computed."""
     fresh: list[Search] = []
 
@@ -48,7 +46,7 @@ def search(
     if fresh:
         return fresh[0]
     steps = _steps(kept)
-    state = evaluate(problem, steps[-1].sources, constraint, refit=False)
+    state = evaluate(problem, steps[-1].sources, refit=False)
     return Search(state, steps, bool(kept["converged"]))
 
 

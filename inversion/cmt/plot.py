@@ -14,13 +14,13 @@ from .data import COMPONENTS
 from .drawing import OBSERVED, PREDICTED, QUIET, SOURCE, drawn_tensors, subplots, titled
 from .filters import Array
 from .fit import Fit
+from .hypotheses import Profile
 from .lune import lune, source_type
 from .maps import station_map
 from .problem import Problem
 from .records import local
 from .resample import Ensemble
 from .result import Result, centroids
-from .several import Profile
 from .solve import Scan
 from .summary import place, plus_minus
 

@@ -64,7 +64,6 @@ class Doubt(NamedTuple):
 
 def posterior(
     state: State,
-    constraint: str,
     turns: Array,
     errors: str = "largest",
     doubts: Sequence[Doubt] = (),
@@ -76,7 +75,6 @@ def posterior(
     ----------
     state : State
         The solution.
-    constraint : {"full", "deviatoric", "double_couple"}
     turns : (n, 3, 3)
         From the plane's axes to true axes at the sources.
     errors : {"largest", "stations", "data"}, optional
@@ -101,7 +99,7 @@ def posterior(
         raise ValueError(f"errors: expected 'largest', 'stations' or 'data', got {errors!r}")
     if errors == "stations" and stations < 2:
         raise ValueError("errors: one station has none to disagree with; ask for errors='data'")
-    matrix, residual, split = jacobian(state, constraint)
+    matrix, residual, split = jacobian(state)
     inverse, condition = _inverse(matrix)
     parts = [part.whitener for part in state.system.problem.data]
     expected, independent = sum(part.expected for part in parts), sum(part.independent for part in parts)
@@ -109,7 +107,7 @@ def posterior(
     size = chi2 / dof if state.system.problem.weighted_alike else max(1.0, chi2 / dof)
     # Samples of filtered records repeat each other: each counts for its share of the independent ones.
     given = size * expected / independent * inverse @ inverse.T
-    outer = _outwards(state.sources, constraint, len(state.system.problem.unknowns), split, turns)
+    outer = _outwards(state, split, turns)
     if errors == "data":
         covariance = outer @ given @ outer.T
     elif errors == "stations":
@@ -181,14 +179,16 @@ def _jackknife(state: State, matrix: Array, inverse: Array, residual: Array) -> 
     return np.asarray(covariance / np.outer(length, length))
 
 
-def _outwards(sources: Sources, constraint: str, unknowns: int, split: int, turns: Array) -> Array:
+def _outwards(state: State, split: int, turns: Array) -> Array:
     """Matrix from the columns of the Jacobian to elements, along true axes, and unknowns, by source."""
-    n = len(sources)
+    problem, tensor = state.system.problem, state.sources.tensor
+    n, unknowns = len(tensor), len(problem.unknowns)
     step = 6 + unknowns
     matrix = np.zeros((n * step, split + n * unknowns))
     k = split // n
     for i in range(n):
-        turned = turns[i] @ tensors.matrix(tensors.tangents(sources.tensor[i], constraint).T) @ turns[i].T
+        own = tensors.matrix(tensors.tangents(tensor[i], problem.constraint).T)
+        turned = turns[i] @ own @ turns[i].T
         matrix[i * step : i * step + 6, i * k : (i + 1) * k] = tensors.row(turned).T
         rows, columns = i * step + 6, split + i * unknowns
         matrix[rows : rows + unknowns, columns : columns + unknowns] = np.eye(unknowns)

@@ -57,6 +57,8 @@ class Problem:
         deviation of its natural logarithm.
     accuracy : float, optional
         Relative accuracy of the kernels.
+    constraint : {"full", "deviatoric", "double_couple"}
+        What moment tensors are allowed.
 
     Raises
     ------
@@ -77,6 +79,7 @@ class Problem:
         bounds: Mapping[str, tuple[float, float]] | None = None,
         prior: Mapping[str, tuple[float, float]] | None = None,
         accuracy: float = 1e-3,
+        constraint: str = "deviatoric",
     ) -> None:
         self.data = gates.several("data", data, (Waveforms, Offsets))
         gates.instance(propagator.LayeredModel)("model", model)
@@ -93,6 +96,7 @@ class Problem:
         bounds = pairs("bounds", {} if bounds is None else bounds)
         prior = pairs("prior", {} if prior is None else prior)
         self.model, self.origin, self.stf, self.accuracy = model, origin, stf, accuracy
+        self.constraint = gates.choice(*tensors.CONSTRAINTS)("constraint", constraint)
         self.unknowns = tuple(name for name in UNKNOWNS if name in unknowns)
         self.bounds = {**self.BOUNDS, **(bounds or {})}
         self.prior = {name: Prior(*pair) for name, pair in (prior or {}).items() if name != "moment"}
@@ -131,7 +135,7 @@ class Problem:
         """All that solutions depend on, for `dislok.store.fingerprint`."""
         return (
             self.data, self.model, self.origin, self.stf, self.accuracy, self.unknowns, self.bounds,
-            self.prior, self.moment_prior, self.target, self.row_weight,
+            self.prior, self.moment_prior, self.constraint, self.target, self.row_weight,
         )  # fmt: skip
 
     @property
@@ -155,6 +159,12 @@ class Problem:
     def with_unknowns(self, unknowns: Sequence[str]) -> Problem:
         """The same problem with other unknowns."""
         return self._changed(unknowns=unknowns)
+
+    def with_constraint(self, constraint: str) -> Problem:
+        """The same problem with other moment tensors allowed."""
+        other = copy(self)
+        other.constraint = gates.choice(*tensors.CONSTRAINTS)("constraint", constraint)
+        return other
 
     def with_target(self, target: Array) -> Problem:
         """The same problem for other whitened data (m,), say the residuals of a solution."""
@@ -180,6 +190,7 @@ class Problem:
             bounds=self.bounds,
             prior=prior,
             accuracy=self.accuracy,
+            constraint=self.constraint,
             **arguments,
         )
 
@@ -251,11 +262,11 @@ class System:
         rows = np.concatenate(parts)
         return np.asarray(rows * self.problem.row_weight[:, None, None])
 
-    def fit(self, sources: Sources, constraint: str, green: Array | None = None) -> Sources:
+    def fit(self, sources: Sources, green: Array | None = None) -> Sources:
         """The sources with the tensors that fit best."""
         green = self.green(sources) if green is None else green
-        start = sources.tensor if sources.tensor.any() else None
-        found = tensors.best(green, self.problem.target, constraint, start, self.problem.moment_prior)
+        start, problem = sources.tensor if sources.tensor.any() else None, self.problem
+        found = tensors.best(green, problem.target, problem.constraint, start, problem.moment_prior)
         return sources.with_tensor(found)
 
 
@@ -279,20 +290,22 @@ class State(NamedTuple):
 
     @property
     def misfit(self) -> float:
-        """``|d - s|² / |d|²``, what O'Toole et al. (2012) call relative RMS.
-
-        One less the variance reduction.
-        """
+        """``|d - s|² / |d|²``, what O'Toole et al. (2012) call relative RMS: 1 minus variance reduction."""
         target = self.system.problem.target
         return float(self.residual @ self.residual / (target @ target))
 
+    def under(self, constraint: str) -> State:
+        """The same sources and residuals where other moment tensors are allowed."""
+        problem = self.system.problem.with_constraint(constraint)
+        return self._replace(system=System(problem, self.system.fields))
 
-def evaluate(problem: Problem, sources: Sources, constraint: str, *, refit: bool) -> State:
+
+def evaluate(problem: Problem, sources: Sources, *, refit: bool) -> State:
     """Residuals of sources, whose tensors are first replaced by the best ones if `refit`."""
     system = problem.at(sources)
     green = system.green(sources)
     if refit:
-        sources = system.fit(sources, constraint, green)
+        sources = system.fit(sources, green)
     residual = problem.target - np.einsum("mke,ke->m", green, sources.tensor)
     before = problem.prior_rows(sources)[0]
     moment = tensors.prior_residual(sources.tensor, problem.moment_prior)
@@ -300,7 +313,7 @@ def evaluate(problem: Problem, sources: Sources, constraint: str, *, refit: bool
     return State(sources, system, green, residual, objective)
 
 
-def jacobian(state: State, constraint: str) -> tuple[Array, Array, int]:
+def jacobian(state: State) -> tuple[Array, Array, int]:
     """Slopes of the prediction in tangents and unknowns, residuals below which those of the priors stand.
 
     Returns
@@ -312,7 +325,7 @@ def jacobian(state: State, constraint: str) -> tuple[Array, Array, int]:
         Number of the columns of tensors.
     """
     problem, sources = state.system.problem, state.sources
-    basis = tensors.blocks(sources.tensor, constraint)
+    basis = tensors.blocks(sources.tensor, problem.constraint)
     rows = len(state.residual)
     left = state.green.reshape(rows, -1) @ basis
     right = state.system.slopes(sources).reshape(rows, -1)

@@ -19,7 +19,7 @@ from dislok import gate as gates
 from dislok.propagator import LayeredModel
 from dislok.store import Place
 
-from . import crusts, kept, quality, several
+from . import crusts, hypotheses, kept, quality
 from .data import Dataset
 from .filters import Array, CosineLowpass, Filter
 from .kept import Stages
@@ -27,7 +27,6 @@ from .posterior import FEWEST
 from .problem import Problem, State, evaluate
 from .result import Result, conclude
 from .solve import (
-    _CONSTRAINT,
     COARSE,
     REACH,
     Progress,
@@ -55,7 +54,6 @@ FOLLOWED = 3
 class Options:
     """How an inversion is done; see `invert`."""
 
-    constraint: str = "deviatoric"
     bands: Sequence[Filter] = BANDS
     iterations: int = 40
     scaled_duration: bool = False
@@ -86,14 +84,13 @@ class Found(NamedTuple):
     """
 
     search: Search
-    crusts: several.Comparison | None
+    crusts: hypotheses.Comparison | None
     changes: Array | None
 
 
 @gates.gate(
     problem=gates.instance(Problem),
     start=gates.optional(gates.instance(Sources)),
-    constraint=_CONSTRAINT,
     event=gates.text(),
     reach=gates.number(least=0),
     iterations=gates.count(1),
@@ -106,7 +103,6 @@ class Found(NamedTuple):
 def invert(
     problem: Problem,
     start: Sources | None = None,
-    constraint: str = "deviatoric",
     *,
     event: str = "earthquake",
     bands: Sequence[Filter] = BANDS,
@@ -127,7 +123,6 @@ def invert(
     problem : Problem
     start : Sources, optional
         Where to look first; by default at the origin, 15 km deep.
-    constraint : {"full", "deviatoric", "double_couple"}
     event : str
         What to call it.
     bands, reach, iterations, scaled_duration
@@ -158,9 +153,7 @@ def invert(
     ValueError
         If displacement cannot be in metres, or nothing is left to fit.
     """
-    options = Options(
-        constraint, tuple(bands), iterations, scaled_duration, reach, quality, errors, crusts, subevents
-    )
+    options = Options(tuple(bands), iterations, scaled_duration, reach, quality, errors, crusts, subevents)
     found = find(
         problem, start, options, Stages(None if folder is None else Path(folder)), progress or _silent
     )
@@ -170,7 +163,7 @@ def invert(
 def concluded(found: Found, options: Options, event: str) -> Result:
     """The result of what was found."""
     others = () if found.crusts is None else tuple(one.state.sources for one in found.crusts.searches)
-    return conclude(found.search, options.constraint, event, crusts=others, changes=found.changes)
+    return conclude(found.search, event, crusts=others, changes=found.changes)
 
 
 def _silent(line: str) -> None:
@@ -206,9 +199,9 @@ def find(
         say(f"errors as the residuals show them: {_where(found.state.sources)}")
     if options.subevents > 1:
         problem = found.state.system.problem
-        facts = (problem, found.state.sources, options.constraint, options.iterations, options.subevents)
-        found = several.subevents(
-            problem, found._replace(others=()), options.subevents, options.constraint,
+        facts = (problem, found.state.sources, options.iterations, options.subevents)
+        found = hypotheses.subevents(
+            problem, found._replace(others=()), options.subevents,
             iterations=options.iterations, folder=stages.pieces("subevents", *facts), progress=say,
         )[-1]  # fmt: skip
     return Found(
@@ -244,16 +237,16 @@ def _stations_lost(before: Problem, after: Problem) -> bool:
 def _moderated(found: Search, options: Options, stages: Stages, number: int) -> State:
     """The solution with less say for stations that it fits badly (Huber's weights), to judge all by."""
     problem, state = found.state.system.problem, found.state
-    pieces = stages.pieces(f"judged-{number}", problem, state.sources, options.constraint)
+    pieces = stages.pieces(f"judged-{number}", problem, state.sources)
     for i in (1, 2):
         eased = problem.reweighted(_huber(state))
         moved = kept.search(
-            pieces, f"round-{i}", eased, options.constraint,
+            pieces, f"round-{i}", eased,
             lambda eased=eased, state=state: minimise(  # type: ignore[misc]
-                eased, state.sources, options.constraint, 8, tolerance=COARSE
+                eased, state.sources, 8, tolerance=COARSE
             ),
         )  # fmt: skip
-        state = evaluate(problem, moved.state.sources, options.constraint, refit=False)
+        state = evaluate(problem, moved.state.sources, refit=False)
     return state
 
 
@@ -283,12 +276,12 @@ def _continued(name: str, problem: Problem, found: Search, options: Options, sta
     """The search, and its rivals, from where they ended in a changed problem."""
     ends = [found, *found.others[:FOLLOWED]]
     facts = (options.iterations, options.scaled_duration, [end.state.sources for end in ends])
-    pieces = stages.pieces(name, problem, options.constraint, *facts)
+    pieces = stages.pieces(name, problem, *facts)
     more = [
         kept.search(
-            pieces, f"minimum-{i}", problem, options.constraint,
+            pieces, f"minimum-{i}", problem,
             lambda end=end: minimise(  # type: ignore[misc]
-                problem, end.state.sources, options.constraint, options.iterations,
+                problem, end.state.sources, options.iterations,
                 scaled_duration=options.scaled_duration, tolerance=1.0 if end is found else COARSE,
             ),
         )
@@ -305,7 +298,7 @@ def _first(
     say: Callable[[str], None],
     name: str = "search",
 ) -> Search:
-    facts = (options.constraint, options.bands, options.reach, options.iterations, options.scaled_duration)
+    facts = (options.bands, options.reach, options.iterations, options.scaled_duration)
     pieces = stages.pieces(name, problem, start, *facts, options.grid)
     if pieces.finished:
         say(f"going on where an earlier run was stopped, from {pieces.folder}")
@@ -313,7 +306,7 @@ def _first(
         start = _on_grid(problem, start, options, say)
     reach = 0.0 if options.grid else options.reach
     return search(
-        problem, start, options.constraint, options.bands, reach=reach, iterations=options.iterations,
+        problem, start, options.bands, reach=reach, iterations=options.iterations,
         scaled_duration=options.scaled_duration, folder=pieces, progress=say,
     )  # fmt: skip
 
@@ -332,22 +325,20 @@ def _on_grid(problem: Problem, start: Sources, options: Options, say: Callable[[
     half = float(start.duration[0])
     table = scan(
         coarse, axes["east"], axes["north"], axes["depth"], axes["time"], duration=half,
-        constraint=options.constraint, progress=say,
+        progress=say,
     )  # fmt: skip
     return table.best(half)
 
 
 def _in_given_crusts(
     found: Search, options: Options, stages: Stages, say: Callable[[str], None]
-) -> several.Comparison | None:
+) -> hypotheses.Comparison | None:
     problem = found.state.system.problem
     if not options.crusts:
         return None
     models = dict(options.crusts)
-    pieces = stages.pieces("crusts", problem, models, found.state.sources, options.constraint)
-    return several.compare_models(
-        problem, models, found.state.sources, options.constraint, folder=pieces, progress=say
-    )
+    pieces = stages.pieces("crusts", problem, models, found.state.sources)
+    return hypotheses.compare_models(problem, models, found.state.sources, folder=pieces, progress=say)
 
 
 def _in_wrong_crusts(found: Search, options: Options, stages: Stages) -> Array | None:

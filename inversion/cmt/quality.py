@@ -82,7 +82,7 @@ def _left(part: Waveforms, bad: Rejected) -> set[str]:
 def left_out(state: State) -> dict[str, float]:
     """Squared residual over squared data of every station as if not fitted, in the linear problem."""
     problem = state.system.problem
-    matrix, _, _ = jacobian(state, "full")
+    matrix, _, _ = jacobian(state.under("full"))
     scaled = matrix / tensors.column_lengths(matrix)
     inverse = np.linalg.pinv(scaled, rcond=1e-8)
     names, found = problem.row_station, {}

@@ -17,7 +17,7 @@ from . import tensor as tensors
 from .filters import Array
 from .problem import Problem, State, evaluate, jacobian
 from .result import Centroid, centroids
-from .solve import _CONSTRAINT, Progress, minimise
+from .solve import Progress, minimise
 from .source import Sources
 
 Solution: TypeAlias = tuple[tuple[Centroid, ...], float]
@@ -73,7 +73,6 @@ class Ensemble(NamedTuple):
 
 @gates.gate(
     state=gates.instance(State),
-    constraint=_CONSTRAINT,
     draws=gates.count(2),
     seed=gates.count(),
     exact=gates.flag(),
@@ -81,7 +80,6 @@ class Ensemble(NamedTuple):
 )
 def bootstrap(
     state: State,
-    constraint: str,
     draws: int = 200,
     seed: int = 0,
     *,
@@ -95,7 +93,6 @@ def bootstrap(
     ----------
     state : State
         The solution for all stations.
-    constraint : {"full", "deviatoric", "double_couple"}
     draws : int
         How many.
     seed : int
@@ -114,8 +111,8 @@ def bootstrap(
     counts = np.random.default_rng(seed).multinomial(
         len(stations), np.full(len(stations), 1 / len(stations)), size=draws
     )
-    facts = ("bootstrap", problem, state.sources, constraint, draws, seed, exact)
-    again = _Again(state, constraint, exact)
+    facts = ("bootstrap", problem, state.sources, draws, seed, exact)
+    again = _Again(state, exact)
     found: list[Solution] = []
     pieces, tenth = Pieces.at(folder, *facts), max(draws // 10, 1)
     for first in range(0, draws, 1 if exact else tenth):
@@ -132,13 +129,11 @@ def bootstrap(
 
 @gates.gate(
     state=gates.instance(State),
-    constraint=_CONSTRAINT,
     exact=gates.flag(),
     progress=gates.optional(gates.function()),
 )
 def leave_one_out(
     state: State,
-    constraint: str,
     *,
     exact: bool = True,
     folder: Place | Pieces | None = None,
@@ -150,15 +145,14 @@ def leave_one_out(
     ----------
     state : State
         The solution for all stations.
-    constraint : {"full", "deviatoric", "double_couple"}
     exact, folder
         As of `bootstrap`; the solution without each station is kept.
     progress : callable, optional
         Gets a line for every station.
     """
     problem = state.system.problem
-    pieces = Pieces.at(folder, "leave one out", problem, state.sources, constraint, exact)
-    again = _Again(state, constraint, exact)
+    pieces = Pieces.at(folder, "leave one out", problem, state.sources, exact)
+    again = _Again(state, exact)
     found: list[Solution] = []
     stations = problem.stations.tolist()
     for i, name in enumerate(stations):
@@ -172,17 +166,17 @@ def leave_one_out(
 class _Again:
     """The solution with other weights of the stations: centroids and misfit."""
 
-    def __init__(self, state: State, constraint: str, exact: bool) -> None:
-        self.state, self.constraint, self.exact = state, constraint, exact
+    def __init__(self, state: State, exact: bool) -> None:
+        self.state, self.exact = state, exact
 
     @cached_property
     def step(self) -> _Linear:
-        return _Linear(self.state, self.constraint)
+        return _Linear(self.state)
 
     def __call__(self, weights: dict[str, float]) -> Solution:
         problem = self.state.system.problem
         if self.exact:
-            sources, misfit = _again(problem, self.state, self.constraint, weights)
+            sources, misfit = _again(problem, self.state, weights)
         else:
             sources, misfit = self.step(weights)
         return centroids(problem, sources), misfit
@@ -215,8 +209,8 @@ def _kept(pieces: Pieces, name: str, compute: Callable[[], list[Solution]]) -> l
     return found
 
 
-@gates.gate(state=gates.instance(State), constraint=_CONSTRAINT)
-def sensitivity(state: State, constraint: str) -> dict[str, Array]:
+@gates.gate(state=gates.instance(State))
+def sensitivity(state: State) -> dict[str, Array]:
     """How much information on each unknown of the first source each station has.
 
     Returns
@@ -226,7 +220,7 @@ def sensitivity(state: State, constraint: str) -> dict[str, Array]:
         up to one, in the order of `Problem.stations`.
     """
     problem = state.system.problem
-    matrix, _, split = jacobian(state, constraint)
+    matrix, _, split = jacobian(state)
     matrix = matrix[: len(state.residual)]
     matrix = matrix / np.maximum(np.linalg.norm(matrix, axis=0), np.finfo(float).tiny)
     member = (problem.row_station == problem.stations[:, None]).astype(float)
@@ -236,19 +230,17 @@ def sensitivity(state: State, constraint: str) -> dict[str, Array]:
     return {"tensor": share[:, :tangents].mean(axis=1), **columns}
 
 
-def _again(
-    problem: Problem, state: State, constraint: str, weights: dict[str, float]
-) -> tuple[Sources, float]:
-    found = minimise(problem.reweighted(weights), state.sources, constraint, iterations=6).state
+def _again(problem: Problem, state: State, weights: dict[str, float]) -> tuple[Sources, float]:
+    found = minimise(problem.reweighted(weights), state.sources, iterations=6).state
     return found.sources, found.misfit
 
 
 class _Linear:
     """One Gauss-Newton step from a solution with other weights of the stations."""
 
-    def __init__(self, state: State, constraint: str) -> None:
-        self.state, self.constraint = state, constraint
-        self.matrix, self.residual, self.split = jacobian(state, constraint)
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self.matrix, self.residual, self.split = jacobian(state)
 
     def __call__(self, weights: dict[str, float]) -> tuple[Sources, float]:
         problem, sources = self.state.system.problem, self.state.sources
@@ -258,7 +250,7 @@ class _Linear:
         step = tensors.damped(matrix, residual, 0.0)
         low, high = problem.limits(len(sources))
         place = np.clip(sources.values(problem.unknowns) + step[self.split :], low, high)
-        tensor = tensors.moved_all(sources.tensor, step[: self.split], self.constraint)
+        tensor = tensors.moved_all(sources.tensor, step[: self.split], problem.constraint)
         left = residual - matrix @ step
         target = problem.target * rows[: len(problem.target)]
         return sources.with_values(problem.unknowns, place).with_tensor(tensor), float(
@@ -266,15 +258,15 @@ class _Linear:
         )
 
 
-@gates.gate(state=gates.instance(State), constraint=_CONSTRAINT, station=gates.text())
-def predicted_without(state: State, constraint: str, station: str) -> tuple[Sources, float]:
+@gates.gate(state=gates.instance(State), station=gates.text())
+def predicted_without(state: State, station: str) -> tuple[Sources, float]:
     """The solution without a station, and the variance reduction at that station, which it has never seen."""
     problem = state.system.problem
     if station not in problem.stations:
         raise ValueError(f"no station {station!r} in this problem; there are {', '.join(problem.stations)}")
     weights = {other: float(other != station) for other in problem.stations.tolist()}
-    sources, _ = _again(problem, state, constraint, weights)
-    unseen = evaluate(problem, sources, constraint, refit=False)
+    sources, _ = _again(problem, state, weights)
+    unseen = evaluate(problem, sources, refit=False)
     rows = problem.row_station == station
     left, target = unseen.residual[rows], problem.target[rows]
     return sources, float(1 - left @ left / (target @ target))

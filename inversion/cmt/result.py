@@ -346,7 +346,6 @@ _FIT_ARRAYS = ("station", "latitude", "longitude", "times", "observed", "predict
 
 def conclude(
     found: Search,
-    constraint: str,
     event: str = "earthquake",
     errors: str = "largest",
     *,
@@ -358,8 +357,6 @@ def conclude(
     Parameters
     ----------
     found : Search
-    constraint : str
-        As given to the search.
     event : str
         What to call it.
     errors : {"largest", "stations", "data"}, optional
@@ -378,13 +375,13 @@ def conclude(
     state = found.state
     problem = state.system.problem
     turns = source_turns(problem, state.sources)
-    listed = rivals(found, constraint)
+    listed = rivals(found)
     doubts = [Doubt(one, 1 / len(crusts)) for one in crusts]
     doubts += [
         Doubt(one.state.sources, rival.weight) for one, rival in zip(found.others, listed, strict=True)
     ]
     shown = fits(state)
-    stated = posterior(state, constraint, turns, errors, [d for d in doubts if d.weight > 0], changes)
+    stated = posterior(state, turns, errors, [d for d in doubts if d.weight > 0], changes)
     low, high = problem.limits(len(state.sources))
     values = state.sources.values(problem.unknowns)
     on_bound = (values <= low + 1e-6) | (values >= high - 1e-6)
@@ -395,7 +392,7 @@ def conclude(
         centroids=centroids(problem, state.sources),
         **stated._asdict(),
         unknowns=problem.unknowns,
-        constraint=constraint,
+        constraint=problem.constraint,
         stf=problem.stf,
         origin=problem.origin,
         reference=clocks[0] if clocks else "1970-01-01T00:00:00+00:00",
@@ -414,7 +411,7 @@ def conclude(
     return replace(found_one, errors="none", covariance=np.full_like(stated.covariance, np.nan))
 
 
-def rivals(found: Search, constraint: str) -> tuple[Rival, ...]:
+def rivals(found: Search) -> tuple[Rival, ...]:
     """The other minima of a search beside the best one.
 
     A rival's weight is what its misfit leaves of its probability: exp(-Δ/2) with the squared whitened

@@ -47,20 +47,15 @@ MOMENT_DURATION = 2.26e-6
 CMT project, 1.05e-8 times that of the moment in dyn·cm (Ekström et al. 2012).
 """
 
-_CONSTRAINT = gates.choice(*tensors.CONSTRAINTS)
-
 Progress = Callable[[str], None]
 
 
 @gates.gate(
     problem=gates.instance(Problem),
     start=gates.instance(Sources),
-    constraint=_CONSTRAINT,
     iterations=gates.count(1),
 )
-def gauss_newton(
-    problem: Problem, start: Sources, constraint: str = "deviatoric", iterations: int = 10
-) -> Search:
+def gauss_newton(problem: Problem, start: Sources, iterations: int = 10) -> Search:
     """The plain iteration of O'Toole et al. (2012), equation 7, from a linear solution at the start.
 
     Parameters
@@ -68,26 +63,19 @@ def gauss_newton(
     problem : Problem
     start : Sources
         Places, times and durations to begin at.
-    constraint : {"full", "deviatoric", "double_couple"}
     iterations : int
         At most so many.
-
-    Raises
-    ------
-    ValueError
-        If the constraint is unknown.
     """
-    _check(constraint)
-    state = evaluate(problem, start, constraint, refit=True)
+    state = evaluate(problem, start, refit=True)
     history = [_step(state, 0.0, None)]
     low, high = problem.limits(len(start))
     for _ in range(iterations):
-        matrix, residual, split = jacobian(state, constraint)
+        matrix, residual, split = jacobian(state)
         step = tensors.damped(matrix, residual, 0.0)
         place = state.sources.values(problem.unknowns)
         sources = state.sources.with_values(problem.unknowns, np.clip(place + step[split:], low, high))
-        sources = sources.with_tensor(tensors.moved_all(sources.tensor, step[:split], constraint))
-        state = evaluate(problem, sources, constraint, refit=False)
+        sources = sources.with_tensor(tensors.moved_all(sources.tensor, step[:split], problem.constraint))
+        state = evaluate(problem, sources, refit=False)
         history.append(_step(state, 0.0, None))
         if _is_small(step[split:], problem):
             return Search(state, tuple(history), True)
@@ -97,7 +85,6 @@ def gauss_newton(
 @gates.gate(
     problem=gates.instance(Problem),
     start=gates.instance(Sources),
-    constraint=_CONSTRAINT,
     iterations=gates.count(1),
     scaled_duration=gates.flag(),
     tolerance=gates.number(above=0),
@@ -105,7 +92,6 @@ def gauss_newton(
 def minimise(
     problem: Problem,
     start: Sources,
-    constraint: str = "deviatoric",
     iterations: int = 40,
     band: Filter | None = None,
     scaled_duration: bool = False,
@@ -117,7 +103,6 @@ def minimise(
     ----------
     problem : Problem
     start : Sources
-    constraint : {"full", "deviatoric", "double_couple"}
     iterations : int
         Trial steps at most; each costs one computation of the kernels.
     band : Filter, optional
@@ -128,22 +113,21 @@ def minimise(
     tolerance : float
         Steps at which it has converged, in those of `SMALL`.
     """
-    _check(constraint)
     problem = problem if band is None else problem.filtered(band)
     low, high = problem.limits(len(start))
     start = start.with_values(problem.unknowns, np.clip(start.values(problem.unknowns), low, high))
-    state = evaluate(problem, start, constraint, refit=True)
+    state = evaluate(problem, start, refit=True)
     damping, growth = 1e-2, 2.0
     history = [_step(state, damping, band)]
     for _ in range(iterations):
         if not problem.unknowns:
             return Search(state, tuple(history), True)
-        step, expected = _damped_step(state, constraint, damping, low, high)
+        step, expected = _damped_step(state, damping, low, high)
         place = state.sources.values(problem.unknowns)
         sources = state.sources.with_values(problem.unknowns, np.clip(place + step, low, high))
         if scaled_duration:
             sources = with_scaled_duration(sources)
-        trial = evaluate(problem, sources, constraint, refit=True)
+        trial = evaluate(problem, sources, refit=True)
         ratio = (state.objective - trial.objective) / max(expected, np.finfo(float).tiny)
         small = _is_small(step / tolerance, problem)
         if trial.objective < state.objective:
@@ -160,7 +144,6 @@ def minimise(
 @gates.gate(
     problem=gates.instance(Problem),
     start=gates.optional(gates.instance(Sources)),
-    constraint=_CONSTRAINT,
     reach=gates.number(least=0),
     iterations=gates.count(1),
     scaled_duration=gates.flag(),
@@ -169,7 +152,6 @@ def minimise(
 def search(
     problem: Problem,
     start: Sources | None = None,
-    constraint: str = "deviatoric",
     bands: Sequence[Filter] = (CosineLowpass(0.02, 0.06),),
     times: Sequence[float] = tuple(range(-20, 21, 2)),
     reach: float = REACH,
@@ -189,7 +171,6 @@ def search(
     start : Sources, optional
         Where to look first; by default at the origin, 15 km deep. Several sources are only moved in time
         before they are searched from.
-    constraint : {"full", "deviatoric", "double_couple"}
     bands : sequence of Filter
         What the waveforms go through first, the lowest frequencies first; none for the data's own band only.
     times : sequence of float
@@ -213,16 +194,16 @@ def search(
         The best one; the other minima, with their misfit in the data's own band, are its `others`.
     """
     start = usual_start(problem) if start is None else start
-    facts = (problem, start, constraint, bands, times, reach, iterations, scaled_duration)
+    facts = (problem, start, bands, times, reach, iterations, scaled_duration)
     pieces = Pieces.at(folder, "search", *facts)
 
     def through(begin: Sources, number: int, band: Filter | None) -> Search:
         within = problem if band is None else problem.filtered(band)
         name = f"start-{number}-" + ("own-band" if band is None else f"{band.corner:.4g}-Hz")
         found = kept.search(
-            pieces, name, within, constraint,
+            pieces, name, within,
             lambda: minimise(
-                problem, begin, constraint, iterations, band, scaled_duration,
+                problem, begin, iterations, band, scaled_duration,
                 tolerance=COARSE if band is not None else 1.0,
             ),
         )  # fmt: skip
@@ -231,8 +212,8 @@ def search(
         return found
 
     first = bands[0] if bands else None
-    begins = _begins(problem, start, constraint, times, reach, first)
-    ends = [Search(evaluate(problem, one, constraint, refit=True), (), False) for one in begins]
+    begins = _begins(problem, start, times, reach, first)
+    ends = [Search(evaluate(problem, one, refit=True), (), False) for one in begins]
     for stage, band in enumerate((*bands, None)):
         if stage:
             ends = _worth_following(ends)
@@ -252,7 +233,6 @@ def usual_start(problem: Problem) -> Sources:
 def _begins(
     problem: Problem,
     start: Sources,
-    constraint: str,
     times: Sequence[float],
     reach: float,
     band: Filter | None,
@@ -262,9 +242,9 @@ def _begins(
 
     lowest = problem if band is None else problem.filtered(band)
     movable = len(times) > 0 and "time" in problem.unknowns
-    begins = [best_time(lowest, start, constraint, times) if movable else start]
+    begins = [best_time(lowest, start, times) if movable else start]
     if reach > 0 and len(start) == 1 and set(PLACE) & set(problem.unknowns):
-        begins += [one.sources for one in explore.valleys(problem, start, constraint, reach, band)]
+        begins += [one.sources for one in explore.valleys(problem, start, reach, band)]
     return begins
 
 
@@ -304,7 +284,7 @@ def apart(one: Sources, other: Sources) -> float:
     return float(np.linalg.norm(gap, axis=0).max())
 
 
-def best_time(problem: Problem, start: Sources, constraint: str, shifts: Sequence[float]) -> Sources:
+def best_time(problem: Problem, start: Sources, shifts: Sequence[float]) -> Sources:
     """The start at that of some shifts of its time (s) that fits best; the kernels are computed once."""
     system, target = problem.at(start), problem.target
     low, high = problem.bounds["time"]
@@ -312,7 +292,7 @@ def best_time(problem: Problem, start: Sources, constraint: str, shifts: Sequenc
     for shift in shifts:
         moved = start.with_values(("time",), np.clip(start.time + shift, low, high))
         green = system.green(moved)
-        fitted = system.fit(moved, constraint, green)
+        fitted = system.fit(moved, green)
         left = target - np.einsum("mke,ke->m", green, fitted.tensor)
         ends.append((float(left @ left), fitted))
     return min(ends, key=lambda end: end[0])[1]
@@ -349,7 +329,6 @@ class Scan(NamedTuple):
     depth=gates.real(above=0),
     time=gates.real(),
     duration=gates.number(least=0),
-    constraint=_CONSTRAINT,
     progress=gates.optional(gates.function()),
 )
 def scan(
@@ -360,7 +339,6 @@ def scan(
     time: Sequence[float] | Array,
     *,
     duration: float = 0.0,
-    constraint: str = "deviatoric",
     progress: Progress | None = None,
 ) -> Scan:
     """Misfit on a grid of centroids, every tensor solved for.
@@ -374,11 +352,9 @@ def scan(
         Axes of the grid in km from the hypocentre and s after the reference.
     duration : float
         Half-duration in s.
-    constraint : {"full", "deviatoric", "double_couple"}
     progress : callable, optional
         Gets a line for every place.
     """
-    _check(constraint)
     axes = [np.atleast_1d(np.asarray(axis, float)) for axis in (east, north, depth, time)]
     shape = tuple(len(axis) for axis in axes)
     misfit, tensor = np.empty(shape), np.empty((*shape, 6))
@@ -390,7 +366,7 @@ def scan(
                 timed = Sources.at(x, y, axes[2], t, duration)
                 green = system.green(timed)
                 for k in range(shape[2]):
-                    tensor[i, j, k, m], misfit[i, j, k, m] = _fit_one(problem, green[:, k], constraint)
+                    tensor[i, j, k, m], misfit[i, j, k, m] = _fit_one(problem, green[:, k])
             if progress:
                 progress(f"east {x:g} km, north {y:g} km: misfit {misfit[i, j].min():.3f}")
     x_axis, y_axis, z_axis, t_axis = axes
@@ -402,20 +378,18 @@ def with_scaled_duration(sources: Sources) -> Sources:
     return sources.with_values(("duration",), MOMENT_DURATION * tensors.size(sources.tensor) ** (1 / 3))
 
 
-def _fit_one(problem: Problem, green: Array, constraint: str) -> tuple[Array, float]:
-    tensor = tensors.best(green[:, None], problem.target, constraint, None, problem.moment_prior)
+def _fit_one(problem: Problem, green: Array) -> tuple[Array, float]:
+    tensor = tensors.best(green[:, None], problem.target, problem.constraint, None, problem.moment_prior)
     residual = problem.target - green @ tensor[0]
     return tensor[0], float(residual @ residual / (problem.target @ problem.target))
 
 
-def _damped_step(
-    state: State, constraint: str, damping: float, low: Array, high: Array
-) -> tuple[Array, float]:
+def _damped_step(state: State, damping: float, low: Array, high: Array) -> tuple[Array, float]:
     """Step in the unknowns, inside bounds and limits.
 
     The fall of the objective that the model expects of it comes second.
     """
-    matrix, residual, split = jacobian(state, constraint)
+    matrix, residual, split = jacobian(state)
     problem = state.system.problem
     # What the tensors can take up of each column and of the residual is theirs: variable projection.
     basis, _ = np.linalg.qr(matrix[:, :split] / tensors.column_lengths(matrix[:, :split]))
@@ -449,8 +423,3 @@ def _line(found: Search, band: Filter | None, number: int) -> str:
     name = "data's band" if band is None else f"up to {band.corner:.3g} Hz"
     steps = f"after {len(found.history) - 1} iterations"
     return f"start {number}, {name}: misfit {found.state.misfit:.4f} {steps} at {where}"
-
-
-def _check(constraint: str) -> None:
-    if constraint not in tensors.CONSTRAINTS:
-        raise ValueError(f"unknown constraint {constraint!r}; choose from {', '.join(tensors.CONSTRAINTS)}")

@@ -25,7 +25,7 @@ def changes(solved):
 
 
 def _left(state, changes):
-    matrix = jacobian(state, "deviatoric")[0]
+    matrix = jacobian(state)[0]
     return (changes.T - matrix @ (_inverse(matrix)[0] @ changes.T)).T
 
 
@@ -39,7 +39,7 @@ def test_steps_are_those_of_an_inversion_in_the_other_crust():
     state = minimise(clean(), true_source()).state
     whole = state.system.problem
     (change,) = crusts.in_other_crusts(state, np.random.default_rng(3), 1, 0.003)
-    matrix, _, split = jacobian(state, "deviatoric")
+    matrix, _, split = jacobian(state)
     step = (_inverse(matrix)[0] @ change)[split:]
     model = disturbed(whole.model, np.random.default_rng(3), 0.003)
     end = minimise(whole.with_model(model), state.sources).state.sources
@@ -64,30 +64,30 @@ def test_what_crusts_explain_is_taken_from_the_residuals(solved, changes, rng):
 
 
 def test_wrong_crusts_widen_the_uncertainty(solved, changes):
-    alone = result.conclude(solved, "deviatoric")
-    wide = result.conclude(solved, "deviatoric", changes=changes)
+    alone = result.conclude(solved)
+    wide = result.conclude(solved, changes=changes)
     assert wide.crusts == 6 and "6 other crusts would change" in wide.summary()
     for name in ("depth", "time"):
         assert wide.sigma()[name] > 1.2 * alone.sigma()[name]
-    twice = result.conclude(solved, "deviatoric", changes=2 * changes)
+    twice = result.conclude(solved, changes=2 * changes)
     assert all(twice.sigma()[name] > wide.sigma()[name] for name in ("depth", "time"))
 
 
 def test_no_uncertainty_where_a_point_explains_nothing():
     """The opposite of the earthquake leaves four times its variance: numbers without errors, said so."""
     whole, truth = clean(), true_source()
-    wrong = evaluate(whole, truth.with_tensor(-truth.tensor), "deviatoric", refit=False)
+    wrong = evaluate(whole, truth.with_tensor(-truth.tensor), refit=False)
     found = minimise(whole, truth)._replace(state=wrong, others=())
-    outcome = result.conclude(found, "deviatoric", "nothing")
+    outcome = result.conclude(found, "nothing")
     assert outcome.errors == "none" and np.isnan(list(outcome.sigma().values())).all()
     text = outcome.summary()
     assert "no uncertainty is stated: the model does not explain the data (variance reduction -300 %" in text
-    assert result.conclude(found, "deviatoric", errors="data").errors == "data"
+    assert result.conclude(found, errors="data").errors == "data"
 
 
 def test_how_much_must_be_explained(solved):
     """Half; four fifths near a long rupture; noise excused, but for a third of all."""
-    outcome = result.conclude(solved, "deviatoric")
+    outcome = result.conclude(solved)
     (fit,) = outcome.fits
 
     def explained(reduction, beyond=0.0, near=False):

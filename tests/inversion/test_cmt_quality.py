@@ -49,14 +49,14 @@ def test_bad_traces_are_found_before_and_after_the_search(records):
     assert [trace[:2] for trace in bad] == [("S05", "E")] and "larger than the record itself" in bad[0][2]
     mended = quality.rejecting(screened, [bad])
     assert quality.outliers(solve.minimise(mended, found.state.sources).state) == [()]
-    assert result.conclude(solve.minimise(mended, true_source()), "deviatoric").dropped[3].startswith("S05 E")
+    assert result.conclude(solve.minimise(mended, true_source())).dropped[3].startswith("S05 E")
 
 
 def test_many_outliers_accuse_the_model(records):
     """With the source held 60 km away no trace is rejected."""
     away = true_source()
     far = replace(away, east=away.east + 60.0, tensor=-20 * away.tensor)
-    assert quality.outliers(evaluate(problem(records), far, "deviatoric", refit=False)) == [()]
+    assert quality.outliers(evaluate(problem(records), far, refit=False)) == [()]
 
 
 def test_pooled_residuals_have_the_covariance_of_their_process():
@@ -86,7 +86,7 @@ def test_weights_from_residuals_find_the_source_better(records):
     truth = true_source()
     assert distance(better.state.sources, truth) < 0.5 * distance(found.state.sources, truth)
     again = solve.minimise(quality.weighed(better.state), better.state.sources)
-    outcome = result.conclude(better, "deviatoric")
+    outcome = result.conclude(better)
     unknowns = better.state.system.problem.unknowns
     moved = again.state.sources.values(unknowns) - better.state.sources.values(unknowns)
     assert (np.abs(moved) < list(outcome.sigma().values())).all()
@@ -98,22 +98,22 @@ def test_weights_from_residuals_find_the_source_better(records):
 def test_errors_are_named_and_checked(records):
     few = problem(records).keeping({"S01", "S03", "S05", "S08"})
     found = solve.minimise(few, true_source(), iterations=2)
-    each = {name: result.conclude(found, "deviatoric", errors=name) for name in posterior.ERRORS}
+    each = {name: result.conclude(found, errors=name) for name in posterior.ERRORS}
     assert all(one.errors == name for name, one in each.items())
     assert "errors of the data" in each["data"].summary() and "disagreement" in each["largest"].summary()
     for unknown, most in each["largest"].sigma().items():
         assert most >= 0.999 * max(each["data"].sigma()[unknown], each["stations"].sigma()[unknown])
     with pytest.raises(ValueError, match="expected 'largest', 'stations' or 'data', got 'noise'"):
-        result.conclude(found, "deviatoric", errors="noise")
+        result.conclude(found, errors="noise")
     one = solve.minimise(problem(records).keeping({"S01"}), true_source(), iterations=1)
     with pytest.raises(ValueError, match="one station"):
-        posterior.posterior(one.state, "deviatoric", np.eye(3)[None], "stations")
+        posterior.posterior(one.state, np.eye(3)[None], "stations")
 
 
 def test_three_stations_state_no_uncertainty(records, tmp_path):
     """Numbers without an error, said so, in words, in files and in pictures."""
     few = problem(records, "ENU").keeping({"S01", "S05", "S10"})
-    outcome = result.conclude(solve.minimise(few, true_source(), iterations=2), "deviatoric", "few")
+    outcome = result.conclude(solve.minimise(few, true_source(), iterations=2), "few")
     assert outcome.errors == "none" and np.isnan(list(outcome.sigma().values())).all()
     text = outcome.summary()
     assert "no uncertainty is stated: 3 stations" in text and "±" not in text and "nan" not in text
@@ -131,21 +131,21 @@ def test_three_stations_state_no_uncertainty(records, tmp_path):
 def test_crusts_and_rivals_widen_the_uncertainty(records):
     """What another crust moves, and what another minimum that is as good would move, is added in squares."""
     found = solve.minimise(problem(records), true_source())
-    alone = result.conclude(found, "deviatoric")
+    alone = result.conclude(found)
     here = found.state.sources
     there = replace(here, depth=here.depth + 3.0)
-    with_crusts = result.conclude(found, "deviatoric", crusts=[there, there])
+    with_crusts = result.conclude(found, crusts=[there, there])
     assert with_crusts.sigma()["depth"] == pytest.approx(np.hypot(alone.sigma()["depth"], 3.0))
     assert with_crusts.sigma()["time"] == pytest.approx(alone.sigma()["time"])
     assert with_crusts.crusts == 2 and "2 other crusts" in with_crusts.summary()
-    state = evaluate(found.state.system.problem, there, "deviatoric", refit=False)
+    state = evaluate(found.state.system.problem, there, refit=False)
     twin = found._replace(state=state._replace(objective=found.state.objective))
-    both = result.conclude(found._replace(others=(twin,)), "deviatoric")
+    both = result.conclude(found._replace(others=(twin,)))
     assert not both.unique and "NOT UNIQUE: another minimum fits nearly as well" in both.summary()
     assert both.rivals[0].weight == pytest.approx(0.5) and both.rivals[0].distance == pytest.approx(3.0)
     assert both.sigma()["depth"] == pytest.approx(np.hypot(alone.sigma()["depth"], 3.0 * np.sqrt(0.5)))
     worse = twin._replace(state=state._replace(objective=3 * found.state.objective))
-    apart = result.conclude(found._replace(others=(worse,)), "deviatoric")
+    apart = result.conclude(found._replace(others=(worse,)))
     assert apart.unique and "rival 1:" in apart.summary() and "out of the question" in apart.summary()
     assert apart.sigma() == alone.sigma()
 
@@ -176,7 +176,7 @@ def test_intervals_hold_the_truth_as_often_as_they_promise():
         found = solve.minimise(one, truth, iterations=10)
         better = solve.minimise(quality.weighed(found.state), found.state.sources, iterations=8)
         for name, search in (("equal", found), ("weighed", better)):
-            sigma = np.array(list(result.conclude(search, "deviatoric").sigma().values()))
+            sigma = np.array(list(result.conclude(search).sigma().values()))
             error = search.state.sources.values(one.unknowns) - truth.values(one.unknowns)
             within[name].append(np.abs(error) < sigma)
             size[name].append(np.abs(error))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from cmt_cases import mechanism
 
-from dislok.inversion.cmt import lune, plot, quality, report, resample, result, several, solve, summary
+from dislok.inversion.cmt import hypotheses, lune, plot, quality, report, resample, result, solve, summary
 from dislok.inversion.cmt.demo import problem, synthetic, true_source
 
 matplotlib = pytest.importorskip("matplotlib", reason="pictures need matplotlib")
@@ -27,12 +27,12 @@ def found():
 def outcome(found):
     there = found.state.sources.with_values(("east",), found.state.sources.east + 60.0)
     other = solve.minimise(found.state.system.problem, there, iterations=1)
-    return result.conclude(found._replace(others=(other,)), "deviatoric", "A <test>", crusts=[there])
+    return result.conclude(found._replace(others=(other,)), "A <test>", crusts=[there])
 
 
 @pytest.fixture(scope="module")
 def ensemble(found):
-    return resample.bootstrap(found.state, "deviatoric", 10)
+    return resample.bootstrap(found.state, 10)
 
 
 def test_the_page_holds_everything_by_itself(outcome, tmp_path):
@@ -86,10 +86,10 @@ def test_summary_has_no_negative_degrees(outcome):
 def test_every_picture_takes_every_kind_of_argument(found, outcome, ensemble):
     """Results with and without uncertainty, with and without an ensemble, of one source and of two."""
     none = replace(outcome, errors="none", covariance=np.full_like(outcome.covariance, np.nan))
-    two = several.subevents(
+    two = hypotheses.subevents(
         found.state.system.problem, found, 2, grid=2, times=(0.0,), iterations=1
     )[-1]  # fmt: skip
-    double = result.conclude(two, "deviatoric")
+    double = result.conclude(two)
     for one in (outcome, none, double):
         for given in (None, ensemble) if one is not double else (None,):
             plot.mechanism(one, given, title="title")
@@ -101,13 +101,11 @@ def test_every_picture_takes_every_kind_of_argument(found, outcome, ensemble):
         assert one.summary()
     with pytest.raises(ValueError, match="no waveforms named 'x'"):
         plot.waveforms(outcome, name="x")
-    profile = several.depth_profile(
-        found.state.system.problem, found.state.sources, "deviatoric", [30.0, 35.0], iterations=1
+    profile = hypotheses.depth_profile(
+        found.state.system.problem, found.state.sources, [30.0, 35.0], iterations=1
     )
     plot.depth(profile, found.state.system.problem)
-    plot.position(
-        several.position_map(found.state.system.problem, found.state.sources, "deviatoric", 10.0, 3)
-    )
+    plot.position(hypotheses.position_map(found.state.system.problem, found.state.sources, 10.0, 3))
     matplotlib.pyplot.close("all")
 
 

@@ -27,7 +27,7 @@ def found():
 
 @pytest.fixture(scope="module")
 def outcome(found):
-    return result.conclude(found, "deviatoric", "test event")
+    return result.conclude(found, "test event")
 
 
 def test_source_is_found_within_its_uncertainty(outcome):
@@ -64,7 +64,7 @@ def test_posterior_matches_many_noises():
         s = state.state.sources
         errors.append([s.east[0], s.north[0], s.depth[0], s.time[0]])
         if len(sigma) < 5:
-            sigma.append(list(result.conclude(state, "deviatoric").sigma().values()))
+            sigma.append(list(result.conclude(state).sigma().values()))
     ratio = np.std(errors, axis=0) / np.mean(sigma, axis=0)
     assert ((ratio > 0.6) & (ratio < 1.6)).all(), ratio
 
@@ -153,8 +153,8 @@ def test_uncertain_planes_are_matched_across_the_vertical():
 
 def test_bootstrap_and_jackknife_agree_with_the_posterior(found, outcome):
     """Within a factor of four, for noise that is the same everywhere."""
-    drawn = resample.bootstrap(found.state, "deviatoric", 100, seed=1)
-    left = resample.leave_one_out(found.state, "deviatoric", exact=False)
+    drawn = resample.bootstrap(found.state, 100, seed=1)
+    left = resample.leave_one_out(found.state, exact=False)
     assert len(drawn.labels) == 100 and list(left.labels) == list(found.state.system.problem.stations)
     for spread in (drawn.spread(), left.spread(jackknife=True)):
         for name, unknown in (
@@ -164,7 +164,7 @@ def test_bootstrap_and_jackknife_agree_with_the_posterior(found, outcome):
             ("time", "time"),
         ):
             assert 0.2 < spread[name] / outcome.sigma()[unknown] < 6.0, (name, spread)
-    again = resample.bootstrap(found.state, "deviatoric", 100, seed=1)
+    again = resample.bootstrap(found.state, 100, seed=1)
     np.testing.assert_array_equal(again.misfit, drawn.misfit)
 
 
@@ -172,22 +172,22 @@ def test_linear_step_is_the_search_for_small_changes(found):
     """Without one of eleven stations the depth moves by 2 km; one step with the old kernels comes near."""
     problem = found.state.system.problem
     weights = {name: float(name != "S08") for name in problem.stations}
-    linear, _ = resample._Linear(found.state, "deviatoric")(weights)
-    exact, _ = resample._again(problem, found.state, "deviatoric", weights)
+    linear, _ = resample._Linear(found.state)(weights)
+    exact, _ = resample._again(problem, found.state, weights)
     change = exact.depth[0] - found.state.sources.depth[0]
     assert abs(change) > 1.5
     assert linear.depth[0] - exact.depth[0] == pytest.approx(0.0, abs=0.4 * abs(change))
 
 
 def test_left_out_station_is_predicted(found):
-    sources, reduction = resample.predicted_without(found.state, "deviatoric", "S03")
+    sources, reduction = resample.predicted_without(found.state, "S03")
     assert reduction > 0.7 and abs(sources.depth[0] - 35.0) < 6.0
     with pytest.raises(ValueError, match="no station 'X'"):
-        resample.predicted_without(found.state, "deviatoric", "X")
+        resample.predicted_without(found.state, "X")
 
 
 def test_sensitivity_adds_up(found):
-    table = resample.sensitivity(found.state, "deviatoric")
+    table = resample.sensitivity(found.state)
     assert set(table) == {"tensor", "east", "north", "depth", "time"}
     for share in table.values():
         assert share.sum() == pytest.approx(1.0)

@@ -135,22 +135,22 @@ def test_killed_runs_keep_what_they_finished(folder, monkeypatch):
 
 def test_ensembles_are_kept(folder, tmp_path):
     event = config.load(folder / "event.toml")
-    found = solve.search(event.problem, event.start, event.constraint, event.bands)
+    found = solve.search(event.problem, event.start, event.bands)
     for function, options in (
         (resample.bootstrap, {"draws": 25}),
         (resample.bootstrap, {"draws": 2, "exact": True}),
         (resample.leave_one_out, {"exact": False}),
     ):
         place = tmp_path / f"kept-{function.__name__}-{len(options)}"
-        want = function(found.state, event.constraint, **options)
-        got = [function(found.state, event.constraint, folder=place, **options) for _ in range(2)]
+        want = function(found.state, **options)
+        got = [function(found.state, folder=place, **options) for _ in range(2)]
         for one in got:
             np.testing.assert_array_equal(one.misfit, want.misfit)
             np.testing.assert_array_equal(one.labels, want.labels)
             for name, values in one.table().items():
                 np.testing.assert_array_equal(values, want.table()[name])
         with pytest.raises(ValueError, match="belongs to another problem"):
-            function(found.state, "full", folder=place, **options)
+            function(found.state.under("full"), folder=place, **options)
 
 
 @pytest.mark.parametrize(

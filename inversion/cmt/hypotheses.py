@@ -14,7 +14,7 @@ from dislok.store import Pieces, Place
 from . import kept
 from .filters import Array
 from .problem import Problem, evaluate
-from .solve import _CONSTRAINT, Progress, Scan, Search, minimise, scan
+from .solve import Progress, Scan, Search, minimise, scan
 from .source import Sources
 
 
@@ -22,7 +22,6 @@ from .source import Sources
     problem=gates.instance(Problem),
     first=gates.instance(Search),
     count=gates.count(1),
-    constraint=_CONSTRAINT,
     reach=gates.number(above=0),
     grid=gates.count(1),
     times=gates.real(None),
@@ -33,7 +32,6 @@ def subevents(
     problem: Problem,
     first: Search,
     count: int,
-    constraint: str = "deviatoric",
     *,
     reach: float = 30.0,
     grid: int = 5,
@@ -53,7 +51,6 @@ def subevents(
         The solution with one source.
     count : int
         Number of sources at last.
-    constraint : {"full", "deviatoric", "double_couple"}
     reach : float
         Half-width (km) of the square around the first source in which a new one is begun.
     grid : int
@@ -72,22 +69,22 @@ def subevents(
     tuple of Search
         For 1, 2, ..., `count` sources.
     """
-    facts = (problem, first.state.sources, count, constraint, reach, grid, times, iterations)
+    facts = (problem, first.state.sources, count, reach, grid, times, iterations)
     pieces, found = Pieces.at(folder, "subevents", *facts), [first]
     offsets = np.linspace(-reach, reach, grid)
 
     def one_more() -> Search:
-        start = _newcomer(problem, found[-1], constraint, offsets, np.asarray(times, float))
-        return minimise(problem, found[-1].state.sources.joined(start), constraint, iterations)
+        start = _newcomer(problem, found[-1], offsets, np.asarray(times, float))
+        return minimise(problem, found[-1].state.sources.joined(start), iterations)
 
     while len(found) < count:
-        found.append(kept.search(pieces, f"sources-{len(found) + 1}", problem, constraint, one_more))
+        found.append(kept.search(pieces, f"sources-{len(found) + 1}", problem, one_more))
         if progress:
             progress(f"{len(found)} sources: misfit {found[-1].state.misfit:.4f}")
     return tuple(found)
 
 
-def _newcomer(problem: Problem, found: Search, constraint: str, offsets: Array, times: Array) -> Sources:
+def _newcomer(problem: Problem, found: Search, offsets: Array, times: Array) -> Sources:
     """The best single source for what the present ones leave."""
     main = found.state.sources.take(0)
     depth = main.depth
@@ -96,7 +93,7 @@ def _newcomer(problem: Problem, found: Search, constraint: str, offsets: Array, 
     rest = problem.with_target(found.state.residual)
     table = scan(
         rest, main.east[0] + offsets, main.north[0] + offsets, depth, main.time[0] + times,
-        duration=float(main.duration[0]), constraint=constraint,
+        duration=float(main.duration[0]),
     )  # fmt: skip
     return table.best(float(main.duration[0]))
 
@@ -121,7 +118,6 @@ class Comparison(NamedTuple):
 @gates.gate(
     problem=gates.instance(Problem),
     start=gates.instance(Sources),
-    constraint=_CONSTRAINT,
     models=gates.mapping(gates.instance(LayeredModel)),
     progress=gates.optional(gates.function()),
 )
@@ -129,7 +125,6 @@ def compare_models(
     problem: Problem,
     models: Mapping[str, LayeredModel],
     start: Sources,
-    constraint: str = "deviatoric",
     *,
     folder: Place | Pieces | None = None,
     progress: Progress | None = None,
@@ -143,7 +138,6 @@ def compare_models(
     models : mapping of str to LayeredModel
     start : Sources
         Where every search begins.
-    constraint : {"full", "deviatoric", "double_couple"}
     folder : path, optional
         Keeps the search with every model, so that an interrupted run can be taken up.
     progress : callable, optional
@@ -151,14 +145,14 @@ def compare_models(
     """
     if not models:
         raise ValueError("models: no crustal model to compare")
-    pieces = Pieces.at(folder, "crusts", problem, models, start, constraint)
+    pieces = Pieces.at(folder, "crusts", problem, models, start)
     searches = []
     for i, (name, model) in enumerate(models.items(), 1):
         changed = problem.with_model(model)
         searches.append(
             kept.search(
-                pieces, f"crust-{i}", changed, constraint,
-                lambda changed=changed: minimise(changed, start, constraint, tolerance=10.0),  # type: ignore[misc]
+                pieces, f"crust-{i}", changed,
+                lambda changed=changed: minimise(changed, start, tolerance=10.0),  # type: ignore[misc]
             )
         )  # fmt: skip
         if progress:
@@ -188,12 +182,11 @@ class Profile(NamedTuple):
 @gates.gate(
     problem=gates.instance(Problem),
     solution=gates.instance(Sources),
-    constraint=_CONSTRAINT,
     depth=gates.real(None, above=0),
     iterations=gates.count(1),
 )
 def depth_profile(
-    problem: Problem, solution: Sources, constraint: str, depth: Sequence[float] | Array, iterations: int = 8
+    problem: Problem, solution: Sources, depth: Sequence[float] | Array, iterations: int = 8
 ) -> Profile:
     """Best misfit at fixed depths of the first source, begun at a solution."""
     unknowns = tuple(name for name in problem.unknowns if name != "depth")
@@ -201,34 +194,30 @@ def depth_profile(
     values, found = np.asarray(depth, float), []
     for z in values:
         moved = np.concatenate([[z], solution.depth[1:]])
-        found.append(minimise(held, solution.with_values(("depth",), moved), constraint, iterations).state)
+        found.append(minimise(held, solution.with_values(("depth",), moved), iterations).state)
     return Profile(values, np.array([s.misfit for s in found]), tuple(s.sources for s in found))
 
 
 @gates.gate(
     problem=gates.instance(Problem),
     solution=gates.instance(Sources),
-    constraint=_CONSTRAINT,
     reach=gates.number(above=0),
     grid=gates.count(1),
 )
-def position_map(
-    problem: Problem, solution: Sources, constraint: str, reach: float = 20.0, grid: int = 11
-) -> Scan:
+def position_map(problem: Problem, solution: Sources, reach: float = 20.0, grid: int = 11) -> Scan:
     """Misfit over the horizontal position of a single source, at its depth and time."""
     if len(solution) != 1:
         raise ValueError(f"a map of the misfit is of one source, not of {len(solution)}")
     offsets = np.linspace(-reach, reach, grid)
     return scan(
         problem, solution.east[0] + offsets, solution.north[0] + offsets, solution.depth, solution.time,
-        duration=float(solution.duration[0]), constraint=constraint,
+        duration=float(solution.duration[0]),
     )  # fmt: skip
 
 
 @gates.gate(
     problem=gates.instance(Problem),
     solution=gates.instance(Search),
-    constraint=_CONSTRAINT,
     azimuth=gates.number(),
     length=gates.number(above=0),
     count=gates.count(1),
@@ -237,7 +226,6 @@ def position_map(
 def line_source(
     problem: Problem,
     solution: Search,
-    constraint: str,
     azimuth: float,
     length: float,
     count: int,
@@ -250,7 +238,6 @@ def line_source(
     problem : Problem
     solution : Search
         With one source.
-    constraint : {"full", "deviatoric", "double_couple"}
     azimuth : float
         Direction of the rupture in degrees clockwise from north.
     length : float
@@ -275,5 +262,5 @@ def line_source(
         one.time[0] + along / speed,
         max(one.duration[0] / count, problem.bounds["duration"][0]) if one.duration[0] else 0.0,
     )
-    state = evaluate(problem.with_unknowns(()), line, constraint, refit=True)
+    state = evaluate(problem.with_unknowns(()), line, refit=True)
     return Search(state, solution.history, True)
