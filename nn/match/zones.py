@@ -2,8 +2,7 @@
 
 No window that is as wide as it is long fits into such a zone. But both sides are known, and what happens
 between them is a mixture of both: one number for each pixel, found by windows that lie along the zone and
-paths that make neighbours alike. Where nothing is recognised, the mean of what is possible lies between the
-sides.
+paths that make neighbours alike. Where nothing is recognised, the median of what is possible is taken.
 """
 
 from __future__ import annotations
@@ -22,6 +21,26 @@ BLOCK = kernels.BLOCK
 
 
 @dataclass(frozen=True)
+class Window:
+    """A long thin Gaussian window.
+
+    Attributes
+    ----------
+    along, across : float
+        Standard deviations, px.
+    points : int
+        Pixels that it takes.
+    samples : float
+        Independent samples in it.
+    """
+
+    along: float
+    across: float
+    points: int
+    samples: float
+
+
+@dataclass(frozen=True)
 class Zone:
     """What counts as a zone, and how mixtures are weighed.
 
@@ -37,12 +56,10 @@ class Zone:
         Window in which the sides' motions are averaged, standard deviation in pixels.
     chance, window : float
         Correlation that says nothing, and the window of the correlation that says how far motion is trusted.
-    along, across : float
-        Standard deviations (px) of the windows that lie along the zone.
-    ways, points : int
-        Directions of these windows, and pixels that each takes.
-    samples : float
-        Independent samples in such a window.
+    windows : tuple of Window
+        Windows that lie along the zone; what they say is added.
+    ways : int
+        Directions of these windows.
     toll, toll_along : float
         Nats for the whole way from one side to the other, across the zone and along it.
     spacing, beyond : float
@@ -59,12 +76,9 @@ class Zone:
     sigma: float = 12.0
     chance: float = 0.3
     window: float = 2.0
-    along: float = 6.0
-    across: float = 0.7
+    windows: tuple[Window, ...] = (Window(6.0, 0.7, 56, 7.0), Window(3.0, 0.5, 24, 5.0))
     ways: int = 16
-    points: int = 56
-    samples: float = 10.0
-    toll: float = 10.0
+    toll: float = 15.0
     toll_along: float = 30.0
     spacing: float = 0.6
     beyond: float = 0.25
@@ -174,7 +188,8 @@ def strike(plane: np.ndarray) -> np.ndarray:
 def places(level: Level, mask: np.ndarray, how: Zone) -> tuple[np.ndarray, np.ndarray, int]:
     """Rows and columns of a zone's pixels, then of those within reach of its windows; how many come first."""
     inside = np.repeat(np.repeat(mask, BLOCK, 0), BLOCK, 1)
-    reach = -(-int(np.abs(windows(how)[0]).max()) // BLOCK)
+    farthest = max(int(np.abs(turned(each, how.ways)[0]).max()) for each in how.windows)
+    reach = -(-farthest // BLOCK)
     near = np.repeat(np.repeat(ndimage.maximum_filter(mask, 2 * reach + 1), BLOCK, 0), BLOCK, 1)
     inside &= level.seen_pre > 0
     first, second = np.nonzero(inside), np.nonzero(near & ~inside)
@@ -197,17 +212,17 @@ def mixtures(step: float, how: Zone) -> np.ndarray:
     return np.linspace(-how.beyond, 1 + how.beyond, count).astype(np.float32)
 
 
-def windows(how: Zone) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels (ways, points, 2) and weights (ways, points) of long thin Gaussian windows."""
-    reach = int(np.ceil(2.2 * how.along))
+def turned(window: Window, ways: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels (ways, points, 2) and weights (ways, points) of a window in all directions."""
+    reach = int(np.ceil(2.2 * window.along))
     down, right = (each.ravel() for each in np.mgrid[-reach : reach + 1, -reach : reach + 1])
     offsets, taps = [], []
-    for way in range(how.ways):
-        angle = np.pi * way / how.ways
+    for way in range(ways):
+        angle = np.pi * way / ways
         along = right * np.cos(angle) + down * np.sin(angle)
         across = down * np.cos(angle) - right * np.sin(angle)
-        tap = np.exp(-0.5 * ((along / how.along) ** 2 + (across / how.across) ** 2))
-        best = np.argsort(-tap, kind="stable")[: how.points]
+        tap = np.exp(-0.5 * ((along / window.along) ** 2 + (across / window.across) ** 2))
+        best = np.argsort(-tap, kind="stable")[: window.points]
         offsets.append(np.stack([down[best], right[best]], -1))
         taps.append(tap[best] / tap[best].sum())
     return np.array(offsets, np.int64), np.array(taps, np.float32)
@@ -230,16 +245,19 @@ def likely(
     index[rows, columns] = np.arange(len(rows))
     strikes = sides.strike[rows[:inner] // BLOCK, columns[:inner] // BLOCK]
     way = np.rint(strikes / np.pi * how.ways).astype(np.int64) % how.ways
-    volume = np.empty((inner, len(weights)), np.float32)
-    nats = np.float32(how.samples / 2), np.float32(0.02)
     images_of = (level.pre, level.seen_pre, images, clean, index, rows, columns, way)
-    bands(kernels.costs, inner, *images_of, *windows(how), *nats, volume)
+    volume = np.zeros((inner, len(weights)), np.float32)
+    each = np.empty_like(volume)
+    for window in how.windows:
+        nats = np.float32(window.samples / 2), np.float32(0.02)
+        bands(kernels.costs, inner, *images_of, *turned(window, how.ways), *nats, each)
+        volume += each
     total = np.zeros_like(volume)
     share = np.cos(strikes) ** 4, np.sin(strikes) ** 4
     for way_of in range(4):
         toll = how.toll + (how.toll_along - how.toll) * share[way_of // 2]
-        each = (toll * (weights[1] - weights[0])).astype(np.float32)
-        kernels.paths(volume, index, rows, columns, way_of, each, total)
+        tolls = (toll * (weights[1] - weights[0])).astype(np.float32)
+        kernels.paths(volume, index, rows, columns, way_of, tolls, total)
     total -= 3 * volume
     return total - total.min(1, keepdims=True)
 
@@ -252,10 +270,11 @@ def chosen(
     cost: np.ndarray,
     how: Zone,
 ) -> Zoned:
-    """The mean of what is possible in place of motion that is not."""
+    """The median of what is possible in place of motion that is not."""
     chance = np.exp(-cost)
     chance /= chance.sum(1, keepdims=True)
     mean = chance @ weights
+    middle = median(chance, weights)
     variance = np.maximum(chance @ (weights * weights) - mean * mean, 0)
     low, step = motions[0], motions[1] - motions[0]
     square = np.maximum((step * step).sum(0), 1e-12)
@@ -263,9 +282,19 @@ def chosen(
     spacing = weights[1] - weights[0]
     held = np.clip(np.rint((present - weights[0]) / spacing), 0, len(weights) - 1).astype(np.int64)
     worse = cost[np.arange(len(mean)), held] > how.keep
-    replaced = worse & (np.abs(mean - present) * np.sqrt(square) > how.near)
+    replaced = worse & (np.abs(middle - present) * np.sqrt(square) > how.near)
     rows, columns = where[0][replaced], where[1][replaced]
     out, weight = field.copy(), np.zeros(field.shape[1:], np.float32)
-    out[:, rows, columns] = (low + mean * step)[:, replaced]
+    out[:, rows, columns] = (low + middle * step)[:, replaced]
     weight[where[0], where[1]] = how.hold / (variance * square + how.near**2)
     return Zoned(out, weight)
+
+
+def median(chance: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Medians of distributions (pixels, mixtures), linear within a mixture's share of the axis."""
+    below = np.cumsum(chance, 1)
+    at = np.minimum((below < 0.5).sum(1), len(weights) - 1)
+    each = np.arange(len(at))
+    own = chance[each, at]
+    share = (0.5 - (below[each, at] - own)) / np.maximum(own, 1e-12)
+    return weights[at] + (share - 0.5) * (weights[1] - weights[0])

@@ -88,7 +88,7 @@ def test_cost_is_that_of_the_correlation_in_the_window(rng):
     np.testing.assert_allclose(images[:, 0], post.ravel(), atol=1e-5)
     np.testing.assert_allclose(images[index[4, 6], -1], post[5, 9], atol=1e-5)
     assert np.isnan(images[index[29, 39], -1])
-    offsets, taps = zones.windows(HOW)
+    offsets, taps = zones.turned(HOW.windows[0], HOW.ways)
     out = np.empty((1200, 5), np.float32)
     way = np.full(1200, 3)
     nats = np.float32(5.0), np.float32(0.02)
@@ -104,12 +104,33 @@ def test_cost_is_that_of_the_correlation_in_the_window(rng):
 
 
 def test_windows_lie_along_their_direction():
-    offsets, taps = zones.windows(HOW)
+    offsets, taps = zones.turned(HOW.windows[0], HOW.ways)
     np.testing.assert_allclose(taps.sum(1), 1, atol=1e-5)
     assert set(offsets[0, :20, 0]) <= {-1, 0, 1} and np.abs(offsets[0, :, 1]).max() >= 10
     assert set(offsets[HOW.ways // 2, :20, 1]) <= {-1, 0, 1}
     quarter = offsets[HOW.ways // 4, np.argsort(-taps[HOW.ways // 4])[:7]]
     assert np.abs(quarter[:, 0] - quarter[:, 1]).max() <= 1
+
+
+def test_medians_are_where_half_of_the_chance_lies_below():
+    weights = np.linspace(0, 1, 5).astype(np.float32)
+    chance = np.array([[0, 0, 1, 0, 0], [0.5, 0, 0, 0, 0.5], [0.6, 0, 0, 0, 0.4], [0.1, 0.2, 0.3, 0.4, 0]])
+    found = zones.median(chance, weights)
+    assert found[0] == pytest.approx(0.5) and found[2] == pytest.approx(0.25 * (0.5 / 0.6 - 0.5))
+    assert found[1] == pytest.approx(0.125)
+    assert found[3] == pytest.approx(0.5 + 0.25 * (0.2 / 0.3 - 0.5))
+
+
+def test_windows_of_all_lengths_say_something_and_what_they_say_is_added(zone_pair):
+    pre, post, _, distance = zone_pair
+    start = np.stack([np.where(distance < 5, -9.0, 9.0), 0 * distance]).astype(np.float32)
+    level = level_of(pre, post)
+    fields = [
+        zones.zoned(level, start, replace(HOW, windows=each)).field
+        for each in (HOW.windows, HOW.windows[:1], HOW.windows[1:])
+    ]
+    assert all((each != start).any() for each in fields)
+    assert (fields[0] != fields[1]).any() and (fields[0] != fields[2]).any()
 
 
 def test_sums_of_blocks(rng):
