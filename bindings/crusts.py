@@ -114,6 +114,14 @@ def _numbers(line: str) -> list[float] | None:
     return found or None
 
 
+def _spoilt(line: str) -> bool:
+    """Whether a line is a row of numbers whose first one cannot be read."""
+    words = line.split()
+    if len(words) < 4 or line.startswith(("#", "!", "*")):
+        return False
+    return len(_numbers(" ".join(words[1:])) or ()) == len(words) - 1
+
+
 def _crust1(lines: Sequence[str]) -> Array | None:
     """What getCN1point prints: elevations of the bottoms of water, ice, sediments, crust; then the mantle."""
     head = _line_with(lines, r"layers:\s*vp,\s*vs,\s*rho,\s*bottom")
@@ -159,11 +167,13 @@ def _headed(lines: Sequence[str]) -> Table | None:
         if not {"vp", "vs"} <= set(names):
             continue
         rows: list[list[float]] = []
-        for below in lines[i + 1 :]:
+        for number, below in enumerate(lines[i + 1 :], start=i + 2):
             row = _numbers(below)
             if row and len(row) >= len(names):
                 rows.append(row[: len(names)])
-            elif rows and (row or below.strip()) and not below.strip().startswith("#"):
+            elif (row and (not rows or len(below.split("#")[0].split()) > 1)) or _spoilt(below):
+                raise ValueError(f"line {number}: expected {len(names)} numbers, got {below.strip()!r:.60}")
+            elif rows and below.strip() and not below.strip().startswith("#"):
                 break
             elif not rows and not any(units):
                 units = _units_alone(below, names)
@@ -229,11 +239,13 @@ def _plain(lines: Sequence[str], suffix: str, depths: str | None) -> Table:
     nodes = suffix.lower() == ".nd" or bool(words & _DISCONTINUITIES)
     rows = []
     inside = False
-    for line in lines:
+    for number, line in enumerate(lines, start=1):
         inside = (inside or bool(re.match(r"\s*&\w+", line))) and not re.match(r"\s*(/|//|&end)", line, re.I)
         row = None if inside else _numbers(line)
         if row:
             rows.append(row)
+        elif not inside and _spoilt(line):
+            raise ValueError(f"line {number}: expected numbers, got {line.strip()!r:.60}")
     widths = {len(row) for row in rows}
     numbered = len(widths) == 1 and widths <= {5, 7} and [r[0] for r in rows] == [*range(1, len(rows) + 1)]
     if numbered:
@@ -284,6 +296,13 @@ def _first(first: Array, namelist: bool) -> str:
 def _in_kilometres(table: Table, unit: str | None) -> Table:
     """The table in km, km/s and g/cm³, by the units of its header or by what its numbers can be."""
     values = table.rows.copy()
+    bad = ~np.isfinite(values)
+    bad[-1, [k for k, name in enumerate(table.columns) if name in ("thickness", "depth")]] = False
+    if bad.any():
+        i, k = np.argwhere(bad)[0]
+        raise ValueError(
+            f"row {i + 1} has {table.columns[k] or 'a value'} {values[i, k]:g}; expected a number"
+        )
     metric = False
     for name in ("vp", "vs"):
         k = table.columns.index(name)

@@ -132,16 +132,42 @@ def refuse(path: str | Path) -> None:
         raise ValueError(f"{file}: an archive; unpack it first")
 
 
+def text_lines(path: str | Path) -> list[str]:
+    """Lines of a text file in UTF-8, Latin-1, or UTF-16 with its mark, with or without a byte order mark.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is not text, a pickle or an archive; the message names it.
+    """
+    refuse(path)
+    data = Path(path).read_bytes()
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        try:
+            return data.decode("utf-16").splitlines()
+        except UnicodeDecodeError:
+            raise ValueError(f"{path}: this is no text") from None
+    if b"\x00" in data:
+        raise ValueError(f"{path}: this is no text")
+    try:
+        return data.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        return data.decode("latin-1").splitlines()
+
+
 def is_pickle(head: bytes) -> bool:
     """Whether a file that begins with `head` is a pickle of any protocol; nothing in it is run."""
-    loads = False
+    loads, end = False, 0
     try:
-        for operation, _, _ in pickletools.genops(head):
-            loads = loads or operation.name in _LOADS
+        for operation, _, place in pickletools.genops(head):
+            loads, end = loads or operation.name in _LOADS, place or 0
     except Exception:
         # It is no pickle, or it goes on after this head.
         return loads and len(head) == _HEAD and head[0] == _FROM_PROTOCOL_2
-    return loads
+    # The letters of a text may stand for operations too, but those of a pickle end with it.
+    return loads and (head[0] == _FROM_PROTOCOL_2 or not head[end + 1 :].strip())
 
 
 def refuse_declarations(path: str | Path) -> None:
@@ -175,17 +201,28 @@ def _read(kind: str, path: str | Path, formats: Sequence[str], options: dict[str
     file = Path(path)
     refuse(file)
     for name in formats:
-        if _entry(kind, name, "isFormat")(str(file)):
+        if _is(kind, name, file):
             if name in _XML:
                 refuse_declarations(file)
             return _parsed(kind, name, file, options)
     raise ValueError(f"{file}: in none of the formats that dislok reads ({', '.join(formats)})")
 
 
+def _is(kind: str, name: str, file: Path) -> bool:
+    """Whether ObsPy takes a file for one in this format; what it stumbles over is none."""
+    try:
+        return bool(_entry(kind, name, "isFormat")(str(file)))
+    except Exception:
+        return False
+
+
 def _parsed(kind: str, name: str, file: Path, options: dict[str, Any]) -> Any:
     source: Any = str(file)
     if name in _XML and _SIXTY.search(content := file.read_bytes()):
         source = io.BytesIO(_SIXTY.sub(_next_minute, content))
+    elif name == "NDK":
+        # Columns are counted from the first character, which a byte order mark is not.
+        source = io.BytesIO("\n".join([*text_lines(file), ""]).encode())
     try:
         return _entry(kind, name, "readFormat")(source, **options)
     except Exception as error:

@@ -13,6 +13,7 @@ import numpy as np
 from dislok import crusts
 from dislok import gate as gates
 from dislok.arrays import ArrayLike
+from dislok.foreign import text_lines
 from dislok.kernels.propagator.stack import Layers
 
 __all__ = ["LayeredModel"]
@@ -136,9 +137,8 @@ class LayeredModel:
         gates.optional(gates.choice(*crusts.UNITS))("unit", unit)
         file = Path(path)
         try:
-            rows = crusts.layers(
-                file.read_text(encoding="utf-8-sig"), depths=depths, unit=unit, suffix=file.suffix
-            )
+            text = "\n".join(text_lines(file))
+            rows = crusts.layers(text, depths=depths, unit=unit, suffix=file.suffix)
             return cls.from_rows(crusts.without_shear_loss(rows.tolist()), **keywords)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None

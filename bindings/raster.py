@@ -6,10 +6,12 @@ Formats that name other files, such as VRT, and addresses on the network are not
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -198,16 +200,33 @@ def opened(path: str | os.PathLike[str], variable: str | None = None) -> Any:
         return _variable(rasterio, file, variable)
     for driver in DRIVERS:
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), _complaints() as said:
                 warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
                 data = rasterio.open(file, driver=driver)
-                return _only(data, file) if driver == "netCDF" else data
+            if lost := next((line for line in said if "tag ignored" in line or "corrupt" in line), None):
+                data.close()
+                raise ValueError(f"{file}: damaged or cut off: {lost}")
+            return _only(data, file) if driver == "netCDF" else data
         except rasterio.errors.RasterioIOError as error:
             reasons.append(str(error))
     told = next(
         (each for each in reasons if "not recognized" not in each), "in none of the formats of DRIVERS"
     )
     raise ValueError(f"{file} cannot be read as a raster: {told}")
+
+
+@contextmanager
+def _complaints() -> Iterator[list[str]]:
+    """What GDAL complains about meanwhile, and would go on without."""
+    said: list[str] = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    log = logging.getLogger("rasterio._env")
+    log.addHandler(handler)
+    try:
+        yield said
+    finally:
+        log.removeHandler(handler)
 
 
 def _variables(data: Dataset) -> list[str]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from dislok import gate as gates
 from dislok.arrays import HostArray as Array
+from dislok.foreign import text_lines
 from dislok.store import writing
 
 _STATION = {"station", "site", "sta", "name", "code", "id", "stnm", "stn", "marker"}
@@ -27,6 +28,8 @@ _SIGMA = re.compile(r"(?:sigma|sig|std|sd|err|error|s|d?sigma)_?(.+)|(.+)_(?:sig
 _UNITS = {"m": 1.0, "cm": 1e-2, "mm": 1e-3}
 _ENDING = re.compile(r"(.*?)_?[\[(]?(mm|cm|m)[\])]?")
 _MISSING = {"", "nan", "na", "n/a", "none", "null", "-", "--", "*"}
+_FARTHEST, _VAGUEST = 100.0, 1e6
+"""Metres that no station is moved by an earthquake, and that no standard deviation has."""
 
 
 class OffsetTable(NamedTuple):
@@ -111,23 +114,6 @@ def write_offsets(path: str | Path, table: OffsetTable, header: Sequence[str] = 
             # No error that is there rounds to zero.
             values += ["" if np.isnan(v) else f"{v:.5f}" if v >= 1e-4 else f"{v:.3g}" for v in sigma]
             writer.writerow([name, f"{lat:.5f}", f"{lon:.5f}", *values])
-
-
-def text_lines(path: Path) -> list[str]:
-    """Lines of a text file, with or without a byte order mark, in UTF-8 or Latin-1.
-
-    Raises
-    ------
-    ValueError
-        If the file is not text.
-    """
-    data = path.read_bytes()
-    if b"\x00" in data:
-        raise ValueError(f"{path}: this is no text")
-    try:
-        return data.decode("utf-8-sig").splitlines()
-    except UnicodeDecodeError:
-        return data.decode("latin-1").splitlines()
 
 
 def _lines(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
@@ -239,10 +225,14 @@ def _row(columns: Sequence[_Column | None], row: Sequence[str], where: str) -> t
         if not abs(values[what]) <= most:
             raise ValueError(f"{where}: {what} of {station} must be within {most}, got {values[what]:g}")
     for component in "ENU":
-        if np.isinf(values[component]):
-            raise ValueError(f"{where}: {component} of {station} must be finite, got {values[component]:g}")
+        if not np.isnan(values[component]) and not abs(values[component]) <= _FARTHEST:
+            raise ValueError(
+                f"{where}: {component} of {station} must be within {_FARTHEST:g} m, got "
+                f"{values[component]:g} m; a column in another unit says so in its name (E_mm), and a "
+                "missing value is an empty cell or NaN"
+            )
         sigma = values[f"s{component}"]
-        if np.isfinite(values[component]) and not 0 < sigma < np.inf:
+        if np.isfinite(values[component]) and not 0 < sigma <= _VAGUEST:
             raise ValueError(f"{where}: {component} of {station} has the standard deviation {sigma:g}")
     return station, list(values.values())
 

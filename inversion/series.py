@@ -2,52 +2,32 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dislok import gate as gates
+from dislok.foreign import text_lines
 
-from . import steps
-from .offsets import Array, OffsetTable, text_lines
+from . import positions, steps
+from .offsets import Array, OffsetTable
+from .positions import Series
 
 ENDINGS = (".tenv3", ".pos")
 """Endings of files with daily positions."""
 
-_MJD = np.datetime64("1858-11-17T00:00:00", "s")
 _DAY = 86400.0
-
-
-class Series(NamedTuple):
-    """Positions of a station.
-
-    Attributes
-    ----------
-    station : name.
-    latitude, longitude : degrees; NaN where the file does not say.
-    time : (n,) datetime64 in seconds, UTC, increasing; noon of a daily position.
-    enu : (n, 3) east, north, up in m from a place near the station.
-    sigma : (n, 3) standard deviations in m, as the processing states them.
-    """
-
-    station: str
-    latitude: float
-    longitude: float
-    time: NDArray[np.datetime64]
-    enu: Array
-    sigma: Array
 
 
 @gates.gate(path=gates.path())
 def read_series(path: str | Path) -> Series:
     """Read daily positions.
 
-    ``.tenv3`` of the Nevada Geodetic Laboratory, or ``.pos`` of GAMIT/GLOBK, PBO and their like.
+    ``.tenv3`` of the Nevada Geodetic Laboratory, ``.pos`` of GAMIT/GLOBK, PBO and their like, or ``.pos`` of
+    Japan's GEONET (F3, F5), which have no errors. Days without a number are left out.
 
     Raises
     ------
@@ -56,11 +36,11 @@ def read_series(path: str | Path) -> Series:
     """
     file = Path(path)
     lines = text_lines(file)
-    if any("reference position" in line.lower() for line in lines[:60]):
-        return _sorted(_pos(file, lines))
+    for parsed in (positions.pos, positions.geonet, positions.tenv3):
+        found = parsed(file, lines)
+        if found is not None:
+            return positions.in_order(found)
     head = next((line for line in lines if line.strip()), "")
-    if "reflon" in head or re.match(r"\S+ \d\d[A-Z]{3}\d\d \d{4}\.\d", head.strip()):
-        return _sorted(_tenv3(file, lines))
     raise ValueError(f"{file}: neither .tenv3 nor .pos; it begins {head[:60]!r}")
 
 
@@ -121,23 +101,49 @@ def offsets_of_files(
     files = [file for file in files if file.suffix.lower() in ENDINGS]
     if not files:
         raise ValueError(f"{folder}: no daily positions ({', '.join(ENDINGS)}) in this folder")
-    tables, left_out = [], []
-    for file in files:
+    tables: list[OffsetTable] = []
+    left_out: list[str] = []
+    for file, one in _stations(files, strict, left_out):
         try:
-            table = offsets_of_series([read_series(file)], origin_time, before=before, after=after)
+            table = offsets_of_series([one], origin_time, before=before, after=after)
             if not np.isfinite(table.offset).any():
                 raise ValueError(
                     f"station {table.station[0]}: too few positions on a side of the origin time"
                 )
             tables.append(table)
         except ValueError as error:
-            if strict:
-                raise
-            left_out.append(f"{file.name}: {str(error).removeprefix(f'{file}: ')}")
+            _left_out(file, error, strict, left_out)
     if not tables:
         raise ValueError(f"{folder}: no offsets are left: {'; '.join(left_out[:5])}")
     columns = [np.concatenate(column) for column in zip(*tables, strict=True)]
     return OffsetTable(*columns), tuple(left_out)
+
+
+def _stations(files: Iterable[Path], strict: bool, left_out: list[str]) -> list[tuple[Path, Series]]:
+    """Files and their series; those that a network splits by years become one series a station."""
+    found: list[tuple[Path, Series]] = []
+    place: dict[str, int] = {}
+    for file in files:
+        try:
+            one = read_series(file)
+            if one.origin is not None and one.station in place:
+                k = place[one.station]
+                found[k] = (found[k][0], positions.joined(found[k][1], one))
+                continue
+        except ValueError as error:
+            _left_out(file, error, strict, left_out)
+            continue
+        if one.origin is not None:
+            place[one.station] = len(found)
+        found.append((file, one))
+    return found
+
+
+def _left_out(file: Path, error: ValueError, strict: bool, left_out: list[str]) -> None:
+    """Note why a file is not used; raise if `strict`."""
+    if strict:
+        raise error
+    left_out.append(f"{file.name}: {str(error).removeprefix(f'{file}: ')}")
 
 
 def _offset(
@@ -164,97 +170,3 @@ def _days(time: NDArray[np.datetime64], origin: datetime) -> Array:
 def _second(time: datetime) -> np.datetime64:
     plain = time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
     return np.datetime64(plain, "s")
-
-
-def _sorted(series: Series) -> Series:
-    order = np.argsort(series.time, kind="stable")
-    time, first = np.unique(series.time[order], return_index=True)
-    kept = order[first]
-    return series._replace(time=time, enu=series.enu[kept], sigma=series.sigma[kept])
-
-
-def _place(found: Sequence[float], file: Path) -> tuple[float, float]:
-    """Latitude, and longitude from -180 to 180."""
-    latitude, longitude = found
-    if not (abs(latitude) <= 90.0 and abs(longitude) <= 360.0):
-        raise ValueError(
-            f"{file}: latitude and longitude must be within 90 and 360, got {latitude:g} and {longitude:g}"
-        )
-    return latitude, (longitude + 180.0) % 360.0 - 180.0
-
-
-def _tenv3(file: Path, lines: Sequence[str]) -> Series:
-    """Columns as in NGL's README: whole and fractional metres of each component stand apart."""
-    rows = [(i, line.split()) for i, line in enumerate(lines, start=1) if line.strip()]
-    rows = [(i, words) for i, words in rows if words[0].lower() != "site"]
-    if not rows:
-        raise ValueError(f"{file}: no positions in this file")
-    table = np.array([_floats(words, range(2, 20), f"{file}, line {i}", 20) for i, words in rows])
-    names = {words[0] for _, words in rows}
-    if len(names) > 1:
-        raise ValueError(f"{file}: holds several stations: {', '.join(sorted(names))}")
-    # Columns from 2: year, MJD, week, day, reference longitude, then three pairs of whole and fraction.
-    enu = table[:, [5, 7, 9]] + table[:, [6, 8, 10]]
-    place = (np.nan, np.nan)
-    if all(len(words) >= 22 for _, words in rows):
-        place = _place(_floats(rows[-1][1], (20, 21), f"{file}, line {rows[-1][0]}", 22), file)
-    # The modified Julian day is that of the position's day, whose middle is noon.
-    time = _MJD + np.round((table[:, 1] + 0.5) * _DAY).astype("timedelta64[s]")
-    return Series(names.pop(), *place, time, enu - np.round(enu[0]), table[:, 12:15])
-
-
-def _pos(file: Path, lines: Sequence[str]) -> Series:
-    """Columns by the names of the line that begins with an asterisk."""
-    heads = [i for i, line in enumerate(lines) if line.startswith("*") and "dN" in line]
-    names = lines[heads[0]].lstrip("*").split() if heads else _POS
-    missing = [name for name in ("dN", "dE", "dU", "Sn", "Se", "Su") if name not in names]
-    if missing:
-        raise ValueError(f"{file}: no column {missing[0]!r}; there are {', '.join(names)}")
-    begin = heads[0] + 1 if heads else next(
-        (i + 1 for i, line in enumerate(lines) if line.startswith("End Field")), 0
-    )  # fmt: skip
-    rows = [
-        (i, line.split())
-        for i, line in enumerate(lines[begin:], start=begin + 1)
-        if line.strip() and not line.startswith("*")
-    ]
-    if not rows:
-        raise ValueError(f"{file}: no positions in this file")
-    columns = [names.index(name) for name in ("dE", "dN", "dU", "Se", "Sn", "Su")]
-    table = np.array([_floats(words, columns, f"{file}, line {i}", max(columns) + 1) for i, words in rows])
-    time = np.array([_pos_time(words[0], words[1], f"{file}, line {i}") for i, words in rows])
-    head = "\n".join(lines[:begin])
-    named = re.search(r"(?i)character id\s*:\s*(\S+)", head)
-    place = re.search(r"(?i)neu reference position\s*:\s*(\S+)\s+(\S+)", head)
-    if not named or not place:
-        raise ValueError(f"{file}: its head does not say the station's name and NEU reference position")
-    latitude, longitude = _place(_floats(list(place.groups()), (0, 1), str(file), 2), file)
-    return Series(
-        named[1], latitude, longitude, time.astype("datetime64[s]"), table[:, :3],
-        table[:, 3:],
-    )  # fmt: skip
-
-
-_POS = (
-    "YYYYMMDD HHMMSS JJJJJ.JJJJ X Y Z Sx Sy Sz Rxy Rxz Ryz NLat Elong Height dN dE dU Sn Se Su Rne Rnu Reu"
-).split()
-
-
-def _pos_time(day: str, clock: str, where: str) -> np.datetime64:
-    """A time from YYYYMMDD and HHMMSS, or from ISO 8601 alone."""
-    try:
-        if "T" in day:
-            return np.datetime64(day, "s")
-        clock = clock.zfill(6)
-        return np.datetime64(f"{day[:4]}-{day[4:6]}-{day[6:]}T{clock[:2]}:{clock[2:4]}:{clock[4:6]}", "s")
-    except ValueError:
-        raise ValueError(f"{where}: not a time: {day} {clock}") from None
-
-
-def _floats(words: Sequence[str], columns: Iterable[int], where: str, least: int) -> list[float]:
-    if len(words) < least:
-        raise ValueError(f"{where}: expected {least} fields, got {len(words)}")
-    try:
-        return [float(words[k]) for k in columns]
-    except ValueError as error:
-        raise ValueError(f"{where}: {error}") from None

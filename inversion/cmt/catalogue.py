@@ -10,7 +10,7 @@ import numpy as np
 
 from dislok import foreign
 from dislok import gate as gates
-from dislok.inversion.offsets import text_lines
+from dislok.foreign import text_lines
 
 from . import solutions
 
@@ -85,12 +85,14 @@ def read_event(path: str | Path, number: int | None = None) -> Quake:
 def _events(path: str | Path) -> list[Any]:
     """Earthquakes of a file: ours, or ObsPy's events."""
     foreign.refuse(path)
-    with open(path, "rb") as file:
-        head = file.read(4096).decode("latin-1").splitlines()
-    if not solutions.recognised(head):
+    try:
+        lines = text_lines(path)
+    except ValueError:
+        lines = []
+    if not solutions.recognised(lines):
         return list(foreign.events(path))
     try:
-        found = solutions.parsed(text_lines(Path(path)))
+        found = solutions.parsed(lines)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     return [
@@ -107,6 +109,14 @@ def _checked(path: str | Path, quake: Quake) -> Quake:
                 f"{path}: event {quake.name} lies at latitude {place.latitude:g}, longitude "
                 f"{place.longitude:g}; expected degrees within 90 and 360"
             )
+        if place is not None and not (np.isnan(place.depth) or -10 <= place.depth <= 1000):
+            raise ValueError(
+                f"{path}: event {quake.name} lies {place.depth:g} km deep; expected -10 to 1000 km"
+            )
+    if quake.half_duration is not None and not 0 <= quake.half_duration <= 3600:
+        raise ValueError(
+            f"{path}: event {quake.name} has a half-duration of {quake.half_duration:g} s; expected 0 to 3600"
+        )
     return quake
 
 

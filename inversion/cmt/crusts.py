@@ -23,7 +23,7 @@ from .data import Dataset, Offsets
 from .filters import Array
 from .forward import Field
 from .problem import State
-from .synthetic import disturbed
+from .synthetic import displaced, numbers
 
 WRONG = 0.06
 """How wrong crusts are: standard deviation of the logarithm of their velocities."""
@@ -60,16 +60,29 @@ def in_other_crusts(
     ----------
     state : State
     rng : numpy.random.Generator
-        Draws the crusts, see `dislok.inversion.cmt.disturbed`.
+        Draws the crusts, see `dislok.inversion.cmt.disturbed` and `balanced`.
     count : int
         Number of crusts.
     size : float
         Standard deviation of the logarithm of their velocities.
     """
     problem = state.system.problem
-    models = [problem.model, *(disturbed(problem.model, rng, size) for _ in range(count))]
+    wrong = balanced(rng, count, numbers(problem.model))
+    models = [problem.model, *(displaced(problem.model, one, size) for one in wrong)]
     first, *others = [_predicted(state, model) for model in models]
     return np.array([first - other for other in others])
+
+
+def balanced(rng: np.random.Generator, count: int, k: int) -> Array:
+    """Standard normal numbers (count, k) whose mean squares and products are one and zero exactly.
+
+    Of twenty loose draws the square of one number is off by a third, and with it what the crusts are said to
+    move, of every earthquake alike. Where there are more numbers than draws, the first ones are balanced.
+    """
+    drawn = rng.standard_normal((count, k))
+    some = k if k <= count else count // 2
+    drawn[:, :some] = np.sqrt(count) * np.linalg.qr(drawn[:, :some])[0]
+    return drawn
 
 
 def _predicted(state: State, model: object) -> Array:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import linalg
+from scipy import linalg, stats
 
 from . import crusts
 from . import tensor as tensors
@@ -123,7 +123,9 @@ def posterior(
             given = given * (found.residual @ found.residual) / max(chi2, np.finfo(float).tiny)
             residual[:m] = found.residual
             moved = np.sqrt(found.factor / len(changes)) * (outer @ steps)
-        by_stations = _jackknife(state, matrix, inverse, residual)
+        # A scatter that so few stations tell is itself uncertain, which Student's distribution knows.
+        student = float(stats.t.ppf(stats.norm.cdf(1.0), stations - 1))
+        by_stations = student**2 * _jackknife(state, matrix, inverse, residual)
         covariance = _largest([outer @ one @ outer.T for one in (given, by_stations)]) + moved @ moved.T
     for doubt in doubts:
         away = _elements(doubt.sources, turns, state) - _elements(state.sources, turns, state)

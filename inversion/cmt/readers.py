@@ -267,6 +267,9 @@ def _traces(file: Path, options: Options, findings: Findings) -> list[Any]:
     except ValueError as error:
         findings.leave_out(file.name, str(error).removeprefix(f"{file}: "))
         return []
+    lengths = [trace.stats.mseed.record_length for trace in stream if "mseed" in trace.stats]
+    if lengths and (cut := file.stat().st_size % min(lengths)):
+        findings.note(file.name, f"damaged: its last {cut} bytes are no whole record")
     kept = []
     for trace in stream:
         if trace.stats.endtime < start or trace.stats.starttime > end:
@@ -277,9 +280,12 @@ def _traces(file: Path, options: Options, findings: Findings) -> list[Any]:
         trace.file = file.name
         kept.append(trace)
     if not kept:
-        for trace in foreign.waveforms(file, headonly=True):
+        others = foreign.waveforms(file, headonly=True)
+        for trace in others:
             begins = trace.stats.starttime.timestamp - options.reference
             findings.leave_out(trace.id, outside(options.window, begins))
+        if not others:
+            findings.leave_out(file.name, "it holds no samples; its records are cut off or empty")
     return kept
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dislok import gate as gates
+from dislok.store import read_arrays
 
 from .filters import Array, Complex
 
@@ -210,17 +211,23 @@ def read_archive(path: str | Path) -> Records:
         ``lat``, ``lon`` (n,), ``t`` (n_times,) in s and ``origin_time`` (UTC). Alternatively to ``t``:
         ``t_first`` (n,) and ``dt``, and ``reference_time``.
     """
-    with np.load(path, allow_pickle=False) as z:
-        missing = {"disp_enu_m", "station", "lat", "lon"} - set(z.files)
-        if missing:
-            raise ValueError(f"{path}: no entry {sorted(missing)[0]!r}; there are {', '.join(z.files)}")
-        values = np.asarray(z["disp_enu_m"], float)
-        reference = parse_utc(str(z["origin_time" if "origin_time" in z.files else "reference_time"]))
-        if "t" in z.files:
-            t = np.asarray(z["t"], float)
+    z = read_arrays(path)
+    clock = "origin_time" if "origin_time" in z else "reference_time"
+    axis = ("t",) if "t" in z else ("t_first", "dt")
+    for name in ("disp_enu_m", "station", "lat", "lon", clock, *axis):
+        if name not in z:
+            raise ValueError(f"{path}: no entry {name!r}; there are {', '.join(z) or 'none'}")
+    try:
+        values = gates.real(None, None, None, nan=True)("disp_enu_m", z["disp_enu_m"])
+        reference = parse_utc(str(z[clock]))
+        if "t" in z:
+            t = gates.real(None)("t", z["t"])
         else:
-            t, values = _aligned(values, np.asarray(z["t_first"], float), float(z["dt"]))
-        return Records(z["station"].astype(str), z["lat"] * 1.0, z["lon"] * 1.0, t, values, reference)
+            t, values = _aligned(values, gates.real(None)("t_first", z["t_first"]), float(z["dt"]))
+        latitude, longitude = (gates.real(None)(name, z[name]) for name in ("lat", "lon"))
+        return Records(z["station"].astype(str), latitude, longitude, t, values, reference)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 @gates.gate(text=gates.text())

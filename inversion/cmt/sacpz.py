@@ -69,6 +69,8 @@ def inventory(path: str | Path) -> Any:
         for name in ("latitude", "longitude"):
             if block.comments.get(name):
                 at[name] = _float(block.comments[name], f"{file}: {name}")
+                if not abs(at[name]) <= (90 if name == "latitude" else 360):
+                    raise ValueError(f"{file}: {name} of {code} is {at[name]:g}")
         azimuth, dip = _pointing(file, block, code)
         channel = make.Channel(
             code.channel, code.location, depth=0.0, azimuth=azimuth, dip=dip, response=_response(file, block),
@@ -80,9 +82,7 @@ def inventory(path: str | Path) -> Any:
 
 def blocks(file: Path) -> list[Block]:
     """All responses of a file."""
-    foreign.refuse(file)
-    lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
-    found = list(_parsed(file, lines))
+    found = list(_parsed(file, foreign.text_lines(file)))
     if not found:
         raise ValueError(f"{file}: neither poles nor zeros in this file")
     return found
@@ -167,6 +167,9 @@ def _pointing(file: Path, block: Block, code: Code) -> tuple[float | None, float
     former and a vertical of the latter, which the channel's letter tells.
     """
     azimuth, dip = (_optional(block, name, file) for name in ("azimuth", "dip"))
+    if azimuth is not None and not -360 <= azimuth <= 360:
+        raise ValueError(f"{file}: azimuth of {code} must be within 360 degrees, got {azimuth:g}")
+    azimuth = None if azimuth is None else azimuth % 360
     if dip is None or not -90 <= dip <= 180:
         return azimuth, None
     vertical = code.channel[-1:] in ("Z", "U")
@@ -194,8 +197,8 @@ def _response(file: Path, block: Block) -> Any:
     size = abs(
         np.prod([omega - zero for zero in zeros]) / np.prod([omega - pole for pole in block.poles] or [1.0])
     )
-    if size == 0 or not np.isfinite(size):
-        raise ValueError(f"{file}: its response at {_FREQUENCY:g} Hz is {size:g}")
+    if not 1e-30 < abs(block.constant) * size < 1e30:
+        raise ValueError(f"{file}: its response at {_FREQUENCY:g} Hz is {block.constant * size:g}")
     found = Response.from_paz(
         zeros, list(block.poles), 1.0, _FREQUENCY, _MOTION[order], "COUNTS",
         _FREQUENCY, normalization_factor=1 / size,

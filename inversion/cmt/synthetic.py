@@ -154,10 +154,20 @@ def disturbed(model: LayeredModel, rng: np.random.Generator, size: float = 0.06)
     size : float
         Standard deviation of the logarithm of velocities.
     """
-    n = len(np.asarray(model.vp))
-    speed = np.exp(np.sqrt(0.5) * size * (rng.standard_normal() + rng.standard_normal(n)))
-    ratio = np.exp(size / 3 * rng.standard_normal(n))
-    thickness = np.asarray(model.thickness, float) * np.exp(2.5 * size * rng.standard_normal(n))
+    return displaced(model, rng.standard_normal(numbers(model)), size)
+
+
+def numbers(model: LayeredModel) -> int:
+    """How many numbers make a crust wrong: one of all speeds, and three of each layer."""
+    return 1 + 3 * len(np.asarray(model.vp))
+
+
+def displaced(model: LayeredModel, wrong: Array, size: float) -> LayeredModel:
+    """The crust of `disturbed` for given standard normal numbers (k,), see `numbers`."""
+    layers, ratios, thicknesses = wrong[1:].reshape(3, -1)
+    speed = np.exp(np.sqrt(0.5) * size * (wrong[0] + layers))
+    ratio = np.exp(size / 3 * ratios)
+    thickness = np.asarray(model.thickness, float) * np.exp(2.5 * size * thicknesses)
     return replace(
         model, thickness=thickness, vp=np.asarray(model.vp) * speed, vs=np.asarray(model.vs) * speed * ratio,
         rho=np.asarray(model.rho) * speed**0.4,

@@ -30,8 +30,7 @@ def read(path: str | Path) -> FiniteFault:
         If the file is none of these or damaged; the message names it.
     """
     file = Path(path)
-    foreign.refuse(file)
-    lines = file.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+    lines = foreign.text_lines(file)
     for module in (param, fsp, srf):
         if module.recognised(lines):
             try:

@@ -86,8 +86,19 @@ def _tables(lines: Sequence[str]) -> list[tuple[int, list[str], Array]]:
                 rows.append([float(word) for word in below.split()])
         if len({len(row) for row in rows}) != 1 or len(rows[0]) < len(words):
             raise ValueError(f"line {i + 1} names {len(words)} columns, but the rows below have others")
+        _whole(lines[:i], len(rows))
         found.append((i, words, np.array(rows)))
     return found
+
+
+def _whole(above: Sequence[str], count: int) -> None:
+    """Raise if a table has another number of patches than the head nearest to it says."""
+    head = "\n".join(line for line in reversed(above) if line.startswith("%"))
+    single = (_value(head, "Nsg") or 1) == 1
+    nx, nz = _value(head, "Nx"), _value(head, "Nz")
+    said = _value(head, "Nsbfs") or (nx * nz if single and nx and nz else None)
+    if said is not None and said != count:
+        raise ValueError(f"its head says {said:g} patches, but the table has {count}")
 
 
 def _segment(

@@ -231,14 +231,26 @@ def _check(model: FiniteFault) -> None:
     for name, low, high in (
         ("latitude", -90, 90),
         ("longitude", -360, 360),
+        ("strike", -360, 720),
         ("dip", 0, 90),
+        ("rake", -360, 720),
         ("depth", 0, 1000),
+        ("length", 0, 3000),
+        ("width", 0, 3000),
+        ("slip", -200, 200),
+        ("moment", 0, 1e25),
+        ("rupture_time", -3600, 3600),
+        ("rise_time", 0, 3600),
     ):
-        values = getattr(model, name)
-        bad = ~((values >= low) & (values <= high))
+        values = np.asarray(getattr(model, name))
+        bad = ~((values >= low) & (values <= high)) & ~(np.isnan(values) & (name in _MAYBE))
         if bad.any():
             i = int(np.argmax(bad))
             raise ValueError(f"{name} of patch {i} is {values[i]:g}; it must lie between {low} and {high}")
+    if model.hypocentre is not None:
+        lat, lon, depth = model.hypocentre
+        if not (abs(lat) <= 90 and abs(lon) <= 360 and -10 <= depth <= 1000):
+            raise ValueError(f"hypocentre at latitude {lat:g}, longitude {lon:g}, depth {depth:g} km")
     for name in ("length", "width"):
         bad = ~(getattr(model, name) > 0)
         if bad.any():

@@ -33,6 +33,8 @@ class _Words:
     def take(self, count: int) -> list[float]:
         if self.at + count > len(self.words):
             raise ValueError("the file ends in the middle of a patch")
+        if count < 0:
+            raise ValueError(f"a number of values is negative: {count}")
         part = self.words[self.at : self.at + count]
         self.at += count
         return [float(word) for word in part]
@@ -79,6 +81,8 @@ def _point(words: _Words, version: float, k: int) -> Array:
     lon, lat, depth, strike, dip, area, begin, dt = words.take(8)
     vs, rho = words.take(2) if version >= 2 else (-1.0, -1.0)
     rake, first, n1, second, n2, third, n3 = words.take(7)
+    if min(n1, n2, n3) < 0 or not all(n.is_integer() for n in (n1, n2, n3)):
+        raise ValueError(f"patch {k} has {n1:g}, {n2:g} and {n3:g} slip rates; expected whole numbers")
     words.take(int(n1) + int(n2) + int(n3))
     if third:
         raise ValueError(f"patch {k} opens by {third:g} cm; a finite-fault model holds slip only")

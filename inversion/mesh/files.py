@@ -88,8 +88,12 @@ def read_mesh_values(
     """
     found = content(path)
     points = _projected(Path(path), found, unit, geographic, origin, depth_unit)
-    joined, cells = merge(points, found.cells)
-    return Mesh(*(tde.orient((joined, cells)) if turn else (joined, cells)), geographic=False), found.values
+    try:
+        joined, cells = merge(points, found.cells)
+        surface = tde.orient((joined, cells)) if turn else (joined, cells)
+        return Mesh(*surface, geographic=False), found.values
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def _projected(

@@ -52,8 +52,7 @@ def content(path: str | Path) -> Content:
     """
     file = Path(path)
     if file.suffix.lower() in (".ts", ".tsurf"):
-        foreign.refuse(file)
-        return _tsurf(file, file.read_text(encoding="utf-8", errors="replace").splitlines())
+        return _tsurf(file, foreign.text_lines(file))
     if file.suffix.lower() == ".msh":
         foreign.refuse(file)
         found = gmsh.read(file)

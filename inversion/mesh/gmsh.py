@@ -26,7 +26,8 @@ _KINDS = {
     15: ("vertex", 1), 16: ("quad8", 8), 26: ("line4", 4),
 }  # fmt: skip
 _FORMAT = re.compile(
-    rb"\s*(?:\$Comments.*?\$EndComments\s*)?\$MeshFormat\s+(2(?:\.\d+)?|4\.1)\s+([01])\s+(\d+)\r?\n", re.S
+    rb"\s*(?:\$Comments.*?\$EndComments\s*)?\$MeshFormat\s+(2(?:\.\d+)?|4\.1)\s+([01])\s+(\d+)[ \t]*\r?\n",
+    re.S,
 )
 
 
@@ -57,7 +58,7 @@ def read(file: Path) -> tuple[Array, list[Block], dict[str, Array]] | None:
     ValueError
         If the file is malformed; the message names it.
     """
-    whole = file.read_bytes()
+    whole = file.read_bytes().removeprefix(b"\xef\xbb\xbf")
     head = _FORMAT.match(whole)
     if head is None:
         return None
@@ -164,6 +165,8 @@ def _sections(lines: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
             name = ""
         elif word.startswith("$") and not name:
             name, begin = word[1:], i + 1
+    if name:
+        raise ValueError(f"the file ends before $End{name}")
 
 
 def _text_nodes4(body: Sequence[str]) -> tuple[list[int], Array]:
