@@ -25,8 +25,9 @@ class Settings:
     ----------
     reach : float
         Farthest motion to look for, px.
-    contrast : float
-        Window of the local normalisation, standard deviation in pixels.
+    contrast : tuple of float
+        Windows of the local normalisation, from the finest of four levels on, standard deviations in pixels of
+        the level. Wide ones leave shading in, in which the texture of the coarser levels drowns.
     search, carry, refine, zone, fill
         Settings of the steps.
     middle, fine : tuple of int
@@ -41,7 +42,7 @@ class Settings:
     """
 
     reach: float = 64.0
-    contrast: float = 10.0
+    contrast: tuple[float, ...] = (10.0, 10.0, 3.0, 3.0)
     search: Search = field(default_factory=Search)
     carry: Carry = field(default_factory=Carry)
     refine: Refine = field(default_factory=Refine)
@@ -53,6 +54,11 @@ class Settings:
     again: tuple[int, ...] = (4,)
     trust: Trust = field(default_factory=Trust)
     soft: tuple[float, float, float] = (0.2, 0.1, 0.04)
+
+    def __post_init__(self) -> None:
+        """Check what has one value a level."""
+        if len(self.contrast) != LEVELS or min(self.contrast) <= 0:
+            raise ValueError(f"contrast must be {LEVELS} positive windows, not {self.contrast}")
 
 
 @dataclass
@@ -87,7 +93,7 @@ def solve(
     """Motion between two images of one size, float32, with masks of ones and zeros."""
     shape = pre.shape
     planes = [padded(plane, 2**LEVELS) for plane in (pre, post, seen_pre, seen_post)]
-    levels = pyramid(planes[0], planes[1], planes[2], planes[3], LEVELS, how.contrast)
+    levels = pyramid(planes[0], planes[1], planes[2], planes[3], how.contrast)
     field = calmed(levels[2], np.stack(start(levels, how.reach, how.search)), how.trust)
     field = coarse(levels[2], field, how)
     field = middle(levels[1], np.stack([double(plane) for plane in field]), how)

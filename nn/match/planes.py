@@ -150,11 +150,15 @@ class Level:
 
 
 def pyramid(
-    pre: np.ndarray, post: np.ndarray, seen_pre: np.ndarray, seen_post: np.ndarray, count: int, sigma: float
+    pre: np.ndarray,
+    post: np.ndarray,
+    seen_pre: np.ndarray,
+    seen_post: np.ndarray,
+    sigmas: tuple[float, ...],
 ) -> list[Level]:
-    """Levels from the finest on, each half as large as the one before."""
+    """Levels from the finest on, each half as large as the one before; the windows of their normalisation."""
     levels = []
-    for k in range(count):
+    for k, sigma in enumerate(sigmas):
         if k:
             pre, seen_pre = halve(pre, seen_pre)
             post, seen_post = halve(post, seen_post)

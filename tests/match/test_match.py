@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dislok.nn.flow import FlowMap
-from dislok.nn.match import NoMatch, match, trace
+from dislok.nn.match import NoMatch, Settings, match, trace
 
 from . import scenes
 
@@ -40,6 +40,23 @@ def test_a_fault_is_measured_and_stays_sharp(pair, found):
     assert step == pytest.approx(np.median(pair[2][middle + 6] - pair[2][middle - 7]), abs=0.1)
     rows = np.abs(np.arange(SHAPE[0]) - (SHAPE[0] - 1) / 2)[:, None] + np.zeros(SHAPE)
     assert np.mean(length(found, *pair[2:])[INSIDE][(rows > 3)[INSIDE]] > 1) < 0.002
+
+
+def test_shading_does_not_hide_that_fine_texture_has_gone_far():
+    rng = np.random.default_rng(8)
+    image, dark = scenes.ground(rng, SHAPE), np.tanh(np.arange(SHAPE[1]) / 20 - 4) + np.zeros(SHAPE)
+    right = np.where(np.arange(SHAPE[0])[:, None] > SHAPE[0] // 2, 14.0, -14.0) + np.zeros(SHAPE)
+    first, second = (
+        scenes.noisy(each, rng, 0.02) + 2000 * dark for each in (image, scenes.moved(image, right, 0 * right))
+    )
+    found = match(first, second)
+    far = (np.abs(np.arange(SHAPE[0]) - SHAPE[0] / 2) > 8)[:, None] & (np.abs(np.arange(SHAPE[1]) - 96) < 60)
+    assert np.mean(length(found, right, 0 * right)[INSIDE][far[INSIDE]] > 1) < 0.01
+
+
+def test_each_level_has_a_window_of_its_normalisation():
+    with pytest.raises(ValueError, match="contrast must be 4 positive windows"):
+        Settings(contrast=(10.0, 10.0, 3.0))
 
 
 def test_error_and_score_tell_good_from_bad(pair, found):

@@ -35,7 +35,7 @@ def zone_pair():
 
 def level_of(pre, post):
     pair, _, _ = prepare(pre, post, None)
-    return pyramid(pair.pre, pair.post, pair.seen_pre, pair.seen_post, 1, 10.0)[0]
+    return pyramid(pair.pre, pair.post, pair.seen_pre, pair.seen_post, (10.0,))[0]
 
 
 def rooms(count):
