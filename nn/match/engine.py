@@ -26,8 +26,8 @@ class Settings:
     reach : float
         Farthest motion to look for, px.
     contrast : tuple of float
-        Windows of the local normalisation, from the finest of four levels on, standard deviations in pixels of
-        the level. Wide ones leave shading in, in which the texture of the coarser levels drowns.
+        Windows of the local normalisation, from the finest of four levels on, standard deviations in pixels
+        of the level. Wide ones leave shading in, in which the texture of the coarser levels drowns.
     search, carry, refine, zone, fill
         Settings of the steps.
     middle, fine : tuple of int
