@@ -49,7 +49,7 @@ class Job:
     bands: tuple[int, int] = (1, 1)
     nodata: float | None = None
     coregister: str = "shift"
-    tile: int = 1536
+    tile: int = 2048
     pixel_size: float | None = None
 
     def check(self) -> Method:
