@@ -1,4 +1,6 @@
-"""Make the truth that the tests ship: ``python tests/reference/make.py``, a few minutes on one core.
+"""Make the truth that the tests ship: ``python tests/reference/make.py``, some minutes on one core.
+
+With ``dislocations`` or ``spectra`` as an argument it makes one file of the two in ``tests/data``.
 
 Displacements, gradients and derivatives of rectangles, points and triangles by category of what makes them
 hard, by the published formulas in high precision: `tests/okada/published.py` and `triangle.py` beside this
@@ -12,6 +14,16 @@ dip, rake, slip, nu, observer; ``param_jac`` (n, 12, 13): derivatives of u and u
 degrees; ``hess_params``: second derivatives with the first nine, of rows ``hess_index``. ``tdejac_jac``
 (n, 12, 16): derivatives of u, NaN for those of the gradient, with the columns of ``tdejac_in``. ``*_cat`` are
 places in ``*_catnames``.
+
+``tests/data/spectra.npz``: sources in layers, by `layers.py` and `spectra.py` beside this file, which sum
+plane waves that are computed with 40 digits along two different paths of wavenumbers. ``names`` of the cases;
+``places`` x, y (km) of the stations from the source; ``omega``; ``moment``, six elements. For case number n:
+``n/layers`` thickness, vp, vs, rho and, if there are, qp, qs; ``n/depths`` of stations and source;
+``n/motion`` (places, 3, 9, frequencies above 0): spectrum of the displacement east, north, up for an impulse
+of each element of moment (m per N m) and force (m per N); ``n/statics`` (places, 3, 9): static offsets of
+steps; ``n/slopes`` (places, 3, 3, frequencies): derivatives of the motion of ``moment`` with x, y and depth
+of the source (per km); ``n/layer_slopes`` (places, 4, layers, 3): of its static offset with thickness, vp, vs
+and rho; ``n/apart``: how much the two paths differ.
 """
 
 import itertools
@@ -25,6 +37,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "okada")]
 
 import published  # noqa: E402
+import spectra  # noqa: E402
 import triangle  # noqa: E402
 
 mp.dps = 220
@@ -508,16 +521,25 @@ def triangle_jacobians(rng, count=8):
     return {"tdejac_in": rows, "tdejac_jac": found}
 
 
-def main() -> None:
+def dislocations():
     rng = np.random.default_rng(19920228)
     made = {}
     for part in (rectangles, parameters, triangles, triangle_jacobians):
         made |= part(rng)
         print(part.__name__, flush=True)
-    out = HERE.parent / "data" / "dislocations.npz"
-    out.parent.mkdir(exist_ok=True)
-    np.savez_compressed(out, **{name: np.array(value) for name, value in made.items()})
-    print(f"{out}: {out.stat().st_size // 1000} kB")
+    return made
+
+
+FILES = {"dislocations": dislocations, "spectra": spectra.make}
+
+
+def main() -> None:
+    folder = HERE.parent / "data"
+    folder.mkdir(exist_ok=True)
+    for name in sys.argv[1:] or FILES:
+        out = folder / f"{name}.npz"
+        np.savez_compressed(out, **{field: np.array(value) for field, value in FILES[name]().items()})
+        print(f"{out}: {out.stat().st_size // 1000} kB")
 
 
 if __name__ == "__main__":
