@@ -6,7 +6,7 @@ import numpy as np
 
 from ...kernels.images import claims
 from .engine import Result
-from .filling import Fill
+from .filling import Fill, recognised
 from .planes import blur
 
 # Calibrated on generated pairs; see docs/flow-engine.rst.
@@ -42,12 +42,30 @@ def spread(plane: np.ndarray, seen: np.ndarray) -> np.ndarray:
     return np.sqrt(np.maximum(blur(away * away, NEARBY) / weight, 0))
 
 
-def usable(result: Result) -> np.ndarray:
+# Distance (px) at which two ways between the images are at odds.
+ODDS = 1.0
+
+
+def leads_back(there: np.ndarray, back: np.ndarray) -> np.ndarray:
+    """Pixels (h, w) whose motion (2, h, w), followed by that found the other way round, leads back to them.
+
+    `back` lives on the grid of the other image, of any size.
+    """
+    rows, columns = (np.arange(n) for n in there.shape[1:])
+    right, down = np.rint(columns + there[0]), np.rint(rows[:, None] + there[1])
+    height, width = back.shape[1:]
+    inside = (right >= 0) & (right < width) & (down >= 0) & (down < height)
+    at = down.clip(0, height - 1).astype(np.intp), right.clip(0, width - 1).astype(np.intp)
+    away = there + back[(slice(None), *at)]
+    return inside & (np.hypot(away[0], away[1]) < ODDS)
+
+
+def usable(result: Result, how: Fill) -> np.ndarray:
     """Pixels whose motion both images show, that are recognised, and that no other claims with more right."""
     height, width = result.level.shape
-    inside = (result.mass > 0.3) & result.look.known(Fill())
-    owner = np.full((height, width), -1, np.int64)
     field = np.ascontiguousarray(result.field)
+    inside = (result.mass > 0.3) & recognised(result.level, field, result.look, how)
+    owner = np.full((height, width), -1, np.int64)
     claims.claim(field, np.ascontiguousarray(result.rho), owner)
     free = np.ones((height, width), np.bool_)
     claims.hidden(field, owner, free)

@@ -35,6 +35,12 @@ class Fill:
         Difference of both (px) that matters.
     sure : float
         How strongly (px⁻²) motion in a zone is held from which on it stays.
+    wider : tuple of (float, float)
+        Windows in which motion that is not recognised may still be, and the correlation that it needs there:
+        the wider, the less comes about by chance.
+    even : float
+        Share of the correlation in a wider window that every narrower one must reach: what a wide window
+        knows of its rim says nothing about its middle.
     """
 
     window: float = 6.0
@@ -45,6 +51,8 @@ class Fill:
     gain: float = 0.15
     far: float = 1.0
     sure: float = 12.0
+    wider: tuple[tuple[float, float], ...] = ((12.0, 0.3), (24.0, 0.18))
+    even: float = 0.5
 
 
 def roughness(field: np.ndarray, sigma: float) -> np.ndarray:
@@ -71,6 +79,20 @@ def looked(level: Level, field: np.ndarray, how: Fill) -> Look:
     """How a motion looks."""
     likeness, mass = correlation(level, field, how.window)
     return Look(likeness, roughness(field, how.around), (mass > 0.3) & (level.seen_pre > 0))
+
+
+def recognised(level: Level, field: np.ndarray, look: Look, how: Fill) -> np.ndarray:
+    """Where a motion is recognised, in windows of one size or another."""
+    known = look.known(how)
+    if known[look.shown].all():
+        return known
+    least = look.likeness
+    for window, enough in how.wider:
+        rho = correlation(level, field, window)[0]
+        alike = (rho > enough + how.rough * roughness(field, window)) & (least > how.even * rho)
+        known = known | (look.shown & alike)
+        least = np.minimum(least, rho)
+    return known
 
 
 def filled(

@@ -36,16 +36,12 @@ def plane(image: Any, name: str) -> np.ndarray:
     Raises
     ------
     TypeError
-        If it is a tensor or an array on a GPU, which the engine does not serve, or not numbers.
+        If it lies on another device than the CPU, which is the only one that the engine serves, or holds no
+        real numbers.
     ValueError
         If it is not two-dimensional or too small.
     """
-    module = type(image).__module__.split(".")[0]
-    if module == "torch" and image.device.type != "cpu" or module == "cupy":
-        raise TypeError(f"{name} is on a GPU; match works on the CPU: move it there first")
-    if module == "torch":
-        image = image.detach().numpy()
-    array = np.asarray(image)
+    array = on_host(image, name)
     if array.dtype.kind not in "buif":
         raise TypeError(f"{name} must hold real numbers, not {array.dtype}")
     if array.ndim != 2:
@@ -55,11 +51,30 @@ def plane(image: Any, name: str) -> np.ndarray:
     return array
 
 
+def on_host(value: Any, name: str) -> np.ndarray:
+    """An array or a tensor as an array, without a copy where that can be had.
+
+    Raises
+    ------
+    TypeError
+        If it lies on another device: no trip of the data to the CPU goes unasked.
+    """
+    module = type(value).__module__.split(".")[0]
+    device = str(value.device) if module in ("torch", "cupy") else "cpu"
+    if device != "cpu":
+        raise TypeError(f"{name} is on {device}; match works on the CPU alone: move it there first")
+    if module == "torch":
+        value = value.detach()
+        value = value.float() if str(value.dtype) == "torch.bfloat16" else value
+        return np.asarray(value.numpy())
+    return np.asarray(value)
+
+
 def mask(valid: Any, shape: tuple[int, ...], name: str) -> np.ndarray:
     """A mask of an image's shape; all true for None."""
     if valid is None:
         return np.ones(shape, np.bool_)
-    array = np.asarray(valid)
+    array = on_host(valid, name)
     if array.shape != shape or array.dtype != np.bool_:
         raise ValueError(
             f"{name} must be booleans of shape {shape}, not {array.dtype} of shape {array.shape}"

@@ -11,19 +11,26 @@ from ..flow import FRAMES, FlowMap
 from . import doubt
 from .carrying import Carry, correlation
 from .engine import Result, Settings, solve
+from .filling import Fill, recognised
 from .inputs import NoMatch, Pair, prepare
 from .planes import halve, normalise
 from .shift import moved, whole_shift
 
-# Correlation in wide windows that recognised ground has, the mean gradient of motion above which any two
-# images correlate by chance, and the share of pixels that must pass both.
+# Correlation that recognised ground has, the mean gradient of motion above which any two images correlate by
+# chance, and the share of pixels that must pass both.
 RECOGNISED = 0.4
 ROUGH = 0.1
 ENOUGH = 0.05
 
 
 def match(
-    pre: Any, post: Any, *, valid: Any = None, reference: str = "pre", settings: Settings | None = None
+    pre: Any,
+    post: Any,
+    *,
+    valid: Any = None,
+    reference: str = "pre",
+    both_ways: bool = False,
+    settings: Settings | None = None,
 ) -> FlowMap:
     """Measure how far the ground has moved between two images.
 
@@ -39,6 +46,9 @@ def match(
         Pixels of `pre`, or of `pre` and of `post` (either may be None), that show the ground.
     reference : "pre" or "post"
         On which image's grid the result lives.
+    both_ways : bool
+        Also match the images the other way round, and call no pixel valid that is not led back to within a
+        pixel of itself. Takes twice the time; values and errors stay what they are.
     settings : Settings, optional
         Other than the defaults, which serve all ranges and sensors.
 
@@ -51,12 +61,18 @@ def match(
     Raises
     ------
     TypeError
-        If an image is on a GPU or holds no real numbers.
+        If an image lies on another device than the CPU, or holds no real numbers.
     ValueError
         If a shape does not fit.
     NoMatch
         If an image is empty or constant, or nothing in the one is recognised in the other: a ValueError whose
         message says why.
+
+    Notes
+    -----
+    Some 200 bytes a pixel are held at the peak: 20 GB for 10 000 by 10 000 pixels. The range of motion is
+    found from the whole image, which is therefore not cut; ``dislok flow`` maps larger images in tiles, with
+    bounded memory, from and to disk.
     """
     if reference not in FRAMES:
         raise ValueError(f"reference must be one of {FRAMES}, not {reference!r}")
@@ -65,17 +81,28 @@ def match(
         pre, post = post, pre
         valid = valid[::-1] if isinstance(valid, tuple | list) else (None, valid)
     pair, shape, _ = prepare(pre, post, valid)
-    result, shift = solved(pair, settings or Settings())
+    how = settings or Settings()
+    result, shift = solved(pair, how)
     field = result.field + np.array(shift[::-1], np.float32)[:, None, None]
     sign = -1 if backwards else 1
     cut = slice(shape[0]), slice(shape[1])
+    usable = doubt.usable(result, how.fill)
+    if both_ways:
+        usable &= doubt.leads_back(field, returning(pair, how))
     return FlowMap(
         values=np.stack([sign * field[0], -sign * field[1]], -1)[cut],
         error=doubt.deviation(result)[cut],
-        valid=doubt.usable(result)[cut],
+        valid=usable[cut],
         frame=reference,
         score=result.rho[cut],
     )
+
+
+def returning(pair: Pair, settings: Settings) -> np.ndarray:
+    """Motion (2, h, w) from the second image to the first."""
+    result, shift = solved(Pair(pair.post, pair.pre, pair.seen_post, pair.seen_pre), settings)
+    moved_by: np.ndarray = result.field + np.array(shift[::-1], np.float32)[:, None, None]
+    return moved_by
 
 
 def solved(pair: Pair, settings: Settings) -> tuple[Result, tuple[int, int]]:
@@ -83,7 +110,7 @@ def solved(pair: Pair, settings: Settings) -> tuple[Result, tuple[int, int]]:
     shift = far_shift(pair, settings.reach)
     post, seen = moved(pair.post, *shift), moved(pair.seen_post, *shift)
     result = solve(pair.pre, post, pair.seen_pre, seen, settings)
-    recognised(result)
+    found_again(result, settings.fill)
     return result, shift
 
 
@@ -110,18 +137,22 @@ def peak(images: list[np.ndarray], pair: Pair, shift: tuple[int, int]) -> float:
     return float((a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum() + 1e-30))
 
 
-def recognised(result: Result) -> None:
+def found_again(result: Result, how: Fill) -> None:
     """Raise NoMatch where hardly anything of one image is found in the other."""
     look = result.look
     seen = look.shown
     if not seen.any():
         raise NoMatch("pre and post have no place in common that both show")
-    share = float(((look.likeness > RECOGNISED) & (look.rough < ROUGH))[seen].mean())
-    if share < ENOUGH:
+    smooth = look.rough < ROUGH
+    if ((look.likeness > RECOGNISED) & smooth)[seen].mean() >= ENOUGH:
+        return
+    known = recognised(result.level, np.ascontiguousarray(result.field), look, how) & smooth
+    if (share := float(known[seen].mean())) < ENOUGH:
         middle = float(np.median(look.likeness[seen]))
         raise NoMatch(
-            f"nothing of pre is recognised in post: the correlation in wide windows exceeds {RECOGNISED:g} "
-            f"under a smooth motion in {share:.1%} of the pixels, its median is {middle:.2f}; "
+            "nothing of pre is recognised in post: in windows of any size, the correlation under a smooth "
+            f"motion stands out from chance in {share:.1%} of the pixels, and its median in windows of "
+            f"{how.window:g} px is {middle:.2f}; "
             "do the images show the same place, and is the motion within reach?"
         )
 
@@ -185,7 +216,7 @@ def trace(
         cost=1 - result.rho[cut],
         hypotheses=hypotheses[(slice(None), slice(None), *cut)],
         costs=costs[(slice(None), *cut)],
-        valid=doubt.usable(result)[cut],
+        valid=doubt.usable(result, how.fill)[cut],
         shift=shift,
     )
 

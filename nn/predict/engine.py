@@ -6,7 +6,9 @@ from ..flow import FlowMap
 from .inputs import Array, Mask, checked_pair
 
 
-def dislok(pre: Array, post: Array, *, valid: Mask | None = None, reach: float = 64.0) -> FlowMap:
+def dislok(
+    pre: Array, post: Array, *, valid: Mask | None = None, reach: float = 64.0, both_ways: bool = False
+) -> FlowMap:
     """Displacement by search, carry and refinement: `dislok.nn.match.match`.
 
     Parameters
@@ -17,6 +19,8 @@ def dislok(pre: Array, post: Array, *, valid: Mask | None = None, reach: float =
         Pixels of both images that can be used.
     reach : float
         Farthest motion to look for (px).
+    both_ways : bool
+        Match the other way round as well, and call no pixel valid that is not led back to itself.
 
     Returns
     -------
@@ -32,4 +36,4 @@ def dislok(pre: Array, post: Array, *, valid: Mask | None = None, reach: float =
 
     checked_pair(pre, post, valid)
     seen = None if valid is None else (valid, valid)
-    return match(pre, post, valid=seen, settings=Settings(reach=reach))
+    return match(pre, post, valid=seen, both_ways=both_ways, settings=Settings(reach=reach))

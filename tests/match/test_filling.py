@@ -63,6 +63,7 @@ def test_water_takes_the_motion_of_its_shores(rng):
     assert found.valid[deep].mean() < 0.3 and found.valid[16:-16, 16:-16][~inside].mean() > 0.8
 
 
-def test_two_textures_that_have_nothing_in_common_are_refused(rng):
-    with pytest.raises(NoMatch, match="under a smooth motion in"):
-        match(scenes.ground(rng, (192, 192)), scenes.ground(rng, (192, 192)))
+@pytest.mark.parametrize("beta", [1.0, 2.2, 3.5])
+def test_two_textures_that_have_nothing_in_common_are_refused(rng, beta):
+    with pytest.raises(NoMatch, match="stands out from chance in"):
+        match(scenes.ground(rng, (192, 192), beta), scenes.ground(rng, (192, 192), beta))

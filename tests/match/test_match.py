@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dislok.nn.flow import FlowMap
-from dislok.nn.match import NoMatch, Settings, match, trace
+from dislok.nn.match import NoMatch, Settings, doubt, match, trace
 
 from . import scenes
 
@@ -158,3 +158,58 @@ def test_fill_and_saturation_are_not_ground(pair):
     assert not found.valid[fill].any() and not found.valid[104:136, 24:46].any()
     assert found.valid[INSIDE].mean() > 0.5
     assert (length(found, right, down)[found.valid] > 1).mean() < 0.01
+
+
+def test_tensors_are_served_on_the_cpu_and_refused_elsewhere(pair, found):
+    torch = pytest.importorskip("torch")
+    tensors = [torch.asarray(plane) for plane in pair[:2]]
+    np.testing.assert_array_equal(match(*tensors).values, found.values)
+    with pytest.raises(TypeError, match="pre is on meta; match works on the CPU alone"):
+        match(tensors[0].to("meta"), tensors[1])
+    with pytest.raises(TypeError, match="post is on meta"):
+        trace(tensors[0], tensors[1].to("meta"))
+    seen = torch.ones(SHAPE, dtype=torch.bool)
+    with pytest.raises(TypeError, match=r"valid \(pre\) is on meta"):
+        match(*tensors, valid=seen.to("meta"))
+    rough = match(tensors[0].bfloat16(), tensors[1].bfloat16(), valid=seen)
+    assert np.median(length(rough, *pair[2:])[INSIDE]) < 0.1
+
+
+def test_both_ways_removes_pixels_alone(pair, found):
+    both = match(*pair[:2], both_ways=True)
+    np.testing.assert_array_equal(both.values, found.values)
+    np.testing.assert_array_equal(both.error, found.error)
+    assert not (both.valid & ~found.valid).any() and both.valid[INSIDE].mean() > 0.9
+    right = length(found, *pair[2:]) < 0.2
+    assert (found.valid & ~both.valid & right)[INSIDE].mean() < 0.02
+
+
+def test_motion_leads_back_only_where_the_way_back_is_its_opposite():
+    there = np.zeros((2, 6, 8), np.float32)
+    there[0], there[1] = 2.0, 1.0
+    back = np.zeros((2, 7, 8), np.float32)
+    back[0], back[1] = -2.0, -1.4
+    back[:, 4, 5] = 7.0
+    found = doubt.leads_back(there, back)
+    assert not found[:, 6:].any() and not found[3, 3]
+    assert found[:, :6].sum() == 6 * 6 - 1
+
+
+@pytest.mark.parametrize(("strength", "share"), [(200, 0.9), (300, 0.25)])
+def test_ground_that_resembles_itself_little_is_recognised_in_wide_windows(strength, share):
+    """Noise as strong as the ground and stronger, on both dates; a lake among it is not called valid."""
+    rng, shape = np.random.default_rng(0), (224, 256)
+    ground, right = scenes.ground(rng, shape), np.full(shape, 2.0)
+    rows, columns = np.mgrid[: shape[0], : shape[1]]
+    away = np.hypot(rows - 112, columns - 128)
+    pre, post = (
+        each + strength * rng.standard_normal(shape)
+        for each in (ground, scenes.moved(ground, right, 0 * right))
+    )
+    found = match(pre, np.where(away < 45, 1000 + strength * rng.standard_normal(shape), post))
+    inside = (slice(24, -24),) * 2
+    wrong = length(found, right, 0 * right) > 1
+    assert np.median(found.score) < 0.3
+    assert found.valid[inside][away[inside] > 45].mean() > share
+    assert (wrong & found.valid)[inside].mean() < 0.002
+    assert found.valid[away < 25].mean() < 0.1
