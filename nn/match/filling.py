@@ -38,9 +38,11 @@ class Fill:
     wider : tuple of (float, float)
         Windows in which motion that is not recognised may still be, and the correlation that it needs there:
         the wider, the less comes about by chance.
-    even : float
-        Share of the correlation in a wider window that every narrower one must reach: what a wide window
+    apart : float
+        How far the correlation in every narrower window may lie below that in a wider one: what a wide window
         knows of its rim says nothing about its middle.
+    calm : float
+        Mean gradient of the motion up to which wider windows are asked: they see both sides of a step.
     """
 
     window: float = 6.0
@@ -52,7 +54,8 @@ class Fill:
     far: float = 1.0
     sure: float = 12.0
     wider: tuple[tuple[float, float], ...] = ((12.0, 0.3), (24.0, 0.18))
-    even: float = 0.5
+    apart: float = 0.15
+    calm: float = 0.03
 
 
 def roughness(field: np.ndarray, sigma: float) -> np.ndarray:
@@ -86,11 +89,10 @@ def recognised(level: Level, field: np.ndarray, look: Look, how: Fill) -> np.nda
     known = look.known(how)
     if known[look.shown].all():
         return known
-    least = look.likeness
+    calm, least = look.shown & (look.rough < how.calm), look.likeness
     for window, enough in how.wider:
         rho = correlation(level, field, window)[0]
-        alike = (rho > enough + how.rough * roughness(field, window)) & (least > how.even * rho)
-        known = known | (look.shown & alike)
+        known = known | (calm & (rho > enough) & (least > rho - how.apart))
         least = np.minimum(least, rho)
     return known
 
