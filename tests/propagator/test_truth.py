@@ -29,14 +29,10 @@ class Case:
 
 # These alone are done every time: they hold every kind of place and of end of the stack.
 QUICK = ("half-space, stations inside", "at the interface", "crust, stations below the source", "sea floor")
+CASES = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in NAMES]
 
 
-def marked(quick):
-    """Names of the cases, those that are not `quick` marked as slow."""
-    return [name if name in quick else pytest.param(name, marks=pytest.mark.slow) for name in NAMES]
-
-
-@pytest.fixture(params=marked(QUICK))
+@pytest.fixture(params=CASES)
 def case(request):
     return Case(request.param)
 
@@ -57,10 +53,10 @@ def elements(moment, force):
     return np.swapaxes(np.concatenate([moment, force], axis=1), 1, 2)
 
 
-def spectra_of(case, accuracy):
+def spectra_of(case, accuracy, omega):
     """Motion of all elements, slopes of `MOMENT`'s motion, and the estimated error."""
-    made = propagator.spectral_kernels(case.model, case.source, case.stations, OMEGA[1:], accuracy=accuracy)
-    pushed = propagator.spectra(case.model, case.forces, case.stations, OMEGA[1:], accuracy=accuracy)
+    made = propagator.spectral_kernels(case.model, case.source, case.stations, omega, accuracy=accuracy)
+    pushed = propagator.spectra(case.model, case.forces, case.stations, omega, accuracy=accuracy)
     return elements(made.moment, np.swapaxes(pushed, 0, 1)), made.location(MOMENT), made.accuracy
 
 
@@ -71,20 +67,20 @@ def test_static_offsets(case):
     assert relative(made.location[:, :3], case.get("slopes")[..., 0].real, 2) < 2e-10
 
 
-@pytest.mark.parametrize("name", marked(["at the interface"]))
-def test_spectra(name):
+# The lowest of the frequencies, at which wavenumbers must lie very close, is expensive.
+@pytest.mark.parametrize("first", [2, pytest.param(1, marks=pytest.mark.slow)])
+def test_spectra(case, first):
     """Measured: 5e-12 and 6e-11."""
-    case = Case(name)
-    motion, slopes, _ = spectra_of(case, 1e-10)
-    assert relative(motion, case.get("motion"), 1) < 2e-11
-    assert relative(slopes, case.get("slopes")[..., 1:], 2) < 2e-10
+    motion, slopes, _ = spectra_of(case, 1e-10, OMEGA[first:])
+    assert relative(motion, case.get("motion")[..., first - 1 :], 1) < 2e-11
+    assert relative(slopes, case.get("slopes")[..., first:], 2) < 2e-10
 
 
 @pytest.mark.parametrize("accuracy", [1e-3, 1e-6])
 def test_errors_are_below_those_stated(case, accuracy):
-    """Motion; slopes may have five times as much, and have 1.3 times."""
-    motion, slopes, stated = spectra_of(case, accuracy)
-    truth, steep = case.get("motion"), np.swapaxes(case.get("slopes")[..., 1:], 1, 2)
+    """Motion; slopes may have five times as much, and have 1.8 times."""
+    motion, slopes, stated = spectra_of(case, accuracy, OMEGA[2:])
+    truth, steep = case.get("motion")[..., 1:], np.swapaxes(case.get("slopes")[..., 2:], 1, 2)
     assert 0.0 < stated < accuracy
     assert against_strongest(motion[:, :, :6], truth[:, :, :6], 2) < stated
     assert against_strongest(motion[:, :, 6:], truth[:, :, 6:], 2) < stated
