@@ -1,0 +1,1 @@
+"""Kernels: numbers in, numbers out; no checks, no framework, no units."""

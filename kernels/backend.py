@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Protocol
 
-Kernel = Callable[..., Any]
+from dislok.kernels.names import Array, Function
+
+Kernel = Function
 
 
 class Backend(Protocol):
@@ -18,34 +19,34 @@ class Backend(Protocol):
     here, and ``threads``. `numba_cpu` of the family has the order.
     """
 
-    def field(self, *given: Any, **options: Any) -> Any:
+    def field(self, *given: Array, **options: Any) -> Array:
         """Displacement (n, 3) or its gradient (n, 9), summed over the sources, in ``out`` if given."""
 
-    def field_both(self, *given: Any, **options: Any) -> Any:
+    def field_both(self, *given: Array, **options: Any) -> Array:
         """Displacement and gradient in one pass, (n, 12)."""
 
-    def greens(self, *given: Any, **options: Any) -> Any:
+    def greens(self, *given: Array, **options: Any) -> Array:
         """Response to unit slips, (n, c, m, B), or (n, c, B) for pairs, in ``out`` if given."""
 
-    def jacobian(self, *given: Any, **options: Any) -> Any:
+    def jacobian(self, *given: Array, **options: Any) -> Array:
         """Derivatives with respect to sources, (n, c, m, P), or (n, c, P) for pairs, in ``out`` if given."""
 
-    def apply(self, *given: Any, **options: Any) -> Any:
+    def apply(self, *given: Array, **options: Any) -> Array:
         """Green's matrix times slip (m, B): (n, c)."""
 
-    def apply_adjoint(self, *given: Any, **options: Any) -> Any:
+    def apply_adjoint(self, *given: Array, **options: Any) -> Array:
         """Transposed Green's matrix times residuals (n, c): (m, B)."""
 
-    def vjp(self, *given: Any, **options: Any) -> Any:
+    def vjp(self, *given: Array, **options: Any) -> Array:
         """Gradients of ``sum(cot * field)`` with respect to observers, sources and Poisson's ratio."""
 
-    def jvp(self, *given: Any, **options: Any) -> Any:
+    def jvp(self, *given: Array, **options: Any) -> Array:
         """Derivative of the field along tangents of observers, sources and Poisson's ratio, (n, c)."""
 
-    def vjp2(self, *given: Any, **options: Any) -> Any:
+    def vjp2(self, *given: Array, **options: Any) -> Array:
         """Gradients of ``sum(cot * jvp(t))`` with respect to observers and sources; t held fixed."""
 
-    def jvp2(self, *given: Any, **options: Any) -> Any:
+    def jvp2(self, *given: Array, **options: Any) -> Array:
         """Second derivative of the field along two tangents, (n, c)."""
 
 

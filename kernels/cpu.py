@@ -1,11 +1,8 @@
-"""How CPU kernels are compiled: Numba's options, a cache on disk that knows all the sources, and machine code
-that is called by its address.
-"""
+"""How CPU kernels are compiled: Numba's options, a cache that knows all sources, code called by address."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +15,7 @@ from numba.core.ccallback import CFunc
 from numba.extending import intrinsic
 
 from dislok.kernels.keeping import MachineCode, distinguish, fingerprint
+from dislok.kernels.names import Builder, Context, Function, Intrinsic, Kernel, Kind, Signature, Value
 from dislok.kernels.waiting import interruptible
 
 OPTIONS: dict[str, Any] = {
@@ -27,7 +25,7 @@ OPTIONS: dict[str, Any] = {
 }
 
 
-def kernel(function: Callable[..., Any]) -> Any:
+def kernel(function: Function) -> Kernel:
     """Compile a module-level function, or one made by a factory, for the CPU when it is first called.
 
     Machine code is kept on disk between processes where a folder for it can be written, and made anew when
@@ -44,7 +42,7 @@ def kernel(function: Callable[..., Any]) -> Any:
     return dispatcher
 
 
-def address(function: Callable[..., Any], *arguments: Any) -> int:
+def address(function: Function, *arguments: Any) -> int:
     """Compile a function that returns nothing, for arguments of these Numba types; return its code's address.
 
     `call` runs it from compiled code that need not know it, so that one loop serves many formulas. Machine
@@ -55,7 +53,7 @@ def address(function: Callable[..., Any], *arguments: Any) -> int:
     return interruptible(key, partial(_address, function, arguments))
 
 
-def _address(function: Callable[..., Any], arguments: tuple[Any, ...]) -> int:
+def _address(function: Function, arguments: tuple[Value, ...]) -> int:
     options = {name: value for name, value in OPTIONS.items() if name != "nogil"}
     code = CFunc(function, (arguments, types.void), {}, options)
     code._cache = MachineCode(function)
@@ -64,16 +62,14 @@ def _address(function: Callable[..., Any], arguments: tuple[Any, ...]) -> int:
     return int(code.address)
 
 
-_kept_alive: list[Any] = []
+_kept_alive: list[Value] = []
 
 
 @intrinsic
-def call(typing: Any, where: Any, arguments: Any) -> Any:
-    """Run the code at the address `where` with a tuple of arguments; of an array it gets the first element's
-    address.
-    """
+def call(typing: Context, where: Kind, arguments: Kind) -> Intrinsic:
+    """Run the code at the address `where` with a tuple of arguments; of arrays it gets their addresses."""
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, args: Value) -> Value:
         values = []
         for kind, value in zip(arguments, cgutils.unpack_tuple(builder, args[1]), strict=True):
             is_array = isinstance(kind, types.Array)
@@ -85,7 +81,7 @@ def call(typing: Any, where: Any, arguments: Any) -> Any:
     return types.none(where, arguments), generate
 
 
-def keep(dispatcher: Any, file: Path) -> None:
+def keep(dispatcher: Value, file: Path) -> None:
     """Stamp the machine code that a dispatcher for devices keeps with all of the sources behind `file`."""
     cache = dispatcher._cache
     place = cache.cache_path

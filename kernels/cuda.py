@@ -18,8 +18,8 @@ import numpy as np
 from numba import cuda
 
 from dislok.kernels.cpu import keep
+from dislok.kernels.names import Array, Kernel, Stream
 
-Array = Any
 THREADS = 128  # of a block
 FEWEST_BLOCKS = 128  # Numba warns of fewer; threads without a task end at once
 # Threads worth starting: sums of fewer are cut into parts.
@@ -28,7 +28,7 @@ PARALLEL = 1 << 16
 LAST_PARTS = 1024
 
 
-def compiled(function: Callable) -> Any:
+def compiled(function: Callable) -> Kernel:
     """Kernel from a function; machine code is kept on disk, for the sources behind it only."""
     try:
         dispatcher = cuda.jit(cache=True)(function)
@@ -40,7 +40,7 @@ def compiled(function: Callable) -> Any:
 
 
 @cache
-def total_kernel() -> Any:
+def total_kernel() -> Kernel:
     """Kernel that adds up every `out.size`-th number of a part of an array, a thread for each."""
 
     def total(numbers, begin, end, out):
@@ -55,7 +55,7 @@ def total_kernel() -> Any:
 
 
 @cache
-def add_kernel() -> Any:
+def add_kernel() -> Kernel:
     """Kernel that adds an array to another, a thread for each number."""
 
     def add(numbers, out):
@@ -71,7 +71,7 @@ def framework_of(array: Array) -> str:
     return type(array).__module__.partition(".")[0]
 
 
-def flat(array: Array) -> Any:
+def flat(array: Array) -> Array:
     """One-dimensional view of a C-contiguous array on the device; it waits for nothing."""
     if not getattr(array, "__cuda_ndarray__", False):
         # the work is on the array's own stream: synchronising, which is the default here, would stop the host
@@ -79,7 +79,7 @@ def flat(array: Array) -> Any:
     return array.reshape(array.size)
 
 
-def current_stream(array: Array) -> Any:
+def current_stream(array: Array) -> Stream:
     """The stream that work on an array belongs to."""
     if framework_of(array) == "torch":
         import torch
@@ -89,7 +89,7 @@ def current_stream(array: Array) -> Any:
     return cupy.cuda.get_current_stream() if cupy is not None else 0
 
 
-def stream_for_numba(stream: Any) -> Any:
+def stream_for_numba(stream: Stream) -> Stream:
     """A stream of any package, or its address, as one of Numba's."""
     if hasattr(stream, "__cuda_stream__"):
         stream = stream.__cuda_stream__()[1]
@@ -98,7 +98,7 @@ def stream_for_numba(stream: Any) -> Any:
     return cuda.external_stream(int(stream)) if stream else 0
 
 
-def allocator(like: Array, stream: Any) -> Callable[[Sequence[int]], Array]:
+def allocator(like: Array, stream: Stream) -> Callable[[Sequence[int]], Array]:
     """Function that makes arrays of a shape, of the package and dtype of `like`, for use on a stream."""
     framework = framework_of(like)
     if framework == "torch":
@@ -110,7 +110,7 @@ def allocator(like: Array, stream: Any) -> Callable[[Sequence[int]], Array]:
     return lambda shape: cuda.device_array(shape, like.dtype, stream=stream)
 
 
-def made_current(like: Array, stream: Any) -> Any:
+def made_current(like: Array, stream: Stream) -> Array:
     """Context in which the package of `like` allocates for `stream`, one of Numba's or 0, the default."""
     framework = framework_of(like)
     if framework == "torch":
@@ -146,7 +146,7 @@ class Launch:
         None takes the stream that work on `obs` belongs to.
     """
 
-    def __init__(self, obs: Array, m: int, nu: float, pairs: bool, stream: Any) -> None:
+    def __init__(self, obs: Array, m: int, nu: float, pairs: bool, stream: Stream) -> None:
         self.n, self.m, self.paired = len(obs), m, bool(pairs)
         self.stream = stream_for_numba(current_stream(obs) if stream is None else stream)
         self.scope = contextlib.nullcontext() if stream is None else made_current(obs, self.stream)
@@ -156,7 +156,7 @@ class Launch:
         self.bits = 8 * self.obs.dtype.itemsize
         self.nu = self.real(nu)
 
-    def start(self, kernel: Any, tasks: int, *arguments: Any) -> None:
+    def start(self, kernel: Kernel, tasks: int, *arguments: Any) -> None:
         """Run a kernel with threads for so many tasks."""
         if tasks:
             blocks = max(-(-tasks // THREADS), FEWEST_BLOCKS)
@@ -177,7 +177,7 @@ class Launch:
 
     def sum(
         self, run: Callable[..., None], by_source: bool, size: int, width: int, out: Array | None = None
-    ) -> Any:
+    ) -> Array:
         """Sums (owners, `width`) of `size` numbers at the observers or at the sources.
 
         ``run(tasks, owners, others, parts, out)`` starts the kernel; what does not fit in a row lies behind
@@ -197,14 +197,14 @@ class Launch:
                 self._add_up(numbers, 0, tasks * width, flat(out))
         return out if size == width else (out, self._rest(numbers, tasks * width, tasks * size))
 
-    def _rest(self, numbers: Any, begin: int, end: int) -> Array:
+    def _rest(self, numbers: Array, begin: int, end: int) -> Array:
         with self.scope:
             few, rest = flat(self.empty((LAST_PARTS,))), self.empty((1,))
             self._add_up(numbers, begin, end, few)
             self._add_up(few, 0, LAST_PARTS, flat(rest))
         return rest.reshape(())
 
-    def _add_up(self, numbers: Any, begin: int, end: int, out: Any) -> None:
+    def _add_up(self, numbers: Array, begin: int, end: int, out: Array) -> None:
         self.start(total_kernel(), out.size, numbers, begin, end, out)
 
     def added(self, numbers: Array, out: Array) -> Array:

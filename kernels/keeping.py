@@ -9,7 +9,7 @@ import re
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from numba.core import compiler, config, serialize, types
 from numba.core.dispatcher import Dispatcher
 from numba.core.runtime.nrt import rtsys
 
+from dislok.kernels.names import Context, Function, Signature
 from dislok.kernels.waiting import Progress
 
 FOLDER = Path(__file__).resolve().parent
@@ -80,12 +81,12 @@ def identity(value: Any) -> str:
     return f"{home}.{name}({', '.join(map(identity, enclosed(function)))})"
 
 
-def enclosed(function: Callable[..., Any]) -> list[Any]:
+def enclosed(function: Function) -> list[Any]:
     """The values that a function encloses."""
     return [cell.cell_contents for cell in getattr(function, "__closure__", None) or ()]
 
 
-def distinguish(function: Callable[..., Any]) -> None:
+def distinguish(function: Function) -> None:
     """Give functions that one factory makes names of their own.
 
     Numba numbers equal names in the order of compilation, which differs between processes: code that comes
@@ -142,12 +143,13 @@ class MachineCode:
     anew. Files are replaced as a whole, so that processes may write at once.
     """
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Function) -> None:
         self.function = function
         self.file = Path(function.__code__.co_filename).resolve()
 
     @property
     def cache_path(self) -> str:
+        """The first folder that machine code is looked for in."""
         return str(folders(self.file)[0])
 
     def enable(self) -> None:
@@ -155,7 +157,7 @@ class MachineCode:
 
     disable = flush = enable
 
-    def name(self, signature: Any, context: Any, level: str | None = None) -> str:
+    def name(self, signature: Signature, context: Context, level: str | None = None) -> str:
         """Name of the file for a signature, for this processor or a level."""
         triple, *processor = context.codegen().magic_tuple()
         processor = processor if level is None else [level, ""]
@@ -163,14 +165,14 @@ class MachineCode:
         digest = hashlib.sha256("\n".join(map(str, words)).encode()).hexdigest()[:24]
         return f"{self.file.stem}.{self.function.__name__}-{digest}.code"
 
-    def places(self, signature: Any, context: Any) -> Iterator[Path]:
+    def places(self, signature: Signature, context: Context) -> Iterator[Path]:
         """Files that may hold the code: this machine's, then those that came with the package."""
         name = self.name(signature, context)
         yield from (folder / name for folder in folders(self.file))
         for level in shipped():
             yield SHIPPED / level / self.file.parent.name / self.name(signature, context, level)
 
-    def load_overload(self, signature: Any, context: Any) -> Any:
+    def load_overload(self, signature: Signature, context: Context) -> Any:
         """The compiled function, None where it has to be compiled."""
         # What `context.refresh` loads besides is for compiling, and takes as long as all the rest.
         rtsys.initialize(context)
@@ -187,7 +189,7 @@ class MachineCode:
         Progress.begin()
         return None
 
-    def _opened(self, content: bytes, signature: Any) -> Any:
+    def _opened(self, content: bytes, signature: Signature) -> Any:
         body = content[len(fingerprint(self.file)) :]
         if hashlib.sha256(body[_DIGEST:]).digest() != body[:_DIGEST]:
             raise ValueError("a file is damaged")
@@ -196,7 +198,7 @@ class MachineCode:
             raise ValueError(f"a file holds code for {kept}, not {signature}")
         return code
 
-    def save_overload(self, signature: Any, result: Any) -> None:
+    def save_overload(self, signature: Signature, result: Any) -> None:
         """Keep a compiled function."""
         Progress.end()
         compiled.append(self.function.__qualname__)

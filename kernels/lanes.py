@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from dislok.kernels.cpu import kernel
+from dislok.kernels.names import Builder, Context, Intrinsic, Kind, Signature, Value
 from dislok.kernels.scalar import JetType
 
 LANES = 64
@@ -18,13 +17,13 @@ LINE = 64  # bytes of a cache line
 
 
 @intrinsic
-def load(typing: Any, rows: Any, at: Any, count: Any) -> Any:
+def load(typing: Context, rows: Kind, at: Kind, count: Kind) -> Intrinsic:
     """`count` numbers that lie `LANES` apart, from element `at`."""
     if not isinstance(count, types.IntegerLiteral):
         return None
     result = types.UniTuple(JetType(64 if rows.dtype == types.float64 else 32), count.literal_value)
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, args: Value) -> Value:
         pointer = _element(context, builder, signature, args)
         parts = [builder.load(_row(builder, pointer, k)) for k in range(count.literal_value)]
         return cgutils.pack_array(builder, parts)
@@ -33,10 +32,10 @@ def load(typing: Any, rows: Any, at: Any, count: Any) -> Any:
 
 
 @intrinsic
-def store(typing: Any, rows: Any, at: Any, numbers: Any) -> Any:
+def store(typing: Context, rows: Kind, at: Kind, numbers: Kind) -> Intrinsic:
     """Write a tuple of numbers `LANES` apart, from element `at`."""
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, args: Value) -> Value:
         pointer = _element(context, builder, signature, args)
         for k in range(len(numbers)):
             builder.store(builder.extract_value(args[2], k), _row(builder, pointer, k))
@@ -46,10 +45,10 @@ def store(typing: Any, rows: Any, at: Any, numbers: Any) -> Any:
 
 
 @intrinsic
-def accumulate(typing: Any, rows: Any, at: Any, numbers: Any, sign: Any) -> Any:
+def accumulate(typing: Context, rows: Kind, at: Kind, numbers: Kind, sign: Kind) -> Intrinsic:
     """Add `sign` times a tuple of numbers to rows `LANES` apart, from element `at`."""
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, args: Value) -> Value:
         pointer = _element(context, builder, signature, args)
         flags = ("contract", "nsz")
         for k in range(len(numbers)):
@@ -62,14 +61,14 @@ def accumulate(typing: Any, rows: Any, at: Any, numbers: Any, sign: Any) -> Any:
 
 
 @intrinsic
-def transpose(typing: Any, rows: Any, at: Any, out: Any, to: Any, stride: Any) -> Any:
+def transpose(typing: Context, rows: Kind, at: Kind, out: Kind, to: Kind, stride: Kind) -> Intrinsic:
     """Write `TILE` consecutive lanes of `TILE` rows, which begin at the elements `at` of `rows`.
 
     The numbers of a lane come to lie side by side in the array `out`, lane after lane `stride` apart, from
     element `to`.
     """
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, args: Value) -> Value:
         source = _first(context, builder, signature.args[0], args[0])
         target = _first(context, builder, signature.args[2], args[2])
         vector = ir.VectorType(context.get_data_type(rows.dtype), TILE)
@@ -101,13 +100,13 @@ def lane_sum(rows, first, used):
 
 
 @intrinsic
-def write_line(typing: Any, numbers: Any, at: Any, out: Any, to: Any) -> Any:
+def write_line(typing: Context, numbers: Kind, at: Kind, out: Kind, to: Kind) -> Intrinsic:
     """Copy `LINE` bytes from element `at` to element `to` of `out`, which begins a line, past the caches.
 
     Memory is not read first, as it is for an ordinary store. `fence` orders such stores before what follows.
     """
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, args: Value) -> Value:
         size = numbers.dtype.bitwidth // 8
         vector = ir.VectorType(context.get_data_type(numbers.dtype), LINE // size).as_pointer()
         source = _first(context, builder, signature.args[0], args[0])
@@ -122,17 +121,17 @@ def write_line(typing: Any, numbers: Any, at: Any, out: Any, to: Any) -> Any:
 
 
 @intrinsic
-def fence(typing: Any) -> Any:
+def fence(typing: Context) -> Intrinsic:
     """Let all stores so far be seen by other threads before any later one."""
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, args: Value) -> Value:
         builder.fence("seq_cst")
         return context.get_dummy_value()
 
     return types.none(), generate
 
 
-def _transposed(builder: Any, block: list[Any]) -> list[Any]:
+def _transposed(builder: Builder, block: list[Value]) -> list[Value]:
     """`TILE` vectors of `TILE` elements, turned: each step swaps the two halves of ever smaller squares."""
     half = TILE // 2
     while half:
@@ -147,15 +146,15 @@ def _transposed(builder: Any, block: list[Any]) -> list[Any]:
     return block
 
 
-def _element(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+def _element(context: Context, builder: Builder, signature: Signature, args: Value) -> Value:
     return builder.gep(_first(context, builder, signature.args[0], args[0]), [args[1]], inbounds=True)
 
 
-def _first(context: Any, builder: Any, kind: Any, value: Any) -> Any:
+def _first(context: Context, builder: Builder, kind: Kind, value: Value) -> Value:
     """Where the first element of an array lies; a pointer says so itself."""
     is_array = isinstance(kind, types.Array)
     return context.make_array(kind)(context, builder, value=value).data if is_array else value
 
 
-def _row(builder: Any, pointer: Any, k: int) -> Any:
+def _row(builder: Builder, pointer: Value, k: int) -> Value:
     return builder.gep(pointer, [ir.Constant(ir.IntType(64), k * LANES)], inbounds=True)

@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import DTypeLike
+
+from dislok.kernels.names import Array, Kernel
 
 FOLDER = Path(__file__).resolve().parent
 #: Sources that every `kernels.cu` includes.
@@ -18,8 +21,6 @@ SHARED = (FOLDER / "loops.cuh", FOLDER / "scalar" / "scalar.cuh")
 PARALLEL = 1 << 16
 BLOCK = 128
 MOST_BLOCKS = 1 << 20
-
-Array = Any
 
 
 class Entry(Protocol):
@@ -36,15 +37,15 @@ class Engine(Protocol):
     def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         """A new C-contiguous array."""
 
-    def launch(self, entry: Any, tasks: int, arguments: tuple[Any, ...]) -> None:
+    def launch(self, entry: Any, tasks: int, arguments: tuple[Array, ...]) -> None:
         """Run an entry with threads for `tasks`; an array may be None."""
 
-    def sum_chunks(self, entry: Any, tasks: int, arguments: tuple[Any, ...]) -> None:
+    def sum_chunks(self, entry: Any, tasks: int, arguments: tuple[Array, ...]) -> None:
         """Run the sum over the chunks that an entry wrote."""
 
 
-def suffix(dtype: Any) -> str:
-    """ "f32" or "f64", with which the names of entries end."""
+def suffix(dtype: DTypeLike) -> str:
+    """With what the names of entries end: "f32" or "f64"."""
     return {4: "f32", 8: "f64"}[np.dtype(dtype).itemsize]
 
 
@@ -112,7 +113,7 @@ class CupyEngine:
         Name of the sum over chunks, in each module.
     """
 
-    def __init__(self, module: Callable[[Any], Any], total: str) -> None:
+    def __init__(self, module: Callable[[Any], Kernel], total: str) -> None:
         self.module = module
         self.total = total
 
@@ -122,16 +123,16 @@ class CupyEngine:
 
         return cupy.empty(shape, dtype)
 
-    def launch(self, entry: Entry, tasks: int, arguments: tuple[Any, ...]) -> None:
+    def launch(self, entry: Entry, tasks: int, arguments: tuple[Array, ...]) -> None:
         """Run an entry on the current stream."""
         self._run(self.module(entry).get_function(entry.name), tasks, arguments)
 
-    def sum_chunks(self, entry: Entry, tasks: int, arguments: tuple[Any, ...]) -> None:
+    def sum_chunks(self, entry: Entry, tasks: int, arguments: tuple[Array, ...]) -> None:
         """Run the sum over chunks on the current stream."""
         self._run(self.module(entry).get_function(self.total), tasks, arguments)
 
     @staticmethod
-    def _run(function: Any, tasks: int, arguments: tuple[Any, ...]) -> None:
+    def _run(function: Kernel, tasks: int, arguments: tuple[Array, ...]) -> None:
         if tasks:
             blocks = min(-(-tasks // BLOCK), MOST_BLOCKS)
             function((blocks,), (BLOCK,), tuple(np.uint64(0) if a is None else a for a in arguments))

@@ -7,13 +7,13 @@ loads and stores at constant distances, which leave small local arrays in regist
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, imputils, types
 from numba.core.typing import templates
 
+from dislok.kernels.names import Builder, Context, Signature, Value
 from dislok.kernels.scalar import JetType
 
 
@@ -108,7 +108,7 @@ def _accumulate_code(context, builder, signature, args):
     return context.get_dummy_value()
 
 
-def element(context: Any, builder: Any, signature: Any, args: Any, k: int) -> Any:
+def element(context: Context, builder: Builder, signature: Signature, args: Value, k: int) -> Value:
     """Pointer to element ``args[1] + k`` of the array ``args[0]``."""
     array = context.make_array(signature.args[0])(context, builder, value=args[0])
     start = builder.gep(array.data, [args[1]], inbounds=True)
@@ -118,7 +118,7 @@ def element(context: Any, builder: Any, signature: Any, args: Any, k: int) -> An
 def bind(function: Callable, typer: Callable, code: Callable) -> None:
     """Give compiled code an implementation of a Python function; indices become 64-bit integers."""
 
-    def generic(self: Any, args: Any, kws: Any) -> Any:
+    def generic(self: Value, args: Value, kws: Value) -> Value:
         result = typer(*args)
         if result is None:
             return None

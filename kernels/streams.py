@@ -6,14 +6,13 @@ slices of one array it gives up. Here the formula itself is emitted on vectors.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import zip_longest
-from typing import Any
 
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from dislok.kernels.names import Builder, Context, Function, Intrinsic, Kernel, Kind, Signature, Value
 from dislok.kernels.scalar.lane import FLAGS, FORMATS, Bits, Format, Lane
 
 WIDTH = 8
@@ -35,10 +34,10 @@ VECTORS = _Vectors()
 class _WideBits(Bits):
     """The bit patterns of a `Wide`."""
 
-    def _other(self, other: Bits | int) -> Any:
+    def _other(self, other: Bits | int) -> Value:
         return other.value if isinstance(other, Bits) else ir.Constant(self.format.integer, [other] * WIDTH)
 
-    def _new(self, value: Any) -> Bits:
+    def _new(self, value: Value) -> Bits:
         return _WideBits(self.kind, self.builder, self.format, value)
 
 
@@ -65,7 +64,7 @@ class Wide(Lane):
         return self._new(self.builder.call(function, values, fastmath=FLAGS))
 
 
-def streamed(formula: Callable[..., Any], *shifts: tuple[int, ...]) -> Any:
+def streamed(formula: Function, *shifts: tuple[int, ...]) -> Kernel:
     """A formula as an operation of compiled code on rows.
 
     ``run(out, rows, constants)`` takes tuples: arrays (n,) of float32 to write, to read, and float32
@@ -75,10 +74,10 @@ def streamed(formula: Callable[..., Any], *shifts: tuple[int, ...]) -> Any:
     overlap is looked for.
     """
 
-    def run(typing: Any, out: Any, rows: Any, constants: Any) -> Any:
+    def run(typing: Context, out: Value, rows: Value, constants: Value) -> Value:
         _checked(formula, (*out, *rows))
 
-        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        def generate(context: Context, builder: Builder, signature: Signature, args: Value) -> Value:
             targets, count = _places(context, builder, signature.args[0], args[0])
             sources = _places(context, builder, signature.args[1], args[1])[0]
             _loops(builder, formula, (targets, sources), args[2], count, shifts)
@@ -89,17 +88,19 @@ def streamed(formula: Callable[..., Any], *shifts: tuple[int, ...]) -> Any:
     return _named(run, formula)
 
 
-def placed(formula: Callable[..., Any], *shifts: tuple[int, ...]) -> Any:
+def placed(formula: Function, *shifts: tuple[int, ...]) -> Kernel:
     """`streamed` for rows that are parts of arrays, of which no slices need be taken.
 
     ``run(out, to, rows, at, constants, count)``: flat arrays to write and to read, a tuple or one for all
     rows, with the elements at which rows begin, of 64 bits, and the length of the rows.
     """
 
-    def run(typing: Any, out: Any, to: Any, rows: Any, at: Any, constants: Any, count: Any) -> Any:
+    def run(
+        typing: Context, out: Value, to: Value, rows: Value, at: Value, constants: Value, count: Value
+    ) -> Value:
         _checked(formula, [array for each in (out, rows) for array in _many(each)])
 
-        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        def generate(context: Context, builder: Builder, signature: Signature, args: Value) -> Value:
             ends = []
             for arrays, places in ((0, 1), (2, 3)):
                 kinds, values, numbers = signature.args[arrays], args[arrays], args[places]
@@ -120,28 +121,28 @@ def placed(formula: Callable[..., Any], *shifts: tuple[int, ...]) -> Any:
     return _named(run, formula)
 
 
-def _named(run: Callable[..., Any], formula: Callable[..., Any]) -> Any:
+def _named(run: Function, formula: Function) -> Kernel:
     run.__name__ = run.__qualname__ = formula.__name__
     run.__doc__ = formula.__doc__
     return intrinsic(run)
 
 
-def _many(arrays: Any) -> Any:
+def _many(arrays: Value) -> Value:
     return (arrays,) if isinstance(arrays, types.Array) else arrays
 
 
-def _checked(formula: Callable[..., Any], arrays: Any) -> None:
+def _checked(formula: Function, arrays: Value) -> None:
     for array in arrays:
         if not (isinstance(array, types.Array) and array.layout == "C" and array.dtype == types.float32):
             raise TypeError(f"{formula.__name__}: rows must be contiguous float32, not {array}")
 
 
 def _loops(
-    builder: Any,
-    formula: Callable[..., Any],
-    rows: tuple[list[Any], list[Any]],
-    constants: Any,
-    count: Any,
+    builder: Builder,
+    formula: Function,
+    rows: tuple[list[Value], list[Value]],
+    constants: Value,
+    count: Value,
     shifts: tuple[tuple[int, ...], ...],
 ) -> None:
     """The formula along rows to write and to read: vectors first, then what is left."""
@@ -155,7 +156,7 @@ def _loops(
             _step(builder, formula, rows[0], taken, numbers, index, step == WIDTH)
 
 
-def _places(context: Any, builder: Any, kinds: Any, arrays: Any) -> tuple[list[Any], Any]:
+def _places(context: Context, builder: Builder, kinds: Kind, arrays: Value) -> tuple[list[Value], Value]:
     """Where rows begin, and how many numbers the first one has."""
     made = [
         context.make_array(kind)(context, builder, value=value)
@@ -165,7 +166,7 @@ def _places(context: Any, builder: Any, kinds: Any, arrays: Any) -> tuple[list[A
 
 
 def _step(
-    builder: Any, formula: Any, targets: list, taken: list, numbers: list, index: Any, wide: bool
+    builder: Builder, formula: Value, targets: list, taken: list, numbers: list, index: Value, wide: bool
 ) -> None:
     """The formula at one place, or at `WIDTH` places at once."""
     fmt, kind = (VECTORS, Wide) if wide else (FORMATS[32], Lane)
@@ -180,11 +181,11 @@ def _step(
         builder.store(result.value, _at(builder, row, index, fmt), align=4)
 
 
-def _at(builder: Any, row: Any, index: Any, fmt: Format) -> Any:
+def _at(builder: Builder, row: Value, index: Value, fmt: Format) -> Value:
     return builder.bitcast(builder.gep(row, [index], inbounds=True), fmt.type.as_pointer())
 
 
-def _splat(builder: Any, value: Any) -> Any:
+def _splat(builder: Builder, value: Value) -> Value:
     empty = ir.Constant(VECTORS.type, ir.Undefined)
     single = builder.insert_element(empty, value, ir.Constant(ir.IntType(32), 0))
     mask = ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), [0] * WIDTH)
@@ -192,12 +193,12 @@ def _splat(builder: Any, value: Any) -> Any:
 
 
 @intrinsic
-def least(typing: Any, row: Any) -> Any:
+def least(typing: Context, row: Kind) -> Intrinsic:
     """The smallest number of a contiguous row of float32 of at least one."""
     if not (isinstance(row, types.Array) and row.layout == "C" and row.dtype == types.float32):
         raise TypeError(f"least: expected a contiguous row of float32, not {row}")
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, args: Value) -> Value:
         made = context.make_array(row)(context, builder, value=args[0])
         place, count = made.data, cgutils.unpack_tuple(builder, made.shape)[0]
         found = [cgutils.alloca_once(builder, fmt.type) for fmt in (VECTORS, FORMATS[32])]
@@ -222,7 +223,7 @@ def least(typing: Any, row: Any) -> Any:
     return types.float32(row), generate
 
 
-def _smaller(builder: Any, a: Any, b: Any) -> Any:
+def _smaller(builder: Builder, a: Value, b: Value) -> Value:
     return builder.select(builder.fcmp_ordered("<", a, b), a, b)
 
 
@@ -230,9 +231,8 @@ BLOCK = 4  # vectors that are summed at a time
 
 
 @intrinsic
-def weighted(typing: Any, out: Any, source: Any, places: Any, weights: Any) -> Any:
-    """``out[k]`` = the sum over j of ``weights[j] * source[places[j] + k]``: a window along rows or across
-    them.
+def weighted(typing: Context, out: Kind, source: Kind, places: Kind, weights: Kind) -> Intrinsic:
+    """A window along rows or across them: ``out[k]`` = sum over j of ``weights[j] * source[places[j] + k]``.
 
     `out` (n,) and `source`, flat, are contiguous float32 that do not overlap; `places` are of 64 bits.
     """
@@ -240,7 +240,7 @@ def weighted(typing: Any, out: Any, source: Any, places: Any, weights: Any) -> A
         if not (isinstance(array, types.Array) and array.layout == "C" and array.dtype == dtype):
             raise TypeError(f"weighted: expected a contiguous array of {dtype}, not {array}")
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, args: Value) -> Value:
         made = [
             context.make_array(kind)(context, builder, value=value)
             for kind, value in zip(signature.args, args, strict=True)
@@ -262,7 +262,9 @@ def weighted(typing: Any, out: Any, source: Any, places: Any, weights: Any) -> A
 WEIGHTED = (types.float32, types.float32, types.int64, types.float32)
 
 
-def _summed(builder: Any, rows: list[Any], many: Any, index: Any, vectors: int, fmt: Format) -> None:
+def _summed(
+    builder: Builder, rows: list[Value], many: Value, index: Value, vectors: int, fmt: Format
+) -> None:
     """Sums at some vectors of places."""
     out, source, places, weights = rows
     zero = (

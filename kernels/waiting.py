@@ -24,6 +24,7 @@ class Group:
         self.guard, self.futures, self.over = threading.Lock(), set[Future](), False
 
     def add(self, future: Future) -> None:
+        """Let a piece of work end when the others do."""
         with self.guard:
             if self.over:
                 _fail(future)

@@ -1,5 +1,4 @@
-"""The equations of one round of refinement, assembled in one passage over rows: nothing but the result is
-stored.
+"""The equations of one round of refinement, assembled in one passage over rows; only the result is stored.
 
 A few rows of the mean of the images, of their difference and of its derivatives are kept in rings.
 """
@@ -45,9 +44,7 @@ def along(row, out):
 
 @kernel
 def across(ring, row, height, out):
-    """Derivative across rows of a plane of `height` rows, those around `row` in a ring; the border repeats
-    itself.
-    """
+    """Derivative across the `height` rows of a plane, those around `row` in a ring; the border repeats."""
     top, up, down = max(row - 2, 0), max(row - 1, 0), min(row + 1, height - 1)
     low = min(row + 2, height - 1)
     slope_y((out,), (ring[top % RING], ring[up % RING], ring[down % RING], ring[low % RING]), ())

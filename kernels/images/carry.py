@@ -71,8 +71,7 @@ def _carry(right, down, usable, planes, tear, out, state, placed):
 def carry(
     right: np.ndarray, down: np.ndarray, usable: np.ndarray, planes: np.ndarray, tear: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Planes (k, h, w) at the pixels of the new grid, and where exactly one piece of ground has come to (h,
-    w).
+    """Planes (k, h, w) on the new grid, and where (h, w) exactly one piece of ground has come to.
 
     The displacement is linear over triangles between pixels; squares over which it changes by more than
     `tear` pixels, or with a pixel that is not usable, are left out. What nothing covers is NaN.

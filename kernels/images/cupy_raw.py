@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from dislok.kernels.names import Array, Kernel
 from dislok.kernels.raw import SHARED, CupyEngine, Engine, defined, suffix
 
 from .filters import BEFORE, BEYOND, unfiltered
 
 FOLDER = Path(__file__).resolve().parent
 SOURCES = (FOLDER / "kernels.cu", FOLDER / "formula.cuh", *SHARED)
-
-Array = Any
 
 
 class Entry(NamedTuple):
@@ -87,13 +86,13 @@ class Operations:
         return unfiltered(plane, lambda image: self.coefficients(image, order))
 
 
-def _numbers(shape: Any, window: Any, origin: Any) -> tuple[np.int64, ...]:
+def _numbers(shape: Array, window: Array, origin: Array) -> tuple[np.int64, ...]:
     """Rows and columns of the image and of the window, and where the window begins."""
     return tuple(np.int64(n) for n in (*shape, *window, *origin))
 
 
 @functools.cache
-def module(real: str) -> Any:
+def module(real: str) -> Kernel:
     """The compiled entries of one dtype."""
     import cupy
 

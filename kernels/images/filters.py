@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from dislok.kernels.cpu import kernel
+from dislok.kernels.names import Array
 from dislok.kernels.threads import default_threads, portions, share
 
 from .formula import POLES, gain, horizon
@@ -154,9 +155,8 @@ def coefficients(image: np.ndarray, order: int, threads: int | None = None) -> n
     return plane
 
 
-def unfiltered(plane: Any, filtered: Callable[[Any], Any]) -> Any:
-    """What is adjoint to `coefficients`, which is `filtered`: from a plane, which is used up, to an image (h,
-    w).
+def unfiltered(plane: Array, filtered: Callable[[Array], Array]) -> Array:
+    """The adjoint of `coefficients`, which is `filtered`: from a plane, which is used up, to an image (h, w).
 
     The matrix F of the filter along an axis is not symmetric because the edges are mirrors, but with 1/2 for
     the two edge pixels and 1 for all others on the diagonal of D, F D^-1 is: so is D F^-1, whose entries are

@@ -57,8 +57,9 @@ def _uniform(beside, above, half, run, tall, out):
 
 
 def uniform(image: np.ndarray, size: int) -> np.ndarray | None:
-    """Pixels in whose square of `size` (odd) by `size` pixels, as far as it lies in the image, all have one
-    value; None where there are none.
+    """Pixels in whose square of `size` (odd) by `size` pixels all have one value; None without any.
+
+    Of a square across the edge, the part inside the image counts.
     """
     out = np.zeros(image.shape, np.bool_)
     beside, above = image[:, 1:] == image[:, :-1], image[1:] == image[:-1]

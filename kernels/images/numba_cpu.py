@@ -7,11 +7,11 @@ whole pixels and a fraction before a pixel's own place is added, so that nothing
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
 
 import numpy as np
 
 from dislok.kernels.cpu import kernel
+from dislok.kernels.names import Kernel
 from dislok.kernels.threads import default_threads, portions, share
 
 from .filters import BEFORE, BEYOND, coefficients, idle, unfiltered
@@ -63,7 +63,7 @@ def places(shifts, first, step, n, index, fraction, inside):
 
 
 @cache
-def _weigh(order: int, slopes: bool) -> Any:
+def _weigh(order: int, slopes: bool) -> Kernel:
     """Weights of the taps at fractions down and right: 2 or, with those of the slopes, 4 rows of `lanes`."""
     count, width = order + 1, lanes(order)
     size = count * width
@@ -79,7 +79,7 @@ def _weigh(order: int, slopes: bool) -> Any:
 
 
 @cache
-def _warp(order: int, slopes: bool) -> Any:
+def _warp(order: int, slopes: bool) -> Kernel:
     """The kernel of some rows: values, whether they are known, and slopes."""
     count, width = order + 1, lanes(order)
     skip = BEFORE - (order - 1) // 2
@@ -153,7 +153,7 @@ def slopes(order, plane, right, down, cells=None, origin=(0, 0), threads=None):
 
 
 @cache
-def _spread(order: int) -> Any:
+def _spread(order: int) -> Kernel:
     """The kernel of one band of the plane, of which it writes the rows `low` ... `high` - 1."""
     count, width = order + 1, lanes(order)
     skip = BEFORE - (order - 1) // 2

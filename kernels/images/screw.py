@@ -27,8 +27,10 @@ def sheared(d, zone):
 
 @scalar
 def tapered(along, d, taper):
-    """What of the slip there is `along` a rupture from its tip: on the fault it rises as an ellipse does,
-    elsewhere as a crack's sqrt(r) sin(angle / 2)."""
+    """What of the slip there is `along` a rupture from its tip.
+
+    On the fault it rises as an ellipse does, elsewhere as a crack's sqrt(r) sin(angle / 2).
+    """
     reach = (sqrt(along * along + d * d) + along) / (2.0 * taper)
     rest = 0.5 * (absolute(1.0 - reach) + 1.0 - reach)
     return sqrt(1.0 - rest * rest)

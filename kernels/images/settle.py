@@ -163,8 +163,9 @@ def _tile(
 def solve(
     field, distances, side, margin, tolerance, top, end, table, out_right, out_down, depth, count,
 ):  # fmt: skip
-    """The inverse of one side's field in rows from `top` to before `end`; where it lies deepest in its side
-    so far, it is kept. Each block of rows begins anew.
+    """The inverse of one side's field in rows from `top` to before `end`.
+
+    Where it lies deepest in its side so far, it is kept. Each block of rows begins anew.
 
     `field` (h, w, 2) and `distances` (n, h, w) have a margin around the result (height, width).
     """

@@ -96,8 +96,7 @@ apart = streamed(taken_apart)
 
 @kernel
 def at(spline, top, left, tx, ty):
-    """Value at fractions right and down of the image's pixel (top, left); -1 is the pixel before the
-    first."""
+    """Value at fractions right and down of the image's pixel (top, left); -1 is before the first."""
     i, j = np.uint64(top + RIM - 1), np.uint64(left + RIM - 1)
     one, two, three = np.uint64(1), np.uint64(2), np.uint64(3)
     k, m, n = i + one, i + two, i + three
@@ -121,9 +120,7 @@ def value(spline, x, y):
 
 @kernel
 def seen_at(valid, x, y):
-    """Whether the pixel nearest to column `x` and row `y` of the image is valid; no mask (0, 0) says that all
-    are.
-    """
+    """Whether the pixel nearest to column `x` and row `y` is valid; all are without a mask, (0, 0)."""
     half = np.float32(0.5)
     return valid.size == 0 or valid[np.uint64(np.int64(y + half)), np.uint64(np.int64(x + half))]
 

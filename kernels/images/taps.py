@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
+
+from dislok.kernels.names import Builder, Context, Intrinsic, Kind, Signature, Value
 
 FLAGS = ("contract", "nsz", "reassoc")
 
 
 @intrinsic
-def weigh(typing: Any, table: Any, at: Any, t: Any, out: Any, to: Any, count: Any, lanes: Any) -> Any:
+def weigh(
+    typing: Context, table: Kind, at: Kind, t: Kind, out: Kind, to: Kind, count: Kind, lanes: Kind
+) -> Intrinsic:
     """Write `lanes` polynomials of t, whose `count` rows of factors, highest power first, begin at `at`."""
     if not (isinstance(count, types.IntegerLiteral) and isinstance(lanes, types.IntegerLiteral)):
         return None
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, args: Value) -> Value:
         n, width = count.literal_value, lanes.literal_value
         vector = ir.VectorType(context.get_data_type(table.dtype), width)
         place = _address(context, builder, signature.args[0], args[0], args[1])
@@ -36,15 +38,24 @@ def weigh(typing: Any, table: Any, at: Any, t: Any, out: Any, to: Any, count: An
 
 @intrinsic
 def combine(
-    typing: Any, plane: Any, at: Any, stride: Any, w: Any, down: Any, across: Any, count: Any, lanes: Any
-) -> Any:
-    """Sum over `count` rows of `plane`, `stride` apart from element `at`, of ``w[down + row]`` times the
-    products of `lanes` neighbours with ``w[across:]``.
+    typing: Context,
+    plane: Kind,
+    at: Kind,
+    stride: Kind,
+    w: Kind,
+    down: Kind,
+    across: Kind,
+    count: Kind,
+    lanes: Kind,
+) -> Intrinsic:
+    """Sum over `count` rows of `plane`, `stride` apart from element `at`, weighted down and across.
+
+    Row by row: ``w[down + row]`` times the products of `lanes` neighbours with ``w[across:]``.
     """
     if not (isinstance(count, types.IntegerLiteral) and isinstance(lanes, types.IntegerLiteral)):
         return None
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, args: Value) -> Value:
         width = lanes.literal_value
         total = _weighted(context, builder, signature, args, count.literal_value, width)
         return _sum(builder, total, width)
@@ -55,8 +66,16 @@ def combine(
 
 @intrinsic
 def combine_two(
-    typing: Any, plane: Any, at: Any, stride: Any, w: Any, down: Any, across: Any, count: Any, lanes: Any
-) -> Any:
+    typing: Context,
+    plane: Kind,
+    at: Kind,
+    stride: Kind,
+    w: Kind,
+    down: Kind,
+    across: Kind,
+    count: Kind,
+    lanes: Kind,
+) -> Intrinsic:
     """What `combine` gives, of two planes that lie in one, their numbers in turn: two sums.
 
     The weights at ``w[across:]`` stand twice each.
@@ -64,7 +83,7 @@ def combine_two(
     if not (isinstance(count, types.IntegerLiteral) and isinstance(lanes, types.IntegerLiteral)):
         return None
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, args: Value) -> Value:
         width = lanes.literal_value
         total = _weighted(context, builder, signature, args, count.literal_value, width)
         sums = [_sum(builder, _every_second(builder, total, width, k), width // 2) for k in range(2)]
@@ -74,7 +93,9 @@ def combine_two(
     return types.UniTuple(plane.dtype, 2)(*kinds), generate
 
 
-def _weighted(context: Any, builder: Any, signature: Any, args: Any, rows: int, width: int) -> Any:
+def _weighted(
+    context: Context, builder: Builder, signature: Signature, args: Value, rows: int, width: int
+) -> Value:
     """Rows of neighbours, each times its weight, summed up; times the weights across."""
     kinds = signature.args
     vector = ir.VectorType(context.get_data_type(kinds[0].dtype), width)
@@ -90,19 +111,21 @@ def _weighted(context: Any, builder: Any, signature: Any, args: Any, rows: int, 
     return builder.fmul(total, _load(builder, beside, 0, vector), flags=FLAGS)
 
 
-def _every_second(builder: Any, vector: Any, width: int, first: int) -> Any:
+def _every_second(builder: Builder, vector: Kind, width: int, first: int) -> Value:
     lanes = list(range(first, width, 2))
     mask = ir.Constant(ir.VectorType(ir.IntType(32), width // 2), lanes)
     return builder.shuffle_vector(vector, vector, mask)
 
 
 @intrinsic
-def spread(typing: Any, plane: Any, at: Any, w: Any, factor: Any, across: Any, lanes: Any) -> Any:
+def spread(
+    typing: Context, plane: Kind, at: Kind, w: Kind, factor: Kind, across: Kind, lanes: Kind
+) -> Intrinsic:
     """Add `factor` times ``w[across:]`` to `lanes` neighbours of `plane` from element `at`."""
     if not isinstance(lanes, types.IntegerLiteral):
         return None
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, args: Value) -> Value:
         vector = ir.VectorType(context.get_data_type(plane.dtype), lanes.literal_value)
         place = _address(context, builder, signature.args[0], args[0], args[1])
         beside = _address(context, builder, signature.args[2], args[2], args[4])
@@ -115,33 +138,33 @@ def spread(typing: Any, plane: Any, at: Any, w: Any, factor: Any, across: Any, l
     return types.none(plane, types.uint64, w, plane.dtype, types.uint64, lanes), generate
 
 
-def _address(context: Any, builder: Any, kind: Any, array: Any, at: Any) -> Any:
+def _address(context: Context, builder: Builder, kind: Kind, array: Value, at: Value) -> Value:
     """Where an element of an array lies."""
     data = context.make_array(kind)(context, builder, value=array).data
     return builder.gep(data, [at], inbounds=True)
 
 
-def _beyond(builder: Any, place: Any, count: int) -> Any:
+def _beyond(builder: Builder, place: Value, count: int) -> Value:
     return builder.gep(place, [ir.Constant(ir.IntType(64), count)], inbounds=True)
 
 
-def _bytes(vector: Any) -> int:
+def _bytes(vector: Kind) -> int:
     """Alignment of an element."""
     return 4 if isinstance(vector.element, ir.FloatType) else 8
 
 
-def _load(builder: Any, place: Any, offset: int, vector: Any) -> Any:
+def _load(builder: Builder, place: Value, offset: int, vector: Kind) -> Value:
     there = builder.bitcast(_beyond(builder, place, offset), vector.as_pointer())
     return builder.load(there, align=_bytes(vector))
 
 
-def _splat(builder: Any, value: Any, vector: Any) -> Any:
+def _splat(builder: Builder, value: Value, vector: Kind) -> Value:
     single = builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
     mask = ir.Constant(ir.VectorType(ir.IntType(32), vector.count), [0] * vector.count)
     return builder.shuffle_vector(single, ir.Constant(vector, ir.Undefined), mask)
 
 
-def _sum(builder: Any, vector: Any, width: int) -> Any:
+def _sum(builder: Builder, vector: Kind, width: int) -> Value:
     """Sum of the lanes, by halves."""
     while width > 1:
         half = width // 2

@@ -50,8 +50,7 @@ def _near(points, out, band):
 
 
 def signed_distance(points: np.ndarray, shape: tuple[int, int], band: float) -> np.ndarray:
-    """Distance in pixels from a line, positive on its right hand as one walks along it and looks at the
-    image.
+    """Distance in pixels from a line, positive on the right hand of someone who walks along it in the image.
 
     The line (m, 2) of columns and rows goes on straight beyond both of its ends, the way its last tenth goes,
     so that it cuts the plane in two. Distances of `band` and more are `band`; (h, w), float32.

@@ -1,0 +1,1 @@
+"""Rectangular and point dislocations in a half-space (Okada 1992)."""

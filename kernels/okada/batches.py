@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from dislok.kernels.names import Array
 from dislok.kernels.pairs.batches import Batches
 
 from .numba_cpu import Sources, at_the_surface, distinct, source_rows
@@ -14,20 +13,20 @@ from .sources import PARAMETERS
 
 
 def _batches(
-    kind: str, obs: np.ndarray, src: np.ndarray, nu: float, origin: Any, size: int
+    kind: str, obs: np.ndarray, src: np.ndarray, nu: float, origin: Array, size: int
 ) -> Batches[Sources]:
     return Batches(Sources(obs, source_rows(kind, src, origin), nu, False), size)
 
 
-def _summed(batches: Batches[Sources], operation: Operation, out: Any, threads: Any) -> np.ndarray:
+def _summed(batches: Batches[Sources], operation: Operation, out: Array, threads: Array) -> np.ndarray:
     first, last = operation.kept[0], operation.kept[-1] + 1
     code = batches.pairs.code(operation, tuple(range(last)))
     return batches.summed(code, (first, last), out, threads)
 
 
 def _kept(
-    batches: Batches[Sources], operation: Operation, trailing: tuple[int, ...], out: Any, threads: Any
-) -> Any:
+    batches: Batches[Sources], operation: Operation, trailing: tuple[int, ...], out: Array, threads: Array
+) -> Array:
     """Result rows of every pair: (batches, n, components, sources, *trailing)."""
     rows, index = distinct(operation.kept)
     index = index.reshape(-1, operation.width)

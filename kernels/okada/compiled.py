@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from dislok.kernels.lanes import LANES, accumulate, load, store
+from dislok.kernels.names import Function, Number
 from dislok.kernels.pairs.blocks import CHUNK, FINISH, FIRST, GROUP, METHOD
 from dislok.kernels.pairs.code import Code, apart, compiled
 from dislok.kernels.scalar import ZERO, binade, number, scalar, value
@@ -76,13 +77,13 @@ class Work(NamedTuple):
         wide = len(self.operation.parameters) + 1
         return max(self.operation.cot + 3 * ways, 1), max(wide * self.operation.tangents, 1)
 
-    def direction(self, own: Any, its: Any) -> Any:
+    def direction(self, own: Number, its: Number) -> Number:
         """The first tangent, in `VARIABLES`."""
         cot, p = self.operation.cot, len(self.operation.parameters)
         t_nu = its[p] if self.operation.tangents else ZERO
         return tangent(self.operation, own[cot : cot + 3], its[:p], t_nu)
 
-    def finish(self, pair: Any, frame: Any, own: Any, its: Any) -> Any:
+    def finish(self, pair: Number, frame: Number, own: Number, its: Number) -> Number:
         """The result rows from those in the frame."""
         cot, p = self.operation.cot, len(self.operation.parameters)
         tangents = own[cot : cot + 3], its[:p], own[cot + 3 : cot + 6], its[p + 1 : 2 * p + 1]
@@ -207,7 +208,7 @@ def _corners(work: Work, real: type) -> Callable[..., None]:
     return corners
 
 
-def _node(level: str, surface: bool, work: Work | None) -> Callable[..., Any]:
+def _node(level: str, surface: bool, work: Work | None) -> Function:
     """Frame rows of one node of a quadrature."""
     index = ALL_LEVELS.index(level)
 

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dislok.kernels.names import Array, Kernel
 from dislok.kernels.raw import SHARED, CupyEngine, Engine, defined, selected, suffix, summed
 
 from .operations import OPERATIONS
@@ -23,8 +24,6 @@ from .sources import PARAMETERS, WANTED
 
 FOLDER = Path(__file__).resolve().parent
 SOURCES = (FOLDER / "kernels.cu", FOLDER / "pair.cuh", FOLDER / "formula.cuh", *SHARED)
-
-Array = Any
 
 
 class Entry(NamedTuple):
@@ -55,7 +54,7 @@ class Problem(NamedTuple):
     obs: Array
     src: Array
     nu: float
-    origin: tuple[Any, Any]
+    origin: tuple[Array, Array]
     of: str
     pairs: bool
 
@@ -167,7 +166,7 @@ def _entry(name: str, problem: Problem) -> Entry:
 
 
 @functools.cache
-def module(entry: Entry) -> Any:
+def module(entry: Entry) -> Kernel:
     """The `cupy.RawModule` of one entry; CuPy compiles it for each device."""
     import cupy
 

@@ -11,8 +11,9 @@ the same lines when the numbers of the corners are jets of order 1 (`order` in w
 those of `formula`.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from dislok.kernels.names import Number
 from dislok.kernels.scalar import (
     Jet,
     absolute,
@@ -48,45 +49,45 @@ DIP = 3  # place among the local variables
 class Monomials(NamedTuple):
     """Primitives that the displacement needs; x stands for a factor xi."""
 
-    r: Any
-    x11: Any
-    y11: Any
-    xy: Any  # xi Y11
-    r3: Any
-    xr3: Any
-    xxr3: Any
-    x32: Any
-    y32: Any
-    xy32: Any
-    xxy32: Any
+    r: Number
+    x11: Number
+    y11: Number
+    xy: Number  # xi Y11
+    r3: Number
+    xr3: Number
+    xxr3: Number
+    x32: Number
+    y32: Number
+    xy32: Number
+    xxy32: Number
 
 
 class Fifth(NamedTuple):
     """Primitives that only derivatives need (Table 9); x stands for a factor xi."""
 
-    r5: Any
-    xr5: Any
-    xxr5: Any
-    xxxr5: Any
-    x53: Any
-    y53: Any
-    xy53: Any
-    xxy53: Any
-    xxxy53: Any
+    r5: Number
+    xr5: Number
+    xxr5: Number
+    xxxr5: Number
+    x53: Number
+    y53: Number
+    xy53: Number
+    xxy53: Number
+    xxxy53: Number
 
 
 class ImageSlopes(NamedTuple):
     """Derivatives of the terms with R + d~ (Tables 7 to 9)."""
 
-    xd11: Any  # xi D11
-    yd11: Any  # y~ D11
-    j2: Any
-    j3: Any
-    j5: Any
-    j6: Any
-    k3: Any
-    k4: Any
-    r: Any  # 1/R
+    xd11: Number  # xi D11
+    yd11: Number  # y~ D11
+    j2: Number
+    j3: Number
+    j5: Number
+    j6: Number
+    k3: Number
+    k4: Number
+    r: Number  # 1/R
 
 
 # ----------------------------------------------------------------------------------------------- primitives

@@ -18,8 +18,9 @@ Tables 2 to 6 are here; derivatives follow from the number type alone. Tables 7 
 derivatives, are in `edges`.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from dislok.kernels.names import Number
 from dislok.kernels.scalar import (
     absolute,
     add,
@@ -66,26 +67,26 @@ ATAN_SERIES = (
 class Elastic(NamedTuple):
     """Coefficients that depend on Poisson's ratio alone, with alpha = 1/(2(1 - nu))."""
 
-    k: Any  # 1, a number so that its derivative can be taken
-    a1: Any  # (1 - alpha)/2
-    a2: Any  # alpha/2
-    b: Any  # (1 - alpha)/alpha
-    c4: Any  # 1 - alpha
-    c5: Any  # alpha
+    k: Number  # 1, a number so that its derivative can be taken
+    a1: Number  # (1 - alpha)/2
+    a2: Number  # alpha/2
+    b: Number  # (1 - alpha)/alpha
+    c4: Number  # 1 - alpha
+    c5: Number  # alpha
 
 
 class Corner(NamedTuple):
     """Primitives of one corner; X and Y may be reflected (see `corner`)."""
 
-    dist: Any  # R
-    ix: Any  # 1/(R + xi)
-    iy: Any  # 1/(R + eta)
-    r: Any  # 1/R
-    r3: Any  # 1/R^3
-    x11: Any
-    y11: Any
-    x32: Any
-    y32: Any
+    dist: Number  # R
+    ix: Number  # 1/(R + xi)
+    iy: Number  # 1/(R + eta)
+    r: Number  # 1/R
+    r3: Number  # 1/R^3
+    x11: Number
+    y11: Number
+    x32: Number
+    y32: Number
 
 
 class ImageTerms(NamedTuple):
@@ -95,55 +96,55 @@ class ImageTerms(NamedTuple):
     atan(cos(dip) v4) (gentle).
     """
 
-    ie: Any  # 1/(R + eta)
-    ide: Any  # 1/Rd
-    xd: Any  # xi/Rd
-    yd: Any  # y~/Rd
-    a3: Any
-    t3: Any
-    f3: Any
-    v4: Any
-    r4: Any
+    ie: Number  # 1/(R + eta)
+    ide: Number  # 1/Rd
+    xd: Number  # xi/Rd
+    yd: Number  # y~/Rd
+    a3: Number
+    t3: Number
+    f3: Number
+    v4: Number
+    r4: Number
 
 
 class PartA(NamedTuple):
     """Elementary terms, of one corner or summed over the corners, and q."""
 
-    theta: Any
-    xy: Any  # xi Y11
-    ex: Any  # eta X11
-    r: Any  # 1/R
-    y11: Any
-    x11: Any
-    le: Any  # ln(R + eta)
-    lx: Any  # ln(R + xi)
-    q: Any
+    theta: Number
+    xy: Number  # xi Y11
+    ex: Number  # eta X11
+    r: Number  # 1/R
+    y11: Number
+    x11: Number
+    le: Number  # ln(R + eta)
+    lx: Number  # ln(R + xi)
+    q: Number
 
 
 class PartB(NamedTuple):
     """Terms of part B with Rd = R + d~."""
 
-    xd: Any  # xi/Rd
-    yd: Any  # y~/Rd
-    ld: Any  # ln(Rd)
-    i3: Any
-    i4: Any
+    xd: Number  # xi/Rd
+    yd: Number  # y~/Rd
+    ld: Number  # ln(Rd)
+    i3: Number
+    i4: Number
 
 
 class PartC(NamedTuple):
     """Terms of part C; x and e stand for factors xi and eta, a final c for the factor c~."""
 
-    r3: Any
-    xr3: Any
-    xxr3: Any
-    y32: Any
-    xy32: Any
-    xxy32: Any
-    er3c: Any
-    r3c: Any
-    x11c: Any
-    x32c: Any
-    ex32c: Any
+    r3: Number
+    xr3: Number
+    xxr3: Number
+    y32: Number
+    xy32: Number
+    xxy32: Number
+    er3c: Number
+    r3c: Number
+    x11c: Number
+    x32c: Number
+    ex32c: Number
 
 
 @scalar

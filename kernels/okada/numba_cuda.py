@@ -18,13 +18,13 @@ from __future__ import annotations
 
 import math
 from functools import cache
-from typing import Any
 
 import numpy as np
 from numba import cuda
 from numba.core import types
 
 from dislok.kernels.cuda import Launch, compiled, flat
+from dislok.kernels.names import Array, Kernel
 from dislok.kernels.rows import accumulate, bind, clear, load, store
 from dislok.kernels.scalar import number, value
 from dislok.kernels.scalar.lane import FORMATS
@@ -56,7 +56,6 @@ from .sources import (
     table_row,
 )
 
-Array = Any
 # Places in a row of the table of sources.
 AL, AW, UNIT = (TABLE.index(name) for name in ("al1", "aw1", "unit"))
 RATE = TABLE.index("l1") - AL
@@ -88,7 +87,7 @@ bind(reciprocal_scale, _reciprocal_scale_type, _reciprocal_scale_code)
 
 
 @cache
-def prepare_kernel(kind: str, slips: int) -> Any:
+def prepare_kernel(kind: str, slips: int) -> Kernel:
     """Kernel that makes the table of sources, one thread each; `slips` components replace their own."""
     which, parameters = KINDS.index(kind), len(PARAMETERS[kind])
     width, first_slip = WIDTH_OF_TABLE, TABLE.index("u1")
@@ -110,7 +109,7 @@ def prepare_kernel(kind: str, slips: int) -> Any:
 
 
 @cache
-def operation_kernel(place: int, bits: int) -> Any:
+def operation_kernel(place: int, bits: int) -> Kernel:
     """Kernel of the operation with this place in `NAMES`, for float32 or float64.
 
     A thread writes one pair (or its derivative along one axis), or sums every `parts`-th pair of its owner,
@@ -236,7 +235,7 @@ class Call(Launch):
             self.src = flat(src)
             self.table = self._table(origin, slips)
 
-    def _table(self, origin: tuple[float, float], slips: Array | None) -> Any:
+    def _table(self, origin: tuple[float, float], slips: Array | None) -> Array:
         table = flat(self.empty((max(self.m, 1) * WIDTH_OF_TABLE,)))
         own = table if slips is None else flat(slips)
         kernel = prepare_kernel(self.kind, 0 if slips is None else slips.shape[1])
@@ -247,7 +246,7 @@ class Call(Launch):
         self.start(kernel, self.m, self.src, own, fa, fb, *of_each, each, self.m, table)
         return table
 
-    def _runner(self, operation: str, of: str, given: Any = (None,) * 5, t_nu: float = 0.0) -> Any:
+    def _runner(self, operation: str, of: str, given: Array = (None,) * 5, t_nu: float = 0.0) -> Kernel:
         """Starter of the kernel of an operation; `given` holds its cotangent and tangents, or None."""
         kernel = operation_kernel(NAMES.index((operation, of, self.kind)), self.bits)
 
@@ -266,7 +265,7 @@ class Call(Launch):
         axes = OPERATIONS[operation, of, self.kind].axes
         return self.each(self._runner(operation, of), shape, axes, out)
 
-    def of_owners(self, operation, of, given=(None,) * 5, t_nu=0.0, out=None) -> Any:
+    def of_owners(self, operation, of, given=(None,) * 5, t_nu=0.0, out=None) -> Array:
         """Run an operation that writes the sums of observers, (n, count), or of sources, (m, count)."""
         this = OPERATIONS[operation, of, self.kind]
         run = self._runner(operation, of, given, t_nu)

@@ -7,11 +7,12 @@ there are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
+from dislok.kernels.names import Function
 from dislok.kernels.scalar import ZERO, absolute, maximum, scalar, where
 
 from . import pair as formulas
@@ -28,7 +29,7 @@ from .sources import (
     method_code,
 )
 
-Formula = Callable[..., Any]
+Formula = Function
 _LENGTHS = frozenset(int(k) for k in LENGTH_ROWS)
 ALL_LEVELS = (*LEVELS, "third", "parameters")
 

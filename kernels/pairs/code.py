@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from threading import Lock
-from typing import Any
 
 import numpy as np
 from numba.core import types
 from numba.extending import intrinsic
 
 from dislok.kernels.cpu import address
+from dislok.kernels.names import Builder, Context, Intrinsic, Signature, Value
 
 from .blocks import FINISH, FIRST, METHOD
 
@@ -70,10 +70,10 @@ def compiled(function: Callable[..., None], place: int, dtype: np.dtype) -> int:
 
 
 @intrinsic
-def apart(typing: Any) -> Any:
+def apart(typing: Context) -> Intrinsic:
     """Promise that the arrays of the function that calls this do not overlap: LLVM need not make sure."""
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, args: Value) -> Value:
         for argument in builder.function.args:
             if argument.type.is_pointer:
                 argument.add_attribute("noalias")

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dislok.kernels.lanes import LANES
+from dislok.kernels.names import Array
 from dislok.kernels.threads import default_threads, share
 
 from .blocks import CHUNK, GIVEN_UP, WAYS, run
@@ -52,7 +53,7 @@ class Matrix(NamedTuple):
     streamed: bool
 
 
-def matrix(rows: Any, to: Any, out: np.ndarray, by_obs: int, by_src: int) -> Matrix:
+def matrix(rows: Array, to: Array, out: np.ndarray, by_obs: int, by_src: int) -> Matrix:
     """Where rows go that are kept; what the caches cannot hold goes past them."""
     rows, to = (np.ascontiguousarray(each, np.int64).reshape(-1) for each in (rows, to))
     dense = len(to) > 0 and to[-1] - to[0] == len(to) - 1 and bool((np.diff(to) == 1).all())
@@ -60,7 +61,7 @@ def matrix(rows: Any, to: Any, out: np.ndarray, by_obs: int, by_src: int) -> Mat
     return Matrix(rows, to, out.reshape(-1), by_obs, by_src, streamed)
 
 
-def both(kept: Sequence[Matrix], dtype: np.dtype) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+def both(kept: Sequence[Matrix], dtype: np.dtype) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
     """As many as `run` takes."""
     nothing = matrix((), (), np.empty(0, dtype), 0, 0)
     full = [*kept, *[nothing] * (2 - len(kept))]
@@ -114,7 +115,7 @@ class PairSet(ABC):
     def columns(self, of_src: np.ndarray | None) -> tuple[np.ndarray, int]:
         """What code reads of sources with what belongs to them, and the first column of its last part."""
 
-    def shared(self, of_obs: np.ndarray | None, of_src: np.ndarray | None) -> tuple[Any, ...]:
+    def shared(self, of_obs: np.ndarray | None, of_src: np.ndarray | None) -> tuple[Array, ...]:
         """Observers with what belongs to them, columns of the sources, and what all code is given."""
         obs = self.obs if of_obs is None else np.concatenate([self.obs, of_obs], axis=1)
         src, last = self.columns(of_src)
@@ -229,7 +230,7 @@ def spans(along: tuple[bool, bool], sums: Sums) -> tuple[tuple[int, int], tuple[
 
 
 def scratch(
-    obs: np.ndarray, src: np.ndarray, along: tuple[bool, bool], code: Code, summed: int, kept: Any
+    obs: np.ndarray, src: np.ndarray, along: tuple[bool, bool], code: Code, summed: int, kept: Array
 ) -> tuple[np.ndarray, ...]:
     """Work memory of `run`: `summed` rows for each lane, those that are kept of a block side by side."""
     sizes = [a.shape[1] * (CHUNK if runs else LANES) for a, runs in ((obs, along[0]), (src, along[1]))]

@@ -12,8 +12,7 @@ from .blocks import CHUNK, WAYS, run
 
 @kernel
 def few(obs, src, last, code, fused, numbers, zeroed, rows, first, out):
-    """Result rows from `first` on, added up over the sources, to `out` (n, width); whether that could be
-    done.
+    """Result rows from `first` on, summed over the sources, to `out` (n, width); whether it could be done.
 
     `src` are a family's columns, of which the last part begins at `last`; `code`, `fused`, `zeroed`, `rows`
     are those of a `Code`, `numbers` Poisson's ratio and rounding.

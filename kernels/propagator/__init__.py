@@ -1,0 +1,1 @@
+"""Seismograms and static displacement in layered half-spaces."""

@@ -10,11 +10,11 @@ Clenshaw, C. W. (1962). Chebyshev series for mathematical functions. NPL Mathema
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
 from dislok.kernels.cpu import kernel
+from dislok.kernels.names import Array
 
 # Below 8: J0 and J1 / x in Chebyshev polynomials of 2 (x/8)^2 - 1. Above: P and x Q / 8 of
 # J_m(x) = sqrt(2 / (pi x)) (P cos(c) - Q sin(c)), c = x - (2 m + 1) pi / 4, in those of 2 (8/x)^2 - 1.
@@ -74,7 +74,7 @@ def erfc(x: np.ndarray) -> np.ndarray:
     return _of(_erfc, x)
 
 
-def _of(function: Any, x: np.ndarray) -> np.ndarray:
+def _of(function: Array, x: np.ndarray) -> np.ndarray:
     given = np.ascontiguousarray(x, np.float64)
     result = np.empty(given.shape)
     function(given.reshape(-1), result.reshape(-1))

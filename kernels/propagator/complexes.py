@@ -7,8 +7,8 @@ with complex numbers at a complex frequency and with real ones in the static lim
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
+from dislok.kernels.names import Number
 from dislok.kernels.scalar import ZERO, Jet, absolute, cos, exp, jet, real, sin, sqrt, where
 
 # 1/3!, 1/5!, ...: sinh(x)/x to rounding for |x|² < SMALL
@@ -22,7 +22,7 @@ class Complex:
     __slots__ = ("im", "re")
     __array_ufunc__ = None  # so that ``numpy_float * complex`` asks this class
 
-    def __init__(self, re: Any, im: Any = ZERO) -> None:
+    def __init__(self, re: Number, im: Number = ZERO) -> None:
         self.re = re
         self.im = im
 
@@ -31,26 +31,26 @@ class Complex:
 
     @property
     def vanishes(self) -> bool:
-        """Is it zero whatever the data?"""
+        """Whether it is zero whatever the data."""
         return self.re is ZERO and self.im is ZERO
 
     def __neg__(self) -> Complex:
         return Complex(-self.re, -self.im)
 
-    def __add__(self, other: Any) -> Complex:
+    def __add__(self, other: Number) -> Complex:
         if not isinstance(other, Complex):
             return Complex(self.re + other, self.im)
         return Complex(self.re + other.re, self.im + other.im)
 
     __radd__ = __add__
 
-    def __sub__(self, other: Any) -> Complex:
+    def __sub__(self, other: Number) -> Complex:
         return self + -other
 
-    def __rsub__(self, other: Any) -> Complex:
+    def __rsub__(self, other: Number) -> Complex:
         return -self + other
 
-    def __mul__(self, other: Any) -> Complex:
+    def __mul__(self, other: Number) -> Complex:
         if not isinstance(other, Complex):
             return Complex(self.re * other, self.im * other)
         a, b = self, other
@@ -62,7 +62,7 @@ class Complex:
         return self * reciprocal(other)
 
 
-def product(a: Any, b: Any) -> Any:
+def product(a: Number, b: Number) -> Number:
     """a b; zero by structure where a factor is, also beside a jet."""
     return ZERO if b is ZERO else a * b
 
@@ -93,12 +93,12 @@ def root(z: Complex) -> Complex:
     return Complex(where(right, large, absolute(small)), where(right, small, where(above, large, -large)))
 
 
-def size(z: Complex) -> Any:
+def size(z: Complex) -> Number:
     """|re| + |im|, a length of the number without a root."""
     return absolute(z.re) + (ZERO if z.im is ZERO else absolute(z.im))
 
 
-def hyperbolic(z: Complex, decay: Any) -> tuple[Complex, Complex]:
+def hyperbolic(z: Complex, decay: Number) -> tuple[Complex, Complex]:
     """cosh z and sinh z, both times exp(-|Re z|), from ``decay = exp(-2 |Re z|)``."""
     if z.vanishes:
         return Complex(1.0), Complex(ZERO)
@@ -110,7 +110,7 @@ def hyperbolic(z: Complex, decay: Any) -> tuple[Complex, Complex]:
     return Complex(plus * c, minus * s), Complex(minus * c, plus * s)
 
 
-def sinhc(z: Complex, sinh: Complex, decay: Any) -> Complex:
+def sinhc(z: Complex, sinh: Complex, decay: Number) -> Complex:
     """sinh(z)/z times exp(-|Re z|), from the scaled sinh and ``decay = exp(-|Re z|)``."""
     if z.vanishes:
         return Complex(1.0)
@@ -126,18 +126,18 @@ def sinhc(z: Complex, sinh: Complex, decay: Any) -> Complex:
     return select(small, series, sinh / safe)
 
 
-def select(condition: Any, a: Complex, b: Complex) -> Complex:
+def select(condition: Number, a: Complex, b: Complex) -> Complex:
     """`a` where `condition`, else `b`."""
     im = ZERO if a.im is ZERO and b.im is ZERO else where(condition, a.im, b.im)
     return Complex(where(condition, a.re, b.re), im)
 
 
-def decaying(x: Any) -> Any:
+def decaying(x: Number) -> Number:
     """exp(-x) for x >= 0."""
     return exp(-x)
 
 
-def pack(numbers: Sequence[Complex], static: bool, order: int) -> tuple[Any, ...]:
+def pack(numbers: Sequence[Complex], static: bool, order: int) -> tuple[Number, ...]:
     """Complex numbers as a flat tuple of plain numbers, of which some may be the structural `ZERO`.
 
     `static` leaves the imaginary parts out; at `order` 1 every part is followed by its derivative.
@@ -146,26 +146,26 @@ def pack(numbers: Sequence[Complex], static: bool, order: int) -> tuple[Any, ...
     return flat(parts, order)
 
 
-def flat(parts: Sequence[Any], order: int) -> tuple[Any, ...]:
+def flat(parts: Sequence[Number], order: int) -> tuple[Number, ...]:
     """Real numbers as a tuple of plain ones: at `order` 1 the value of each is followed by its derivative."""
     if order == 0:
         return tuple(parts)
     return tuple(each for part in parts for each in (real(part), slope(part)))
 
 
-def slope(x: Any) -> Any:
+def slope(x: Number) -> Number:
     """The derivative that a number carries; `ZERO` of a plain number."""
     return x.p[0] if isinstance(x, Jet) else ZERO
 
 
-def jets(numbers: Sequence[Any], order: int) -> list[Any]:
+def jets(numbers: Sequence[Number], order: int) -> list[Number]:
     """The inverse of `flat`."""
     if order == 0:
         return list(numbers)
     return [jet(numbers[i], (numbers[i + 1],)) for i in range(0, len(numbers), 2)]
 
 
-def unpack(numbers: Sequence[Any], static: bool, order: int) -> list[Complex]:
+def unpack(numbers: Sequence[Number], static: bool, order: int) -> list[Complex]:
     """The inverse of `pack`."""
     parts = jets(numbers, order)
     if static:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from dislok.kernels.lanes import LANES
+from dislok.kernels.names import Array, Kernel
 from dislok.kernels.raw import SHARED, defined
 
 from .integrals import names
@@ -34,9 +34,9 @@ def arguments(
     omega: np.ndarray,
     grid: Grid,
     force: bool,
-    to_device: Callable[[Any], Any],
-    zeros: Callable[[int], Any],
-) -> list[Any]:
+    to_device: Callable[[Array], Array],
+    zeros: Callable[[int], Array],
+) -> list[Array]:
     """Arguments of the kernel, the last of which is the array that it fills.
 
     `to_device` makes a device array of a NumPy one, `zeros` one of so many zeros.
@@ -56,13 +56,13 @@ def arguments(
     ]
 
 
-def shaped(flat: Any, paths: Paths, omega: np.ndarray, grid: Grid) -> Any:
+def shaped(flat: Array, paths: Paths, omega: np.ndarray, grid: Grid) -> Array:
     """What the kernel wrote: (columns, 2, parts, n_sources, n_omega, n)."""
     return flat.reshape(-1, 2, 2, len(paths.sources), len(omega), len(grid.k))
 
 
 @cache
-def _kernel() -> Any:
+def _kernel() -> Kernel:
     import cupy
 
     options = defined("PROPAGATOR", (SOURCE, SOURCE.with_name("formula.cuh"), *SHARED), {})
@@ -70,8 +70,8 @@ def _kernel() -> Any:
 
 
 def integrate(
-    layers: Layers, paths: Paths, omega: np.ndarray, grid: Grid, bessels: Any, *, force: bool = False
-) -> Any:
+    layers: Layers, paths: Paths, omega: np.ndarray, grid: Grid, bessels: Array, *, force: bool = False
+) -> Array:
     """All integrals, as `integrals.integrate` computes them on the CPU, as a CuPy array.
 
     `bessels` is a CuPy array of the tables of all sources, or of one that serves all: (1 or n_sources, 4, 2,

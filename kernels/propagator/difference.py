@@ -98,8 +98,10 @@ def cuts(layers: Layers, layer: int, receiver: float, top: float, bottom: float)
 def compute(
     layers: Layers, layer: int, receiver: float, grid: Grid, depths: np.ndarray, distances: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The difference (depths, distances, columns) for sources on one side of the receiver, and the size of
-    the strongest integral (depths, distances)."""
+    """The difference (depths, distances, columns) for sources on one side of the receiver.
+
+    The size of the strongest integral (depths, distances) comes second.
+    """
     ground = float(layers.thickness[0]) if layers.ocean else 0.0
     vp, vs, rho = (np.array([p[layer]]) for p in (layers.vp, layers.vs, layers.rho))
     alone = Layers(np.array([np.inf]), vp, vs, rho)

@@ -12,8 +12,9 @@ exp(-2 x), where x and a are the real parts of (zp + zs) h / 2 and (zp - zs) h /
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from dislok.kernels.names import Number
 from dislok.kernels.scalar import ZERO, absolute, const, maximum
 
 from .complexes import Complex, decaying, hyperbolic, reciprocal, root, sinhc, size, square
@@ -52,7 +53,7 @@ class Vectors(NamedTuple):
 class Minors(NamedTuple):
     """Functions that carry the five minors through a layer, times exp(-2 x); `one` is the constant 1."""
 
-    one: Any
+    one: Number
     cc: Complex
     xx: Complex
     a: Complex
@@ -73,7 +74,7 @@ def slowness(medium: Medium, k: Complex) -> Slowness:
     return Slowness(zp, zs, mean, difference)
 
 
-def layer(medium: Medium, k: Complex, h: Any, sign: Any) -> tuple[Vectors, Minors, Any]:
+def layer(medium: Medium, k: Complex, h: Number, sign: Number) -> tuple[Vectors, Minors, Number]:
     """Functions of a layer of thickness `h`, upward (`sign` 1) or downward (-1).
 
     Returns
@@ -171,8 +172,8 @@ def carry_minors(f: Minors, z: Slowness, k: Complex, w: Complex, minors: list[Co
 
 
 def carry_sh(
-    medium: Medium, zs: Complex, k: Complex, h: Any, sign: Any, vector: list[Complex]
-) -> tuple[list[Complex], Any]:
+    medium: Medium, zs: Complex, k: Complex, h: Number, sign: Number, vector: list[Complex]
+) -> tuple[list[Complex], Number]:
     """(W, T) on the other side of a layer times exp(-Re zs h), and that exponent."""
     x = zs * h
     decay = decaying(x.re)
@@ -217,7 +218,7 @@ def free_surface(k: Complex) -> tuple[list[Complex], list[Complex]]:
 
 
 def sea_floor(
-    k: Complex, inverse_sigma: Complex, w: Complex, depth: Any
+    k: Complex, inverse_sigma: Complex, w: Complex, depth: Number
 ) -> tuple[list[Complex], list[Complex]]:
     """Minors and (W, T) under a fluid layer of thickness `depth`; in the static limit a free surface."""
     minors, sh = free_surface(k)
@@ -296,7 +297,7 @@ def moved_deeper_sh(medium: Medium, k: Complex, row: list[Complex]) -> list[Comp
     return [(medium.mu * square(k) - medium.w) * ht, medium.inverse_mu * hw]
 
 
-def largest(numbers: list[Complex]) -> Any:
+def largest(numbers: list[Complex]) -> Number:
     """The largest size of complex numbers."""
     sizes = [size(z) for z in numbers]
     result = sizes[0]

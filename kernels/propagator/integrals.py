@@ -7,10 +7,11 @@ which is its derivative with the distance r. The Bessel functions are tabulated 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from dislok.kernels.names import Array, Namespace
 from dislok.kernels.threads import default_threads, share
 
 from . import bessel as own
@@ -25,7 +26,7 @@ _UNTHREADED = 1 << 18
 SERIES_BELOW = 1.0
 
 
-def bessel(x: Any, xp: Any = np, special: Any = own) -> tuple[Any, Any]:
+def bessel(x: Array, xp: Namespace = np, special: Namespace = own) -> tuple[Array, Array]:
     """J_m(x) and J_m'(x) for m = 0 to 3; arrays (4, ...). `xp` is NumPy or CuPy, `special` its functions."""
     safe = xp.where(x > 0.0, x, 1.0)
     first, second = special.j0(x), special.j1(x)
@@ -42,7 +43,7 @@ def bessel(x: Any, xp: Any = np, special: Any = own) -> tuple[Any, Any]:
     return values, xp.stack(slopes)
 
 
-def _series(x: Any, m: int) -> Any:
+def _series(x: Array, m: int) -> Array:
     """J_m(x) for small x, without the cancellation of the recurrence."""
     z = -0.25 * x * x
     term = (0.5 * x) ** m / (2.0 if m == 2 else 6.0)
@@ -53,7 +54,7 @@ def _series(x: Any, m: int) -> Any:
     return total
 
 
-def bessel_tables(grid: Grid, distances: np.ndarray, xp: Any = np, special: Any = own) -> Any:
+def bessel_tables(grid: Grid, distances: np.ndarray, xp: Namespace = np, special: Namespace = own) -> Array:
     """Weights times Bessel functions of distances (..., d): (..., order 0 to 3, J or J', d, wavenumber)."""
     k, weights = xp.asarray(grid.k), xp.asarray(grid.weights * grid.k / (2.0 * np.pi))
     values, slopes = bessel(xp.asarray(distances)[..., None] * k, xp, special)
@@ -112,7 +113,7 @@ def integrate(
     paths: Paths,
     omega: np.ndarray,
     grid: Grid,
-    tables: Any,
+    tables: Array,
     *,
     force: bool = False,
     direction: Layers | None = None,
@@ -152,7 +153,7 @@ def integrate(
 
     def one(index: int) -> None:
         n, pieces = int(work.counts[index].max()), work.pieces(index)
-        values: Any = np.empty(n_sources * len(rows.which) * n)
+        values: Array = np.empty(n_sources * len(rows.which) * n)
         run(
             grid.k[:n],
             places[index],
@@ -188,8 +189,10 @@ def integrate(
 def _sum(
     bessels: np.ndarray, columns: np.ndarray, pieces: list[tuple[slice, int, int]], total: np.ndarray
 ) -> None:
-    """Bessel tables of one order (n_sources or 1, 2 d, n) times columns (n_sources, c, n), summed over the
-    wavenumbers that each source needs: `total` (n_sources, 2 d, c)."""
+    """Bessel tables times columns, summed over the wavenumbers that each source needs.
+
+    Tables of one order (n_sources or 1, 2 d, n), columns (n_sources, c, n), `total` (n_sources, 2 d, c).
+    """
     for those, begin, end in pieces:
         block = columns[those, :, begin:end].swapaxes(1, 2)
         tables = bessels[those if len(bessels) > 1 else slice(None), :, begin:end]

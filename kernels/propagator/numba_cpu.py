@@ -6,14 +6,13 @@ is a loop over the lanes with nothing but arithmetic in it, which LLVM turns int
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 import numpy as np
 
 from dislok.kernels.cpu import kernel
 from dislok.kernels.lanes import LANES, load, store
+from dislok.kernels.names import Function, Kernel
 from dislok.kernels.scalar import number
 
 from .pair import (
@@ -38,7 +37,7 @@ _LANES = np.uint64(LANES)
 
 
 @cache
-def _start(formula: Callable[..., Any], kind: int, order: int, end: int) -> Any:
+def _start(formula: Function, kind: int, order: int, end: int) -> Kernel:
     """The state of a block at an end of the stack."""
     count = len(PLACE) * (1 + order)
 
@@ -51,7 +50,7 @@ def _start(formula: Callable[..., Any], kind: int, order: int, end: int) -> Any:
 
 
 @cache
-def _step(formula: Callable[..., Any], kind: int, order: int, rows: int) -> Any:
+def _step(formula: Function, kind: int, order: int, rows: int) -> Kernel:
     """The state of a block after a step."""
     count = len(PLACE) * (1 + order)
 
@@ -63,7 +62,7 @@ def _step(formula: Callable[..., Any], kind: int, order: int, rows: int) -> Any:
     return kernel(step)
 
 
-def _meet(kind: int, order: int, force: int) -> Any:
+def _meet(kind: int, order: int, force: int) -> Kernel:
     """The kept columns of a block from the two states at a source, in rows of `LANES`."""
     count = len(PLACE) * (1 + order)
     carried_n, other_n = carried_rows(kind, order), other_rows(kind, order)
@@ -89,7 +88,7 @@ def _deliver(result, which, begin, stride, taper, out, first, source, n):
 
 
 @cache
-def _begin(formula: Callable[..., Any], kind: int, order: int) -> Any:
+def _begin(formula: Function, kind: int, order: int) -> Kernel:
     """The state of a block at an end of the stack of any kind."""
     at_surface, at_sea, at_bottom = (
         _start(formula, kind, order, end) for end in (SURFACE, SEA_FLOOR, HALF_SPACE)
@@ -107,7 +106,7 @@ def _begin(formula: Callable[..., Any], kind: int, order: int) -> Any:
 
 
 @cache
-def _address(order: int) -> Any:
+def _address(order: int) -> Kernel:
     """Where the numbers of a place lie in the table."""
     chunk = len(PLACE) * (1 + order) * LANES
 
@@ -117,7 +116,7 @@ def _address(order: int) -> Any:
     return kernel(address)
 
 
-def _sweep(kind: int, order: int, force: int) -> Any:
+def _sweep(kind: int, order: int, force: int) -> Kernel:
     """The kernel for one kind of number."""
     carried_n, other_n = carried_rows(kind, order), other_rows(kind, order)
     result_n = result_rows(kind, order, bool(force))
@@ -176,7 +175,7 @@ def _sweep(kind: int, order: int, force: int) -> Any:
 
 
 @cache
-def sweep(kind: int, order: int, force: bool) -> Any:
+def sweep(kind: int, order: int, force: bool) -> Kernel:
     """The compiled kernel for one kind of number and order of derivative, with columns of forces or without.
 
     Its arguments: wavenumbers (n,), a multiple of `LANES`; the table of places; for the carried and the other

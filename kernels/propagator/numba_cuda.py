@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 import numpy as np
 from numba import cuda
 
 from dislok.kernels.cuda import compiled
 from dislok.kernels.lanes import LANES
+from dislok.kernels.names import Array, Kernel, Stream
 from dislok.kernels.rows import load, store
 from dislok.kernels.scalar import number, scalar
 
@@ -57,7 +57,7 @@ def tapered_columns(kind, force, side, factor, carried, other, k, place):
 
 
 @cache
-def sweep_kernel(kind: int, force: int) -> Any:
+def sweep_kernel(kind: int, force: int) -> Kernel:
     """Kernel for one kind of number, with or without the columns of single forces (1 or 0)."""
     row = len(PLACE)
 
@@ -120,10 +120,10 @@ def columns(
     omega: np.ndarray,
     grid: Grid,
     force: bool,
-    to_device: Callable[[Any], Any],
-    zeros: Callable[[int], Any],
-    stream: Any = 0,
-) -> Any:
+    to_device: Callable[[Array], Array],
+    zeros: Callable[[int], Array],
+    stream: Stream = 0,
+) -> Array:
     """Columns at every frequency and wavenumber, on the device.
 
     Parameters
@@ -152,8 +152,8 @@ def columns(
 
 
 def integrate(
-    layers: Layers, paths: Paths, omega: np.ndarray, grid: Grid, bessels: Any, *, force: bool = False
-) -> Any:
+    layers: Layers, paths: Paths, omega: np.ndarray, grid: Grid, bessels: Array, *, force: bool = False
+) -> Array:
     """All integrals, as `integrals.integrate` computes them on the CPU, as a CuPy array.
 
     `bessels` is a CuPy array of the tables of all sources, or of one that serves all: (1 or n_sources, 4, 2,

@@ -13,8 +13,7 @@ At `order` 1 every number is followed by its derivative along a direction in the
 
 from __future__ import annotations
 
-from typing import Any
-
+from dislok.kernels.names import Number
 from dislok.kernels.scalar import ZERO, exp, real, scalar
 
 from .complexes import Complex, flat, jets, pack, unpack
@@ -100,7 +99,7 @@ def result_rows(kind: int, order: int, force: bool) -> int:
 class Place:
     """A row of the table, as the formulas want it."""
 
-    def __init__(self, kind: int, order: int, numbers: Any) -> None:
+    def __init__(self, kind: int, order: int, numbers: Number) -> None:
         row = dict(zip(PLACE, jets(numbers, order), strict=True))
 
         def complex_number(name: str, is_real: bool) -> Complex:
@@ -122,18 +121,18 @@ class Place:
 class Carried:
     """The state from the receiver's side: minors, the receiver's two solutions, SH, logarithms of scale."""
 
-    def __init__(self, kind: int, order: int, numbers: Any) -> None:
+    def __init__(self, kind: int, order: int, numbers: Number) -> None:
         logs = 2 * (1 + order)
         z = unpack(numbers[:-logs], kind == STATIC, order)
         self.minors, self.u, self.v, self.sh, self.receiver = z[:5], z[5:9], z[9:13], z[13:15], z[15]
         self.log_psv, self.log_sh = jets(numbers[-logs:], order)
 
-    def packed(self, kind: int, order: int) -> tuple[Any, ...]:
+    def packed(self, kind: int, order: int) -> tuple[Number, ...]:
         """The state as plain numbers."""
         z = [*self.minors, *self.u, *self.v, *self.sh, self.receiver]
         return (*pack(z, kind == STATIC, order), *flat([self.log_psv, self.log_sh], order))
 
-    def scaled(self, factor: Any) -> None:
+    def scaled(self, factor: Number) -> None:
         """Multiply everything by a plain number, which cancels in the response."""
         self.minors = [z * factor for z in self.minors]
         self.u, self.v = [z * factor for z in self.u], [z * factor for z in self.v]

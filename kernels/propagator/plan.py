@@ -29,8 +29,11 @@ _SHARES = (1.0, 0.4, 0.1)
 
 
 class Request(NamedTuple):
-    """What a plan must serve. `layers` is a tuple of tuples; `earliest` the time before which nothing moves
-    (s); `receiver` a depth; `lowpass` two frequencies (Hz) or None."""
+    """What a plan must serve.
+
+    `layers` is a tuple of tuples; `earliest` the time before which nothing moves (s); `receiver` a depth;
+    `lowpass` two frequencies (Hz) or None.
+    """
 
     layers: tuple
     receiver: float
@@ -150,8 +153,10 @@ def _distances(extent: Extent) -> np.ndarray:
 
 
 def _records(request: Request, plan: Plan) -> list[np.ndarray]:
-    """Records of all integrals at the distances and depths of the trial, their derivatives with the distance,
-    and with the depth; arrays (columns, ..., n)."""
+    """Records of all integrals at the distances and depths of the trial; arrays (columns, ..., n).
+
+    Their derivatives with the distance, then with the depth, follow.
+    """
     layers, extent = from_hashable(request.layers), request.extent
     depths = np.unique([request.receiver + extent.nearest, request.receiver + extent.deepest])
     tables = [bessel_tables(plan.grid, _distances(extent))]

@@ -47,8 +47,11 @@ class Density(NamedTuple):
 
 
 class Extent(NamedTuple):
-    """What the integrals must serve: the least and the largest vertical distance of source and receiver, and
-    the largest and the least horizontal one (km)."""
+    """What the integrals must serve.
+
+    The least and the largest vertical distance of source and receiver, and the largest and the least
+    horizontal one (km).
+    """
 
     nearest: float
     deepest: float

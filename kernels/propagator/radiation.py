@@ -8,9 +8,10 @@ Re(c exp(i q phi)), |q| = m, to the vertical motion, or c exp(i (q phi + turn)) 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
+
+from dislok.kernels.names import Namespace, Number
 
 # Elements of a source: moment tensor xx, yy, zz, xy, xz, yz, then force x, y, z.
 ELEMENTS = 9
@@ -43,7 +44,9 @@ PATTERNS: dict[tuple[int, str], tuple[bool, int, dict[int, complex]]] = {
 }
 
 
-def patterns(columns: Sequence[tuple[int, str]], phi: Any, turn: Any, xp: Any = np) -> tuple[Any, Any, Any]:
+def patterns(
+    columns: Sequence[tuple[int, str]], phi: Number, turn: Number, xp: Namespace = np
+) -> tuple[Number, Number, Number]:
     """Coefficients of the columns and their derivatives with phi and with turn.
 
     Parameters

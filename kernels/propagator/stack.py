@@ -34,7 +34,7 @@ class Layers(NamedTuple):
 
     @property
     def ocean(self) -> bool:
-        """Is the first layer fluid?"""
+        """Whether the first layer is fluid."""
         return bool(self.vs[0] == 0.0)
 
     @property

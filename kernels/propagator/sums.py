@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from dislok.kernels.lanes import LANES
+from dislok.kernels.names import Array, Namespace
 
 from .pair import GROUPS, PLACE, kept_columns
 from .stack import Layers, Paths, table
@@ -20,15 +19,18 @@ def places_by_row(layers: Layers, paths: Paths, omega: np.ndarray) -> np.ndarray
 
 
 def inputs(layers: Layers, paths: Paths, omega: np.ndarray, grid: Grid) -> list[np.ndarray]:
-    """What the threads read: wavenumbers, counts (n_omega, n_sources), tapers (n_sources, n), the table of
-    places, ends, the two paths, entries (n_omega, blocks, 2) and the sources' places."""
+    """What the threads read.
+
+    Wavenumbers, counts (n_omega, n_sources), tapers (n_sources, n), the table of places, ends, the two paths,
+    entries (n_omega, blocks, 2) and the sources' places.
+    """
     work = reach(layers, paths, omega, grid)
     whole = [work.counts, paths.ends, paths.carried, paths.other, work.entry, paths.sources]
     counts, *steps = (np.ascontiguousarray(each, dtype=np.int64) for each in whole)
     return [grid.k, counts, work.taper, places_by_row(layers, paths, omega), *steps]
 
 
-def sums(xp: Any, values: Any, bessels: Any, columns_of: list[tuple[int, str]]) -> Any:
+def sums(xp: Namespace, values: Array, bessels: Array, columns_of: list[tuple[int, str]]) -> Array:
     """Integrals from columns: Bessel tables times columns, one product for each order.
 
     Parameters

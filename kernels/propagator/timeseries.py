@@ -8,14 +8,18 @@ motion.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from dislok.kernels.names import Array
+
 
 class Window(NamedTuple):
-    """`length` samples `dt` apart from `begin` on, of which the caller wants `wanted` from number `skip` on;
-    `alpha` is the damping (1/s)."""
+    """`length` samples `dt` apart from `begin` on; `alpha` is the damping (1/s).
+
+    The caller wants `wanted` of them, from number `skip` on.
+    """
 
     dt: float
     begin: float
@@ -43,7 +47,7 @@ def matrix(window: Window, count: int, quantity: str) -> np.ndarray:
     t = window.begin + window.dt * np.arange(window.length)
     omega = window.omega(count)
     twice = np.where(np.arange(count) == 0, 1.0, 2.0)
-    wave: Any = np.exp(1j * omega[:, None] * t) * (twice / window.period)[:, None]
+    wave: Array = np.exp(1j * omega[:, None] * t) * (twice / window.period)[:, None]
     if quantity == "acceleration":
         wave = wave * (1j * omega[:, None])
     rows = np.stack([wave.real, -wave.imag], axis=1).reshape(2 * count, -1)
@@ -96,8 +100,10 @@ def smooth_step(x: np.ndarray) -> np.ndarray:
 
 
 def weights(amplitude: np.ndarray, accuracy: float) -> np.ndarray:
-    """Weights of a zero-phase filter at times 0, dt, 2 dt, ...: enough of them that a step is right to
-    `accuracy`, with a smooth end."""
+    """Weights of a zero-phase filter at times 0, dt, 2 dt, ..., with a smooth end.
+
+    Enough of them that a step is right to `accuracy`.
+    """
     full = np.fft.irfft(amplitude)
     series = full[: len(full) // 2]
     # what the weights from each time on would add to the response to a step

@@ -7,11 +7,12 @@ nothing.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from dislok.kernels.lanes import LANES
+from dislok.kernels.names import Array, Namespace
 
 from . import bessel as own
 from .pair import CROSS, HALF_SPACE
@@ -42,7 +43,7 @@ class Grid(NamedTuple):
     turn: float = np.inf
     closest: float = 0.0
 
-    def end(self, offset: Any) -> Any:
+    def end(self, offset: Array) -> Array:
         """Largest wavenumber that sources at a rounded vertical distance from the receiver need."""
         assert self.zone is not None
         return np.minimum(self.decay / offset, self.zone.max() + behind_waves(self.turn, self.closest))
@@ -123,7 +124,7 @@ def _ends(paths: Paths, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
     )
 
 
-def cut_off(grid: Grid, distances: Any, xp: Any = np, special: Any = own) -> Any:
+def cut_off(grid: Grid, distances: Array, xp: Namespace = np, special: Namespace = own) -> Array:
     """Factors (..., n) of the wavenumbers at distances (...): an end before the integrands have decayed.
 
     What is smooth in k has no part in the motion at a distance r but for k r of order one. The end must be

@@ -1,5 +1,4 @@
-"""Numbers that formulas are written in: plain floats, first- and second-order jets, and their elementary
-functions.
+"""Numbers that formulas are written in: floats, first- and second-order jets; elementary functions.
 
 A formula is a function decorated with `scalar` that uses ``+ - * / **``, comparisons, Python literals and the
 names below, and never asks what its numbers are::

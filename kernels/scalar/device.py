@@ -7,10 +7,9 @@ compiler.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from llvmlite import ir
+
+from dislok.kernels.names import Function, Number
 
 from . import elementary
 from .lane import Lane
@@ -28,7 +27,7 @@ class DeviceLane(Lane):
         # The older of NVVM's two dialects has no fneg.
         return self._new(self.builder.fsub(self.constant(-0.0).value, self.value))
 
-    def call(self, name: str, *others: Any) -> DeviceLane:
+    def call(self, name: str, *others: Number) -> DeviceLane:
         """libdevice's function `name` of this and `others`."""
         symbol = f"__nv_{name}{'f' if self.format.bits == 32 else ''}"
         kinds = [self.format.type] * (1 + len(others))
@@ -38,7 +37,7 @@ class DeviceLane(Lane):
         values = [self.value, *(self._other(other) for other in others)]
         return self._new(self.builder.call(function, values))
 
-    def intrinsic(self, name: str, *others: Any) -> DeviceLane:
+    def intrinsic(self, name: str, *others: Number) -> DeviceLane:
         """The function that LLVM calls `name`."""
         return self.call(NAMES[name], *others)
 
@@ -60,5 +59,5 @@ class Libdevice:
     sin_degrees = staticmethod(elementary.sin_degrees)
     cos_degrees = staticmethod(elementary.cos_degrees)
 
-    def __getattr__(self, name: str) -> Callable[..., Any]:
+    def __getattr__(self, name: str) -> Function:
         return lambda x, *others: x.call(name, *others)

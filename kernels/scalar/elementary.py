@@ -1,5 +1,4 @@
-"""Elementary functions on `Lane`: polynomials and selects only, so that LLVM vectorises every loop that calls
-them.
+"""Elementary functions on `Lane`: polynomials and selects only, so that LLVM vectorises loops that call them.
 
 No branch, no table, no call into a mathematical library. Measured errors are in tests/scalar; each function
 states its range. Special values (zeros, infinities, NaN, subnormals) follow C99.

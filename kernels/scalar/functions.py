@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
+
+from dislok.kernels.names import Function, Number
 
 from . import elementary
 from .device import DeviceLane, Libdevice
@@ -27,11 +28,11 @@ class _NumpyNamespace:
     atan, atan2, absolute, copysign = np.arctan, np.arctan2, np.absolute, np.copysign
 
     @staticmethod
-    def binade(x: Any) -> Any:
+    def binade(x: Number) -> Number:
         return np.ldexp(1.0, np.frexp(x)[1] - 1)
 
     @staticmethod
-    def fma(a: Any, b: Any, c: Any) -> Any:
+    def fma(a: Number, b: Number, c: Number) -> Number:
         product = a * b
         (a1, a2), (b1, b2) = _halves(a), _halves(b)
         rest = ((a1 * b1 - product) + a1 * b2 + a2 * b1) + a2 * b2
@@ -40,15 +41,15 @@ class _NumpyNamespace:
         return total + ((product - (total - back)) + (c - back) + rest)
 
     @staticmethod
-    def sin_degrees(x: Any) -> Any:
+    def sin_degrees(x: Number) -> Number:
         return _degrees(x, 0)
 
     @staticmethod
-    def cos_degrees(x: Any) -> Any:
+    def cos_degrees(x: Number) -> Number:
         return _degrees(x, 1)
 
 
-def _halves(x: Any) -> tuple[Any, Any]:
+def _halves(x: Number) -> tuple[Number, Number]:
     """A NumPy number as the sum of two with half its digits each (Veltkamp)."""
     x = np.asarray(x)[()]
     scaled = x * x.dtype.type(2.0 ** (-(-(np.finfo(x.dtype).nmant + 1) // 2)) + 1.0)
@@ -56,7 +57,7 @@ def _halves(x: Any) -> tuple[Any, Any]:
     return high, x - high
 
 
-def _degrees(x: Any, advance: int) -> Any:
+def _degrees(x: Number, advance: int) -> Number:
     """sin (advance 0) or cos (advance 1) of NumPy degrees, with an exact reduction to ±45 degrees."""
     turns = np.round(x / 90.0)
     rest = x - 90.0 * turns
@@ -69,7 +70,7 @@ def _degrees(x: Any, advance: int) -> Any:
 class _MpmathNamespace:
     """Elementary functions on mpmath numbers."""
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> Function:
         import mpmath
 
         special = {
@@ -85,7 +86,7 @@ class _MpmathNamespace:
 class _TangentNamespace:
     """Elementary functions on tangents: those of jets in one variable."""
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> Function:
         function = globals()[name]
         return lambda *args: Tangent(function(*(x.jet for x in args)))
 
@@ -94,7 +95,7 @@ _NUMPY, _MPMATH, _MARKS, _DEVICE = _NumpyNamespace(), _MpmathNamespace(), Marks(
 _TANGENTS = _TangentNamespace()
 
 
-def _namespace(*values: Any) -> Any:
+def _namespace(*values: Number) -> Number:
     """Where to find the elementary functions for values of this kind."""
     for value in values:
         for kind, namespace in ((Tangent, _TANGENTS), (Mark, _MARKS), (DeviceLane, _DEVICE)):
@@ -107,7 +108,7 @@ def _namespace(*values: Any) -> Any:
     return _NUMPY
 
 
-def _alike(*values: Any) -> list[Any]:
+def _alike(*values: Number) -> list[Number]:
     """Literals among `values` turned into symbols where others are, all into tangents where one is."""
     kinds = (Tangent, Symbol)
     symbol = next((v for kind in kinds for v in values if isinstance(v, kind)), None)
@@ -116,12 +117,12 @@ def _alike(*values: Any) -> list[Any]:
     return [v if isinstance(v, type(symbol)) else symbol.constant(v) for v in values]
 
 
-def _model(*values: Any) -> Jet | None:
+def _model(*values: Number) -> Jet | None:
     """The first jet among `values`."""
     return next((v for v in values if isinstance(v, Jet)), None)
 
 
-def _promoted(x: Any, model: Jet) -> Jet:
+def _promoted(x: Number, model: Jet) -> Jet:
     """`x` as a jet of the same kind as `model`; a plain number gets zero partials."""
     if isinstance(x, Jet):
         return x
@@ -132,12 +133,12 @@ def _promoted(x: Any, model: Jet) -> Jet:
 # --- constructors and parts ---
 
 
-def number(x: Any) -> Any:
+def number(x: Number) -> Number:
     """A native float as a plain number of the same dtype, the type formulas compute with."""
     return np.float64(x) if type(x) in (int, float) else x
 
 
-def constant(x: Any, n: int, order: int) -> Any:
+def constant(x: Number, n: int, order: int) -> Number:
     """`x` as a jet of `n` variables at `order` with zero partials; order 0 gives a plain number.
 
     `n` and `order` must be known when the code is compiled.
@@ -148,9 +149,8 @@ def constant(x: Any, n: int, order: int) -> Any:
     return Jet(x, [ZERO] * n, [ZERO] * len(pairs(n)) if order == 2 else None)
 
 
-def seed(x: Any, k: int, n: int, order: int) -> Any:
-    """`x` as variable `k` of `n`: its `k`-th first partial is 1, all others are 0; order 0 gives a plain
-    number.
+def seed(x: Number, k: int, n: int, order: int) -> Number:
+    """`x` as variable `k` of `n`: its `k`-th first partial is 1, all others 0; of order 0 a plain number.
 
     `k`, `n` and `order` must be known when the code is compiled.
     """
@@ -162,22 +162,22 @@ def seed(x: Any, k: int, n: int, order: int) -> Any:
     return Jet(jet.v, [literal(1.0, jet.v) if i == k else ZERO for i in range(n)], jet.h)
 
 
-def const(c: Any, like: Any) -> Any:
+def const(c: Number, like: Number) -> Number:
     """The literal `c` as a number of the same kind as `like`, partials zero."""
     return like.constant(c) if isinstance(like, Jet) else literal(c, like)
 
 
-def value(x: Any) -> Any:
+def value(x: Number) -> Number:
     """The value of a number, as a native float in compiled code."""
     return value_of(x)
 
 
-def real(x: Any) -> Any:
+def real(x: Number) -> Number:
     """The value of a number as a plain number: the partials are dropped."""
     return value_of(x)
 
 
-def first(x: Any, k: int) -> Any:
+def first(x: Number, k: int) -> Number:
     """The `k`-th first partial, as a plain number."""
     if x is ZERO:
         return x
@@ -186,21 +186,21 @@ def first(x: Any, k: int) -> Any:
     return _dense(x.p[k], x)
 
 
-def second(x: Any, i: int, j: int) -> Any:
+def second(x: Number, i: int, j: int) -> Number:
     """The second partial with respect to variables `i` and `j`, as a plain number."""
     if not (0 <= i < x.n and 0 <= j < x.n):
         raise IndexError(f"variables {i} and {j} of {x.n}")
     return _dense(x.h[packed(i, j)], x)
 
 
-def _dense(partial: Any, x: Jet) -> Any:
+def _dense(partial: Number, x: Jet) -> Number:
     return literal(0.0, x.v) if partial is ZERO else partial
 
 
 # --- selections ---
 
 
-def where(condition: Any, a: Any, b: Any) -> Any:
+def where(condition: Number, a: Number, b: Number) -> Number:
     """`a` where `condition` holds, else `b`; both are computed."""
     model = _model(a, b)
     if model is None:
@@ -209,7 +209,7 @@ def where(condition: Any, a: Any, b: Any) -> Any:
     return a.zip(b, lambda s, t: _where(condition, s, t), _where(condition, a.v, b.v))
 
 
-def _where(condition: Any, a: Any, b: Any) -> Any:
+def _where(condition: Number, a: Number, b: Number) -> Number:
     if a is ZERO or b is ZERO:
         if a is b:
             return ZERO
@@ -225,22 +225,22 @@ def _where(condition: Any, a: Any, b: Any) -> Any:
     return np.where(condition, a, b)
 
 
-def minimum(a: Any, b: Any) -> Any:
+def minimum(a: Number, b: Number) -> Number:
     """The smaller of `a` and `b`, with its partials; `b` where they are equal."""
     return where(_less(a, b), a, b)
 
 
-def maximum(a: Any, b: Any) -> Any:
+def maximum(a: Number, b: Number) -> Number:
     """The larger of `a` and `b`, with its partials; `b` where they are equal."""
     return where(_less(b, a), a, b)
 
 
-def _less(a: Any, b: Any) -> Any:
+def _less(a: Number, b: Number) -> Number:
     left, right = _alike(value_of(a), value_of(b))
     return left < right
 
 
-def absolute(x: Any) -> Any:
+def absolute(x: Number) -> Number:
     """Absolute value; the partials at 0 are those of +x or -x by the sign bit."""
     if not isinstance(x, Jet):
         return _namespace(x).absolute(x)
@@ -248,7 +248,7 @@ def absolute(x: Any) -> Any:
     return x.map(lambda d: d * sign, absolute(x.v))
 
 
-def copysign(a: Any, b: Any) -> Any:
+def copysign(a: Number, b: Number) -> Number:
     """The magnitude of `a` with the sign of `b`'s value; `b` counts as locally constant."""
     sign_of = value_of(b)
     if not isinstance(a, Jet):
@@ -264,7 +264,7 @@ def copysign(a: Any, b: Any) -> Any:
 # --- elementary functions ---
 
 
-def sqrt(x: Any) -> Any:
+def sqrt(x: Number) -> Number:
     """Square root; NaN below 0."""
     if not isinstance(x, Jet):
         return _namespace(x).sqrt(x)
@@ -273,18 +273,18 @@ def sqrt(x: Any) -> Any:
     return x.compose(root, slope, lambda: -(slope * (0.5 / x.v)))
 
 
-def fma(a: Any, b: Any, c: Any) -> Any:
+def fma(a: Number, b: Number, c: Number) -> Number:
     """a b + c of plain numbers, rounded once (NumPy's: within an ulp)."""
     a, b, c = _alike(a, b, c)
     return _namespace(a).fma(a, b, c)
 
 
-def binade(x: Any) -> Any:
+def binade(x: Number) -> Number:
     """The largest power of two that is not above the magnitude of a plain number; 0 for subnormals."""
     return _namespace(x).binade(x)
 
 
-def log(x: Any) -> Any:
+def log(x: Number) -> Number:
     """Natural logarithm; -inf at 0, NaN below."""
     if not isinstance(x, Jet):
         return _namespace(x).log(x)
@@ -292,7 +292,7 @@ def log(x: Any) -> Any:
     return x.compose(log(x.v), slope, lambda: -(slope * slope))
 
 
-def log1p(x: Any) -> Any:
+def log1p(x: Number) -> Number:
     """log(1 + x), accurate near 0; -inf at -1, NaN below."""
     if not isinstance(x, Jet):
         return _namespace(x).log1p(x)
@@ -300,7 +300,7 @@ def log1p(x: Any) -> Any:
     return x.compose(log1p(x.v), slope, lambda: -(slope * slope))
 
 
-def exp(x: Any) -> Any:
+def exp(x: Number) -> Number:
     """Exponential."""
     if not isinstance(x, Jet):
         return _namespace(x).exp(x)
@@ -308,7 +308,7 @@ def exp(x: Any) -> Any:
     return x.compose(result, result, lambda: result)
 
 
-def sin(x: Any) -> Any:
+def sin(x: Number) -> Number:
     """Sine of radians."""
     if not isinstance(x, Jet):
         return _namespace(x).sin(x)
@@ -316,7 +316,7 @@ def sin(x: Any) -> Any:
     return x.compose(result, cos(x.v), lambda: -result)
 
 
-def cos(x: Any) -> Any:
+def cos(x: Number) -> Number:
     """Cosine of radians."""
     if not isinstance(x, Jet):
         return _namespace(x).cos(x)
@@ -324,7 +324,7 @@ def cos(x: Any) -> Any:
     return x.compose(result, -sin(x.v), lambda: -result)
 
 
-def sin_degrees(x: Any) -> Any:
+def sin_degrees(x: Number) -> Number:
     """Sine of degrees, exact at multiples of 30 where rational; partials are per degree."""
     if not isinstance(x, Jet):
         return _namespace(x).sin_degrees(x)
@@ -332,7 +332,7 @@ def sin_degrees(x: Any) -> Any:
     return x.compose(result, cos_degrees(x.v) * unit, lambda: -(result * (unit * unit)))
 
 
-def cos_degrees(x: Any) -> Any:
+def cos_degrees(x: Number) -> Number:
     """Cosine of degrees, exact at multiples of 30 where rational; partials are per degree."""
     if not isinstance(x, Jet):
         return _namespace(x).cos_degrees(x)
@@ -340,7 +340,7 @@ def cos_degrees(x: Any) -> Any:
     return x.compose(result, -(sin_degrees(x.v) * unit), lambda: -(result * (unit * unit)))
 
 
-def _degree(x: Any) -> Any:
+def _degree(x: Number) -> Number:
     """π/180 in the precision of `x`."""
     if _namespace(primal(x)) is _MPMATH:
         import mpmath
@@ -349,7 +349,7 @@ def _degree(x: Any) -> Any:
     return math.pi / 180.0
 
 
-def atan(x: Any) -> Any:
+def atan(x: Number) -> Number:
     """Inverse tangent, in (-π/2, π/2)."""
     if not isinstance(x, Jet):
         return _namespace(x).atan(x)
@@ -357,7 +357,7 @@ def atan(x: Any) -> Any:
     return x.compose(atan(x.v), slope, lambda: -2.0 * x.v * (slope * slope))
 
 
-def atan2(y: Any, x: Any) -> Any:
+def atan2(y: Number, x: Number) -> Number:
     """Angle of the point (x, y), in [-π, π]."""
     model = _model(y, x)
     if model is None:
@@ -378,7 +378,7 @@ def atan2(y: Any, x: Any) -> Any:
     return Jet(atan2(y.v, x.v), p, h)
 
 
-def power(x: Any, exponent: int) -> Any:
+def power(x: Number, exponent: int) -> Number:
     """`x` to an integer power known at compile time, by repeated squaring: ``x ** 3``."""
     if not isinstance(exponent, int):
         raise TypeError(f"only integer powers known at compile time, got {exponent!r}")
@@ -392,7 +392,7 @@ def power(x: Any, exponent: int) -> Any:
     return half * half * x if exponent % 2 else half * half
 
 
-def polynomial(x: Any, coefficients: Sequence[float]) -> Any:
+def polynomial(x: Number, coefficients: Sequence[float]) -> Number:
     """Polynomial in `x`, `coefficients` lowest power first, by Horner's rule."""
     if not isinstance(x, Jet):
         return _horner(x, coefficients)
@@ -401,14 +401,14 @@ def polynomial(x: Any, coefficients: Sequence[float]) -> Any:
     return x.compose(_horner(x.v, coefficients), _horner(x.v, slopes), lambda: _horner(x.v, bends))
 
 
-def _horner(x: Any, coefficients: Sequence[Any]) -> Any:
+def _horner(x: Number, coefficients: Sequence[Number]) -> Number:
     total = literal(coefficients[-1], x)
     for c in reversed(coefficients[:-1]):
         total = total * x + c
     return total
 
 
-def chain(v: Any, gradients: Sequence[Any], variables: Sequence[Any]) -> Any:
+def chain(v: Number, gradients: Sequence[Number], variables: Sequence[Number]) -> Number:
     """The value of `v` with derivatives by the chain rule from closed-form partial derivatives.
 
     Parameters
@@ -438,7 +438,7 @@ def chain(v: Any, gradients: Sequence[Any], variables: Sequence[Any]) -> Any:
     return Jet(base, p, [sum(_chain_second(terms, i, j), ZERO) for i, j in pairs(model.n)])
 
 
-def _chain_tangent(v: Any, gradients: Sequence[Any], variables: Sequence[Any]) -> Any:
+def _chain_tangent(v: Number, gradients: Sequence[Number], variables: Sequence[Number]) -> Number:
     """The plain number `v` with the tangent that follows from those of the variables."""
     if not any(isinstance(value_of(x), Tangent) for x in variables):
         return v
@@ -446,17 +446,17 @@ def _chain_tangent(v: Any, gradients: Sequence[Any], variables: Sequence[Any]) -
     return Tangent(chain(primal(v), *inside))
 
 
-def _jet_of(x: Any) -> Any:
+def _jet_of(x: Number) -> Number:
     """The jet that a tangent holds; any other number as it is."""
     return x.jet if isinstance(x, Tangent) else x
 
 
-def _chain_second(terms: Sequence[tuple[Any, Any]], i: int, j: int) -> list[Any]:
+def _chain_second(terms: Sequence[tuple[Number, Number]], i: int, j: int) -> list[Number]:
     bent = [g.p[j] * x.p[i] for g, x in terms if isinstance(g, Jet)]
     return bent + [value_of(g) * x.h[packed(i, j)] for g, x in terms]
 
 
-def jet(v: Any, partials: Sequence[Any]) -> Any:
+def jet(v: Number, partials: Sequence[Number]) -> Number:
     """The jet with value `v` and the given first partials, one for each variable.
 
     Plain numbers make a jet of order 1. Jets of order 1 in the same variables (`v` and every partial that is
@@ -470,7 +470,7 @@ def jet(v: Any, partials: Sequence[Any]) -> Any:
         return Jet(v, [d if d is ZERO else _alike(v, d)[1] for d in p])
     if (model.n, model.order) != (n, 1):
         raise TypeError(f"{n} partials need jets of order 1 in {n} variables, got {model.order} in {model.n}")
-    slopes: list[Any] = [g if g is ZERO else _promoted(g, model) for g in p]
+    slopes: list[Number] = [g if g is ZERO else _promoted(g, model) for g in p]
     h = [ZERO if slopes[i] is ZERO else slopes[i].p[j] for i, j in pairs(n)]
     return Jet(_promoted(v, model).v, [value_of(slope) for slope in slopes], h)
 
@@ -483,16 +483,16 @@ for _kind in (Symbol, Jet):
 # --- tuples ---
 
 
-def add(a: Any, b: Any) -> Any:
+def add(a: Number, b: Number) -> Number:
     """Sum of two tuples of numbers, element by element, nested tuples too."""
     return tuple(add(s, t) for s, t in zip(a, b, strict=True)) if isinstance(a, tuple) else a + b
 
 
-def subtract(a: Any, b: Any) -> Any:
+def subtract(a: Number, b: Number) -> Number:
     """Difference of two tuples of numbers, element by element, nested tuples too."""
     return tuple(subtract(s, t) for s, t in zip(a, b, strict=True)) if isinstance(a, tuple) else a - b
 
 
-def scale(a: Any, factor: Any) -> Any:
+def scale(a: Number, factor: Number) -> Number:
     """A tuple of numbers, or nested tuples of them, times the number `factor`."""
     return tuple(scale(s, factor) for s in a) if isinstance(a, tuple) else a * factor

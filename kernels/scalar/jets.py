@@ -8,7 +8,8 @@ of an operation.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+
+from dislok.kernels.names import Number
 
 from .symbol import ZERO, literal
 
@@ -29,7 +30,7 @@ class Jet:
     __slots__ = ("h", "p", "v")
     __array_ufunc__ = None  # so that ``array * jet`` asks the jet
 
-    def __init__(self, v: Any, p: Sequence[Any], h: Sequence[Any] | None = None) -> None:
+    def __init__(self, v: Number, p: Sequence[Number], h: Sequence[Number] | None = None) -> None:
         self.v = v
         self.p = tuple(p)
         self.h = None if h is None else tuple(h)
@@ -47,13 +48,13 @@ class Jet:
     def __repr__(self) -> str:
         return f"Jet({self.v!r}, {self.p!r}, {self.h!r})"
 
-    def map(self, function: Callable[[Any], Any], value: Any) -> Jet:
+    def map(self, function: Callable[[Number], Number], value: Number) -> Jet:
         """Jet with `value` and every partial sent through `function`, a linear map."""
         return Jet(
             value, [function(d) for d in self.p], None if self.h is None else [function(d) for d in self.h]
         )
 
-    def zip(self, other: Jet, function: Callable[[Any, Any], Any], value: Any) -> Jet:
+    def zip(self, other: Jet, function: Callable[[Number, Number], Number], value: Number) -> Jet:
         """Jet with `value` and the partials of both joined by `function`, a bilinear or selecting map."""
         _check_alike(self, other)
         first = [function(a, b) for a, b in zip(self.p, other.p, strict=True)]
@@ -61,7 +62,7 @@ class Jet:
             return Jet(value, first)
         return Jet(value, first, [function(a, b) for a, b in zip(self.h, other.h, strict=True)])
 
-    def compose(self, value: Any, slope: Any, bend: Callable[[], Any]) -> Jet:
+    def compose(self, value: Number, slope: Number, bend: Callable[[], Number]) -> Jet:
         """f(self) from f, f' and (a thunk of) f'' at the value."""
         p = [slope * d for d in self.p]
         if self.h is None:
@@ -78,30 +79,30 @@ class Jet:
         return self
 
     #: Hung in by `functions`, which stands above.
-    __abs__: Callable[[Any], Any]
-    __pow__: Callable[[Any, int], Any]
+    __abs__: Callable[[Number], Number]
+    __pow__: Callable[[Number, int], Number]
 
-    def constant(self, number: Any) -> Jet:
+    def constant(self, number: Number) -> Jet:
         """A literal as a jet of the same kind, partials zero."""
         h = None if self.h is None else [ZERO] * len(self.h)
         return Jet(literal(number, self.v), [ZERO] * self.n, h)
 
-    def __add__(self, other: Any) -> Jet:
+    def __add__(self, other: Number) -> Jet:
         if isinstance(other, Jet):
             return self.zip(other, lambda a, b: a + b, self.v + other.v)
         return Jet(self.v + other, self.p, self.h)
 
     __radd__ = __add__
 
-    def __sub__(self, other: Any) -> Jet:
+    def __sub__(self, other: Number) -> Jet:
         if isinstance(other, Jet):
             return self.zip(other, lambda a, b: a - b, self.v - other.v)
         return Jet(self.v - other, self.p, self.h)
 
-    def __rsub__(self, other: Any) -> Jet:
+    def __rsub__(self, other: Number) -> Jet:
         return self.map(lambda d: -d, other - self.v)
 
-    def __mul__(self, other: Any) -> Jet:
+    def __mul__(self, other: Number) -> Jet:
         if not isinstance(other, Jet):
             return self.map(lambda d: d * other, self.v * other)
         if other is self:
@@ -122,10 +123,10 @@ class Jet:
         twice = self.v + self.v
         return self.compose(self.v * self.v, twice, lambda: 2.0)
 
-    def __rmul__(self, other: Any) -> Jet:
+    def __rmul__(self, other: Number) -> Jet:
         return self * other
 
-    def __truediv__(self, other: Any) -> Jet:
+    def __truediv__(self, other: Number) -> Jet:
         if not isinstance(other, Jet):
             inverse = 1.0 / other
             return self.map(lambda d: d * inverse, self.v / other)
@@ -141,33 +142,33 @@ class Jet:
         ]
         return Jet(q, p, h)
 
-    def __rtruediv__(self, other: Any) -> Jet:
+    def __rtruediv__(self, other: Number) -> Jet:
         q, inverse = other / self.v, 1.0 / self.v
         slope = -(q * inverse)
         return self.compose(q, slope, lambda: -2.0 * (slope * inverse))
 
-    def __lt__(self, other: Any) -> Any:
+    def __lt__(self, other: Number) -> Number:
         return self.v < value_of(other)
 
-    def __le__(self, other: Any) -> Any:
+    def __le__(self, other: Number) -> Number:
         return self.v <= value_of(other)
 
-    def __gt__(self, other: Any) -> Any:
+    def __gt__(self, other: Number) -> Number:
         return self.v > value_of(other)
 
-    def __ge__(self, other: Any) -> Any:
+    def __ge__(self, other: Number) -> Number:
         return self.v >= value_of(other)
 
-    def __eq__(self, other: Any) -> Any:
+    def __eq__(self, other: Number) -> Number:
         return self.v == value_of(other)
 
-    def __ne__(self, other: Any) -> Any:
+    def __ne__(self, other: Number) -> Number:
         return self.v != value_of(other)
 
     __hash__ = None  # type: ignore[assignment]
 
 
-def value_of(x: Any) -> Any:
+def value_of(x: Number) -> Number:
     """The value inside a jet; anything else as it is."""
     return x.v if isinstance(x, Jet) else x
 

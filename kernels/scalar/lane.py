@@ -6,9 +6,9 @@ and no care for the sign of a zero result. NaN and infinity keep their meaning, 
 
 from __future__ import annotations
 
-from typing import Any
-
 from llvmlite import ir
+
+from dislok.kernels.names import Builder, Number, Value
 
 from .symbol import Symbol, Undecided
 
@@ -39,7 +39,7 @@ class Truth(Undecided):
 
     __slots__ = ("builder", "value")
 
-    def __init__(self, builder: Any, value: Any) -> None:
+    def __init__(self, builder: Builder, value: Value) -> None:
         self.builder = builder
         self.value = value
 
@@ -61,16 +61,16 @@ class Bits:
 
     __slots__ = ("builder", "format", "kind", "value")
 
-    def __init__(self, kind: type[Lane], builder: Any, format: Format, value: Any) -> None:
+    def __init__(self, kind: type[Lane], builder: Builder, format: Format, value: Value) -> None:
         self.kind = kind
         self.builder = builder
         self.format = format
         self.value = value
 
-    def _other(self, other: Bits | int) -> Any:
+    def _other(self, other: Bits | int) -> Number:
         return other.value if isinstance(other, Bits) else ir.Constant(self.format.integer, other)
 
-    def _new(self, value: Any) -> Bits:
+    def _new(self, value: Value) -> Bits:
         return Bits(self.kind, self.builder, self.format, value)
 
     def __add__(self, other: Bits | int) -> Bits:
@@ -95,11 +95,11 @@ class Bits:
         return self._new(self.builder.lshr(self.value, self._other(count)))
 
     def negative(self) -> Truth:
-        """Is the sign bit set?"""
+        """Whether the sign bit is set."""
         return Truth(self.builder, self.builder.icmp_signed("<", self.value, self._other(0)))
 
     def nonzero(self) -> Truth:
-        """Is any bit set?"""
+        """Whether any bit is set."""
         return Truth(self.builder, self.builder.icmp_unsigned("!=", self.value, self._other(0)))
 
     def floating(self) -> Lane:
@@ -112,7 +112,7 @@ class Lane(Symbol):
 
     __slots__ = ("builder", "format", "value")
 
-    def __init__(self, builder: Any, format: Format, value: Any) -> None:
+    def __init__(self, builder: Builder, format: Format, value: Value) -> None:
         self.builder = builder
         self.format = format
         self.value = value
@@ -121,77 +121,77 @@ class Lane(Symbol):
         """`number` rounded to this lane's type."""
         return self._new(ir.Constant(self.format.type, float(number)))
 
-    def _other(self, other: Lane | float) -> Any:
+    def _other(self, other: Lane | float) -> Number:
         if isinstance(other, Lane):
             if other.format is not self.format:
                 raise TypeError("float32 and float64 numbers do not mix")
             return other.value
         return self.constant(other).value
 
-    def _new(self, value: Any) -> Any:
+    def _new(self, value: Value) -> Number:
         return type(self)(self.builder, self.format, value)
 
-    def _arithmetic(self, instruction: str, other: Any, swapped: bool = False) -> Any:
+    def _arithmetic(self, instruction: str, other: Number, swapped: bool = False) -> Number:
         if not isinstance(other, Lane | int | float):
             return NotImplemented
         operands = (self._other(other), self.value) if swapped else (self.value, self._other(other))
         return self._new(getattr(self.builder, instruction)(*operands, flags=FLAGS))
 
-    def __add__(self, other: Any) -> Any:
+    def __add__(self, other: Number) -> Number:
         return self._arithmetic("fadd", other)
 
-    def __radd__(self, other: Any) -> Any:
+    def __radd__(self, other: Number) -> Number:
         return self._arithmetic("fadd", other, swapped=True)
 
-    def __sub__(self, other: Any) -> Any:
+    def __sub__(self, other: Number) -> Number:
         return self._arithmetic("fsub", other)
 
-    def __rsub__(self, other: Any) -> Any:
+    def __rsub__(self, other: Number) -> Number:
         return self._arithmetic("fsub", other, swapped=True)
 
-    def __mul__(self, other: Any) -> Any:
+    def __mul__(self, other: Number) -> Number:
         return self._arithmetic("fmul", other)
 
-    def __rmul__(self, other: Any) -> Any:
+    def __rmul__(self, other: Number) -> Number:
         return self._arithmetic("fmul", other, swapped=True)
 
-    def __truediv__(self, other: Any) -> Any:
+    def __truediv__(self, other: Number) -> Number:
         return self._arithmetic("fdiv", other)
 
-    def __rtruediv__(self, other: Any) -> Any:
+    def __rtruediv__(self, other: Number) -> Number:
         return self._arithmetic("fdiv", other, swapped=True)
 
     def __neg__(self) -> Lane:
         return self._new(self.builder.fneg(self.value, flags=FLAGS))
 
-    def _compare(self, sign: str, other: Any) -> Any:
+    def _compare(self, sign: str, other: Number) -> Number:
         if not isinstance(other, Lane | int | float):
             return NotImplemented
         compare = self.builder.fcmp_unordered if sign == "!=" else self.builder.fcmp_ordered
         return Truth(self.builder, compare(sign, self.value, self._other(other)))
 
-    def __lt__(self, other: Any) -> Any:
+    def __lt__(self, other: Number) -> Number:
         return self._compare("<", other)
 
-    def __le__(self, other: Any) -> Any:
+    def __le__(self, other: Number) -> Number:
         return self._compare("<=", other)
 
-    def __gt__(self, other: Any) -> Any:
+    def __gt__(self, other: Number) -> Number:
         return self._compare(">", other)
 
-    def __ge__(self, other: Any) -> Any:
+    def __ge__(self, other: Number) -> Number:
         return self._compare(">=", other)
 
-    def __eq__(self, other: Any) -> Any:
+    def __eq__(self, other: Number) -> Number:
         return self._compare("==", other)
 
-    def __ne__(self, other: Any) -> Any:
+    def __ne__(self, other: Number) -> Number:
         return self._compare("!=", other)
 
     __hash__ = None  # type: ignore[assignment]
 
     def select(self, condition: Truth, other: Lane | float) -> Lane:
-        """This where `condition`, else `other`."""
+        """Itself where `condition`, else `other`."""
         return self._new(self.builder.select(condition.value, self.value, self._other(other)))
 
     def bits(self) -> Bits:

@@ -9,7 +9,7 @@ the code depends on the target that compiles.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -17,22 +17,31 @@ from llvmlite import ir
 from numba.core import imputils, types
 from numba.core.typing import templates
 
+from dislok.kernels.names import Builder, Context, Function, Kind, Signature, Value
+
 from . import functions
 from .device import DeviceLane
-from .lane import FORMATS, Lane, Truth
+from .lane import FORMATS, Format, Lane, Truth
 from .symbol import MARK, TRUTH_MARK, ZERO, TruthMark
 from .tangents import Tangent
 from .types import JetType, machine_type
 
-Rule = Callable[..., Any]
+Rule = Function
 # Argument pattern: any number of arguments of any type.
 ANYTHING = (types.VarArg(types.Any),)
 
-ARITHMETIC: tuple[Any, ...] = (operator.add, operator.sub, operator.mul, operator.truediv)
-COMPARISONS: tuple[Any, ...] = (operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne)
-UNARY: tuple[Any, ...] = (operator.neg, operator.pos, abs)
+ARITHMETIC: tuple[Function, ...] = (operator.add, operator.sub, operator.mul, operator.truediv)
+COMPARISONS: tuple[Function, ...] = (
+    operator.lt,
+    operator.le,
+    operator.gt,
+    operator.ge,
+    operator.eq,
+    operator.ne,
+)
+UNARY: tuple[Function, ...] = (operator.neg, operator.pos, abs)
 # A number from anything.
-MAKERS: tuple[Any, ...] = (
+MAKERS: tuple[Function, ...] = (
     functions.number,
     functions.constant,
     functions.seed,
@@ -41,7 +50,7 @@ MAKERS: tuple[Any, ...] = (
     functions.second,
 )
 # A number where an argument is a number, a native float where all are native.
-ELEMENTARY: tuple[Any, ...] = (
+ELEMENTARY: tuple[Function, ...] = (
     functions.where,
     functions.const,
     functions.power,
@@ -69,13 +78,13 @@ ELEMENTARY: tuple[Any, ...] = (
     functions.maximum,
 )
 # These read small integers from the types of their arguments.
-LITERAL: tuple[Any, ...] = (*MAKERS, functions.power, functions.jet)
+LITERAL: tuple[Function, ...] = (*MAKERS, functions.power, functions.jet)
 
 
 # --- result types ---
 
 
-def _leaves(args: Any) -> Iterator[Any]:
+def _leaves(args: Kind) -> Iterator[Kind]:
     """The types of `args`, tuples opened."""
     for ty in args:
         if isinstance(ty, types.BaseTuple):
@@ -84,7 +93,7 @@ def _leaves(args: Any) -> Iterator[Any]:
             yield ty
 
 
-def _width(args: Any) -> int | None:
+def _width(args: Kind) -> int | None:
     """Bits of the floats that these types are computed in: the numbers' bits, else the native floats'."""
     leaves = list(_leaves(args))
     numbers = {ty.bits for ty in leaves if isinstance(ty, JetType)}
@@ -94,7 +103,7 @@ def _width(args: Any) -> int | None:
     return numbers.pop() if numbers else 32 if natives == {types.float32} else 64
 
 
-def _sketch(ty: Any, literal: bool) -> Any:
+def _sketch(ty: Kind, literal: bool) -> Kind:
     """What a rule sees in place of a value of type `ty` when it is run for the structure of its result."""
     if isinstance(ty, JetType):
         return ty.pattern()
@@ -110,7 +119,7 @@ def _sketch(ty: Any, literal: bool) -> Any:
 
 
 @cache
-def result_type(rule: Rule, args: tuple[Any, ...], literal: bool) -> Any:
+def result_type(rule: Rule, args: tuple[Kind, ...], literal: bool) -> Kind:
     """Type of ``rule(*args)``, a number or tuple of numbers; None where the rule does not apply."""
     bits = _width(args)
     if bits is None:
@@ -121,7 +130,7 @@ def result_type(rule: Rule, args: tuple[Any, ...], literal: bool) -> Any:
         return None
 
 
-def _typed(bits: int, pattern: Any) -> Any:
+def _typed(bits: int, pattern: Kind) -> Kind:
     if isinstance(pattern, tuple | list):
         return types.BaseTuple.from_types([_typed(bits, part) for part in pattern])
     if any(isinstance(part, Tangent) for part in (pattern, functions.value(pattern))):
@@ -130,7 +139,7 @@ def _typed(bits: int, pattern: Any) -> Any:
 
 
 @cache
-def formula_type(rule: Rule, args: tuple[Any, ...]) -> Any:
+def formula_type(rule: Rule, args: tuple[Kind, ...]) -> Kind:
     """Result of a formula that runs at compile time; its mistakes are raised, not hidden."""
     bits = _width(args)
     if bits is None:
@@ -138,16 +147,16 @@ def formula_type(rule: Rule, args: tuple[Any, ...]) -> Any:
     return _typed(bits, rule(*(_sketch(ty, True) for ty in args)))
 
 
-def _has_number(args: Any) -> bool:
+def _has_number(args: Kind) -> bool:
     return any(isinstance(ty, JetType) for ty in _leaves(args))
 
 
-def maker_type(rule: Rule, args: tuple[Any, ...]) -> Any:
+def maker_type(rule: Rule, args: tuple[Kind, ...]) -> Kind:
     """Result of a function that makes a number, from numbers or natives."""
     return result_type(rule, args, True)
 
 
-def elementary_type(rule: Rule, args: tuple[Any, ...]) -> Any:
+def elementary_type(rule: Rule, args: tuple[Kind, ...]) -> Kind:
     """Result of a function that gives natives for natives."""
     made = result_type(rule, args, rule in LITERAL)
     if made is None or _has_number(args) or not isinstance(made, JetType):
@@ -155,22 +164,22 @@ def elementary_type(rule: Rule, args: tuple[Any, ...]) -> Any:
     return made.native if made.order == 0 else made
 
 
-def operator_type(rule: Rule, args: tuple[Any, ...]) -> Any:
+def operator_type(rule: Rule, args: tuple[Kind, ...]) -> Kind:
     """Result of an operator; not ours where all is native."""
     return result_type(rule, args, False) if _has_number(args) else None
 
 
-def power_type(rule: Rule, args: tuple[Any, ...]) -> Any:
+def power_type(rule: Rule, args: tuple[Kind, ...]) -> Kind:
     """Result of ``x ** k``."""
     return result_type(functions.power, args, True) if isinstance(args[0], JetType) else None
 
 
-def comparison_type(rule: Rule, args: tuple[Any, ...]) -> Any:
+def comparison_type(rule: Rule, args: tuple[Kind, ...]) -> Kind:
     """Result of a comparison."""
     return None if operator_type(operator.add, args) is None else types.boolean
 
 
-def value_type(rule: Rule, args: tuple[Any, ...]) -> Any:
+def value_type(rule: Rule, args: tuple[Kind, ...]) -> Kind:
     """Result of ``value(x)``."""
     return args[0].native if isinstance(args[0], JetType) else None
 
@@ -178,7 +187,7 @@ def value_type(rule: Rule, args: tuple[Any, ...]) -> Any:
 # --- code ---
 
 
-def unpacked(context: Any, builder: Any, ty: Any, value: Any, fmt: Any, literal: bool) -> Any:
+def unpacked(context: Context, builder: Builder, ty: Kind, value: Value, fmt: Format, literal: bool) -> Value:
     """The Python object that a rule computes with, for a machine value of Numba type `ty`."""
     if isinstance(ty, JetType):
         return ty.filled(_lane(context, builder, fmt, part) for part in _machine_parts(builder, ty, value))
@@ -193,17 +202,17 @@ def unpacked(context: Any, builder: Any, ty: Any, value: Any, fmt: Any, literal:
     return _lane(context, builder, fmt, context.cast(builder, value, ty, native))
 
 
-def _lane(context: Any, builder: Any, fmt: Any, value: Any) -> Lane:
+def _lane(context: Context, builder: Builder, fmt: Format, value: Value) -> Lane:
     return (DeviceLane if context.target_name == "cuda" else Lane)(builder, fmt, value)
 
 
-def _machine_parts(builder: Any, ty: JetType, value: Any) -> list[Any]:
+def _machine_parts(builder: Builder, ty: JetType, value: Value) -> list[Value]:
     if ty.order == 0:
         return [value]
     return [builder.extract_value(value, i) for i in range(ty.size)]
 
 
-def packed_up(context: Any, builder: Any, ty: Any, result: Any) -> Any:
+def packed_up(context: Context, builder: Builder, ty: Kind, result: Value) -> Value:
     """The machine value of Numba type `ty` for what a rule returned."""
     if isinstance(ty, types.BaseTuple):
         parts = zip(ty.types, result, strict=True)
@@ -218,7 +227,7 @@ def packed_up(context: Any, builder: Any, ty: Any, result: Any) -> Any:
     return aggregate
 
 
-def _machine(ty: Any, part: Any) -> Any:
+def _machine(ty: Kind, part: Kind) -> Kind:
     """The machine value of a lane, or of a literal or structural zero among the results of a formula."""
     if isinstance(part, Lane):
         return part.value
@@ -229,7 +238,7 @@ def _machine(ty: Any, part: Any) -> Any:
 def implementation(rule: Rule, literal: bool) -> Rule:
     """Lowering function that runs `rule` on lanes."""
 
-    def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def lower(context: Context, builder: Builder, signature: Signature, args: Value) -> Value:
         fmt = FORMATS[_width(signature.args) or 64]
         inputs = zip(signature.args, args, strict=True)
         values = [unpacked(context, builder, ty, value, fmt, literal) for ty, value in inputs]
@@ -238,7 +247,7 @@ def implementation(rule: Rule, literal: bool) -> Rule:
     return lower
 
 
-def convert(context: Any, builder: Any, fromty: Any, toty: JetType, value: Any) -> Any:
+def convert(context: Context, builder: Builder, fromty: Kind, toty: JetType, value: Value) -> Value:
     """A number or native as a number type that carries at least as much."""
     return packed_up(context, builder, toty, unpacked(context, builder, fromty, value, toty.format, False))
 
@@ -246,7 +255,7 @@ def convert(context: Any, builder: Any, fromty: Any, toty: JetType, value: Any) 
 # --- registration ---
 
 
-def bind(key: Any, typer: Rule, rule: Rule, literal: bool, *patterns: tuple[Any, ...]) -> None:
+def bind(key: Kind, typer: Rule, rule: Rule, literal: bool, *patterns: tuple[Any, ...]) -> None:
     """Bind a function or operator to Numba.
 
     Parameters
@@ -263,7 +272,7 @@ def bind(key: Any, typer: Rule, rule: Rule, literal: bool, *patterns: tuple[Any,
         Argument types for which the code holds.
     """
 
-    def generic(self: Any, args: Any, kws: Any) -> Any:
+    def generic(self: Kind, args: Kind, kws: Kind) -> Kind:
         result = None if kws else typer(key, tuple(args))
         return None if result is None else templates.signature(result, *args)
 

@@ -1,5 +1,4 @@
-"""Coefficients of the elementary functions, generated: ``python -m dislok.kernels.scalar.minimax`` prints
-coefficients.py.
+"""Coefficients of the elementary functions: ``python -m dislok.kernels.scalar.minimax`` prints the module.
 
 Every function is a correction polynomial behind an exact leading term. The polynomial interpolates at
 Chebyshev nodes in 60-digit arithmetic and is then polished by Remez exchanges, so no coefficient comes from
@@ -7,28 +6,33 @@ another library. Needs mpmath.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import mpmath as mp
+
+from dislok.kernels.names import Number
 
 DIGITS = 60
 
 
 def remez(
-    function: Callable[[Any], Any], weight: Callable[[Any], Any], low: Any, high: Any, degree: int
-) -> list[Any]:
+    function: Callable[[Number], Number],
+    weight: Callable[[Number], Number],
+    low: Number,
+    high: Number,
+    degree: int,
+) -> list[Number]:
     """Coefficients, lowest first, that minimise ``max |weight * (function - polynomial)|`` on [low, high]."""
     count = degree + 2
     middle, half = (low + high) / 2, (high - low) / 2
     nodes = [middle - half * mp.cos(mp.pi * k / (count - 1)) for k in range(count)]
-    coefficients: list[Any] = []
+    coefficients: list[Number] = []
     for _ in range(12):
         coefficients = _levelled(function, weight, nodes, degree)
         nodes = _extrema(function, weight, coefficients, low, high, count, nodes)
     return coefficients
 
 
-def _levelled(function: Any, weight: Any, nodes: list[Any], degree: int) -> list[Any]:
+def _levelled(function: Number, weight: Number, nodes: list[Number], degree: int) -> list[Number]:
     """Polynomial whose weighted errors at the nodes are equal and alternate."""
     matrix = mp.matrix(len(nodes), len(nodes))
     right = mp.matrix(len(nodes), 1)
@@ -41,13 +45,19 @@ def _levelled(function: Any, weight: Any, nodes: list[Any], degree: int) -> list
 
 
 def _extrema(
-    function: Any, weight: Any, coefficients: list[Any], low: Any, high: Any, count: int, nodes: list[Any]
-) -> list[Any]:
+    function: Number,
+    weight: Number,
+    coefficients: list[Number],
+    low: Number,
+    high: Number,
+    count: int,
+    nodes: list[Number],
+) -> list[Number]:
     """Places of the alternating extreme errors on a fine Chebyshev grid; the old nodes where too few."""
     size = 40 * count
     grid = [(low + high) / 2 - (high - low) / 2 * mp.cos(mp.pi * k / size) for k in range(size + 1)]
     error = [weight(x) * (function(x) - mp.polyval(coefficients[::-1], x)) for x in grid]
-    runs: list[tuple[Any, Any]] = []
+    runs: list[tuple[Number, Number]] = []
     for x, e in zip(grid, error, strict=True):
         if runs and (runs[-1][1] > 0) == (e > 0):
             runs[-1] = max(runs[-1], (x, e), key=lambda item: abs(item[1]))
@@ -56,7 +66,7 @@ def _extrema(
     return [x for x, _ in runs] if len(runs) == count else nodes
 
 
-def log_tail(z: Any) -> Any:
+def log_tail(z: Number) -> Number:
     """(log(1+f) - 2s) / (s z) with s = f / (2 + f), z = s²: 2 (atanh(s) - s) / s³."""
     if z < mp.mpf(10) ** -12:
         return mp.mpf(2) / 3 + 2 * z / 5
@@ -64,7 +74,7 @@ def log_tail(z: Any) -> Any:
     return 2 * (mp.atanh(s) - s) / (s * z)
 
 
-def atan_tail(z: Any) -> Any:
+def atan_tail(z: Number) -> Number:
     """(atan(t) - t) / t³ with z = t²."""
     if z < mp.mpf(10) ** -12:
         return -mp.mpf(1) / 3 + z / 5
@@ -72,7 +82,7 @@ def atan_tail(z: Any) -> Any:
     return (mp.atan(t) - t) / (t * z)
 
 
-def sin_tail(z: Any) -> Any:
+def sin_tail(z: Number) -> Number:
     """(sin(t) - t) / t³ with z = t²."""
     if z < mp.mpf(10) ** -12:
         return -mp.mpf(1) / 6 + z / 120
@@ -80,21 +90,21 @@ def sin_tail(z: Any) -> Any:
     return (mp.sin(t) - t) / (t * z)
 
 
-def cos_tail(z: Any) -> Any:
+def cos_tail(z: Number) -> Number:
     """(cos(t) - 1 + t²/2) / t⁴ with z = t²."""
     if z < mp.mpf(10) ** -9:
         return mp.mpf(1) / 24 - z / 720
     return (mp.cos(mp.sqrt(z)) - 1 + z / 2) / (z * z)
 
 
-def exp_tail(r: Any) -> Any:
+def exp_tail(r: Number) -> Number:
     """(exp(r) - 1 - r) / r²."""
     if abs(r) < mp.mpf(10) ** -9:
         return mp.mpf(1) / 2 + r / 6
     return (mp.exp(r) - 1 - r) / (r * r)
 
 
-def _cases() -> list[tuple[str, Any, Any, Any, Any, tuple[int, int]]]:
+def _cases() -> list[tuple[str, Number, Number, Number, Number, tuple[int, int]]]:
     """Name, function, weight, interval and the degrees for float64 and float32."""
     edge = (mp.sqrt(2) - 1) / (mp.sqrt(2) + 1)
     half_log2 = mp.log(2) / 2 * mp.mpf("1.0001")

@@ -1,5 +1,4 @@
-"""Stand-ins for values while code is made: a partial that is zero whatever the data, and a value of unknown
-size.
+"""Stand-ins for values while code is made: a partial that is always zero, a value of unknown size.
 
 Formulas depend on few of their variables at each step. A partial that is zero by structure is never stored or
 computed: it is the singleton `ZERO`, and the rules of `jets` need not know.
@@ -8,7 +7,8 @@ computed: it is the singleton `ZERO`, and the rules of `jets` need not know.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+
+from dislok.kernels.names import Function, Number
 
 
 class Symbol:
@@ -17,19 +17,19 @@ class Symbol:
     __slots__ = ()
     __array_ufunc__ = None  # so that ``numpy_float * symbol`` asks the symbol
 
-    def constant(self, number: float) -> Any:
+    def constant(self, number: float) -> Number:
         """The literal `number` as a symbol of the same kind."""
         raise NotImplementedError
 
-    def __pos__(self) -> Any:
+    def __pos__(self) -> Number:
         return self
 
     #: Hung in by `functions`, which stands above.
-    __abs__: Callable[[Any], Any]
-    __pow__: Callable[[Any, int], Any]
+    __abs__: Callable[[Number], Number]
+    __pow__: Callable[[Number, int], Number]
 
 
-def literal(c: Any, like: Any) -> Any:
+def literal(c: Number, like: Number) -> Number:
     """The literal `c` as a value of the same kind as the value `like`."""
     if isinstance(c, Symbol):
         return c
@@ -42,18 +42,18 @@ class Zero:
     __slots__ = ()
     __array_ufunc__ = None  # so that ``array * ZERO`` asks this class
 
-    def __add__(self, other: Any) -> Any:
+    def __add__(self, other: Number) -> Number:
         return other
 
     __radd__ = __add__
 
-    def __sub__(self, other: Any) -> Any:
+    def __sub__(self, other: Number) -> Number:
         return -other
 
-    def __rsub__(self, other: Any) -> Any:
+    def __rsub__(self, other: Number) -> Number:
         return other
 
-    def __mul__(self, other: Any) -> Zero:
+    def __mul__(self, other: Number) -> Zero:
         return self
 
     __rmul__ = __mul__
@@ -83,7 +83,7 @@ class TruthMark(Undecided):
 
     __slots__ = ()
 
-    def _binary(self, other: Any) -> TruthMark:
+    def _binary(self, other: Number) -> TruthMark:
         return self
 
     __and__ = __or__ = __xor__ = _binary
@@ -101,16 +101,17 @@ class Mark(Symbol):
     __slots__ = ()
 
     def constant(self, number: float) -> Mark:
+        """Itself: a constant has no known value either."""
         return self
 
-    def select(self, condition: Any, other: Any) -> Mark:
+    def select(self, condition: Number, other: Number) -> Mark:
         """Either of two numbers is some number."""
         return self
 
-    def _binary(self, other: Any) -> Any:
+    def _binary(self, other: Number) -> Number:
         return self if isinstance(other, Mark | int | float) else NotImplemented
 
-    def _compare(self, other: Any) -> Any:
+    def _compare(self, other: Number) -> Number:
         return TRUTH_MARK if isinstance(other, Mark | int | float) else NotImplemented
 
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _binary
@@ -120,7 +121,7 @@ class Mark(Symbol):
     def __neg__(self) -> Mark:
         return self
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> Function:
         raise AttributeError(f"a plain number has no {name}")
 
 
@@ -130,5 +131,5 @@ MARK = Mark()
 class Marks:
     """Every elementary function of marks is a mark."""
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> Function:
         return lambda *args: MARK

@@ -14,7 +14,8 @@ Tangents live while a formula runs: they are made from plain numbers with `with_
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+
+from dislok.kernels.names import Number
 
 from .jets import Jet
 from .symbol import ZERO, Symbol, Zero, literal
@@ -35,42 +36,42 @@ class Tangent(Symbol):
         self.jet = jet
 
     @property
-    def v(self) -> Any:
+    def v(self) -> Number:
         """The number."""
         return self.jet.v
 
     @property
-    def t(self) -> Any:
+    def t(self) -> Number:
         """Its derivative; `ZERO` where it is zero by structure."""
         return self.jet.p[0]
 
     def __repr__(self) -> str:
         return f"Tangent({self.v!r}, {self.t!r})"
 
-    def constant(self, number: Any) -> Tangent:
+    def constant(self, number: Number) -> Tangent:
         """A literal or a number without a tangent as one whose tangent is zero."""
         if isinstance(number, Tangent):
             return number
         h = None if self.jet.h is None else [ZERO] * len(self.jet.h)
         return Tangent(Jet(literal(number, self.v), [ZERO] * self.jet.n, h))
 
-    def _binary(self, other: Any, operation: Callable[[Any, Any], Any]) -> Any:
+    def _binary(self, other: Number, operation: Callable[[Number, Number], Number]) -> Number:
         if isinstance(other, Jet | Zero):
             return NotImplemented
         return Tangent(operation(self.jet, other.jet if isinstance(other, Tangent) else other))
 
-    def __add__(self, other: Any) -> Any:
+    def __add__(self, other: Number) -> Number:
         return self._binary(other, lambda a, b: a + b)
 
     __radd__ = __add__
 
-    def __sub__(self, other: Any) -> Any:
+    def __sub__(self, other: Number) -> Number:
         return self._binary(other, lambda a, b: a - b)
 
-    def __rsub__(self, other: Any) -> Any:
+    def __rsub__(self, other: Number) -> Number:
         return self._binary(other, lambda a, b: b - a)
 
-    def __mul__(self, other: Any) -> Any:
+    def __mul__(self, other: Number) -> Number:
         if type(other) in (int, float) and other == 0:
             # ``0.0 * like`` makes numbers of the same kind: no tangent is to come of it
             return self.constant(self.v * other)
@@ -78,40 +79,40 @@ class Tangent(Symbol):
 
     __rmul__ = __mul__
 
-    def __truediv__(self, other: Any) -> Any:
+    def __truediv__(self, other: Number) -> Number:
         return self._binary(other, lambda a, b: a / b)
 
-    def __rtruediv__(self, other: Any) -> Any:
+    def __rtruediv__(self, other: Number) -> Number:
         return self._binary(other, lambda a, b: b / a)
 
     def __neg__(self) -> Tangent:
         return Tangent(-self.jet)
 
-    def _compare(self, other: Any, comparison: Callable[[Any, Any], Any]) -> Any:
+    def _compare(self, other: Number, comparison: Callable[[Number, Number], Number]) -> Number:
         return NotImplemented if isinstance(other, Jet) else comparison(self.v, primal(other))
 
-    def __lt__(self, other: Any) -> Any:
+    def __lt__(self, other: Number) -> Number:
         return self._compare(other, lambda a, b: a < b)
 
-    def __le__(self, other: Any) -> Any:
+    def __le__(self, other: Number) -> Number:
         return self._compare(other, lambda a, b: a <= b)
 
-    def __gt__(self, other: Any) -> Any:
+    def __gt__(self, other: Number) -> Number:
         return self._compare(other, lambda a, b: a > b)
 
-    def __ge__(self, other: Any) -> Any:
+    def __ge__(self, other: Number) -> Number:
         return self._compare(other, lambda a, b: a >= b)
 
-    def __eq__(self, other: Any) -> Any:
+    def __eq__(self, other: Number) -> Number:
         return self._compare(other, lambda a, b: a == b)
 
-    def __ne__(self, other: Any) -> Any:
+    def __ne__(self, other: Number) -> Number:
         return self._compare(other, lambda a, b: a != b)
 
     __hash__ = None  # type: ignore[assignment]
 
 
-def with_tangent(x: Any, t: Any) -> Tangent:
+def with_tangent(x: Number, t: Number) -> Tangent:
     """The plain number `x` with the derivative `t` along the direction of a formula's tangents.
 
     The integer literal 0 stands for a derivative that is zero whatever the data. Jets are made of such
@@ -122,7 +123,7 @@ def with_tangent(x: Any, t: Any) -> Tangent:
     return Tangent(Jet(primal(x), [ZERO if t is ZERO or (isinstance(t, int) and t == 0) else t]))
 
 
-def with_tangents(x: Any, first: Any, second: Any, mixed: Any = ZERO) -> Tangent:
+def with_tangents(x: Number, first: Number, second: Number, mixed: Number = ZERO) -> Tangent:
     """The plain number `x` with its derivatives along two directions and along both; `ZERO` for none.
 
     All numbers of a formula that meet each other have one direction, or all have two.
@@ -130,23 +131,23 @@ def with_tangents(x: Any, first: Any, second: Any, mixed: Any = ZERO) -> Tangent
     return Tangent(Jet(x, [first, second], [ZERO, mixed, ZERO]))
 
 
-def tangent(x: Any) -> Any:
+def tangent(x: Number) -> Number:
     """The derivative of a plain number along the direction; 0 for a number without a tangent."""
     t = x.t if isinstance(x, Tangent) else ZERO
     return _nothing(primal(x)) if t is ZERO else t
 
 
-def mixed(x: Any) -> Any:
+def mixed(x: Number) -> Number:
     """The derivative of a plain number along both of two directions; 0 where it has none."""
     t = x.jet.h[1] if isinstance(x, Tangent) and x.jet.h is not None else ZERO
     return _nothing(primal(x)) if t is ZERO else t
 
 
-def _nothing(like: Any) -> Any:
+def _nothing(like: Number) -> Number:
     """Zero of the same kind."""
     return like.constant(0.0) if isinstance(like, Jet) else literal(0.0, like)
 
 
-def primal(x: Any) -> Any:
+def primal(x: Number) -> Number:
     """A plain number without its tangent."""
     return x.v if isinstance(x, Tangent) else x

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from llvmlite import ir
 from numba.core import types
 from numba.core.datamodel import models
 from numba.core.typeconv import Conversion
 from numba.extending import register_model
+
+from dislok.kernels.names import Context, Kind, Value
 
 from .jets import Jet, pairs
 from .lane import FORMATS, Format
@@ -39,7 +39,7 @@ class JetType(types.Type):
         super().__init__(name=f"Number({bits}, {self.n}, {self.order}, {self.p}, {self.h})")
 
     @staticmethod
-    def like(bits: int, pattern: Any) -> JetType:
+    def like(bits: int, pattern: Kind) -> JetType:
         """Type of what a rule returned: a jet, whose zeros count, or any plain number."""
         if not isinstance(pattern, Jet):
             return JetType(bits)
@@ -52,7 +52,7 @@ class JetType(types.Type):
         return FORMATS[self.bits]
 
     @property
-    def native(self) -> Any:
+    def native(self) -> Kind:
         """The Numba float type of the parts."""
         return types.float64 if self.bits == 64 else types.float32
 
@@ -61,7 +61,7 @@ class JetType(types.Type):
         """Number of floats: value, first partials, second partials."""
         return 1 + len(self.p) + len(self.h)
 
-    def filled(self, parts: Any) -> Any:
+    def filled(self, parts: Value) -> Value:
         """The jet or plain number with these parts: value, carried first and carried second partials."""
         parts = list(parts)
         if self.order == 0:
@@ -72,18 +72,18 @@ class JetType(types.Type):
         h = [second.get(k, ZERO) for k in range(len(pairs(self.n)))] if self.order == 2 else None
         return Jet(parts[0], p, h)
 
-    def parts(self, number: Any) -> list[Any]:
+    def parts(self, number: Value) -> list[Value]:
         """The parts of a number that this type carries, in order."""
         if not isinstance(number, Jet):
             return [number] + [ZERO] * (self.size - 1)
         second = number.h or ()
         return [number.v, *(number.p[k] for k in self.p), *(second[k] for k in self.h)]
 
-    def pattern(self) -> Any:
+    def pattern(self) -> Kind:
         """A number of this type with marks for parts."""
         return self.filled([MARK] * self.size)
 
-    def unify(self, typingctx: Any, other: Any) -> Any:
+    def unify(self, typingctx: Context, other: Kind) -> Kind:
         """The type that holds both: the union of the partials; a plain number or literal joins any jet."""
         if isinstance(other, types.Integer | types.Float):
             return self
@@ -96,14 +96,14 @@ class JetType(types.Type):
         p, h = sorted({*self.p, *other.p}), sorted({*self.h, *other.h})
         return JetType(self.bits, n, order, tuple(p), tuple(h))
 
-    def can_convert_to(self, typingctx: Any, other: Any) -> Any:
+    def can_convert_to(self, typingctx: Context, other: Kind) -> Kind:
         """A number converts to a type that carries everything that it carries."""
         if isinstance(other, JetType) and other == self.unify(typingctx, other):
             return Conversion.safe
         return None
 
 
-def machine_type(number: JetType) -> Any:
+def machine_type(number: JetType) -> Kind:
     """LLVM type of a number: a float when plain, an array [value, partials, second partials] otherwise."""
     return number.format.type if number.order == 0 else ir.ArrayType(number.format.type, number.size)
 
@@ -112,5 +112,5 @@ def machine_type(number: JetType) -> Any:
 class JetModel(models.PrimitiveModel):
     """A jet is an array of floats, which LLVM takes apart into registers."""
 
-    def __init__(self, dmm: Any, fe_type: JetType) -> None:
+    def __init__(self, dmm: Value, fe_type: JetType) -> None:
         super().__init__(dmm, fe_type, machine_type(fe_type))

@@ -1,0 +1,1 @@
+"""Triangular dislocations in a half-space or a full space."""

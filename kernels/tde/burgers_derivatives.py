@@ -1,5 +1,4 @@
-"""What of derivatives is alike for all observers of a triangle: how its Burgers vector moves, whose vertices
-are whose.
+"""What of derivatives all observers of a triangle share: how its Burgers vector moves, whose vertex is whose.
 
 A triangle is given by its vertices as the caller ordered them (9) and its slip (3); tangents likewise. The
 kernels know vertices in the order of the table, and the Burgers vector with the sign of that sorting.

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dislok.kernels.names import Array, Kernel
 from dislok.kernels.raw import SHARED, CupyEngine, Engine, defined, selected, suffix, summed
 
 from .operations import OPERATIONS
@@ -25,8 +26,6 @@ SOURCES = (FOLDER / "kernels.cu", FOLDER / "pair.cuh", FOLDER / "formula.cuh", *
 
 VERTICES, SLIPS = 9, 3
 NONE = (None, None, None)
-
-Array = Any
 
 
 class Entry(NamedTuple):
@@ -155,7 +154,7 @@ def _parted(sums: Array) -> tuple[Array, Array]:
 
 
 @functools.cache
-def module(entry: Entry) -> Any:
+def module(entry: Entry) -> Kernel:
     """The `cupy.RawModule` of one entry; CuPy compiles it for each device."""
     import cupy
 

@@ -8,9 +8,9 @@ later.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from dislok.kernels.names import Function
 from dislok.kernels.scalar import ZERO, scalar, where
 
 from .levels import DIRECTION
@@ -36,7 +36,7 @@ class Finish(NamedTuple):
     """
 
     level: str
-    formula: Callable[..., Any] | None = None
+    formula: Function | None = None
     of_obs: int = 0
     of_tri: int = 0
 

@@ -22,8 +22,7 @@ Nothing here has the poles of the angular dislocation at a vertical side. Differ
 side are taken in closed form, so that short sides and distant observers cost no digits.
 """
 
-from typing import Any
-
+from dislok.kernels.names import Number
 from dislok.kernels.scalar import (
     Jet,
     Tangent,
@@ -471,8 +470,8 @@ class Geometry:
         directions = [Direction(edge) for edge in edges]
         self.z, self.nu = z, nu
         around = directions, area, turn, blur
-        self.real: Any = None if places is None else Sides(*walk(places, *around, False))
-        self.image: Any = None if mirrored is None else Image(*walk(mirrored, *around, True))
+        self.real: Number = None if places is None else Sides(*walk(places, *around, False))
+        self.image: Number = None if mirrored is None else Image(*walk(mirrored, *around, True))
 
     def displacement(self, b):
         """Displacement for the Burgers vector `b`."""

@@ -6,11 +6,9 @@ turns with the vertices) is done once for each triangle, before or after the loo
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 
+from dislok.kernels.names import Function
 from dislok.kernels.pairs.blocks import at_surface
 from dislok.kernels.pairs.code import Code
 from dislok.kernels.pairs.launch import PairSet, Sums
@@ -67,7 +65,7 @@ class Triangles(PairSet):
         """Code of an operation where the observers are."""
         return code_of(name, self.where, self.dtype)
 
-    def each(self, formula: Callable[..., Any], found: int, *parts: np.ndarray) -> np.ndarray:
+    def each(self, formula: Function, found: int, *parts: np.ndarray) -> np.ndarray:
         """What a formula of `burgers` makes of every triangle and what belongs to it, (m, `found`)."""
         assert self.slip is not None
         return each(formula, found, self.tri, self.slip, *parts)

@@ -14,12 +14,12 @@ Kernels are compiled when they are first needed, for one operation, space and dt
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
 
 import numpy as np
 from numba import cuda
 
 from dislok.kernels.cuda import Launch, compiled, flat
+from dislok.kernels.names import Array, Kernel
 from dislok.kernels.rows import accumulate, clear, load, load_double, store
 from dislok.kernels.scalar import number, value
 
@@ -30,7 +30,6 @@ from .operations import EXTRAS, NAMES, OPERATIONS
 from .pair import IMAGE, LIFT_ROW, OWN, PLAN_ROW, ROW, SURFACE, method
 from .triangles import LIFT_NODES, nodes_of
 
-Array = Any
 COMPONENTS = {"displacement": 3, "gradient": 9}
 # Codes of `method`; from the second one on they are rules.
 LIFTED, FIRST_RULE = 1, 2
@@ -41,7 +40,7 @@ LIFTED, FIRST_RULE = 1, 2
 
 
 @cache
-def prepare_kernel(place: int, bits: int) -> Any:
+def prepare_kernel(place: int, bits: int) -> Kernel:
     """Kernel that makes the columns of the triangles for an operation, one thread each."""
     width, formula = EXTRA + EXTRAS[OPERATIONS[NAMES[place]].extra], device.columns
 
@@ -57,7 +56,7 @@ def prepare_kernel(place: int, bits: int) -> Any:
 
 
 @cache
-def operation_kernel(place: int, half: int, bits: int) -> Any:
+def operation_kernel(place: int, half: int, bits: int) -> Kernel:
     """Kernel of the operation with this place in `NAMES`, for a space and float32 or float64.
 
     A thread writes one pair, or sums every `parts`-th pair of its owner, an observer or a triangle. The rows
@@ -152,7 +151,7 @@ def operation_kernel(place: int, half: int, bits: int) -> Any:
 
 
 @cache
-def carry_kernel(bends: int) -> Any:
+def carry_kernel(bends: int) -> Kernel:
     """Kernel that carries gradients of the table's vertices and Burgers vectors to vertices and slips.
 
     `bends`: the sums are those of a tangent, and the Burgers vector's second derivatives count.
@@ -203,7 +202,7 @@ class Call(Launch):
             self.t, self.s = (nothing if each is None else tuple(map(flat, each)) for each in (t, s))
         self.t_nu = float(t_nu)
 
-    def _columns(self, place: int) -> Any:
+    def _columns(self, place: int) -> Array:
         """What threads read of the triangles."""
         width = EXTRA + EXTRAS[OPERATIONS[NAMES[place]].extra]
         out = flat(self.empty((max(self.m, 1) * width,)))
@@ -211,7 +210,7 @@ class Call(Launch):
         self.start(prepare_kernel(place, self.bits), self.m, *arrays, self.t_nu, self.m, out)
         return out
 
-    def _runner(self, operation: str, of: str, cot: Array | None) -> Any:
+    def _runner(self, operation: str, of: str, cot: Array | None) -> Kernel:
         """What starts the kernel of an operation."""
         place = NAMES.index((operation, of))
         kernel = operation_kernel(place, self.half, self.bits)
@@ -228,7 +227,7 @@ class Call(Launch):
         shape = (self.n, COMPONENTS[of], *(() if self.paired else (self.m,)), width)
         return self.each(self._runner(operation, of, None), shape, 1, out)
 
-    def of_owners(self, operation: str, of: str, cot: Array | None = None, out: Array | None = None) -> Any:
+    def of_owners(self, operation: str, of: str, cot: Array | None = None, out: Array | None = None) -> Array:
         """Run an operation that writes the sums of observers, (n, count), or of triangles, (m, count)."""
         this = OPERATIONS[operation, of]
         run = self._runner(operation, of, cot)

@@ -6,13 +6,12 @@ The formulas take one triangle, in float64; the functions behind them arrays of 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 import numpy as np
 
 from dislok.kernels.cpu import kernel
+from dislok.kernels.names import Function, Number
 from dislok.kernels.rows import load, store
 from dislok.kernels.scalar import absolute, const, fma, maximum, scalar, sqrt, where
 
@@ -124,7 +123,7 @@ def axes_of(normal):
 @scalar
 def by_depth(heights):
     """Which vertex is the first, second and third from the top (3), and the sign of that permutation."""
-    rows: list[Any] = [(z, const(float(k), z)) for k, z in enumerate(heights)]
+    rows: list[Number] = [(z, const(float(k), z)) for k, z in enumerate(heights)]
     sign = const(1.0, heights[0])
     for k in (0, 1, 0):
         swap = rows[k][0] < rows[k + 1][0]
@@ -196,7 +195,7 @@ def plan_single(row):
 
 
 @cache
-def loop(formula: Callable[..., Any], given: int, found: int) -> Any:
+def loop(formula: Function, given: int, found: int) -> Number:
     """Compiled loop that makes rows of `found` numbers of rows of `given` numbers."""
 
     def each_row(rows, out):
@@ -206,7 +205,7 @@ def loop(formula: Callable[..., Any], given: int, found: int) -> Any:
     return kernel(each_row)
 
 
-def each(formula: Callable[..., Any], found: int, *parts: np.ndarray) -> np.ndarray:
+def each(formula: Function, found: int, *parts: np.ndarray) -> np.ndarray:
     """What a formula makes of every row (m, `found`); the row's `parts` have m rows each."""
     flat = [np.reshape(part, (len(part), math.prod(part.shape[1:]))) for part in parts]
     rows = np.concatenate(flat, axis=1, dtype=np.float64)

@@ -276,6 +276,7 @@ GOOD = {
         "bounds": {"depth": (1.0, 20.0)},
         "prior": {"depth": (10.0, 5.0)},
         "accuracy": 1e-3,
+        "constraint": "full",
     },
     cmt.Sources.at: {"east": 0.0, "north": 0.0, "depth": 10.0, "time": 0.0, "duration": 0.0},
     cmt.read: {
