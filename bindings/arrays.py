@@ -29,11 +29,19 @@ from typing import Any, NamedTuple, ParamSpec, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from dislok.kernels.names import Namespace
+
 Array: TypeAlias = Any
 """A NumPy array, torch tensor or CuPy array."""
 
 HostArray: TypeAlias = NDArray[np.float64]
 """A NumPy array in double precision."""
+
+Values: TypeAlias = Mapping[str, Any]
+"""Values by name, each of its own kind: a table of a configuration, the numbers of a record."""
+
+Record: TypeAlias = dict[str, Any]
+"""Such values to be filled in, changed or written."""
 
 ArrayLike: TypeAlias = Any
 """An `Array`, a number, a sequence of numbers, or an object with ``__array__`` or DLPack on the CPU."""
@@ -58,7 +66,7 @@ class NumpySpace:
         self.dtype = dtype
         self.number = np.dtype(dtype).type
         """A plain number as a zero-dimensional value of this space."""
-        self.xp: Any = np
+        self.xp: Namespace = np
 
     def asarray(self, value: ArrayLike) -> Array:
         """`value` as a C-contiguous array of this space; copied if it is read-only or laid out otherwise."""
@@ -274,7 +282,7 @@ def checked_out(out: Array, shape: Sequence[int], space: Space, inputs: Iterable
     return out
 
 
-def check_apart(first: Any, second: Any) -> None:
+def check_apart(first: ArrayLike, second: ArrayLike) -> None:
     """Raise a `ValueError` if two arrays to write to share memory."""
     if is_tensor(first) and is_tensor(second):
         (a, b), (c, d) = _span(first), _span(second)
@@ -288,13 +296,13 @@ def check_apart(first: Any, second: Any) -> None:
         raise ValueError("out[0] and out[1] share memory")
 
 
-def _span(tensor: Any) -> tuple[int, int]:
+def _span(tensor: ArrayLike) -> tuple[int, int]:
     """Addresses from the first byte of a contiguous tensor to behind its last one."""
     begin = tensor.data_ptr()
     return begin, begin + tensor.numel() * tensor.element_size()
 
 
-def flag(name: str, value: Any) -> bool:
+def flag(name: str, value: ArrayLike) -> bool:
     """`value`, if it is True or False; otherwise a `TypeError`."""
     if not isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{name} must be True or False, got {value!r:.60}")
@@ -318,17 +326,17 @@ def eager(function: Callable[P, R]) -> Callable[P, R]:
     return call
 
 
-def is_tensor(value: Any) -> bool:
+def is_tensor(value: ArrayLike) -> bool:
     """Whether `value` is a torch tensor; imports nothing."""
     return _array_type(type(value)) == "torch"
 
 
-def is_plain(value: Any) -> bool:
+def is_plain(value: ArrayLike) -> bool:
     """Whether `value` is a Python number that every dtype can take."""
     return type(value) is float or (type(value) is int and abs(value) < _LARGEST_INTEGER)
 
 
-def finite_number(name: str, value: Any) -> float:
+def finite_number(name: str, value: ArrayLike) -> float:
     """`value` as a Python float; `TypeError` if it is not a real number, `ValueError` if it is not finite."""
     scalar = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
     if not scalar and not (isinstance(value, np.ndarray) and value.ndim == 0 and value.dtype.kind in "iuf"):
@@ -401,11 +409,11 @@ def _find_array_type(kind: type) -> str | None:
 _array_type: Callable[[Any], str | None] = functools.cache(_find_array_type)
 
 
-def _is_cupy(value: Any) -> bool:
+def _is_cupy(value: ArrayLike) -> bool:
     return _array_type(type(value)) == "cupy"
 
 
-def _framework(value: Any) -> str | None:
+def _framework(value: ArrayLike) -> str | None:
     framework = _array_type(type(value))
     if framework is not None:
         return framework
@@ -415,7 +423,7 @@ def _framework(value: Any) -> str | None:
     return "numpy" if has_array or hasattr(value, "__cuda_array_interface__") else None
 
 
-def common_framework(inputs: Mapping[str, Any]) -> str:
+def common_framework(inputs: Values) -> str:
     """The one framework of some inputs, "numpy" for numbers; `TypeError` where they are of two."""
     owner: dict[str, str] = {}
     for name, value in inputs.items():
@@ -431,18 +439,18 @@ def common_framework(inputs: Mapping[str, Any]) -> str:
     return next(iter(owner), "numpy")
 
 
-def _title(value: Any, framework: str) -> str:
+def _title(value: ArrayLike, framework: str) -> str:
     if framework == "numpy" and not isinstance(value, np.ndarray):
         return type(value).__module__.partition(".")[0]
     return TITLES[framework]
 
 
-def _describe(value: Any) -> str:
+def _describe(value: ArrayLike) -> str:
     shape = getattr(value, "shape", None)
     return type(value).__name__ if shape is None else f"{type(value).__name__} of shape {tuple(shape)}"
 
 
-def _readable(name: str, value: Any) -> Array:
+def _readable(name: str, value: ArrayLike) -> Array:
     """A torch tensor or CuPy array as it is; everything else as a NumPy array."""
     if type(value) is np.ndarray:
         return value
@@ -461,7 +469,7 @@ def _readable(name: str, value: Any) -> Array:
     return _from_elsewhere(name, value)
 
 
-def _refuse_arrays_inside(name: str, values: Sequence[Any]) -> None:
+def _refuse_arrays_inside(name: str, values: Sequence[ArrayLike]) -> None:
     """A list of tensors would be read element by element and lose its gradients without a word."""
     for value in values:
         if isinstance(value, (list, tuple)):
@@ -472,7 +480,7 @@ def _refuse_arrays_inside(name: str, values: Sequence[Any]) -> None:
             )
 
 
-def _from_elsewhere(name: str, value: Any) -> np.ndarray:
+def _from_elsewhere(name: str, value: ArrayLike) -> np.ndarray:
     """Numbers, sequences and arrays of other libraries as NumPy; never a copy from another device."""
     if _on_another_device(value):
         raise TypeError(
@@ -488,7 +496,7 @@ def _from_elsewhere(name: str, value: Any) -> np.ndarray:
     return array
 
 
-def _on_another_device(value: Any) -> bool:
+def _on_another_device(value: ArrayLike) -> bool:
     if hasattr(value, "__dlpack_device__"):
         return int(value.__dlpack_device__()[0]) != _CPU_DEVICE
     return hasattr(value, "__cuda_array_interface__")
@@ -513,14 +521,14 @@ def _counts_as(name: str, value: Array) -> str:
     raise TypeError(f"{name} has dtype {dtype}; float64, float32 and integers are supported")
 
 
-def _weight(original: Any, value: Array) -> int:
+def _weight(original: ArrayLike, value: Array) -> int:
     """Whose dtype decides: arrays with dimensions (2), zero-dimensional arrays (1), numbers and lists (0)."""
     if _framework(original) is None:
         return 0
     return 2 if value.ndim else 1
 
 
-def _common_dtype(inputs: Mapping[str, Any], values: Mapping[str, Array]) -> str:
+def _common_dtype(inputs: Values, values: Mapping[str, Array]) -> str:
     names: dict[int, dict[str, str]] = {0: {}, 1: {}, 2: {}}
     for name, value in values.items():
         names[_weight(inputs[name], value)].setdefault(_counts_as(name, value), name)
@@ -570,7 +578,7 @@ def _check_current(name: str, array: Array) -> None:
         )
 
 
-def _check_kind_of_out(out: Any, space: Space) -> None:
+def _check_kind_of_out(out: ArrayLike, space: Space) -> None:
     kinds = {"numpy": lambda a: isinstance(a, np.ndarray), "torch": is_tensor, "cupy": _is_cupy}
     if not kinds[space.framework](out):
         raise TypeError(

@@ -498,7 +498,7 @@ def _number(name: str, value: ArrayLike) -> FloatArray:
     return array
 
 
-def _refuse(name: str, values: Any, bad: Any, rule: str) -> None:
+def _refuse(name: str, values: ArrayLike, bad: ArrayLike, rule: str) -> None:
     if np.any(bad):
         reject(name, values, bad, rule)
 
@@ -528,7 +528,7 @@ def _tensor(tensor: ArrayLike) -> FloatArray:
     return array
 
 
-def _normal_and_slip(strike: Any, dip: Any, rake: Any) -> tuple[FloatArray, FloatArray]:
+def _normal_and_slip(strike: ArrayLike, dip: ArrayLike, rake: ArrayLike) -> tuple[FloatArray, FloatArray]:
     """Upward normal of the fault and direction of slip of its hanging wall, north, east, down."""
     (ss, cs), (sd, cd), (sr, cr) = (
         sincos_degrees(_number(name, angle))
@@ -617,7 +617,7 @@ def _krueger(lon: FloatArray, lat: FloatArray) -> tuple[FloatArray, FloatArray]:
     return zeta.real, zeta.imag
 
 
-def _series(coefficients: FloatArray, zeta: Any) -> Any:
+def _series(coefficients: FloatArray, zeta: ArrayLike) -> Any:
     return sum(c * np.sin(2 * (j + 1) * zeta) for j, c in enumerate(coefficients))
 
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from dislok import __version__, okada, tde
 from dislok import gate as gates
+from dislok.arrays import Record
 from dislok.kernels.propagator.cost import PlanError
 from dislok.kernels.propagator.difference import Panel, cuts, make
 from dislok.kernels.propagator.patches import add_all
@@ -218,7 +219,7 @@ class StaticTable:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the table to an npz file, which appears when it is complete."""
         layers = self.model.layers()
-        arrays: dict[str, Any] = {f"model/{name}": v for name, v in zip(_ROWS, layers[:4], strict=True)}
+        arrays: Record = {f"model/{name}": v for name, v in zip(_ROWS, layers[:4], strict=True)}
         arrays["facts"] = np.array([*self.depth, self.distance, self.receiver, float(len(self.panels))])
         for k, panel in enumerate(self.panels):
             arrays[f"panel/{k}"] = panel.coefficients

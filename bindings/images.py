@@ -37,6 +37,7 @@ import numpy as np
 from dislok import backends
 from dislok.arrays import Array, ArrayLike, common_framework, eager, is_tensor
 from dislok.backends import check_threads
+from dislok.kernels.names import Namespace
 
 from .planes import (
     SMALLEST,
@@ -304,5 +305,5 @@ def of_image(
     return image
 
 
-def _kernels(xp: Any = np) -> Any:
+def _kernels(xp: Namespace = np) -> Any:
     return backends.load("numba" if xp is np else "cupy", "images")

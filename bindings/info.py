@@ -6,10 +6,10 @@ import platform
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import dislok
 from dislok import backends
+from dislok.arrays import Record
 
 PACKAGES = {
     "numpy": ("numpy",),
@@ -71,7 +71,7 @@ def cache_folder() -> str:
     return next((str(path) for path in paths if path), "none")
 
 
-def collect() -> dict[str, Any]:
+def collect() -> Record:
     """Everything that `dislok info` shows, as plain values that JSON can hold.
 
     Returns
@@ -98,7 +98,7 @@ def collect() -> dict[str, Any]:
     }
 
 
-def _backend_lines(status: dict[str, Any]) -> Iterator[str]:
+def _backend_lines(status: Record) -> Iterator[str]:
     if status["usable"]:
         yield f"  {status['name']:<12} {status['reason']}, on {', '.join(status['devices'])}"
         return
@@ -107,7 +107,7 @@ def _backend_lines(status: dict[str, Any]) -> Iterator[str]:
         yield f"  {'':<12} to install it: {status['install']}"
 
 
-def lines(facts: dict[str, Any]) -> Iterator[str]:
+def lines(facts: Record) -> Iterator[str]:
     """The facts of `collect` as lines to read."""
     yield f"dislok {facts['dislok']}, Python {facts['python']}, {facts['system']}"
     yield f"CPU: {facts['cpu']}, {facts['vector_bits']}-bit vectors, {facts['threads']} threads"

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dislok import arrays, backends, geodesics
-from dislok.arrays import Array
+from dislok.arrays import Array, Record
+from dislok.kernels.names import Namespace
 from dislok.kernels.propagator import bessel, integrals, plan, radiation, timeseries
 from dislok.kernels.propagator.quadrature import Extent
 from dislok.kernels.propagator.stack import Layers, build
@@ -35,8 +36,8 @@ class Engine(NamedTuple):
     sweep.
     """
 
-    xp: Any
-    special: Any
+    xp: Namespace
+    special: Namespace
     integrate: Callable[..., Array]
     space: arrays.Space | None
     held: int
@@ -64,7 +65,7 @@ class Engine(NamedTuple):
         return parts[0] if len(parts) == 1 else xp.concatenate(list(parts), axis=-1)[..., order.tolist()]
 
 
-def engine(inputs: dict[str, Any], backend: str | None) -> Engine:
+def engine(inputs: Record, backend: str | None) -> Engine:
     """The engine for these inputs: that of their device.
 
     Raises
@@ -277,7 +278,7 @@ def combined(problem: Problem, chosen: np.ndarray, values: Array, wanted: Wanted
     return Motion(seismogram, of_moment, of_force, xp.concatenate([horizontal, deeper], axis=2))
 
 
-def _product(xp: Any, coefficients: Array, parts: Array) -> Array:
+def _product(xp: Namespace, coefficients: Array, parts: Array) -> Array:
     """(s, n, ..., columns) times (s, n, columns, omega or time)."""
     inner = coefficients.reshape(*coefficients.shape[:2], -1, coefficients.shape[-1])
     product = inner @ xp.ascontiguousarray(parts).view(np.float64)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from dislok.arrays import Array, ArrayLike
+from dislok.kernels.names import Namespace
 
 ORDERS = (3, 5)
 SMALLEST = 4  # pixels of an axis that the margins of the coefficients need
@@ -28,7 +29,7 @@ def check_origin(origin: tuple[int, int]) -> tuple[int, int]:
     return int(origin[0]), int(origin[1])
 
 
-def read(image: ArrayLike, name: str = "image", least: int = SMALLEST, xp: Any = np) -> Array:
+def read(image: ArrayLike, name: str = "image", least: int = SMALLEST, xp: Namespace = np) -> Array:
     """Real numbers (..., h, w), at least so many pixels each way, as C-contiguous float32 or float64."""
     found = xp.asarray(image)
     if found.dtype.kind not in "fiub":
@@ -39,7 +40,9 @@ def read(image: ArrayLike, name: str = "image", least: int = SMALLEST, xp: Any =
     return xp.ascontiguousarray(found, np.float32 if small else np.float64)
 
 
-def displacements(right: ArrayLike, down: ArrayLike, dtype: DTypeLike, xp: Any = np) -> tuple[Array, Array]:
+def displacements(
+    right: ArrayLike, down: ArrayLike, dtype: DTypeLike, xp: Namespace = np
+) -> tuple[Array, Array]:
     """Two planes (..., h, w) of one shape, C-contiguous."""
     planes = []
     for name, value in (("right", right), ("down", down)):
@@ -64,7 +67,7 @@ def lead_of(a: Sequence[int], b: Sequence[int], names: tuple[str, str]) -> tuple
         ) from None
 
 
-def known_pixels(pixels: ArrayLike, valid: ArrayLike | None, xp: Any = np) -> np.ndarray | None:
+def known_pixels(pixels: ArrayLike, valid: ArrayLike | None, xp: Namespace = np) -> np.ndarray | None:
     """Which pixels can be used; None for all. Values on a device are not looked at."""
     finite = np.isfinite(pixels) if xp is np else np.ones(pixels.shape, bool)
     if valid is None:
@@ -93,7 +96,7 @@ def nearest_known(known: np.ndarray) -> np.ndarray:
     return found
 
 
-def each(array: ArrayLike, lead: tuple[int, ...] | None = None, xp: Any = np) -> Iterator[Array]:
+def each(array: ArrayLike, lead: tuple[int, ...] | None = None, xp: Namespace = np) -> Iterator[Array]:
     """The planes of an array, with its leading axes broadcast."""
     if lead is not None and array.shape[:-2] != lead:
         array = xp.broadcast_to(array, (*lead, *array.shape[-2:]))
@@ -101,7 +104,7 @@ def each(array: ArrayLike, lead: tuple[int, ...] | None = None, xp: Any = np) ->
         yield array[index]
 
 
-def stacked(planes: list[Array], lead: tuple[int, ...], xp: Any = np) -> Array:
+def stacked(planes: list[Array], lead: tuple[int, ...], xp: Namespace = np) -> Array:
     """Planes with leading axes."""
     return planes[0] if not lead else xp.stack(planes).reshape(*lead, *planes[0].shape)
 

@@ -27,7 +27,7 @@ import numpy as np
 
 from dislok import gate as gates
 from dislok import geodesics
-from dislok.arrays import Array, ArrayLike
+from dislok.arrays import Array, ArrayLike, Record
 from dislok.kernels.propagator import plan, radiation
 from dislok.kernels.propagator.cost import PlanError
 from dislok.kernels.propagator.stack import Layers
@@ -461,7 +461,7 @@ def statics(
 ) -> Array:
     """Static offsets (m), shape S + (n_stations, 3); parameters and torch as in :func:`seismograms`."""
     _need_source(source, "static offsets need")
-    keywords: dict[str, Any] = {"accuracy": accuracy, "backend": backend}
+    keywords: Record = {"accuracy": accuracy, "backend": backend}
     if _holds_torch(model, source):
         functions = static_kernels, static_layer_kernels, PointSource
         return _differentiable(functions, model, source, stations, (), keywords)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dislok.arrays import Record
 from dislok.kernels.backend import kernel_of
 
 DTYPES = ("float64", "float32")
@@ -49,7 +50,7 @@ def _okada(operation: str, dtype: str) -> None:
     """All kinds of sources, and displacement as well as gradient."""
     from dislok import okada
 
-    kinds: dict[str, Any] = {
+    kinds: Record = {
         "rectangle": okada.Rectangle(0.0, 0.0, 3.0, 4.0, 2.0, 30.0, 40.0, 20.0, 1.0, 0.1),
         "point": okada.Point(0.0, 0.0, 3.0, 30.0, 40.0, 20.0, 1.0, 0.1, 0.2),
     }

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from dislok.arrays import ArrayLike
 from dislok.large.blocks import Blocks, Damage, Layout
 from dislok.large.elements import COMPONENTS, Elements
 from dislok.store import fingerprint
@@ -36,7 +37,7 @@ def needed(name: str) -> Any:
         raise ImportError(f"{name.partition('.')[0]} is not installed: {INSTALL}") from error
 
 
-def greens(obs: Any, elements: Elements, *, of: str, chunks: Any) -> Any:
+def greens(obs: ArrayLike, elements: Elements, *, of: str, chunks: Any) -> Any:
     """The Green's matrix as a dask array; see ``chunks=`` of `dislok.tde.greens`.
 
     Parameters

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from dislok.arrays import Array, ArrayLike, Space, check_finite
+from dislok.arrays import Array, ArrayLike, Record, Space, check_finite
 
 ORIGINS: Mapping[str, tuple[float, float]] = {
     "topleft": (0.0, 0.0),
@@ -206,7 +206,7 @@ def origin_of(source: Source, origin: str | None = None) -> str:
     return origin
 
 
-def named_fields(source: Source) -> dict[str, Any]:
+def named_fields(source: Source) -> Record:
     """The fields by the name that error messages use."""
     return dict(zip(_NAMES[kind_of(source)], source, strict=True))
 

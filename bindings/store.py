@@ -41,6 +41,8 @@ from typing import Any
 
 import numpy as np
 
+from dislok.arrays import Values
+
 __all__ = [
     "Arrays", "Damaged", "Pieces", "check_problem", "fingerprint", "read_arrays", "write_arrays",
     "write_text", "writing",
@@ -135,7 +137,7 @@ def write_text(path: Place, text: str) -> None:
         draft.write_text(text, encoding="utf-8")
 
 
-def write_arrays(path: Place, arrays: Mapping[str, Any], *, compressed: bool = False) -> None:
+def write_arrays(path: Place, arrays: Values, *, compressed: bool = False) -> None:
     """Write an npz file, with a checksum of every array, that appears when it is complete."""
     with writing(path) as draft, open(draft, "wb") as file:
         (np.savez_compressed if compressed else np.savez)(file, allow_pickle=False, **arrays)
@@ -221,7 +223,7 @@ class Pieces:
         files = () if self.folder is None else self.folder.glob("[!.]*.npz")
         return sorted(file.stem for file in files if file.name != "problem.npz")
 
-    def keep(self, name: str, make: Callable[[], Mapping[str, Any]]) -> Arrays:
+    def keep(self, name: str, make: Callable[[], Values]) -> Arrays:
         """The arrays of a piece: those in the folder, or new ones that are put there.
 
         A damaged piece is named in a warning and made anew.

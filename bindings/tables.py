@@ -18,7 +18,7 @@ import numpy as np
 
 from dislok import __version__, foreign, propagator
 from dislok import gate as gates
-from dislok.arrays import Array, ArrayLike
+from dislok.arrays import Array, ArrayLike, Record
 from dislok.foreign import zarr_array
 from dislok.kernels.propagator import integrals, timeseries
 from dislok.kernels.propagator.stack import build
@@ -335,7 +335,7 @@ def _both_sides(depths: np.ndarray, interfaces: np.ndarray) -> np.ndarray:
     return np.unique(np.concatenate([away, inside - _NUDGE, inside + _NUDGE]))
 
 
-def _write(path: Path, arrays: dict[str, np.ndarray], attributes: dict[str, Any]) -> None:
+def _write(path: Path, arrays: dict[str, np.ndarray], attributes: Record) -> None:
     """Write a Zarr group, which appears when it is complete."""
     with writing(path) as draft:
         group = _zarr().open_group(str(draft), mode="w")

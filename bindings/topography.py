@@ -25,7 +25,6 @@ interferometry. Journal of Geophysical Research 105(B4), 8103-8120.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -33,7 +32,7 @@ from numpy.typing import ArrayLike
 from dislok import gate as gates
 from dislok import okada, tde
 from dislok.arrays import HostArray as Array
-from dislok.arrays import guard
+from dislok.arrays import Record, guard
 from dislok.sources import Point, Rectangle, kind_of, named_fields, origin_of, stack
 
 __all__ = ["displacement"]
@@ -55,7 +54,7 @@ _nu = gates.number(least=0, below=0.5)
 def displacement(
     xy: ArrayLike,
     elevation: ArrayLike,
-    source: Any,
+    source: ArrayLike,
     slip: ArrayLike | None = None,
     *,
     method: str = "varying",
@@ -131,13 +130,13 @@ def _stations(xy: Array, elevation: Array) -> tuple[Array, Array]:
     return xy, np.array(np.broadcast_to(elevation, (len(xy),)), np.float64)
 
 
-def _of_rectangles(xy: Array, height: Array, source: Any, nu: float, origin: str | None) -> Array:
+def _of_rectangles(xy: Array, height: Array, source: ArrayLike, nu: float, origin: str | None) -> Array:
     space, fields = guard(named_fields(source))
     if space.framework != "numpy":
         raise TypeError("source must be numbers and NumPy arrays")
     table = np.asarray(stack(fields, space), np.float64)
     kind = Point if kind_of(source) == "point" else Rectangle
-    options: dict[str, Any] = {"nu": nu, "origin": origin_of(source, origin)}
+    options: Record = {"nu": nu, "origin": origin_of(source, origin)}
     if len(height):
         lowest = kind(*table.T)._replace(depth=table[:, 2] + height.min())
         _in_the_ground(height, lambda: okada.check(np.zeros((1, 2)), lowest, **options))
@@ -151,7 +150,7 @@ def _of_rectangles(xy: Array, height: Array, source: Any, nu: float, origin: str
     return total
 
 
-def _of_triangles(xy: Array, height: Array, source: Any, slip: Array, nu: float) -> Array:
+def _of_triangles(xy: Array, height: Array, source: ArrayLike, slip: Array, nu: float) -> Array:
     corners = source
     if isinstance(source, tuple):
         points, cells = source

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from dislok.arrays import Array, ArrayLike, Space, check_finite, guard, is_tensor, reject
+from dislok.kernels.names import Namespace
 
 # A triangle is degenerate when twice its area, over the square of its longest side, is rounding.
 _FLAT = {"float64": 8 * np.finfo(np.float64).eps, "float32": 8 * np.finfo(np.float32).eps}
@@ -177,7 +178,7 @@ def _namespace(space: Any) -> Any:
     return space.torch if space.framework == "torch" else space.xp
 
 
-def _frame(tri: Array, xp: Any) -> Array:
+def _frame(tri: Array, xp: Namespace) -> Array:
     """`frame` of checked vertices, computed in double precision."""
     exact = tri.to(xp.float64) if is_tensor(tri) else tri.astype(xp.float64)
     (ax, ay, az), (bx, by, bz) = ((exact[:, k] - exact[:, 0]).T for k in (1, 2))

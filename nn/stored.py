@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from dislok.arrays import Record
 from dislok.nn.pairs.scenario import Crop, crop_of, finite
 
 Sample = dict[str, Tensor]
@@ -148,7 +149,7 @@ class StoredPairs(Dataset[Sample]):
             raise ValueError(f"{self.path} holds no data set that this version of FaultDeform wrote")
         return blocks
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> Record:
         """What a worker gets: it opens the group itself."""
         return {name: value for name, value in self.__dict__.items() if name != "_blocks"}
 
@@ -160,7 +161,7 @@ class StoredPairs(Dataset[Sample]):
         """Take other squares."""
         self.epoch = int(epoch)
 
-    def about(self, index: int) -> dict[str, Any]:
+    def about(self, index: int) -> Record:
         """What is known about a pair and its earthquake: every number that was drawn."""
         from dislok.nn.faultdeform.about import about
 

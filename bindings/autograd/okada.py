@@ -16,6 +16,7 @@ from torch import Tensor
 
 from dislok.arrays import Array
 from dislok.kernels.backend import Backend, kernel_of
+from dislok.kernels.names import Namespace
 
 from .derivatives import Field, Jvp, Jvp2, inspect, over_nu, run, top
 from .functions import Given
@@ -160,7 +161,7 @@ def _array_module(array: Array) -> Any:
     return cupy
 
 
-def _dc3d_values(module: Any, call: Call, obs: Array, src: Array) -> Array:
+def _dc3d_values(module: Namespace, call: Call, obs: Array, src: Array) -> Array:
     """Sum over sources of a kernel that works row by row; slip is along strike or down dip."""
     columns = {"displacement": slice(3), "gradient": slice(3, 12), "both": slice(12)}[call.of]
     rows = [src] if call.pairs else [np.broadcast_to(row, (len(obs), len(row))) for row in src]

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dislok.arrays import Record
 from dislok.kernels.backend import Kernel
 from dislok.layers import PROPERTIES, LayeredModel
 
@@ -61,7 +62,7 @@ class Call(NamedTuple):
     model: LayeredModel
     stations: Stations
     record: tuple
-    keywords: dict[str, Any]
+    keywords: Record
 
     def kernels(self, tensors: Sequence[Tensor | None], wanted: set[str]) -> dict[str, Tensor]:
         """Kernels by the name of their group, "layers" with one axis for all of them; "motion" as well."""

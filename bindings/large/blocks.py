@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dislok import foreign
+from dislok.arrays import Values
 from dislok.store import Place, writing
 
 __all__ = ["Blocks", "Damage", "Layout"]
@@ -82,7 +83,7 @@ class Blocks:
         layouts: Mapping[str, Layout],
         *,
         axes: int | None = None,
-        attributes: Mapping[str, Any] | None = None,
+        attributes: Values | None = None,
     ) -> Blocks:
         """Open the blocks of a problem, new ones if there are none.
 
@@ -246,7 +247,7 @@ def _counts(layouts: Mapping[str, Layout], axes: int | None) -> Index:
 
 
 def _make(
-    place: Path, problem: str, layouts: Mapping[str, Layout], counts: Index, attributes: Mapping[str, Any]
+    place: Path, problem: str, layouts: Mapping[str, Layout], counts: Index, attributes: Values
 ) -> None:
     """Make a group with its arrays and attributes, which appear together."""
     with writing(place) as draft:

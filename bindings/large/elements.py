@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 
 from dislok import gate as gates
-from dislok.arrays import ArrayLike, guard, is_tensor
+from dislok.arrays import ArrayLike, Record, guard, is_tensor
 from dislok.kernels.backend import Kernel
 from dislok.large.far import FEW, FINEST, FarField
 from dislok.sources import (
@@ -75,7 +75,7 @@ class Elements(ABC):
     table: np.ndarray
     entries: Callable[..., np.ndarray]
     facts: tuple[Any, ...]
-    options: dict[str, Any]
+    options: Record
 
     @property
     def count(self) -> int:
@@ -95,7 +95,7 @@ class Elements(ABC):
         self.mu = gates.number(above=0)("mu", mu)
         return self
 
-    def options_of(self, of: str) -> dict[str, Any]:
+    def options_of(self, of: str) -> Record:
         """What goes with calls of `entries`."""
         return self.options | ({"mu": self.mu} if of == "stress" else {})
 

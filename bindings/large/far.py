@@ -8,11 +8,11 @@ own sizes is computed in closed form.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from dislok.kernels.names import Function
 from dislok.kernels.tde.potency import DEGREES, NUMBERS, add_points, at_place, bound, summarise, walk
 from dislok.kernels.threads import share
 from dislok.large.clusters import tree
@@ -60,7 +60,7 @@ class FarField:
     """
 
     def __init__(
-        self, corners: np.ndarray, slip: np.ndarray, nu: float, tolerance: float, exact: Callable[..., Any]
+        self, corners: np.ndarray, slip: np.ndarray, nu: float, tolerance: float, exact: Function
     ) -> None:
         self.exact = exact
         self.corners, self.slip, self.nu = np.ascontiguousarray(corners), slip, nu

@@ -33,7 +33,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
-from dislok.arrays import check_finite, guard, is_tensor
+from dislok.arrays import ArrayLike, check_finite, guard, is_tensor
 from dislok.large.clusters import Tree
 from dislok.store import read_arrays, write_arrays
 
@@ -239,7 +239,7 @@ class HierarchicalMatrix(LinearOperator):
     def _rmatvec(self, x: np.ndarray) -> np.ndarray:
         return self._rmatmat(x.reshape(-1, 1))
 
-    def apply(self, s: Any) -> Any:
+    def apply(self, s: ArrayLike) -> Any:
         """The matrix times slip.
 
         Parameters
@@ -258,7 +258,7 @@ class HierarchicalMatrix(LinearOperator):
         """
         return self._product(s, "s", self.columns, self.rows, False)
 
-    def apply_adjoint(self, r: Any) -> Any:
+    def apply_adjoint(self, r: ArrayLike) -> Any:
         """The transposed matrix times residuals.
 
         Parameters
@@ -277,7 +277,7 @@ class HierarchicalMatrix(LinearOperator):
         """
         return self._product(r, "r", self.rows, self.columns, True)
 
-    def _product(self, values: Any, name: str, inner: Basis, outer: Basis, transposed: bool) -> Any:
+    def _product(self, values: ArrayLike, name: str, inner: Basis, outer: Basis, transposed: bool) -> Any:
         space, arrays = guard({name: values})
         if space.on_cuda:
             raise TypeError(f"{name} is on a device; this matrix multiplies arrays on the CPU")

@@ -15,6 +15,7 @@ import numpy as np
 from scipy import linalg
 
 from dislok import gate as gates
+from dislok.arrays import ArrayLike
 from dislok.large.elements import COMPONENTS, Elements
 
 SAMPLE = 6  # sources, for each decimal of the tolerance, at first
@@ -194,7 +195,7 @@ def block_of(points: np.ndarray, elements: Elements, of: str, by: str) -> Block:
 
 
 def factors(
-    obs: Any, elements: Elements, blocks: Sequence[Any] | None, of: str, tolerance: float, by: str
+    obs: ArrayLike, elements: Elements, blocks: Sequence[Any] | None, of: str, tolerance: float, by: str
 ) -> Any:
     """Factors of blocks; see `dislok.okada.factors`."""
     gates.choice(*COMPONENTS)("of", of)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 
 from dislok import gate as gates
+from dislok.arrays import ArrayLike
 from dislok.kernels.interpolative import interpolative, miss
 from dislok.large.clusters import Tree, partition, tree
 from dislok.large.elements import COMPONENTS, Elements
@@ -439,7 +439,7 @@ class Builder:
 
 
 def build(
-    obs: Any,
+    obs: ArrayLike,
     elements: Elements,
     *,
     of: str,

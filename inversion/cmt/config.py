@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from dislok import schema
+from dislok.arrays import Record, Values
 from dislok.inversion.gnss import OffsetTable, read_offsets
 from dislok.inversion.series import ENDINGS, offsets_of_files
 from dislok.propagator import LayeredModel
@@ -63,7 +64,7 @@ class Event:
     quality: bool
     errors: str
     crusts: dict[str, LayeredModel] | None
-    uncertainty: dict[str, Any]
+    uncertainty: Record
     depth: float | None = None
 
     @property
@@ -87,12 +88,12 @@ def load(path: str | Path) -> Event:
     return _described(schema.read(file, SCHEMA), file.parent)
 
 
-def build(table: Mapping[str, Any], folder: Path) -> Event:
+def build(table: Values, folder: Path) -> Event:
     """The event that a configuration describes; see `load`."""
     return _described(schema.checked(table, SCHEMA, folder=folder), folder)
 
 
-def _described(table: Mapping[str, Any], folder: Path) -> Event:
+def _described(table: Values, folder: Path) -> Event:
     source, search, crust = (table[name] for name in ("source", "search", "crust"))
     event = _event(table["event"], folder)
     for key in ("name", "latitude", "longitude", "depth"):
@@ -124,13 +125,13 @@ def _described(table: Mapping[str, Any], folder: Path) -> Event:
     )  # fmt: skip
 
 
-def _event(table: dict[str, Any], folder: Path) -> dict[str, Any]:
+def _event(table: Record, folder: Path) -> Record:
     """The table of the event, completed by what its file says; keys of the table win."""
     if "file" not in table:
         return table
     quake = read_event(folder / table["file"], table.get("number"))
     begin = quake.begin
-    found: dict[str, Any] = {
+    found: Record = {
         "name": quake.name, "origin_time": begin.time.isoformat(), "latitude": begin.latitude,
         "longitude": begin.longitude,
     }  # fmt: skip
@@ -143,7 +144,7 @@ def _event(table: dict[str, Any], folder: Path) -> dict[str, Any]:
     return {**found, **table}
 
 
-def _start(event: Mapping[str, Any], source: Mapping[str, Any], impulse: bool) -> Sources:
+def _start(event: Values, source: Values, impulse: bool) -> Sources:
     """Where the search begins: at the centroid of the event's file, if it has one, or at the hypocentre."""
     place = event.get("centroid")
     east = north = time = 0.0
@@ -159,7 +160,7 @@ def _start(event: Mapping[str, Any], source: Mapping[str, Any], impulse: bool) -
 
 
 def _other_crusts(
-    table: Mapping[str, Any], origin: tuple[float, float], folder: Path, middle: tuple[float, float]
+    table: Values, origin: tuple[float, float], folder: Path, middle: tuple[float, float]
 ) -> dict[str, LayeredModel] | None:
     """Crusts to compare; None for the usual ones, nothing where the file says so."""
     given = table["crust"].get("compare", {})
@@ -177,7 +178,7 @@ def _middle(data: Sequence[Dataset]) -> tuple[float, float]:
 
 
 def read_crust(
-    table: Mapping[str, Any], origin: tuple[float, float], folder: Path, middle: tuple[float, float]
+    table: Values, origin: tuple[float, float], folder: Path, middle: tuple[float, float]
 ) -> LayeredModel:
     """A crustal model from ``layers``, a ``file``, or ``crust2``.
 
@@ -200,23 +201,21 @@ def _profile_place(
     return middle if asked == "stations" else (asked[0], asked[1])
 
 
-def _unknowns(source: Mapping[str, Any]) -> tuple[str, ...]:
+def _unknowns(source: Values) -> tuple[str, ...]:
     fixed = set(source["fixed"])
     if source["stf"] == "impulse" or source["duration"] != "solve":
         fixed.add("duration")
     return tuple(name for name in UNKNOWNS if name not in fixed)
 
 
-def _errors(search: Mapping[str, Any]) -> str:
+def _errors(search: Values) -> str:
     errors = str(search.get("errors", "residuals"))
     if errors not in ("given", "residuals"):
         raise ValueError(f"[search] errors {errors!r}: choose from given, residuals")
     return errors
 
 
-def _datasets(
-    table: Mapping[str, Any], event: Mapping[str, Any], origin: tuple[float, float], folder: Path
-) -> list[Dataset]:
+def _datasets(table: Values, event: Values, origin: tuple[float, float], folder: Path) -> list[Dataset]:
     found: list[Dataset] = []
     for part in table.get("waveforms", []):
         found.extend(_waveforms(part, event, origin, folder))
@@ -224,9 +223,7 @@ def _datasets(
     return found
 
 
-def _waveforms(
-    part: Mapping[str, Any], event: Mapping[str, Any], origin: tuple[float, float], folder: Path
-) -> list[Waveforms]:
+def _waveforms(part: Values, event: Values, origin: tuple[float, float], folder: Path) -> list[Waveforms]:
     if "origin_time" not in event and not str(part["file"]).endswith(".npz"):
         raise ValueError(f"[event] lacks 'origin_time', which {part['file']} needs")
     reference = parse_utc(str(event.get("origin_time", "1970-01-01")))
@@ -245,7 +242,7 @@ def _waveforms(
     return [_one_waveforms(part, group, origin, name) for group, name in zip(chosen, names, strict=True)]
 
 
-def _read(part: Mapping[str, Any], reference: Any, folder: Path) -> tuple[Records, ...]:
+def _read(part: Values, reference: Any, folder: Path) -> tuple[Records, ...]:
     """All records of a file or folder, from ten minutes before to ten after what the fit needs."""
     given = {
         key: part[key]
@@ -277,9 +274,7 @@ def _response(table: Any) -> Response:
     return Response(**roots, sensitivity=float(table.get("sensitivity", 1.0)))
 
 
-def _one_waveforms(
-    part: Mapping[str, Any], records: Records, origin: tuple[float, float], name: str
-) -> Waveforms:
+def _one_waveforms(part: Values, records: Records, origin: tuple[float, float], name: str) -> Waveforms:
     options = {
         key: part[key]
         for key in ("components", "sigma", "model_error", "quiet", "max_gap", "shift", "weight")
@@ -294,14 +289,14 @@ def _one_waveforms(
     return Waveforms(records, band(part), (start, end), name=name, **options)
 
 
-def band(part: Mapping[str, Any]) -> Filter:
+def band(part: Values) -> Filter:
     """The filter of ``band = [low, high]`` (cosine) or ``butterworth = {low, high, order, zero_phase}``."""
     if "butterworth" in part:
         return Butterworth(**part["butterworth"])
     return CosineLowpass(*part.get("band", (0.05, 0.2)))
 
 
-def _chosen(part: Mapping[str, Any], groups: Sequence[Records], origin: tuple[float, float]) -> list[Records]:
+def _chosen(part: Values, groups: Sequence[Records], origin: tuple[float, float]) -> list[Records]:
     """The stations of all tables that the configuration asks for; tables without any are left out."""
     _check_stations(part, groups)
     left = [some for group in groups if (some := _asked(part, group)) is not None]
@@ -338,7 +333,7 @@ def _chosen(part: Mapping[str, Any], groups: Sequence[Records], origin: tuple[fl
     return [replace(kept[0], left_out=tuple(lines), notes=tuple(notes)), *rest]
 
 
-def _check_stations(part: Mapping[str, Any], groups: Sequence[Records]) -> None:
+def _check_stations(part: Values, groups: Sequence[Records]) -> None:
     known = [str(name) for group in groups for name in group.station]
     for key, words in (("only", "no records of station"), ("exclude", "cannot leave out")):
         for name in part.get(key, ()):
@@ -346,7 +341,7 @@ def _check_stations(part: Mapping[str, Any], groups: Sequence[Records]) -> None:
                 raise ValueError(f"{words} {name!r}; there are {', '.join(known[:20])}")
 
 
-def _asked(part: Mapping[str, Any], records: Records) -> Records | None:
+def _asked(part: Values, records: Records) -> Records | None:
     """The stations of a table that `only` names and `exclude` does not, in the order of `only`."""
     known = [str(name) for name in records.station]
     order = list(range(len(known)))
@@ -361,9 +356,7 @@ def _is_called(station: str, name: str) -> bool:
     return name == station or name == station.split(".")[-1]
 
 
-def _offsets(
-    part: Mapping[str, Any], event: Mapping[str, Any], origin: tuple[float, float], folder: Path
-) -> Offsets:
+def _offsets(part: Values, event: Values, origin: tuple[float, float], folder: Path) -> Offsets:
     options = {key: part[key] for key in ("components", "model_error", "name") if key in part}
     table, left_out = _offset_table(part, event, folder / part["file"])
     distance = np.hypot(*local(table.latitude, table.longitude, *origin))
@@ -373,9 +366,7 @@ def _offsets(
     return Offsets(table, left_out=left_out, **options).select(keep)
 
 
-def _offset_table(
-    part: Mapping[str, Any], event: Mapping[str, Any], file: Path
-) -> tuple[OffsetTable, tuple[str, ...]]:
+def _offset_table(part: Values, event: Values, file: Path) -> tuple[OffsetTable, tuple[str, ...]]:
     """A table of offsets, or the offsets at the origin time in daily positions; what was left out."""
     if not (file.is_dir() or file.suffix.lower() in ENDINGS):
         return read_offsets(file), ()

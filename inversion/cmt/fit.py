@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dislok.arrays import Record
+
 from .data import COMPONENTS, Dataset, Offsets
 from .filters import Array
 from .noise import Mask
@@ -52,7 +54,7 @@ class Fit:
         axis = self.observed.ndim - 1 if self.times.size else ()
         return _reduction(self.observed, self.predicted, self.mask, axis)
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Record:
         """Variance reductions as plain values that JSON can hold."""
         traces = [
             {"station": str(name), "component": COMPONENTS[c], "variance_reduction": float(value)}

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from dislok.arrays import Record
 from dislok.store import fingerprint, write_text
 
 from .. import page
@@ -104,7 +105,7 @@ def _map(event: Event, found: Search) -> Scan:
     return hypotheses.position_map(found.state.system.problem, found.state.sources, **options)
 
 
-def plain_ensemble(ensemble: Ensemble) -> dict[str, Any]:
+def plain_ensemble(ensemble: Ensemble) -> Record:
     """An ensemble as JSON holds it."""
     names = ("latitude", "longitude", "depth", "time", "half_duration")
     solutions = [

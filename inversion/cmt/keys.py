@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
+from dislok.arrays import Record
 from dislok.crusts import DEPTHS
 from dislok.crusts import UNITS as UNITS_OF_DEPTH
+from dislok.gate import Given
 from dislok.schema import (
     Key,
     Kind,
@@ -39,7 +40,7 @@ _distance = number(least=0, most=20_100)
 _place = pair(number(least=-360, most=360))
 
 
-def _profile(name: str, value: Any) -> Any:
+def _profile(name: str, value: Given) -> Given:
     if isinstance(value, list | tuple):
         latitude, longitude = _place(name, value)
         return number(least=-90, most=90)(f"{name}[0]", latitude), longitude
@@ -67,7 +68,7 @@ def _crust() -> dict[str, Key | Table]:
     }  # fmt: skip
 
 
-def _one_crust(name: str, values: dict[str, Any]) -> None:
+def _one_crust(name: str, values: Record) -> None:
     rows = values.get("layers", [])
     for i, row in enumerate(rows):
         if len(row) != len(rows[0]):
@@ -76,7 +77,7 @@ def _one_crust(name: str, values: dict[str, Any]) -> None:
             )
 
 
-def _event(name: str, values: dict[str, Any]) -> None:
+def _event(name: str, values: Record) -> None:
     if "file" in values:
         return
     for key in ("name", "latitude", "longitude", "depth"):
@@ -145,13 +146,13 @@ NOISE = Table(
 )
 
 
-def _no_response(name: str, value: Any) -> Any:
+def _no_response(name: str, value: Given) -> Given:
     if value is False:
         return value
     return choice("inventory")(name, value)
 
 
-def _one_or_some(name: str, value: Any) -> Any:
+def _one_or_some(name: str, value: Given) -> Given:
     return (
         [text(empty=True)(name, value)] if isinstance(value, str) else listed(text(empty=True))(name, value)
     )
@@ -160,7 +161,7 @@ def _one_or_some(name: str, value: Any) -> Any:
 _codes = Kind("text, or a list of texts", _one_or_some)
 
 
-def _seconds_or_time(name: str, value: Any) -> Any:
+def _seconds_or_time(name: str, value: Given) -> Given:
     if isinstance(value, datetime):
         return value
     return number(least=-1e6, most=1e6)(name, value)
@@ -169,7 +170,7 @@ def _seconds_or_time(name: str, value: Any) -> Any:
 _instant = Kind("a number, or a date and time", _seconds_or_time)
 
 
-def _data(name: str, values: dict[str, Any]) -> None:
+def _data(name: str, values: Record) -> None:
     nearest, farthest = values.get("nearest", 0.0), values.get("farthest", float("inf"))
     if nearest >= farthest:
         raise ValueError(f"{name}.farthest must be above {name}.nearest, {nearest:g} km, got {farthest:g}")
@@ -256,7 +257,7 @@ _spread["moment"] = (number(above=0, most=1e27), number(above=0, most=100))
 def _gaussian(mean: Kind, sigma: Kind) -> Kind:
     two = pair(number())
 
-    def check(name: str, value: Any) -> tuple[Any, Any]:
+    def check(name: str, value: Given) -> tuple[Given, Given]:
         found = two(name, value)
         return mean(f"{name}[0]", found[0]), sigma(f"{name}[1]", found[1])
 
@@ -367,7 +368,7 @@ UNCERTAINTY = Table(
 )  # fmt: skip
 
 
-def _together(name: str, table: dict[str, Any]) -> None:
+def _together(name: str, table: Record) -> None:
     """What keys of different tables ask of each other."""
     event, source = table["event"], table.get("source", {})
     if not (table.get("waveforms") or table.get("offsets")):

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from dislok import gate as gates
+from dislok.arrays import Record
 from dislok.propagator import LayeredModel
 from dislok.store import Place
 
@@ -314,7 +315,7 @@ def _first(
 def _on_grid(problem: Problem, start: Sources, options: Options, say: Callable[[str], None]) -> Sources:
     """The best point of the grid that was asked for."""
     say("grid of starting points:")
-    axes: dict[str, Any] = {
+    axes: Record = {
         "east": [0.0],
         "north": [0.0],
         "depth": start.depth,

@@ -13,6 +13,7 @@ import numpy as np
 
 from dislok import convert
 from dislok import gate as gates
+from dislok.arrays import Record
 from dislok.store import write_arrays, write_text
 
 from . import tensor as tensors
@@ -273,7 +274,7 @@ class Result:
 
         return warnings(self)
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Record:
         """The result without waveforms, as plain values that JSON can hold."""
         plain = {
             key: value
@@ -326,9 +327,7 @@ def load(path: str | Path) -> Result:
         for one in plain.get("rivals", ())
     )
     known = {f for f in Result.__dataclass_fields__ if f not in ("fits", "centroids", "covariance", "rivals")}
-    rest: dict[str, Any] = {
-        key: tuple(v) if isinstance(v, list) else v for key, v in plain.items() if key in known
-    }
+    rest: Record = {key: tuple(v) if isinstance(v, list) else v for key, v in plain.items() if key in known}
     size = len(centroids) * (6 + len(rest["unknowns"]))
     covariance = (
         np.full((size, size), np.nan) if plain["covariance"] is None else np.array(plain["covariance"])
@@ -336,7 +335,7 @@ def load(path: str | Path) -> Result:
     return Result(centroids=centroids, covariance=covariance, fits=fits, rivals=listed, **rest)
 
 
-def _centroid(plain: dict[str, Any]) -> Centroid:
+def _centroid(plain: Record) -> Centroid:
     names = ("latitude", "longitude", "depth", "time", "half_duration")
     return Centroid(**{name: plain[name] for name in names}, tensor=np.array(plain["tensor_enu"]))
 
@@ -455,13 +454,13 @@ def centroids(problem: Problem, sources: Sources) -> tuple[Centroid, ...]:
     return tuple(found)
 
 
-def _plain_centroid(result: Result, i: int) -> dict[str, Any]:
+def _plain_centroid(result: Result, i: int) -> Record:
     sigma = {**result.sigma(i), **result.spread(i)}
     stated = {name: value if np.isfinite(value) else None for name, value in sigma.items()}
     return {**_plain_place(result.centroids[i]), "utc": result.utc(i).isoformat(), "sigma": stated}
 
 
-def _plain_place(c: Centroid) -> dict[str, Any]:
+def _plain_place(c: Centroid) -> Record:
     dc = c.double_couple
     planes: Sequence[Any] = c.planes
     return {
@@ -482,7 +481,7 @@ def _plain_place(c: Centroid) -> dict[str, Any]:
     }
 
 
-def _plain_rival(rival: Rival) -> dict[str, Any]:
+def _plain_rival(rival: Rival) -> Record:
     plain = {name: getattr(rival, name) for name in ("misfit", "variance_reduction", "distance", "weight")}
     return {**plain, "centroids": [_plain_place(c) for c in rival.centroids]}
 

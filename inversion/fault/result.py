@@ -17,6 +17,7 @@ from scipy import linalg
 
 from dislok import gate as gates
 from dislok.arrays import HostArray as Array
+from dislok.arrays import Record
 from dislok.convert import moment_from_slip
 from dislok.okada import Rectangle
 from dislok.store import write_text
@@ -258,7 +259,7 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _typed(kind: type, record: dict[str, Any]) -> dict[str, Any]:
+def _typed(kind: type, record: Record) -> Record:
     """Give the entries of a JSON record the types of a dataclass's fields."""
     expected = {field.name: str(field.type) for field in fields(kind)}
     if set(record) != set(expected):

@@ -18,6 +18,7 @@ from scipy import special, stats
 
 from dislok import gate as gates
 from dislok.arrays import HostArray as Array
+from dislok.arrays import Record
 from dislok.store import Pieces, Place, write_arrays
 
 if TYPE_CHECKING:
@@ -342,9 +343,7 @@ class _Sampler:
     def __init__(self, mici: Any, system: Any, target: float, depth: int) -> None:
         self.mici, self.system, self.target, self.depth = mici, system, target, depth
 
-    def __call__(
-        self, place: Array, rng: np.random.Generator, step: float | None, count: int
-    ) -> dict[str, Any]:
+    def __call__(self, place: Array, rng: np.random.Generator, step: float | None, count: int) -> Record:
         """`count` draws that adapt the step size if it is None, and are to be kept otherwise."""
         integrator = self.mici.integrators.LeapfrogIntegrator(self.system, step_size=step)
         sampler = self.mici.samplers.DynamicMultinomialHMC(
@@ -363,7 +362,7 @@ class _Sampler:
             found |= {name: statistics[name][0] for name in ("accept_stat", "diverging")}
         return found
 
-    def _trace(self, state: Any) -> dict[str, Any]:
+    def _trace(self, state: Any) -> Record:
         return {"pos": state.pos, "energy": self.system.neg_log_dens(state)}
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy.spatial import cKDTree
 
 from dislok import gate as gates
 from dislok.arrays import HostArray as Array
+from dislok.arrays import Record
 from dislok.store import Arrays, Pieces, Place
 
 from ..levenberg import Minimum, Quadratic, minimise, undefined
@@ -120,7 +121,7 @@ def solve(
     return make_result(problem, ends)
 
 
-def _arrays(end: Minimum) -> dict[str, Any]:
+def _arrays(end: Minimum) -> Record:
     return {**end.model._asdict(), **end._asdict(), "model": []}
 
 

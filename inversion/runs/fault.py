@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from dislok import schema
+from dislok.arrays import Record, Values
 from dislok.okada import Rectangle
 from dislok.store import write_text
 
@@ -66,11 +67,11 @@ def run_fault(config: str | Path, out: str | Path, progress: Say | None = None) 
     return result
 
 
-def _starts(config: Mapping[str, Any]) -> dict[str, Any]:
+def _starts(config: Values) -> Record:
     return {name: config["search"][name] for name in ("starts", "seed")}
 
 
-def problem_of(config: Mapping[str, Any], inputs: Inputs) -> Problem:
+def problem_of(config: Values, inputs: Inputs) -> Problem:
     """The inverse problem that a configuration describes."""
     search, elastic = config["search"], config["elastic"]
     return Problem(
@@ -80,13 +81,13 @@ def problem_of(config: Mapping[str, Any], inputs: Inputs) -> Problem:
     )  # fmt: skip
 
 
-def fault_of(part: Mapping[str, Any]) -> FaultModel:
+def fault_of(part: Values) -> FaultModel:
     """One fault of a configuration."""
     rectangle = Rectangle(*(part[name] for name in PARAMETERS)).with_origin(part["origin"])
     return FaultModel(rectangle, part.get("bounds"), part["fixed"], part.get("prior"))
 
 
-def _solved(problem: Problem, config: Mapping[str, Any], folder: Path, say: Say) -> Result:
+def _solved(problem: Problem, config: Values, folder: Path, say: Say) -> Result:
     options = _starts(config)
     pieces = resumed(folder / "progress" / "solve", (problem, options), say)
     say("searching:")
@@ -114,7 +115,7 @@ def _sampled(
 
 
 def _write(
-    result: Result, samples: Samples | None, config: Mapping[str, Any], inputs: Inputs, notes: list[str],
+    result: Result, samples: Samples | None, config: Values, inputs: Inputs, notes: list[str],
     folder: Path, say: Say,
 ) -> None:  # fmt: skip
     place = Place(config["event"])

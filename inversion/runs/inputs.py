@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from dislok import raster
 from dislok.affine import placed
+from dislok.arrays import ArrayLike, Values
 from dislok.arrays import HostArray as Array
 from dislok.convert import to_geographic, to_local
 
@@ -58,10 +59,10 @@ class Inputs(NamedTuple):
 class Place:
     """Kilometres around the event from longitude and latitude, and back."""
 
-    def __init__(self, event: Mapping[str, Any]) -> None:
+    def __init__(self, event: Values) -> None:
         self.lat, self.lon = float(event["latitude"]), float(event["longitude"])
 
-    def local(self, lon: Any, lat: Any) -> Array:
+    def local(self, lon: ArrayLike, lat: ArrayLike) -> Array:
         """East and north (..., 2) in km."""
         return np.stack(to_local(lon, lat, self.lon, self.lat), axis=-1) / 1000
 
@@ -93,7 +94,7 @@ def _geographic(crs: str, x: Array, y: Array) -> tuple[Array, Array]:
     return np.asarray(found[0]), np.asarray(found[1])
 
 
-def read(config: Mapping[str, Any], folder: Path, near: Array | None = None) -> Inputs:
+def read(config: Values, folder: Path, near: Array | None = None) -> Inputs:
     """All data sets of a checked configuration.
 
     Parameters
@@ -123,7 +124,7 @@ def read(config: Mapping[str, Any], folder: Path, near: Array | None = None) -> 
     return found
 
 
-def _name(part: Mapping[str, Any], kind: str, found: Inputs) -> str:
+def _name(part: Values, kind: str, found: Inputs) -> str:
     """A name that no other data set has."""
     taken = {data.name for data in found.datasets}
     wanted = part.get("name") or ("GNSS" if kind == "gnss" else Path(part["file"]).stem)
@@ -134,12 +135,12 @@ def _name(part: Mapping[str, Any], kind: str, found: Inputs) -> str:
     )
 
 
-def _nuisance(part: Mapping[str, Any]) -> Any:
+def _nuisance(part: Values) -> Any:
     return None if part["nuisance"] == "none" else part["nuisance"]
 
 
 def _gnss(
-    part: Mapping[str, Any], name: str, place: Place, folder: Path, config: Mapping[str, Any],
+    part: Values, name: str, place: Place, folder: Path, config: Values,
     near: Array | None, found: Inputs,
 ) -> Gnss:  # fmt: skip
     table, left_out = _offsets(part, config, folder / part["file"])
@@ -161,9 +162,7 @@ def _gnss(
     )  # fmt: skip
 
 
-def _offsets(
-    part: Mapping[str, Any], config: Mapping[str, Any], file: Path
-) -> tuple[OffsetTable, tuple[str, ...]]:
+def _offsets(part: Values, config: Values, file: Path) -> tuple[OffsetTable, tuple[str, ...]]:
     if not (file.is_dir() or file.suffix.lower() in ENDINGS):
         return read_offsets(file), ()
     if "origin_time" not in config["event"]:
@@ -174,7 +173,7 @@ def _offsets(
     return offsets_of_files(file, parse_utc(str(config["event"]["origin_time"])), **options)
 
 
-def _asked(part: Mapping[str, Any], stations: Any) -> NDArray[np.bool_]:
+def _asked(part: Values, stations: Any) -> NDArray[np.bool_]:
     known = [str(station) for station in stations]
     for key in ("only", "exclude"):
         missing = sorted(set(part.get(key, ())) - set(known))
@@ -185,7 +184,7 @@ def _asked(part: Mapping[str, Any], stations: Any) -> NDArray[np.bool_]:
 
 
 def _interferogram(
-    part: Mapping[str, Any], name: str, place: Place, folder: Path, config: Mapping[str, Any],
+    part: Values, name: str, place: Place, folder: Path, config: Values,
     near: Array | None, found: Inputs,
 ) -> Los:  # fmt: skip
     phase = raster.read(folder / part["file"], part["band"], variable=part.get("variable"))
@@ -248,13 +247,11 @@ class _Frame:
         return self._of_grid(at).reshape(*self.shape, 2)
 
 
-def _range(part: Mapping[str, Any], away: Array) -> NDArray[np.bool_]:
+def _range(part: Values, away: Array) -> NDArray[np.bool_]:
     return np.asarray((away >= part.get("nearest", 0.0)) & (away <= part.get("farthest", np.inf)))
 
 
-def _errors(
-    part: Mapping[str, Any], motion: Array, away: Array, frame: _Frame, name: str, found: Inputs
-) -> Noise:
+def _errors(part: Values, motion: Array, away: Array, frame: _Frame, name: str, found: Inputs) -> Noise:
     """Errors as given, or measured where the ground is at rest."""
     nothing = np.zeros(0)
     if "noise" in part:
@@ -281,7 +278,7 @@ def _threshold(noise: Noise, motion: Array) -> float:
 
 
 def _offset_map(
-    part: Mapping[str, Any], name: str, place: Place, folder: Path, config: Mapping[str, Any],
+    part: Values, name: str, place: Place, folder: Path, config: Values,
     near: Array | None, found: Inputs,
 ) -> PixelOffsets:  # fmt: skip
     file = folder / part["file"]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from dislok.arrays import Record
+from dislok.gate import Given
 from dislok.schema import (
     Key,
     Kind,
@@ -34,7 +34,7 @@ _size = number(above=0, most=FARTHEST)
 _nuisance = choice("none", "offset", "ramp")
 
 
-def _file_or_number(name: str, value: Any) -> Any:
+def _file_or_number(name: str, value: Given) -> Given:
     return text()(name, value) if isinstance(value, str) else number(least=-360, most=360)(name, value)
 
 
@@ -50,7 +50,7 @@ EVENT = Table(
 )  # fmt: skip
 
 
-def _range(name: str, values: dict[str, Any]) -> None:
+def _range(name: str, values: Record) -> None:
     nearest, farthest = values.get("nearest", 0.0), values.get("farthest", float("inf"))
     if nearest >= farthest:
         raise ValueError(f"{name}.farthest must be above {name}.nearest, {nearest:g} km, got {farthest:g}")
@@ -82,7 +82,7 @@ GNSS = Table(
 _kind = choice("best", *KINDS)
 
 
-def _noise(name: str, values: dict[str, Any]) -> None:
+def _noise(name: str, values: Record) -> None:
     if values.get("correlated", 0) > 0 and "distance" not in values:
         raise ValueError(f"the key '{name}.distance' is missing, a number above 0 (of the correlation, km)")
     if not values.get("correlated", 0) > 0 and not values.get("white", 0) > 0:
@@ -111,7 +111,7 @@ _CELLS = {
 }
 
 
-def _cells(name: str, values: dict[str, Any]) -> None:
+def _cells(name: str, values: Record) -> None:
     _range(name, values)
     smallest, largest = values.get("smallest", 8), values.get("largest", 64)
     steps, rest = divmod(largest, smallest)
@@ -121,7 +121,7 @@ def _cells(name: str, values: dict[str, Any]) -> None:
         )
 
 
-def _interferogram(name: str, values: dict[str, Any]) -> None:
+def _interferogram(name: str, values: Record) -> None:
     _cells(name, values)
     many = 3 if values["maker"] in ("licsar", "gmtsar") else 2
     if len(values["look"]) != many:
@@ -195,7 +195,7 @@ ORIGINS = ("topleft", "topcenter", "topright")
 def _gaussian(limits: Kind) -> Kind:
     two = pair(number())
 
-    def check(name: str, value: Any) -> tuple[float, float]:
+    def check(name: str, value: Given) -> tuple[float, float]:
         mean, sigma = two(name, value)
         return limits(f"{name}[0]", mean), number(above=0)(f"{name}[1]", sigma)
 
@@ -272,14 +272,14 @@ SAMPLES = Table(
 _DATA: dict[str, Key | Table] = {"gnss": GNSS, "interferograms": INTERFEROGRAMS, "offset_maps": OFFSET_MAPS}
 
 
-def _some_data(name: str, table: dict[str, Any]) -> None:
+def _some_data(name: str, table: Record) -> None:
     if not any(table.get(key) for key in _DATA):
         raise ValueError(
             f"the configuration must have {' or '.join(f'[[{key}]]' for key in _DATA)}, got none"
         )
 
 
-def _faults(name: str, table: dict[str, Any]) -> None:
+def _faults(name: str, table: Record) -> None:
     _some_data(name, table)
     for i, fault in enumerate(table["faults"]):
         for key, (low, high) in fault.get("bounds", {}).items():
@@ -302,7 +302,7 @@ FAULT = Table(
 )  # fmt: skip
 
 
-def _surface(name: str, values: dict[str, Any]) -> None:
+def _surface(name: str, values: Record) -> None:
     """A fault of patches is a rectangle, a mesh of a file, or a trace and what is below it."""
     kinds = {"mesh": "mesh", "trace": "trace", "length": "rectangle"}
     given = [key for key in kinds if key in values]
@@ -364,7 +364,7 @@ CRUST = Table(
 )  # fmt: skip
 
 
-def _slip(name: str, table: dict[str, Any]) -> None:
+def _slip(name: str, table: Record) -> None:
     _some_data(name, table)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from dislok import raster
 from dislok.arrays import HostArray as Array
+from dislok.arrays import Values
 from dislok.store import writing
 
 from .. import page
@@ -103,7 +104,7 @@ def interval(result: Result, samples: Samples | None, i: int) -> tuple[float, fl
     return value - sigma, value + sigma
 
 
-def check_rasters(config: Mapping[str, Any]) -> None:
+def check_rasters(config: Values) -> None:
     """Raise an ImportError at once where a configuration names rasters and nothing can read them."""
     if config.get("interferograms") or config.get("offset_maps"):
         raster.needed()

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from dislok import __version__, schema
+from dislok.arrays import Record, Values
 from dislok.store import Pieces, fingerprint, write_text
 
 from .. import weights
@@ -21,7 +22,7 @@ def silent(line: str) -> None:
     """Say nothing."""
 
 
-def facts(table: schema.Table, config: Mapping[str, Any], folder: Path) -> list[Any]:
+def facts(table: schema.Table, config: Values, folder: Path) -> list[Any]:
     """All that a run depends on: what the configuration says and what its files hold."""
     return [__version__, _plain(config), *(_digest(folder / name) for name in schema.files(table, config))]
 
@@ -69,7 +70,7 @@ def balanced(
     return problem.reweighted(kept["factors"].tolist()), lines
 
 
-def _estimated(problem: Any, say: Say, options: Mapping[str, Any]) -> dict[str, Any]:
+def _estimated(problem: Any, say: Say, options: Values) -> Record:
     found = weights.estimate(problem, progress=lambda line: say(f"  {line}"), **options)
     return {"factors": found.factors, "words": np.array(found.summary().splitlines())}
 

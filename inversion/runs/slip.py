@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from dislok import schema
+from dislok.arrays import Values
 from dislok.layers import LayeredModel
 from dislok.okada import Rectangle
 from dislok.store import write_text
@@ -74,7 +75,7 @@ def run_slip(config: str | Path, out: str | Path, progress: Say | None = None) -
     return result
 
 
-def models_of(config: Mapping[str, Any], folder: Path) -> list[SlipModel]:
+def models_of(config: Values, folder: Path) -> list[SlipModel]:
     """The faults of a configuration, with what is sought on each."""
     place, models = Place(config["event"]), []
     for i, part in enumerate(config["faults"]):
@@ -87,7 +88,7 @@ def models_of(config: Mapping[str, Any], folder: Path) -> list[SlipModel]:
     return models
 
 
-def _patches(part: Mapping[str, Any], place: Place, folder: Path) -> Patches:
+def _patches(part: Values, place: Place, folder: Path) -> Patches:
     if "mesh" in part:
         origin = (place.lat, place.lon) if part["geographic"] else None
         unit = part["mesh_unit"]
@@ -99,9 +100,7 @@ def _patches(part: Mapping[str, Any], place: Place, folder: Path) -> Patches:
     return Grid(rectangle, part["n_strike"], part["n_dip"])
 
 
-def problem_of(
-    config: Mapping[str, Any], inputs: Inputs, models: list[SlipModel], folder: Path
-) -> SlipProblem:
+def problem_of(config: Values, inputs: Inputs, models: list[SlipModel], folder: Path) -> SlipProblem:
     """The linear problem that a configuration describes."""
     elastic = config["elastic"]
     return SlipProblem(
@@ -110,7 +109,7 @@ def problem_of(
     )  # fmt: skip
 
 
-def _crust(config: Mapping[str, Any], inputs: Inputs, folder: Path) -> LayeredModel | None:
+def _crust(config: Values, inputs: Inputs, folder: Path) -> LayeredModel | None:
     if "crust" not in config:
         return None
     place = Place(config["event"])
@@ -135,7 +134,7 @@ def _chosen(problem: SlipProblem, how: float | str, folder: Path, say: Say) -> f
 
 
 def _write(
-    result: SlipResult, chosen: float | Choice, config: Mapping[str, Any], inputs: Inputs, notes: list[str],
+    result: SlipResult, chosen: float | Choice, config: Values, inputs: Inputs, notes: list[str],
     folder: Path, say: Say,
 ) -> None:  # fmt: skip
     place = Place(config["event"])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dislok import gate as gates
 from dislok.arrays import HostArray as Array
+from dislok.arrays import Record
 from dislok.okada import Rectangle
 from dislok.store import write_arrays
 
@@ -254,8 +255,8 @@ _PLAIN = (
 _OF_FIT = ("xy", "observed", "predicted", "sigma", "look", "boxes")
 
 
-def _record(result: SlipResult) -> dict[str, Any]:
-    record: dict[str, Any] = {"format": _FORMAT, "faults": len(result.slip), "data": len(result.fits)}
+def _record(result: SlipResult) -> Record:
+    record: Record = {"format": _FORMAT, "faults": len(result.slip), "data": len(result.fits)}
     record |= {name: getattr(result, name) for name in _PLAIN}
     for i, patches in enumerate(result.patches):
         record |= {f"fault{i}.slip": result.slip[i], f"fault{i}.directions": result.directions[i]}
@@ -270,7 +271,7 @@ def _record(result: SlipResult) -> dict[str, Any]:
     return record
 
 
-def _from_record(record: dict[str, Any]) -> SlipResult:
+def _from_record(record: Record) -> SlipResult:
     faults = range(int(record["faults"]))
     plain = {name: record[name].item() if not record[name].ndim else record[name] for name in _PLAIN}
     return SlipResult(
@@ -282,14 +283,14 @@ def _from_record(record: dict[str, Any]) -> SlipResult:
     )
 
 
-def _patches(record: dict[str, Any], key: str) -> Patches:
+def _patches(record: Record, key: str) -> Patches:
     if f"{key}.points" in record:
         return Mesh(record[f"{key}.points"], record[f"{key}.cells"], geographic=False)
     rows, columns = record[f"{key}.shape"].tolist()
     return Grid(Rectangle(*record[f"{key}.fault"].tolist()), columns, rows)
 
 
-def _fit(record: dict[str, Any], key: str) -> Fit:
+def _fit(record: Record, key: str) -> Fit:
     name, kind, *labels = record[f"{key}.words"].tolist()
     arrays = {field: record[f"{key}.{field}"] for field in _OF_FIT if f"{key}.{field}" in record}
     amounts = zip(record[f"{key}.terms"].tolist(), record[f"{key}.amounts"].tolist(), strict=True)

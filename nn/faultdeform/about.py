@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from dislok.arrays import Record
 from dislok.large.blocks import Blocks
 
 
@@ -28,6 +29,6 @@ def _plain(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
-def about(blocks: Blocks, k: int) -> dict[str, Any]:
+def about(blocks: Blocks, k: int) -> Record:
     """What is known about earthquake k and its pairs."""
     return json.loads(np.asarray(blocks.arrays["about"][k]).tobytes().rstrip(b"\0"))

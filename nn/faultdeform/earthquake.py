@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from dislok import __version__, tde
+from dislok.arrays import ArrayLike, Record
 from dislok.convert import magnitude_from_moment
 
 from .faults import Rupture, draw_rupture
@@ -60,7 +61,7 @@ class Earthquake:
         trace_factors: list[np.ndarray] | None = None,
         rigidity: float = 30e9,
         poisson: float = 0.25,
-        metadata: dict[str, Any] | None = None,
+        metadata: Record | None = None,
     ) -> None:
         self.points, self.cells, self.slip, self.traces = points, cells, slip, traces
         self.zone_width, self.zone_part, self.trace_factors = zone_width, zone_part, trace_factors
@@ -109,7 +110,7 @@ class Earthquake:
         vectors = np.einsum("mk,mka->ma", self.slip, np.asarray(tde.frame(self.triangles)))
         return [vectors[above(self.cells, line, len(self.points))] for line in self.traces]
 
-    def side(self, x: Any, y: Any) -> np.ndarray:
+    def side(self, x: ArrayLike, y: ArrayLike) -> np.ndarray:
         """On which side of the nearest trace points lie: 1 to the right of strike, -1 to the left.
 
         Where nothing breaks the ground it is 0. Beyond the end of a trace its last piece goes on.
@@ -126,20 +127,20 @@ class Earthquake:
         distance = self._trace.distance(x, y)
         return np.where(np.isinf(distance), 0, np.sign(distance)).astype(np.int8)
 
-    def distance(self, x: Any, y: Any) -> np.ndarray:
+    def distance(self, x: ArrayLike, y: ArrayLike) -> np.ndarray:
         """Distance (km) from the nearest trace, positive to its right; infinite where there is none.
 
         Parameters as of :meth:`side`.
         """
         return self._trace.distance(x, y)
 
-    def at(self, points: Any) -> np.ndarray:
+    def at(self, points: ArrayLike) -> np.ndarray:
         """Displacement (n, 3) in m at places (n, 2) of the ground, each summed over all triangles."""
         places = np.asarray(points, float)
         moved = np.asarray(tde.displacement(places, self.triangles, self.slip, nu=self.poisson))
         return moved + self._zone.correction(places)
 
-    def on_grid(self, x: Any, y: Any, *, tolerance: float = 1e-4, **options: Any) -> np.ndarray:
+    def on_grid(self, x: ArrayLike, y: ArrayLike, *, tolerance: float = 1e-4, **options: Any) -> np.ndarray:
         """Displacement of the ground on a grid.
 
         The step lies on the trace exactly: every point moves with its own side.

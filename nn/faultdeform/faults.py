@@ -8,10 +8,10 @@ neither cross at depth nor open where they meet.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from dislok.arrays import Record
 from dislok.convert import moment_from_magnitude
 
 from .recipe import Recipe
@@ -86,7 +86,7 @@ class Rupture:
         """East and north (..., 2) of places along and beside the axis."""
         return x[..., None] * self.ahead + y[..., None] * self.right
 
-    def numbers(self) -> dict[str, Any]:
+    def numbers(self) -> Record:
         """Plain values, for JSON; the strands as their ends and lengths."""
         plain = {k: v for k, v in vars(self).items() if k != "strands"}
         strands = [

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from dislok.arrays import Record
 from dislok.large.blocks import Blocks, Layout
 from dislok.nn.pairs import RANGES, Library, Pair, amplitude_in, make_pair
 from dislok.nn.pairs import Recipe as PairRecipe
@@ -116,7 +117,7 @@ class DataSet:
 
     def pairs_of(
         self, k: int, earthquake: Earthquake | None = None, threads: int | None = None
-    ) -> Iterator[tuple[Pair, np.ndarray, dict[str, Any]]]:
+    ) -> Iterator[tuple[Pair, np.ndarray, Record]]:
         """The pairs of earthquake k, the vertical motion (m) in each, and what else is known."""
         earthquake, pixel = earthquake or self.earthquake(k), self.recipe.pixel
         start = np.random.default_rng([self.seed, k, 1])

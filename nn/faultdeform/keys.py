@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from dislok.arrays import Record
+from dislok.gate import Given
 from dislok.schema import Key, Kind, Table, choice, count, listed, number, pair, span
 
 from .scaling import LAWS, MECHANISMS
 
 
-def _shares(name: str, value: Any) -> list[float]:
+def _shares(name: str, value: Given) -> list[float]:
     found = list(listed(_SHARE, 1, 20)(name, value))
     if not sum(found) > 0.0:
         raise ValueError(f"{name} must be shares of which one is above 0, got {value!r:.60}")
     return found
 
 
-def _some(name: str, values: dict[str, Any]) -> None:
+def _some(name: str, values: Record) -> None:
     if not sum(values.values()) > 0.0:
         raise ValueError(f"{name} must be shares of which one is above 0, got {values!r:.80}")
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from dislok import schema
+from dislok.arrays import Record, Values
 
 from .keys import RECIPE
 
@@ -171,7 +171,7 @@ class Recipe:
         for name, value in schema.checked(given, RECIPE).items():
             object.__setattr__(self, name, schema.fixed(value))
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Record:
         """Plain values, for JSON."""
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
 
@@ -183,7 +183,7 @@ class Recipe:
         return float(rng.uniform(low, high))
 
 
-PAPER: dict[str, Any] = {
+PAPER: Record = {
     "mechanism": {"strike-slip": 1.0},
     "segments": (1.0,),
     "bends": 0.0,
@@ -194,7 +194,7 @@ PAPER: dict[str, Any] = {
 """What makes a recipe that of the paper: ``draw(rng, **PAPER)``."""
 
 
-def recipe_of(base: Recipe | None, changes: Mapping[str, Any]) -> Recipe:
+def recipe_of(base: Recipe | None, changes: Values) -> Recipe:
     """A recipe with some values changed; lists count as tuples.
 
     Raises

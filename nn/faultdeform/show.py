@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dislok.arrays import Record
 from dislok.large.blocks import Blocks
 
 from .about import about
@@ -15,6 +16,10 @@ from .recipe import Recipe, recipe_of
 from .roughness import hurst_of
 from .scaling import LAWS, mean_slip
 from .slip import areas
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 SHEET = 12
 """Most pairs on a sheet."""
@@ -67,7 +72,7 @@ def show(path: Any, folder: Any, *, drawn: int = DRAWN) -> list[Path]:
     return found
 
 
-def _sheet(figure: Any, blocks: Blocks, there: list[int]) -> None:
+def _sheet(figure: Figure, blocks: Blocks, there: list[int]) -> None:
     samples = blocks.arrays["pre"].shape[1]
     chosen = [(k, s) for k in there for s in range(samples)]
     chosen = [chosen[i] for i in np.unique(np.linspace(0, len(chosen) - 1, SHEET).astype(int))]
@@ -82,7 +87,7 @@ def _sheet(figure: Any, blocks: Blocks, there: list[int]) -> None:
         _pair(own, blocks, k, s)
 
 
-def _pair(axes: Any, blocks: Blocks, k: int, s: int) -> None:
+def _pair(axes: Axes, blocks: Blocks, k: int, s: int) -> None:
     images = [np.asarray(blocks.arrays[name][k, s]) for name in ("pre", "post")]
     flow = np.asarray(blocks.arrays["flow_pre"][k, s])
     valid = np.asarray(blocks.arrays["valid_pre"][k, s])
@@ -97,7 +102,7 @@ def _pair(axes: Any, blocks: Blocks, k: int, s: int) -> None:
         axis.set_title(title, fontsize=6, pad=2)
 
 
-def _statistics(figure: Any, blocks: Blocks, there: list[int], facts: dict[str, Any], drawn: int) -> None:
+def _statistics(figure: Figure, blocks: Blocks, there: list[int], facts: Record, drawn: int) -> None:
     figure.set_size_inches(11, 7)
     (first, second, third), (fourth, fifth, sixth) = figure.subplots(2, 3)
     told = [about(blocks, k) for k in there]
@@ -115,7 +120,7 @@ def _statistics(figure: Any, blocks: Blocks, there: list[int], facts: dict[str, 
     _profiles(sixth, again)
 
 
-def _magnitudes(axis: Any, quakes: list[dict[str, Any]]) -> None:
+def _magnitudes(axis: Axes, quakes: list[Record]) -> None:
     length = np.geomspace(5, 150, 50)
     axis.semilogx([q["length"] for q in quakes], [q["magnitude"] for q in quakes], "k.", ms=4)
     for name, law in LAWS.items():
@@ -126,7 +131,7 @@ def _magnitudes(axis: Any, quakes: list[dict[str, Any]]) -> None:
     axis.legend(fontsize=6, title="strike-slip", title_fontsize=6)
 
 
-def _slips(axis: Any, quakes: list[dict[str, Any]], recipe: Recipe) -> None:
+def _slips(axis: Axes, quakes: list[Record], recipe: Recipe) -> None:
     slip = [mean_slip(q["magnitude"], q["length"], q["width"], recipe.rigidity) for q in quakes]
     axis.loglog([q["length"] for q in quakes], slip, "k.", ms=4)
     length = np.array([5.0, 150.0])
@@ -135,7 +140,7 @@ def _slips(axis: Any, quakes: list[dict[str, Any]], recipe: Recipe) -> None:
     axis.legend(fontsize=6)
 
 
-def _spectra(axis: Any, quakes: list[Earthquake]) -> None:
+def _spectra(axis: Axes, quakes: list[Earthquake]) -> None:
     found = []
     for quake in quakes:
         for line in quake.trace:
@@ -162,7 +167,7 @@ def straightened(line: np.ndarray) -> tuple[np.ndarray, float]:
     return np.interp(even, place, off), float(even[1] - even[0])
 
 
-def _profiles(axis: Any, quakes: list[Earthquake]) -> None:
+def _profiles(axis: Axes, quakes: list[Earthquake]) -> None:
     for quake in quakes:
         size, area = np.linalg.norm(quake.slip, axis=1), areas(quake.triangles)
         depth = -quake.triangles[..., 2].mean(axis=1)

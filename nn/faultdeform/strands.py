@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+
+from dislok.arrays import ArrayLike
 
 from .recipe import Recipe
 
@@ -42,7 +44,7 @@ class Strand(NamedTuple):
         return float(self.t[-1])
 
 
-def choice(rng: np.random.Generator, shares: Any) -> int:
+def choice(rng: np.random.Generator, shares: ArrayLike) -> int:
     """A place drawn with these shares."""
     total = np.cumsum(shares)
     return int(np.searchsorted(total, rng.uniform() * total[-1], side="right"))
@@ -80,7 +82,7 @@ def _bends(rng: np.random.Generator, recipe: Recipe) -> list[tuple[float, float]
     ]
 
 
-def line(length: float, start: Any, heading: float, turns: Any = ()) -> tuple[Strand, float]:
+def line(length: float, start: ArrayLike, heading: float, turns: ArrayLike = ()) -> tuple[Strand, float]:
     """A line of a length from a place, and its heading at the end: degrees from the axis, to the right.
 
     It turns smoothly, within a twentieth of its length, never further than `STEEPEST` from the axis.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
+
+from dislok.arrays import Record
 
 from .distributions import Choice, Distribution, Fixed, LogUniform, Uniform
 from .fields import Shape
@@ -40,7 +41,7 @@ class Displacement:
     down: np.ndarray
     traces: tuple[np.ndarray, ...] = ()
     margin: int = 0
-    numbers: dict[str, Any] = field(default_factory=dict)
+    numbers: Record = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check the shapes."""
@@ -149,7 +150,7 @@ def of_metres(
     *,
     traces: tuple[np.ndarray, ...] = (),
     margin: int = 0,
-    numbers: dict[str, Any] | None = None,
+    numbers: Record | None = None,
 ) -> Displacement:
     """Physical displacement (m), row 0 in the north, in pixels of `spacing` metres: amplitudes as they are.
 
@@ -210,7 +211,7 @@ class ScrewFault:
         from dislok.kernels.images.screw import screw
 
         names = ("strike", "depth", "roughness", "hurst", "variation", "zone", "tip", "offset")
-        numbers: dict[str, Any] = {name: getattr(self, name).draw(rng) for name in names} | {"kind": "screw"}
+        numbers: Record = {name: getattr(self, name).draw(rng) for name in names} | {"kind": "screw"}
         size = (shape[0] + 2 * margin, shape[1] + 2 * margin)
         direction, origin = _line(size, min(shape), numbers)
         length = 2 * int(np.hypot(*size)) + 2
@@ -227,7 +228,7 @@ class ScrewFault:
         return Displacement(right, down, (trace,), margin, numbers)
 
 
-def _line(size: Shape, window: int, numbers: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+def _line(size: Shape, window: int, numbers: Record) -> tuple[np.ndarray, np.ndarray]:
     """Direction of strike (column, row), and a point of the line."""
     turn = np.radians(numbers["strike"])
     direction = np.array([np.sin(turn), -np.cos(turn)])

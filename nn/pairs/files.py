@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any
 
+from dislok.arrays import Record
 from dislok.nn.flow import FlowMap
 
 from .pair import Pair
@@ -18,7 +18,7 @@ def save(path: str | os.PathLike[str], pair: Pair) -> None:
     """Write a pair; the file appears when it is complete."""
     from dislok.store import write_arrays
 
-    arrays: dict[str, Any] = {
+    arrays: Record = {
         "format": FORMAT,
         "pre": pair.pre,
         "post": pair.post,

@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from dislok.arrays import Record
+
 from .distributions import Distribution, LogUniform, Mixture, Normal, Uniform
 from .fields import Shape, power_law, smooth
 from .light import shading
 from .procedural import steep
 from .textures import Texture
 
-Numbers = dict[str, Any]
+Numbers = Record
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from dislok import images
+from dislok.arrays import Record
 from dislok.nn.flow import FlowMap
 
 from .alignment import AlignedPart, Alignment
@@ -39,7 +40,7 @@ class Pair:
     flow_pre: FlowMap
     flow_post: FlowMap
     distance: np.ndarray | None
-    meta: dict[str, Any]
+    meta: Record
 
     @property
     def valid(self) -> np.ndarray:
@@ -102,7 +103,7 @@ def make_pair(
         raise ValueError("alignment belongs to a second date, which is not given")
     if recipe is None:
         recipe = Recipe() if second is None else replace(Recipe.plain(), resample_both=True)
-    meta: dict[str, Any] = {
+    meta: Record = {
         "texture": {"kind": texture.kind, **texture.numbers},
         "displacement": dict(displacement.numbers),
         "amplitude": displacement.amplitude,
@@ -119,9 +120,9 @@ def make_pair(
 
 def _dates(
     texture: Texture, later: Texture | None, rng: np.random.Generator, recipe: Recipe
-) -> tuple[tuple[np.ndarray, np.ndarray], dict[str, Any]]:
+) -> tuple[tuple[np.ndarray, np.ndarray], Record]:
     """The ground at both dates, where it was at the first."""
-    numbers: dict[str, Any] = {}
+    numbers: Record = {}
     if later is not None:
         if later.shape != texture.shape:
             raise ValueError(f"second is {later.shape} pixels, but texture {texture.shape}")
@@ -157,7 +158,7 @@ class _Moved:
         displacement: Displacement,
         recipe: Recipe,
         rng: np.random.Generator,
-        meta: dict[str, Any],
+        meta: Record,
         threads: int | None,
         known: tuple[np.ndarray, np.ndarray] | None = None,
     ) -> _Moved:
@@ -166,7 +167,7 @@ class _Moved:
             displacement = replace(displacement, right=right, down=down)
         distances = displacement.distances()
         error = recipe.misregistration
-        numbers: dict[str, Any] = {}
+        numbers: Record = {}
         extra: tuple[Any, Any] = (0.0, 0.0)
         if error is not None:
             *extra, numbers = error.draw(displacement.right.shape, rng)  # type: ignore[assignment]
@@ -189,7 +190,7 @@ def _rendered(
     alignment: Alignment | AlignedPart | None,
     recipe: Recipe,
     rng: np.random.Generator,
-    meta: dict[str, Any],
+    meta: Record,
     threads: int | None,
 ) -> list[images.Warped]:
     """Both images in the window, as a perfect camera would take them."""
@@ -214,7 +215,7 @@ def _rendered(
 
 def _rest(
     alignment: Alignment | AlignedPart, shape: tuple[int, ...]
-) -> tuple[tuple[np.ndarray, np.ndarray], dict[str, Any]]:
+) -> tuple[tuple[np.ndarray, np.ndarray], Record]:
     """What an alignment says at every pixel beyond whole pixels, and numbers about it."""
     rows, columns = np.mgrid[: shape[0], : shape[1]].astype(float)
     middle = [float(a) for a in alignment.at(np.array(0.5 * shape[1]), np.array(0.5 * shape[0]))]
@@ -235,7 +236,7 @@ def _aligned(
 
 
 def _finished(
-    seen: list[images.Warped], moved: _Moved, recipe: Recipe, rng: np.random.Generator, meta: dict[str, Any]
+    seen: list[images.Warped], moved: _Moved, recipe: Recipe, rng: np.random.Generator, meta: Record
 ) -> Pair:
     """Both images as cameras and sky have them, and where the truth can be used."""
     from dislok.kernels.images.masks import landing
@@ -261,9 +262,9 @@ def _finished(
 
 def _camera(
     image: np.ndarray, recipe: Recipe, rng: np.random.Generator, second: bool
-) -> tuple[np.ndarray, np.ndarray | None, dict[str, Any]]:
+) -> tuple[np.ndarray, np.ndarray | None, Record]:
     """An image as it is recorded, which of its pixels can be used, and what was drawn."""
-    numbers: dict[str, Any] = {}
+    numbers: Record = {}
     clear: np.ndarray | None = None
     for name in ("blur", "radiometry", "clouds", "stripes", "noise", "gaps"):
         part = getattr(recipe, name)

@@ -12,13 +12,13 @@ scale-invariant dead leaves model. Int. J. Comput. Vis. 41, 35-59.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
 import numpy as np
 from scipy import special
 
+from dislok.arrays import Record, Values
 from dislok.kernels.images.noise import normal
 
 from .distributions import Choice, Distribution, LogUniform, Uniform
@@ -34,7 +34,7 @@ class Maker(Protocol):
         ...
 
 
-def _drawn(maker: Any, rng: np.random.Generator) -> dict[str, Any]:
+def _drawn(maker: Any, rng: np.random.Generator) -> Record:
     """A value of each attribute."""
     return {field.name: getattr(maker, field.name).draw(rng) for field in fields(maker)}
 
@@ -169,7 +169,7 @@ class DeadLeaves:
         return Texture(albedo, None, None, "dead_leaves", numbers)
 
 
-def _leaves(rng: np.random.Generator, shape: Shape, numbers: Mapping[str, Any]) -> np.ndarray:
+def _leaves(rng: np.random.Generator, shape: Shape, numbers: Values) -> np.ndarray:
     """Rows for `paint.leaves` that cover the image about three times."""
     low, high = numbers["smallest"], max(numbers["largest"], 2 * numbers["smallest"])
     ratio = (low / high) ** 2

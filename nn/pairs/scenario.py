@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
+
+from dislok.arrays import Record
 
 from .dates import Dated, TwoDates
 from .displacement import BAND, RANGES, Displacement, ScrewFault, amplitude_in
@@ -169,7 +171,7 @@ class Scenario:
                 yield crop_of(pair, index + k, corner, (self.crop, self.crop))
             index, part = index + self.crops_of_pair, 0
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Record:
         """Words that tell this scenario from another: for checkpoints and records."""
         return {field.name: repr(getattr(self, field.name)) for field in fields(self)}
 

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from dislok.arrays import Record
 from dislok.kernels.images.noise import normal
 from dislok.kernels.images.smooth import blurred
 
 from .distributions import Choice, Distribution, LogUniform, Normal, Uniform
 from .fields import Shape, power_law
 
-Numbers = dict[str, Any]
+Numbers = Record
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ and shadows of any sun follow.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
+
+from dislok.arrays import Record
 
 Shape = tuple[int, int]
 
@@ -36,7 +37,7 @@ class Texture:
     height: np.ndarray | None = None
     valid: np.ndarray | None = None
     kind: str = ""
-    numbers: dict[str, Any] = field(default_factory=dict)
+    numbers: Record = field(default_factory=dict)
 
     @property
     def shape(self) -> Shape:

@@ -18,6 +18,8 @@ import numpy as np
 
 from dislok import raster
 from dislok.affine import backwards, moved, placed
+from dislok.arrays import Record
+from dislok.raster import Dataset
 
 from .inputs import Array, Mask
 
@@ -68,7 +70,7 @@ class Source:
     """One band of an image on a common grid; made by `on_common_grid`."""
 
     def __init__(
-        self, data: Any, band: int, grid: Grid, offset: tuple[int, int], nodata: float | None = None
+        self, data: Dataset, band: int, grid: Grid, offset: tuple[int, int], nodata: float | None = None
     ) -> None:
         self._data, self._band, self._nodata = data, band, nodata
         self.grid, self.offset = grid, offset
@@ -138,7 +140,7 @@ def _opened(path: Path, band: int) -> Iterator[Any]:
         yield data
 
 
-def _common(first: Any, second: Any, paths: tuple[Path, Path]) -> tuple[Grid, tuple[bool, bool]]:
+def _common(first: Dataset, second: Dataset, paths: tuple[Path, Path]) -> tuple[Grid, tuple[bool, bool]]:
     """The grid, and which of the images is kept as it is."""
     if first.crs is None:
         shape = (min(first.height, second.height), min(first.width, second.width))
@@ -153,7 +155,7 @@ def _common(first: Any, second: Any, paths: tuple[Path, Path]) -> tuple[Grid, tu
     return grid, ((same, True) if flip else (True, same))
 
 
-def _bounds_in(data: Any, base: Any) -> tuple[float, float, float, float]:
+def _bounds_in(data: Dataset, base: Dataset) -> tuple[float, float, float, float]:
     from rasterio.warp import transform_bounds
 
     if data.crs == base.crs:
@@ -161,7 +163,7 @@ def _bounds_in(data: Any, base: Any) -> tuple[float, float, float, float]:
     return transform_bounds(data.crs, base.crs, *data.bounds, densify_pts=21)
 
 
-def _cut(base: Any, bounds: tuple[float, float, float, float], paths: tuple[Path, Path]) -> Grid:
+def _cut(base: Dataset, bounds: tuple[float, float, float, float], paths: tuple[Path, Path]) -> Grid:
     """The part of the grid of an image that bounds cover, in whole pixels."""
     left, bottom, right, top = bounds
     corners = [placed(backwards(base.transform), x, y) for x in (left, right) for y in (bottom, top)]
@@ -174,7 +176,7 @@ def _cut(base: Any, bounds: tuple[float, float, float, float], paths: tuple[Path
     return Grid((r1 - r0, c1 - c0), moved(base.transform, c0, r0), base.crs.to_wkt())
 
 
-def _whole_offset(data: Any, grid: Grid) -> tuple[int, int] | None:
+def _whole_offset(data: Dataset, grid: Grid) -> tuple[int, int] | None:
     """Row and column of the grid's first pixel in an image, or None where its pixels lie elsewhere."""
     if data.crs is None:
         return (0, 0)
@@ -188,7 +190,9 @@ def _whole_offset(data: Any, grid: Grid) -> tuple[int, int] | None:
     return (round(row), round(column)) if worst < _WHOLE else None
 
 
-def _source(data: Any, band: int, grid: Grid, kept: bool, nodata: float | None, later: list[Any]) -> Source:
+def _source(
+    data: Dataset, band: int, grid: Grid, kept: bool, nodata: float | None, later: list[Dataset]
+) -> Source:
     offset = _whole_offset(data, grid) if kept else (0, 0)
     assert offset is not None
     if not kept:
@@ -197,14 +201,14 @@ def _source(data: Any, band: int, grid: Grid, kept: bool, nodata: float | None, 
     return Source(data, band, grid, offset, nodata if kept else None)
 
 
-def _warped(data: Any, grid: Grid, nodata: float | None) -> Any:
+def _warped(data: Dataset, grid: Grid, nodata: float | None) -> Any:
     """The image as it looks on the grid, resampled where and when it is read."""
     from affine import Affine
     from rasterio.crs import CRS
     from rasterio.enums import Resampling
     from rasterio.vrt import WarpedVRT
 
-    options: dict[str, Any] = {"resampling": Resampling.lanczos, "warp_mem_limit": 64}
+    options: Record = {"resampling": Resampling.lanczos, "warp_mem_limit": 64}
     options |= {"height": grid.shape[0], "width": grid.shape[1], "transform": Affine(*grid.transform)}
     if nodata is not None:
         options |= {"src_nodata": nodata, "nodata": nodata}

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+from dislok.arrays import Record
+
 from ..flow import FlowMap
 from .inputs import Array, Mask
 
@@ -41,7 +43,7 @@ class Method:
         found: Callable[..., FlowMap] = getattr(import_module(f"dislok.nn.{self.place}"), self.name)
         return found
 
-    def options(self) -> dict[str, Any]:
+    def options(self) -> Record:
         """Names and defaults of what can be set."""
         parameters = inspect.signature(self.function()).parameters.values()
         return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "valid"}

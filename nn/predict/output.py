@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from dislok.arrays import Record
 from dislok.raster import needed
 from dislok.store import sweep, writing
 
@@ -95,11 +96,11 @@ def _window(tile: Tile) -> Any:
     return Window(tile.columns.start, tile.rows.start, width, height)
 
 
-def _profile(grid: Grid) -> dict[str, Any]:
+def _profile(grid: Grid) -> Record:
     from affine import Affine
     from rasterio.crs import CRS
 
-    profile: dict[str, Any] = {"driver": "GTiff", "dtype": "float32", "nodata": np.nan, "count": len(BANDS)}
+    profile: Record = {"driver": "GTiff", "dtype": "float32", "nodata": np.nan, "count": len(BANDS)}
     profile |= {"height": grid.shape[0], "width": grid.shape[1], "interleave": "band"}
     profile |= {"tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK, "bigtiff": "IF_SAFER"}
     if grid.crs is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +11,10 @@ from dislok import raster
 from dislok.store import writing
 
 from .inputs import Array
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _LARGEST = 1400
 
@@ -65,7 +69,7 @@ def draw(layers: Array, step: float, title: str) -> Any:
     return figure
 
 
-def arrows(axes: Any, shown: Array, step: float = 1.0, *, across: int = 24) -> Any:
+def arrows(axes: Axes, shown: Array, step: float = 1.0, *, across: int = 24) -> Any:
     """Draw motion as arrows: the median of each square, with the length of a typical one in a key.
 
     Parameters
@@ -130,7 +134,7 @@ def _limit(shown: Array) -> float:
     return max(float(np.percentile(finite, 99.5)), 1e-3) if finite.size else 1.0
 
 
-def _quality(figure: Any, axes: Any, layers: Array, valid: Array, extent: tuple[float, ...]) -> None:
+def _quality(figure: Figure, axes: Axes, layers: Array, valid: Array, extent: tuple[float, ...]) -> None:
     """Standard deviation where there is one, else the score, else where the map is valid."""
     error = np.hypot(layers[4], layers[5])
     if np.isfinite(error).any():
@@ -146,7 +150,7 @@ def _quality(figure: Any, axes: Any, layers: Array, valid: Array, extent: tuple[
     figure.colorbar(image, ax=axes, shrink=0.9)
 
 
-def _profile(axes: Any, maps: Any, shown: Array, rest: Array, step: float) -> None:
+def _profile(axes: Axes, maps: Any, shown: Array, rest: Array, step: float) -> None:
     """Along the row or column that crosses the largest change."""
     along, at = _line(shown)
     for k, name in enumerate(("east", "north")):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from dislok import __version__
+from dislok.arrays import Record
 from dislok.store import Pieces, fingerprint
 
 from . import output
@@ -45,7 +45,7 @@ class Job:
     """
 
     method: str = "dislok"
-    options: dict[str, Any] = field(default_factory=dict)
+    options: Record = field(default_factory=dict)
     bands: tuple[int, int] = (1, 1)
     nodata: float | None = None
     coregister: str = "shift"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy import ndimage
 
 from dislok import raster
+from dislok.arrays import Record
 
 from .inputs import Array, Mask
 from .output import as_cog
@@ -177,7 +178,7 @@ def flow_series(
     return folder
 
 
-def _write(path: Path, result: Series, profile: dict[str, Any], names: list[str]) -> None:
+def _write(path: Path, result: Series, profile: Record, names: list[str]) -> None:
     bands: list[Array] = []
     words: list[str] = []
     for k, name in enumerate(names[1:], 1):

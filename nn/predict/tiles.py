@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import numpy as np
 
+from dislok.arrays import Record
 from dislok.store import Arrays, Pieces
 
 from .grids import Source
@@ -74,7 +74,7 @@ def measure_tiles(
     post: Source,
     shift: tuple[int, int],
     chosen: Method,
-    options: dict[str, Any],
+    options: Record,
     tiles: list[Tile],
     pieces: Pieces,
     say: Say,
@@ -103,7 +103,7 @@ def _clock(seconds: float) -> str:
 
 
 def _measure(
-    pre: Source, post: Source, shift: tuple[int, int], chosen: Method, options: dict[str, Any], tile: Tile
+    pre: Source, post: Source, shift: tuple[int, int], chosen: Method, options: Record, tile: Tile
 ) -> Arrays:
     """Displacement, error, score and validity of a tile, (7, h, w); why there is none, if so."""
     right, down = shift

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from dislok.arrays import Record
 from dislok.nn.train.schedules import Average
 from dislok.store import writing
 
@@ -41,7 +41,7 @@ def save(
     tensors["random"] = torch.get_rng_state()
     for number, state in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser/{number}/{name}": torch.as_tensor(value) for name, value in state.items()}
-    facts: dict[str, Any] = {"version": VERSION, "step": step, "problem": problem}
+    facts: Record = {"version": VERSION, "step": step, "problem": problem}
     kept = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
     with writing(path) as draft:
         save_file(kept, draft, {key: json.dumps(value) for key, value in facts.items()})
@@ -69,7 +69,7 @@ def restore(
     return int(facts["step"])
 
 
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def _read(path: Path) -> tuple[dict[str, Tensor], Record]:
     from safetensors import SafetensorError, safe_open
 
     try:

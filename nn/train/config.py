@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from dislok import schema
+from dislok.arrays import Record, Values
 from dislok.nn.train.keys import schema_of
 
 RANGES = ((0.01, 1.0), (1.0, 5.0), (5.0, 15.0), (15.0, 50.0))
@@ -119,12 +118,12 @@ def read(path: str | Path) -> Config:
     return _config(schema.values_of(path), Path(path).parent, str(path))
 
 
-def parse(table: dict[str, Any]) -> Config:
+def parse(table: Record) -> Config:
     """A configuration from nested tables; what is left out is as the recipe says."""
     return _config(table, None, "")
 
 
-def _config(table: Mapping[str, Any], folder: Path | None, file: str) -> Config:
+def _config(table: Values, folder: Path | None, file: str) -> Config:
     recipe = table.get("recipe")
     name = recipe if isinstance(recipe, str) and recipe in RECIPES else "paper"
     found = schema.checked(table, SCHEMAS[name], folder=folder, file=file)
@@ -132,7 +131,7 @@ def _config(table: Mapping[str, Any], folder: Path | None, file: str) -> Config:
     return config if folder is None else _placed(config, folder)
 
 
-def _changed(config: Config, found: Mapping[str, Any]) -> Config:
+def _changed(config: Config, found: Values) -> Config:
     """A configuration with the values that tables give."""
     tables = {name: table for name, table in found.items() if name != "recipe"}
     parts = {
@@ -184,7 +183,7 @@ def _together(config: Config) -> None:
 
 
 def _schema(recipe: Config) -> schema.Table:
-    def check(name: str, values: dict[str, Any]) -> None:
+    def check(name: str, values: Record) -> None:
         _together(_changed(recipe, values))
 
     return schema_of(asdict(recipe), check)

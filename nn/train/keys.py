@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
 
+from dislok.arrays import Record, Values
+from dislok.gate import Given
 from dislok.schema import (
     Key,
     Kind,
@@ -28,14 +29,14 @@ _MANY = 10**9
 _SEED = count(0, 2**63 - 1)
 
 
-def _weights(name: str, value: Any) -> list[float]:
+def _weights(name: str, value: Given) -> list[float]:
     found = list(listed(number(least=0), SCALES, SCALES)(name, value))
     if not any(found):
         raise ValueError(f"{name} must have a weight above 0, got {value!r}")
     return found
 
 
-def _stages(name: str, value: Any) -> list[tuple[float, int]]:
+def _stages(name: str, value: Given) -> list[tuple[float, int]]:
     found = [_stage(f"{name}[{i}]", each) for i, each in enumerate(listed(_ANY)(name, value))]
     for (before, _), (after, _) in zip(found, found[1:], strict=False):
         if after <= before:
@@ -43,14 +44,14 @@ def _stages(name: str, value: Any) -> list[tuple[float, int]]:
     return found
 
 
-def _stage(name: str, value: Any) -> tuple[float, int]:
+def _stage(name: str, value: Given) -> tuple[float, int]:
     if not isinstance(value, list) or len(value) != 2:
         raise ValueError(f"{name} must be a list of 2 values, share and number of ranges, got {value!r:.60}")
     share, ranges = value
     return number(above=0, most=1)(f"{name}[0]", share), count(1)(f"{name}[1]", ranges)
 
 
-def _device(name: str, value: Any) -> str:
+def _device(name: str, value: Given) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"cpu|mps|cuda(:\d{1,3})?", value):
         raise ValueError(f"{name} must be cpu, mps, cuda or cuda with a number, cuda:1, got {value!r:.60}")
     return value
@@ -139,9 +140,7 @@ RUN = Table(
 TABLES = {"network": NETWORK, "data": DATA, "schedule": SCHEDULE, "loss": LOSS, "run": RUN}
 
 
-def schema_of(
-    defaults: Mapping[str, Mapping[str, Any]], check: Callable[[str, dict[str, Any]], None]
-) -> Table:
+def schema_of(defaults: Mapping[str, Values], check: Callable[[str, Record], None]) -> Table:
     """The schema of a training whose recipe says what holds where a file says nothing."""
     recipe = Key(choice(*RECIPES), "what every default below is: the published one, or ours", "paper")
     tables = {name: with_defaults(table, defaults[name]) for name, table in TABLES.items()}

@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from dislok import store
+from dislok.arrays import Record
 from dislok.nn.geoflownet.scarp import Refined
 from dislok.nn.geoflownet.weights import save as save_network
 from dislok.nn.train import checkpoints, reports
@@ -202,7 +202,7 @@ class Trainer:
 
     def _finish(self) -> None:
         error, still = self.validate()
-        facts: dict[str, Any] = {
+        facts: Record = {
             "steps": self.steps,
             "pairs": self.steps * self.config.schedule.batch,
             "seed": self.config.run.seed,
