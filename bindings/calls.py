@@ -198,7 +198,7 @@ def deliver(space: Space, result: Array, out: Array | None) -> Array:
         return result
     checked_out(out, result.shape, space)
     if result.requires_grad:
-        raise ValueError("out= cannot carry gradients; leave it away, or compute under torch.no_grad()")
+        raise ValueError("out= cannot carry gradients; leave it out, or compute under torch.no_grad()")
     return out.copy_(result)
 
 

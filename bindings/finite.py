@@ -18,7 +18,7 @@ import numpy as np
 
 from dislok import __version__, okada, tde
 from dislok import gate as gates
-from dislok.arrays import Record
+from dislok.arrays import Array, Record
 from dislok.kernels.propagator.cost import PlanError
 from dislok.kernels.propagator.difference import Panel, cuts, make
 from dislok.kernels.propagator.patches import add_all
@@ -54,7 +54,7 @@ class Pieces(NamedTuple):
     share: np.ndarray
     unit: np.ndarray
 
-    def take(self, which: Any) -> Pieces:
+    def take(self, which: Array) -> Pieces:
         """Some of the pieces."""
         return Pieces(*(field[which] for field in self))
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from dislok import batches
-from dislok.arrays import Array, checked_out
+from dislok.arrays import Array, ArrayLike, checked_out
 from dislok.calls import (
     BLOCK,
     COMPONENTS,
@@ -73,7 +73,7 @@ def product(
     return place
 
 
-def fields(call: Call, out: Any) -> tuple[Array, Array]:
+def fields(call: Call, out: Array | None) -> tuple[Array, Array]:
     """Displacement (n, 3) and gradient (n, 3, 3) in one pass; of batches (B, n, ...)."""
     first, second = two(out)
     if call.batch is not None:
@@ -124,7 +124,7 @@ def blocks(call: Call, width: int, operation: str, *how: Any) -> Iterator[tuple[
 GREENS = (*COMPONENTS, "strain", "stress")
 
 
-def greens(call: Call, of: str, mu: Any, numbers: int, out: Array | None) -> Array:
+def greens(call: Call, of: str, mu: ArrayLike, numbers: int, out: Array | None) -> Array:
     """Green's matrix; that of strain and stress, (n, 6, m, b), from that of the gradient."""
     if of not in GREENS:
         raise ValueError(f"unknown of={of!r}; choose from {', '.join(map(repr, GREENS))}")

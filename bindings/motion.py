@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from dislok import arrays, backends, geodesics
-from dislok.arrays import Array, Record
+from dislok.arrays import Array, ArrayLike, Record
 from dislok.kernels.names import Namespace
 from dislok.kernels.propagator import bessel, integrals, plan, radiation, timeseries
 from dislok.kernels.propagator.quadrature import Extent
@@ -87,7 +87,7 @@ def engine(inputs: Record, backend: str | None) -> Engine:
     return Engine(xp, special, kernels.integrate, space, held=32_000_000, depths=16)
 
 
-def _on_device(value: Any) -> bool:
+def _on_device(value: ArrayLike) -> bool:
     return bool(value.is_cuda) if arrays.is_tensor(value) else hasattr(value, "__cuda_array_interface__")
 
 
@@ -146,7 +146,7 @@ def evaluate(
         return [problem.engine.export(field) for field in joined]
 
 
-def _joined(parts: Any, order: np.ndarray, problem: Problem) -> Array:
+def _joined(parts: Sequence[Array], order: np.ndarray, problem: Problem) -> Array:
     """The pieces of a field for all sources."""
     if parts[0] is None:
         return None

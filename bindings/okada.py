@@ -78,6 +78,7 @@ from dislok.sources import (
 )
 
 if TYPE_CHECKING:
+    from dislok.large.elements import OkadaElements
     from dislok.large.grid import Tile
     from dislok.large.hierarchical import HierarchicalMatrix
 
@@ -779,7 +780,7 @@ def check(
     _check(_shapes(obs, source, nu, origin, pairs), wait=True)
 
 
-def _elements(source: Source, nu: float, origin: str | None, threads: int | None) -> Any:
+def _elements(source: Source, nu: float, origin: str | None, threads: int | None) -> OkadaElements:
     """The sources as elements of large problems."""
     from dislok.large.elements import OkadaElements
 

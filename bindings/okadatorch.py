@@ -67,7 +67,7 @@ _RECTANGLE = ("x", "y", "DEP", "AL", "AW", "strike", "dip", "rake", "DISL", "DIS
 _POINT = ("x", "y", "DEPTH", "strike", "DIP", "rake", "POT", "POT3", "POT4")
 
 
-def _given(name: str, value: Any) -> Any:
+def _given(name: str, value: gates.Given) -> gates.Given:
     """A number or tensor of a call; plain numbers are finite."""
     _number(name, value)
     return value if isinstance(value, Tensor) else gates.number()(name, value)

@@ -11,6 +11,7 @@ import importlib
 import os
 from collections.abc import Callable
 from functools import partial
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from dislok.store import fingerprint
 INSTALL = 'pip install "dislok[scale]"'
 
 
-def needed(name: str) -> Any:
+def needed(name: str) -> ModuleType:
     """Import a package of the extra ``scale``.
 
     Raises

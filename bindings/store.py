@@ -33,7 +33,7 @@ import re
 import shutil
 import socket
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
@@ -58,7 +58,7 @@ class Damaged(ValueError):
     """A file of results was changed or cut off after it had been written."""
 
 
-def fingerprint(*facts: Any) -> str:
+def fingerprint(*facts: object) -> str:
     """Digest of plain values, arrays, tuples, lists, mappings and dataclasses of them.
 
     Other objects say with a tuple of these, `facts`, what they are.
@@ -74,7 +74,7 @@ def fingerprint(*facts: Any) -> str:
     return digest.hexdigest()
 
 
-def _digest(digest: Any, fact: Any) -> None:
+def _digest(digest: hashlib._Hash, fact: Any) -> None:
     """Add a fact with its kind and size, so that no two different facts run together."""
     if hasattr(fact, "detach"):
         fact = fact.detach().cpu().numpy()
@@ -104,7 +104,7 @@ def _digest(digest: Any, fact: Any) -> None:
         raise TypeError(f"cannot tell values of type {type(fact).__qualname__} apart: {fact!r:.60}")
 
 
-def _members(digest: Any, kind: str, members: Any) -> None:
+def _members(digest: hashlib._Hash, kind: str, members: Collection[Any]) -> None:
     digest.update(f"{kind} {len(members)};".encode())
     for member in members:
         _digest(digest, member)
@@ -197,7 +197,7 @@ class Pieces:
         self.finished = len(self.names())
 
     @classmethod
-    def at(cls, folder: Place | Pieces | None, *facts: Any) -> Pieces:
+    def at(cls, folder: Place | Pieces | None, *facts: object) -> Pieces:
         """Pieces in a folder for the problem of these facts, or those that were made for it already."""
         if isinstance(folder, Pieces):
             return folder

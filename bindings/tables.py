@@ -12,7 +12,7 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 import numpy as np
 
@@ -350,5 +350,5 @@ def _write(path: Path, arrays: dict[str, np.ndarray], attributes: Record) -> Non
         group.attrs.update(attributes)
 
 
-def _zarr() -> Any:
+def _zarr() -> ModuleType:
     return foreign.installed("zarr", "tables of seismograms need Zarr", "scale")

@@ -33,6 +33,7 @@ from dislok import gate as gates
 from dislok import okada, tde
 from dislok.arrays import HostArray as Array
 from dislok.arrays import Record, guard
+from dislok.gate import Given
 from dislok.sources import Point, Rectangle, kind_of, named_fields, origin_of, stack
 
 __all__ = ["displacement"]
@@ -54,7 +55,7 @@ _nu = gates.number(least=0, below=0.5)
 def displacement(
     xy: ArrayLike,
     elevation: ArrayLike,
-    source: ArrayLike,
+    source: Given,
     slip: ArrayLike | None = None,
     *,
     method: str = "varying",
@@ -130,7 +131,7 @@ def _stations(xy: Array, elevation: Array) -> tuple[Array, Array]:
     return xy, np.array(np.broadcast_to(elevation, (len(xy),)), np.float64)
 
 
-def _of_rectangles(xy: Array, height: Array, source: ArrayLike, nu: float, origin: str | None) -> Array:
+def _of_rectangles(xy: Array, height: Array, source: Given, nu: float, origin: str | None) -> Array:
     space, fields = guard(named_fields(source))
     if space.framework != "numpy":
         raise TypeError("source must be numbers and NumPy arrays")
@@ -150,7 +151,7 @@ def _of_rectangles(xy: Array, height: Array, source: ArrayLike, nu: float, origi
     return total
 
 
-def _of_triangles(xy: Array, height: Array, source: ArrayLike, slip: Array, nu: float) -> Array:
+def _of_triangles(xy: Array, height: Array, source: Given, slip: Array, nu: float) -> Array:
     corners = source
     if isinstance(source, tuple):
         points, cells = source

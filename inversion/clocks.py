@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,7 +18,7 @@ _YEARS = (1950.0, 2150.0)
 def instants(**limits: bool) -> gates.Kind:
     """Numbers, or times as datetime64 of any unit."""
 
-    def check(name: str, value: Any) -> Any:
+    def check(name: str, value: gates.Given) -> gates.Given:
         if isinstance(value, datetime):
             value = np.datetime64(value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value)
         array = gates.ragged(name, value)
@@ -43,7 +43,7 @@ class Clock(NamedTuple):
     daily: bool
 
 
-def clock(t: Any, origin: Any) -> Clock:
+def clock(t: gates.Given, origin: gates.Given) -> Clock:
     """Seconds after the first sample of datetime64, days after it of decimal years, else numbers as given."""
     kinds = {np.asarray(part).dtype.kind == "M" for part in (t, origin)}
     if len(kinds) > 1:

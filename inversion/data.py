@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -248,7 +247,7 @@ class PixelOffsets(Dataset):
     @classmethod
     def from_map(
         cls,
-        source: Any,
+        source: gates.Given,
         *,
         pixel: float | None = None,
         origin: tuple[float, float] | None = None,

@@ -1,4 +1,4 @@
-"""What a datum sees of the ground where it is no point: the mean over the pixels of a cell.
+"""Data that see more of the ground than a point: the mean over the pixels of a cell.
 
 The mean of a displacement over the pixels of a square is a sum over few places. With n places along a side,
 those of the Gauss rule whose weights are the pixels themselves (the zeros of the discrete Chebyshev

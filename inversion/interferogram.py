@@ -19,13 +19,14 @@ All of them unwrap phase (rad) that grows away from the satellite. Grids of GMTS
 from __future__ import annotations
 
 from numbers import Real
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from dislok.arrays import HostArray as Array
 from dislok.convert import line_of_sight
+from dislok.gate import Given
 
 MAKERS = ("licsar", "gmtsar", "isce", "hyp3", "heading")
 
@@ -102,7 +103,7 @@ def motion_of(phase: ArrayLike, wavelength: float) -> Array:
 
 
 def interferogram(
-    phase: Any, look: Any, *, maker: str, wavelength: float, metres: bool = False
+    phase: Given, look: Given, *, maker: str, wavelength: float, metres: bool = False
 ) -> Interferogram:
     """Join rasters of one grid.
 
@@ -140,7 +141,7 @@ def interferogram(
     return Interferogram(np.where(known, motion, np.nan), vectors, (a, e), (c + a / 2, f + e / 2))
 
 
-def _plane(look: Any, shape: tuple[int, int]) -> Array:
+def _plane(look: Given, shape: tuple[int, int]) -> Array:
     if isinstance(look, Real):
         return np.full(shape, float(look))
     return np.where(look.valid, look.values, np.nan).astype(float)

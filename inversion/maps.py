@@ -37,7 +37,7 @@ class Plane(NamedTuple):
     origin: tuple[float, float]
 
 
-def plane_of(source: ArrayLike, pixel: float | None, origin: tuple[float, float] | None) -> Plane:
+def plane_of(source: gates.Given, pixel: float | None, origin: tuple[float, float] | None) -> Plane:
     """A map from a file of `dislok flow`, or from an object with `values`, `error` and `valid` in pixels."""
     if isinstance(source, str | os.PathLike):
         if pixel is not None:

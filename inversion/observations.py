@@ -1,4 +1,4 @@
-"""What inverse problems on data sets share: points, whitened data, adjoint, prediction, nuisance terms."""
+"""The common part of inverse problems on data sets: points, whitened data, adjoint, prediction, nuisance terms."""
 
 from __future__ import annotations
 

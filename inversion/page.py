@@ -7,10 +7,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias
 
 from dislok import __version__
 from dislok.store import writing
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #20252b; margin: 2rem auto; max-width: 1080px; padding: 0
@@ -43,6 +46,10 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return f"<table><tr>{top}</tr>{body}</table>"
 
 
+Drawing: TypeAlias = "Callable[[], Figure]"
+"""Draws a picture."""
+
+
 def warnings(lines: Iterable[str]) -> list[str]:
     """Paragraphs that nobody overlooks."""
     return [f'<p class="warning">{escape(line)}</p>' for line in lines]
@@ -54,7 +61,7 @@ def picture(path: Path) -> str:
     return f'<img alt="{escape(path.stem)}" src="data:image/png;base64,{coded}">'
 
 
-def drawn(pictures: Mapping[str, Callable[[], Any]], folder: Path) -> dict[str, Path]:
+def drawn(pictures: Mapping[str, Drawing], folder: Path) -> dict[str, Path]:
     """Figures of Matplotlib, drawn one after the other and written as PNG; the files by name."""
     import matplotlib
 

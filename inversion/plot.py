@@ -20,6 +20,7 @@ from .fits import Fit, unit_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.collections import Collection
     from matplotlib.figure import Figure
 
 
@@ -185,7 +186,7 @@ def _pixels(result: Result, fit: Fit, title: str) -> Figure:
     return _titled(figure, title)
 
 
-def draw_values(panel: Axes, fit: Fit, values: Array, limit: float) -> Any:
+def draw_values(panel: Axes, fit: Fit, values: Array, limit: float) -> Collection:
     """Values (n,) of a data set in colours between -limit and limit: its cells, or points without."""
     scale = {"cmap": "RdBu_r", "linewidths": 0}
     seen = np.isfinite(values)

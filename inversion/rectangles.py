@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -167,7 +166,7 @@ def _gaussian(name: str, pair: tuple[float, float]) -> tuple[float, float]:
     return mean, sigma
 
 
-def _check_known(what: str, names: Collection[Any]) -> None:
+def _check_known(what: str, names: Collection[object]) -> None:
     for name in names:
         if not isinstance(name, str) or name not in PARAMETERS:
             raise ValueError(f"{what}: unknown parameter {name!r}; known are {', '.join(PARAMETERS)}")

@@ -15,8 +15,8 @@ variance components. J. Geodesy 76, 259-268.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from scipy import linalg
@@ -24,6 +24,7 @@ from scipy import linalg
 from dislok import gate as gates
 from dislok.arrays import HostArray as Array
 
+from .dataset import Dataset
 from .fault.problem import Problem
 from .slip.choice import METHODS
 from .slip.problem import SlipProblem, checked_smoothing
@@ -44,7 +45,7 @@ class Weights(NamedTuple):
     rounds, converged : of the iteration.
     """
 
-    problem: Any
+    problem: Problem | SlipProblem
     names: tuple[str, ...]
     factors: Array
     redundancy: Array
@@ -132,7 +133,7 @@ def estimate(
     return Weights(problem, names, factors, redundancy, chosen, done, converged)
 
 
-def _changes(cost: Array, redundancy: Array, datasets: Any) -> Array:
+def _changes(cost: Array, redundancy: Array, datasets: Sequence[Dataset]) -> Array:
     """Factor (d,) by which the errors of each data set are to grow."""
     known = redundancy >= LEAST
     if not known.any():

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,7 @@ class Spec:
         return self if self.cells is None else replace(self, cells=np.tile(self.cells, (times, 1, 1)))
 
 
-def _kernels(device: torch.device) -> Any:
+def _kernels(device: torch.device) -> ModuleType:
     return backends.load("numba" if device.type == "cpu" else "cupy", "images")
 
 

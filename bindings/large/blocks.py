@@ -18,6 +18,7 @@ import shutil
 import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -287,5 +288,5 @@ def _is_begun(place: Path) -> bool:
     return False
 
 
-def _zarr() -> Any:
+def _zarr() -> ModuleType:
     return foreign.installed("zarr", "blocks on disk need Zarr", "scale")

@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 
 from dislok import gate as gates
-from dislok.arrays import ArrayLike, Record, guard, is_tensor
+from dislok.arrays import Array, ArrayLike, Record, guard, is_tensor
 from dislok.kernels.backend import Kernel
 from dislok.large.far import FEW, FINEST, FarField
 from dislok.sources import (
@@ -74,7 +74,7 @@ class Elements(ABC):
     slips: int
     table: np.ndarray
     entries: Callable[..., np.ndarray]
-    facts: tuple[Any, ...]
+    facts: tuple[object, ...]
     options: Record
 
     @property
@@ -237,7 +237,7 @@ def _at_surface(points: np.ndarray) -> np.ndarray:
     return np.column_stack([points, np.zeros(len(points))]) if points.shape[1] == 2 else points
 
 
-def on_host(name: str, value: Any) -> Any:
+def on_host(name: str, value: ArrayLike) -> Array:
     """`value`, or the values of a tensor on the CPU; refused where gradients would be lost without a word.
 
     Raises

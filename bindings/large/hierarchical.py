@@ -28,12 +28,13 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import DTypeLike
 from scipy.sparse.linalg import LinearOperator
 
-from dislok.arrays import ArrayLike, check_finite, guard, is_tensor
+from dislok.arrays import Array, ArrayLike, check_finite, guard, is_tensor
 from dislok.large.clusters import Tree
 from dislok.store import read_arrays, write_arrays
 
@@ -178,7 +179,7 @@ class HierarchicalMatrix(LinearOperator):
         near: dict[int, np.ndarray],
         partners: dict[int, np.ndarray],
         neighbours: dict[int, np.ndarray],
-        dtype: Any,
+        dtype: DTypeLike,
         report: Report = UNCHECKED,
     ) -> None:
         self.rows, self.columns = rows, columns
@@ -239,7 +240,7 @@ class HierarchicalMatrix(LinearOperator):
     def _rmatvec(self, x: np.ndarray) -> np.ndarray:
         return self._rmatmat(x.reshape(-1, 1))
 
-    def apply(self, s: ArrayLike) -> Any:
+    def apply(self, s: ArrayLike) -> Array:
         """The matrix times slip.
 
         Parameters
@@ -258,7 +259,7 @@ class HierarchicalMatrix(LinearOperator):
         """
         return self._product(s, "s", self.columns, self.rows, False)
 
-    def apply_adjoint(self, r: ArrayLike) -> Any:
+    def apply_adjoint(self, r: ArrayLike) -> Array:
         """The transposed matrix times residuals.
 
         Parameters
@@ -277,7 +278,7 @@ class HierarchicalMatrix(LinearOperator):
         """
         return self._product(r, "r", self.rows, self.columns, True)
 
-    def _product(self, values: ArrayLike, name: str, inner: Basis, outer: Basis, transposed: bool) -> Any:
+    def _product(self, values: ArrayLike, name: str, inner: Basis, outer: Basis, transposed: bool) -> Array:
         space, arrays = guard({name: values})
         if space.on_cuda:
             raise TypeError(f"{name} is on a device; this matrix multiplies arrays on the CPU")

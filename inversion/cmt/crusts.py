@@ -1,4 +1,4 @@
-"""What wrong crusts do to a solution, and to residuals.
+"""Wrong crusts: what they do to a solution, and to residuals.
 
 All stations feel the error of a crust alike: neither their residuals nor their disagreement tell what it
 moves. So the solution is looked at in crusts that are as wrong as crusts are, as Hallo & Gallovič (2016) do.

@@ -42,7 +42,7 @@ class Fit:
 
     @property
     def variance_reduction(self) -> float:
-        """One less squared residual over squared data, of all that was fitted, without weights."""
+        """1 minus squared residual over squared data, of all that was fitted, without weights."""
         return float(_reduction(self.observed, self.predicted, self.mask, axis=None))
 
     @property

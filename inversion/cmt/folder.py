@@ -1,11 +1,9 @@
-"""What a run leaves in its folder: catalogue files, pictures, tables, the page."""
+"""The files of a run in its folder: catalogue files, pictures, tables, the page."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -71,7 +69,7 @@ def _draw(
     event: Event, found: Search, result: Result, ensemble: Ensemble | None, folder: Path
 ) -> dict[str, Path]:
     """Draw and write all pictures; their files by name."""
-    pictures: dict[str, Callable[[], Any]] = {
+    pictures: dict[str, page.Drawing] = {
         "mechanism": lambda: plot.mechanism(result, ensemble),
         "source_type": lambda: plot.source_type(result, ensemble),
         "stations": lambda: plot.station_map(result),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -14,8 +14,11 @@ from dislok.store import fingerprint, write_text, writing
 from .records import parse_utc
 from .result import Result
 
+Object: TypeAlias = Any
+"""A module of ObsPy, or an object of one."""
 
-def quakeml(result: Result) -> Any:
+
+def quakeml(result: Result) -> Object:
     """The result as an ObsPy `Catalog` of one event for every source; needs the extra ``seis``."""
     event = _obspy().core.event
     catalog = event.Catalog(resource_id=_identifier(event, result, "catalogue"))
@@ -59,7 +62,7 @@ def write_cmtsolution(result: Result, path: str | Path, source: int = 0) -> None
     write_text(Path(path), cmtsolution(result, source))
 
 
-def _obspy() -> Any:
+def _obspy() -> Object:
     try:
         import obspy
         import obspy.core.event
@@ -68,14 +71,14 @@ def _obspy() -> Any:
     return obspy
 
 
-def _identifier(event: Any, result: Result, what: str) -> Any:
+def _identifier(event: Object, result: Result, what: str) -> Object:
     """The name of a part, which is the same whenever the same result is written."""
     facts = (result.event, result.origin, result.reference, result.stf, result.constraint, result.misfit)
     digest = fingerprint(facts, result.centroids, result.covariance)[:16]
     return event.ResourceIdentifier(f"smi:local/dislok/{digest}/{what}")
 
 
-def _event(event: Any, result: Result, i: int) -> Any:
+def _event(event: Object, result: Result, i: int) -> Object:
     c, sigma = result.centroids[i], _stated(result.sigma(i))
     spread = _stated(result.spread(i))
     origin = _origin(event, result, i, sigma)
@@ -103,7 +106,7 @@ def _event(event: Any, result: Result, i: int) -> Any:
     return found
 
 
-def _hypocentre(event: Any, result: Result, i: int) -> Any:
+def _hypocentre(event: Object, result: Result, i: int) -> Object:
     """Where and when the earthquake began, as it was given."""
     latitude, longitude = result.origin
     depth = result.hypocentre_depth
@@ -122,7 +125,7 @@ def _stated(errors: dict[str, float]) -> dict[str, float]:
     return {name: value for name, value in errors.items() if np.isfinite(value)}
 
 
-def _origin(event: Any, result: Result, i: int, sigma: dict[str, float]) -> Any:
+def _origin(event: Object, result: Result, i: int, sigma: dict[str, float]) -> Object:
     c = result.centroids[i]
     origin = event.Origin(
         resource_id=_identifier(event, result, f"centroid/{i + 1}"),
@@ -147,8 +150,8 @@ def _origin(event: Any, result: Result, i: int, sigma: dict[str, float]) -> Any:
 
 
 def _mechanism(
-    event: Any, result: Result, i: int, origin: Any, magnitude: Any, spread: dict[str, float]
-) -> Any:
+    event: Object, result: Result, i: int, origin: Object, magnitude: Object, spread: dict[str, float]
+) -> Object:
     c, parts = result.centroids[i], result.centroids[i].decomposition
     planes = [
         event.NodalPlane(

@@ -121,7 +121,7 @@ def _fits(result: Result) -> str:
     ]
     whole = [("all", "", str(result.station_count), f"{100 * result.variance_reduction:.1f} %")]
     note = (
-        '<p class="quiet">Variance reduction: one less squared residual over squared data of all filtered '
+        '<p class="quiet">Variance reduction: 1 minus squared residual over squared data of all filtered '
         "samples that were fitted, without weights; of several data sets the mean.</p>"
     )
     return page.table(("data", "kind", "stations", "variance reduction"), rows + whole) + note

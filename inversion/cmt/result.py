@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -27,6 +26,7 @@ from .quality import beyond_noise
 from .records import local, parse_utc
 from .solve import Search, apart
 from .source import Sources
+from .steps import Step
 from .summary import explains
 
 FORMAT = "dislok centroid moment tensor 1"
@@ -188,7 +188,7 @@ class Result:
 
     @property
     def variance_reduction(self) -> float:
-        """One less squared residual over squared data, of what was fitted, without weights.
+        """1 minus squared residual over squared data, of what was fitted, without weights.
 
         The mean of all data sets.
         """
@@ -462,7 +462,7 @@ def _plain_centroid(result: Result, i: int) -> Record:
 
 def _plain_place(c: Centroid) -> Record:
     dc = c.double_couple
-    planes: Sequence[Any] = c.planes
+    planes: Sequence[tuple[float, ...]] = c.planes
     return {
         "latitude": c.latitude,
         "longitude": c.longitude,
@@ -486,7 +486,7 @@ def _plain_rival(rival: Rival) -> Record:
     return {**plain, "centroids": [_plain_place(c) for c in rival.centroids]}
 
 
-def _plain_step(step: Any) -> dict[str, float]:
+def _plain_step(step: Step) -> dict[str, float]:
     s = step.sources
     values = {name: float(getattr(s, name)[0]) for name in ("east", "north", "depth", "time", "duration")}
     return {"misfit": step.misfit, **values, "tensor": s.tensor[0].tolist()}

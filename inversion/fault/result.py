@@ -9,7 +9,7 @@ import json
 import warnings
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -247,7 +247,7 @@ def _inverse(matrix: Array, held: NDArray[np.bool_]) -> Array | None:
     return inverse
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: gates.Given) -> gates.Given:
     """Numbers, lists and dicts for JSON; NaN becomes null, infinities become words."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}

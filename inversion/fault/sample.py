@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from .problem import Problem
     from .result import Result
 
+
+Object: TypeAlias = Any
+"""A module of mici or ArviZ, or an object of one."""
 
 LARGEST_RHAT = 1.03
 LEAST_ESS = 100
@@ -116,7 +119,7 @@ class Samples:
         lines += [f"NOT to be quoted: {doubt}" for doubt in self.doubts]
         return "\n".join(lines)
 
-    def to_inference_data(self) -> Any:
+    def to_inference_data(self) -> Object:
         """The draws as `arviz.InferenceData`, for its diagnostics and pictures.
 
         The group ``posterior`` has a variable for every unknown, ``sample_stats`` the log density ``lp``;
@@ -340,7 +343,7 @@ class _Density:
 class _Sampler:
     """One run of the sampler from a position: a state that can be kept goes in and comes out."""
 
-    def __init__(self, mici: Any, system: Any, target: float, depth: int) -> None:
+    def __init__(self, mici: Object, system: Object, target: float, depth: int) -> None:
         self.mici, self.system, self.target, self.depth = mici, system, target, depth
 
     def __call__(self, place: Array, rng: np.random.Generator, step: float | None, count: int) -> Record:
@@ -362,7 +365,7 @@ class _Sampler:
             found |= {name: statistics[name][0] for name in ("accept_stat", "diverging")}
         return found
 
-    def _trace(self, state: Any) -> Record:
+    def _trace(self, state: Object) -> Record:
         return {"pos": state.pos, "energy": self.system.neg_log_dens(state)}
 
 

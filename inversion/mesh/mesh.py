@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import KDTree
 
 from dislok import gate as gates
@@ -177,7 +177,7 @@ def _check_once(ordered: Indices) -> None:
         refuse("triangles", f"{i} and {j}", f"have the same vertices {ordered[i].tolist()}")
 
 
-def _check_orientation(edges: Any, owner: Any) -> None:
+def _check_orientation(edges: NDArray[np.int64], owner: NDArray[np.int64]) -> None:
     against = edges[:, 0, 0] == edges[:, 1, 0]
     if against.any():
         i, j = sorted(int(v) for v in owner[np.argmax(against)])

@@ -126,7 +126,7 @@ def draw_patches(axes: Axes, outlines: Array, values: Array, **colours: Any) -> 
     return drawn
 
 
-def colour(drawn: Any, values: Array, cmap: str = "YlOrRd", **limits: float) -> None:
+def colour(drawn: Collection, values: Array, cmap: str = "YlOrRd", **limits: float) -> None:
     """Give a collection its values and colours."""
     drawn.set_array(values)
     drawn.set_cmap(cmap)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,10 +16,11 @@ from dislok.store import write_text
 
 from .. import plot
 from ..fault import FaultModel, Problem, Result, Samples
+from ..page import Drawing
 from ..rectangles import PARAMETERS
 from . import keys, report
 from .inputs import Inputs, Place, read
-from .outputs import check_rasters, data_tables, draw, interval, radius, table
+from .outputs import Cell, check_rasters, data_tables, draw, interval, radius, table
 from .progress import Say, balanced, claim, facts, resumed, silent
 
 OUTPUTS = (
@@ -129,7 +129,7 @@ def _write(
     write_text(folder / "report.html", page)
 
 
-def _fault_table(result: Result, samples: Samples | None, place: Place) -> tuple[list[str], list[list[Any]]]:
+def _fault_table(result: Result, samples: Samples | None, place: Place) -> tuple[list[str], list[list[Cell]]]:
     """Every parameter of every fault: value, standard deviation and 95 % interval."""
     head = ["fault", "parameter", "value", "sigma", "low_95", "high_95", "note"]
     many, rows = len(result.parameters) > 1, []
@@ -150,8 +150,8 @@ def _fault_table(result: Result, samples: Samples | None, place: Place) -> tuple
     return head, rows
 
 
-def _pictures(result: Result, samples: Samples | None) -> dict[str, Callable[[], Any]]:
-    found: dict[str, Callable[[], Any]] = {"marginals": partial(plot.marginals, result, samples)}
+def _pictures(result: Result, samples: Samples | None) -> dict[str, Drawing]:
+    found: dict[str, Drawing] = {"marginals": partial(plot.marginals, result, samples)}
     middle = result.parameters[:, :2].mean(axis=0)
     for fit in result.fits:
         name, one = fit.name, {"name": fit.name}

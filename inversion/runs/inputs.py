@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -173,7 +173,7 @@ def _offsets(part: Values, config: Values, file: Path) -> tuple[OffsetTable, tup
     return offsets_of_files(file, parse_utc(str(config["event"]["origin_time"])), **options)
 
 
-def _asked(part: Values, stations: Any) -> NDArray[np.bool_]:
+def _asked(part: Values, stations: Iterable[str]) -> NDArray[np.bool_]:
     known = [str(station) for station in stations]
     for key in ("only", "exclude"):
         missing = sorted(set(part.get(key, ())) - set(known))

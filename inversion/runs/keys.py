@@ -1,4 +1,4 @@
-"""What the configurations of `dislok fault` and `dislok slip` may say: see `dislok.schema`."""
+"""Keys of the configurations of `dislok fault` and `dislok slip`; see `dislok.schema`."""
 
 from __future__ import annotations
 

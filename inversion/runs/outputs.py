@@ -1,12 +1,12 @@
-"""What runs write beside their result: tables of values and residuals, cells as GeoTIFF, pictures."""
+"""Files that runs write beside their result: tables of values and residuals, cells as GeoTIFF, pictures."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 
@@ -17,11 +17,15 @@ from dislok.store import writing
 
 from .. import page
 from ..fault import Fit, Result, Samples
+from ..page import Drawing
 from .inputs import Grid, Inputs, Place
 from .progress import Say
 
+Cell: TypeAlias = "str | int | float | np.generic"
+"""What stands in a place of a table."""
 
-def table(path: Path, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+
+def table(path: Path, head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
     """Write a table as CSV."""
     with writing(path) as draft, open(draft, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -29,7 +33,7 @@ def table(path: Path, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> Non
         writer.writerows([[_cell(value) for value in row] for row in rows])
 
 
-def _cell(value: Any) -> Any:
+def _cell(value: Cell) -> Cell:
     if isinstance(value, float | np.floating):
         number = float(value)
         return "" if np.isnan(number) else f"{number:.6g}" if abs(number) < 1e5 else f"{number:.8g}"
@@ -86,7 +90,7 @@ def radius(fit: Fit, middle: Array) -> float:
     return float(np.quantile(np.abs(fit.xy - middle).max(axis=1), 0.8)) * 1.05
 
 
-def draw(pictures: Mapping[str, Callable[[], Any]], folder: Path, say: Say) -> dict[str, Path]:
+def draw(pictures: Mapping[str, Drawing], folder: Path, say: Say) -> dict[str, Path]:
     """Draw and write pictures; their files by name."""
     if find_spec("matplotlib") is None:
         say('no pictures without Matplotlib: pip install "dislok[plot]"')

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,11 +16,12 @@ from dislok.store import write_text
 from ..cmt.config import read_crust
 from ..mesh import Grid, listric, read_mesh, trace_mesh
 from ..mesh.patches import Patches
+from ..page import Drawing
 from ..rectangles import PARAMETERS
 from ..slip import Choice, SlipModel, SlipProblem, SlipResult, plot
 from . import keys, report
 from .inputs import Inputs, Place, read
-from .outputs import check_rasters, data_tables, draw, radius, table
+from .outputs import Cell, check_rasters, data_tables, draw, radius, table
 from .progress import Say, balanced, claim, facts, resumed, silent
 
 OUTPUTS = (
@@ -150,14 +149,14 @@ def _write(
     write_text(folder / "report.html", page)
 
 
-def _patch_table(result: SlipResult, place: Place) -> tuple[list[str], list[list[Any]]]:
+def _patch_table(result: SlipResult, place: Place) -> tuple[list[str], list[list[Cell]]]:
     """Every patch: middle, orientation, area, slip and its standard deviation."""
     head = [
         "fault", "longitude", "latitude", "depth_km", "east_km", "north_km", "strike", "dip", "area_km2",
         "strike_slip_m", "dip_slip_m", "opening_m", "sigma_strike_slip_m", "sigma_dip_slip_m",
         "sigma_opening_m", "rake", "moment_Nm",
     ]  # fmt: skip
-    rows: list[list[Any]] = []
+    rows: list[list[Cell]] = []
     for i, (patches, slip, sigma) in enumerate(zip(result.patches, result.slip, result.sigma, strict=True)):
         centre = patches.centroids
         moment = patches.moment(slip, result.shear_modulus, result.length_unit)
@@ -169,8 +168,8 @@ def _patch_table(result: SlipResult, place: Place) -> tuple[list[str], list[list
     return head, rows
 
 
-def _pictures(result: SlipResult, chosen: float | Choice) -> dict[str, Callable[[], Any]]:
-    found: dict[str, Callable[[], Any]] = {
+def _pictures(result: SlipResult, chosen: float | Choice) -> dict[str, Drawing]:
+    found: dict[str, Drawing] = {
         "slip": lambda: plot.slip_map(result),
         "section": lambda: plot.slip_section(result),
         "sigma": lambda: plot.slip_section(result, what="sigma"),

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import numpy as np
 
 from dislok.arrays import Record
+from dislok.gate import Given
 from dislok.large.blocks import Blocks
 
 
-def as_bytes(value: Any, length: int) -> np.ndarray:
+def as_bytes(value: Given, length: int) -> np.ndarray:
     """JSON text in an array of bytes, with zeros behind it.
 
     Raises
@@ -25,7 +25,7 @@ def as_bytes(value: Any, length: int) -> np.ndarray:
     return np.frombuffer(text.ljust(length, b"\0"), np.uint8)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Given) -> Given:
     return value.tolist() if hasattr(value, "tolist") else str(value)
 
 

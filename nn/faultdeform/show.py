@@ -9,6 +9,7 @@ import numpy as np
 
 from dislok.arrays import Record
 from dislok.large.blocks import Blocks
+from dislok.store import Place
 
 from .about import about
 from .earthquake import Earthquake, draw
@@ -27,7 +28,7 @@ DRAWN = 60
 """Most earthquakes whose traces are drawn again for their spectra."""
 
 
-def show(path: Any, folder: Any, *, drawn: int = DRAWN) -> list[Path]:
+def show(path: Place, folder: Place, *, drawn: int = DRAWN) -> list[Path]:
     """Draw a contact sheet and the statistics of a data set.
 
     Parameters
@@ -87,7 +88,7 @@ def _sheet(figure: Figure, blocks: Blocks, there: list[int]) -> None:
         _pair(own, blocks, k, s)
 
 
-def _pair(axes: Axes, blocks: Blocks, k: int, s: int) -> None:
+def _pair(axes: Any, blocks: Blocks, k: int, s: int) -> None:
     images = [np.asarray(blocks.arrays[name][k, s]) for name in ("pre", "post")]
     flow = np.asarray(blocks.arrays["flow_pre"][k, s])
     valid = np.asarray(blocks.arrays["valid_pre"][k, s])

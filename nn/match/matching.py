@@ -170,7 +170,7 @@ class Trace:
     error : ndarray, shape (2, h, w)
         Its standard deviation.
     cost : ndarray, shape (h, w)
-        One less the correlation in a small window under `field`.
+        1 minus the correlation in a small window under `field`.
     hypotheses : ndarray, shape (k, 2, h, w)
         Other motions that neighbours have, best first.
     costs : ndarray, shape (k, h, w)

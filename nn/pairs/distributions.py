@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
+
+from dislok.gate import Given
 
 
 class Distribution(Protocol):
     """Anything that draws a number."""
 
-    def draw(self, rng: np.random.Generator) -> Any:
+    def draw(self, rng: np.random.Generator) -> Given:
         """One value."""
 
 
@@ -21,9 +23,9 @@ class Distribution(Protocol):
 class Fixed:
     """Always the same value."""
 
-    value: Any
+    value: Given
 
-    def draw(self, rng: np.random.Generator) -> Any:
+    def draw(self, rng: np.random.Generator) -> Given:
         """The value; the generator is not used."""
         return self.value
 
@@ -91,7 +93,7 @@ class Normal:
 class Choice:
     """One of several values, with weights."""
 
-    values: Sequence[Any]
+    values: Sequence[Given]
     weights: Sequence[float] | None = None
 
     def __post_init__(self) -> None:
@@ -104,7 +106,7 @@ class Choice:
             if min(self.weights) < 0 or not sum(self.weights) > 0:
                 raise ValueError(f"weights must not be negative nor all zero, got {list(self.weights)}")
 
-    def draw(self, rng: np.random.Generator) -> Any:
+    def draw(self, rng: np.random.Generator) -> Given:
         """One value."""
         if self.weights is None:
             return self.values[int(rng.integers(len(self.values)))]
@@ -123,7 +125,7 @@ class Mixture:
         """Check as a choice does."""
         Choice(self.parts, self.weights)
 
-    def draw(self, rng: np.random.Generator) -> Any:
+    def draw(self, rng: np.random.Generator) -> Given:
         """One value of one of them."""
         return Choice(self.parts, self.weights).draw(rng).draw(rng)
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from dislok.arrays import Record
+from dislok.arrays import ArrayLike, Record
 
 from .distributions import Distribution, LogUniform, Mixture, Normal, Uniform
 from .fields import Shape, power_law, smooth
@@ -45,7 +44,7 @@ class Sun:
     steepness: Distribution = LogUniform(0.005, 0.08)
     shadows: bool = True
 
-    def light(self, texture: Texture, rng: np.random.Generator) -> tuple[Any, Any, Numbers]:
+    def light(self, texture: Texture, rng: np.random.Generator) -> tuple[ArrayLike, ArrayLike, Numbers]:
         """Light at both dates, each a plane (h, w) or 1, and what was drawn."""
         moves = bool(rng.random() < self.probability)
         names = ("azimuth", "elevation", "turn", "rise", "steepness")
@@ -81,7 +80,7 @@ class Cover:
     strength: Distribution = Mixture((LogUniform(0.02, 0.3), Uniform(0.3, 0.9)), (0.75, 0.25))
     slope: Distribution = Uniform(0.5, 2.5)
 
-    def factor(self, spread: float, shape: Shape, rng: np.random.Generator) -> tuple[Any, Numbers]:
+    def factor(self, spread: float, shape: Shape, rng: np.random.Generator) -> tuple[ArrayLike, Numbers]:
         """What the brightness is multiplied by; `spread` is the standard deviation of its logarithm."""
         if rng.random() >= self.probability:
             return 1.0, {}
@@ -107,7 +106,7 @@ class Patches:
     part: Distribution = LogUniform(0.005, 0.15)
     change: Distribution = Normal(0.0, 1.0)
 
-    def factor(self, spread: float, shape: Shape, rng: np.random.Generator) -> tuple[Any, Numbers]:
+    def factor(self, spread: float, shape: Shape, rng: np.random.Generator) -> tuple[ArrayLike, Numbers]:
         """What the brightness is multiplied by."""
         if rng.random() >= self.probability:
             return 1.0, {}
@@ -131,7 +130,7 @@ class Haze:
     probability: float = 0.5
     strength: Distribution = LogUniform(0.01, 0.2)
 
-    def factor(self, spread: float, shape: Shape, rng: np.random.Generator) -> tuple[Any, Numbers]:
+    def factor(self, spread: float, shape: Shape, rng: np.random.Generator) -> tuple[ArrayLike, Numbers]:
         """What the brightness is multiplied by."""
         if rng.random() >= self.probability:
             return 1.0, {}

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from dislok import images
-from dislok.arrays import Record
+from dislok.arrays import ArrayLike, Record
 from dislok.nn.flow import FlowMap
 
 from .alignment import AlignedPart, Alignment
@@ -127,8 +126,8 @@ def _dates(
         if later.shape != texture.shape:
             raise ValueError(f"second is {later.shape} pixels, but texture {texture.shape}")
         return (texture.albedo, later.albedo), {"second": later.kind}
-    first: Any = 1.0
-    second: Any = 1.0
+    first: ArrayLike = 1.0
+    second: ArrayLike = 1.0
     if recipe.sun is not None:
         first, second, numbers["sun"] = recipe.sun.light(texture, rng)
     pre = texture.albedo * first
@@ -168,7 +167,7 @@ class _Moved:
         distances = displacement.distances()
         error = recipe.misregistration
         numbers: Record = {}
-        extra: tuple[Any, Any] = (0.0, 0.0)
+        extra: tuple[ArrayLike, ArrayLike] = (0.0, 0.0)
         if error is not None:
             *extra, numbers = error.draw(displacement.right.shape, rng)  # type: ignore[assignment]
         meta["misregistration"] = numbers

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from dislok.arrays import Record
+from dislok.arrays import ArrayLike, Record
 from dislok.kernels.images.noise import normal
 from dislok.kernels.images.smooth import blurred
 
@@ -218,7 +217,7 @@ class Misregistration:
     period: Distribution = LogUniform(60.0, 2000.0)
     in_truth: bool = True
 
-    def draw(self, size: Shape, rng: np.random.Generator) -> tuple[Any, Any, Numbers]:
+    def draw(self, size: Shape, rng: np.random.Generator) -> tuple[ArrayLike, ArrayLike, Numbers]:
         """Displacement (right, down), planes of this size or 0, that it adds."""
         if rng.random() >= self.probability:
             return 0.0, 0.0, {}

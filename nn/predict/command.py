@@ -57,7 +57,7 @@ def default_method() -> str:
     return "scarp" if installed else "dislok"
 
 
-def _post_processing(group: Any) -> None:
+def _post_processing(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--stable", type=Path, metavar="MASK.tif", help="ground at rest (not 0): its median is 0"
     )

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -120,8 +119,8 @@ def on_common_grid(
 
 
 @contextmanager
-def _closing() -> Iterator[list[Any]]:
-    later: list[Any] = []
+def _closing() -> Iterator[list[Dataset]]:
+    later: list[Dataset] = []
     try:
         yield later
     finally:
@@ -130,7 +129,7 @@ def _closing() -> Iterator[list[Any]]:
 
 
 @contextmanager
-def _opened(path: Path, band: int) -> Iterator[Any]:
+def _opened(path: Path, band: int) -> Iterator[Dataset]:
     with raster.opened(path) as data:
         raster.check_band(data, band, f"{path}, band {band}")
         if data.crs is None and (data.gcps[0] or data.rpcs):
@@ -201,7 +200,7 @@ def _source(
     return Source(data, band, grid, offset, nodata if kept else None)
 
 
-def _warped(data: Dataset, grid: Grid, nodata: float | None) -> Any:
+def _warped(data: Dataset, grid: Grid, nodata: float | None) -> Dataset:
     """The image as it looks on the grid, resampled where and when it is read."""
     from affine import Affine
     from rasterio.crs import CRS

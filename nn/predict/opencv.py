@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from types import ModuleType
 
 import numpy as np
 
@@ -73,7 +73,7 @@ def dis(
     return _flow(search.calc(*pair, None), good)
 
 
-def _opencv(module: str | None = None) -> Any:
+def _opencv(module: str | None = None) -> ModuleType:
     try:
         import cv2
     except ImportError as error:

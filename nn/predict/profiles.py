@@ -7,7 +7,7 @@ right, so that the parallel offset (right side less left side) of a right-latera
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy import ndimage, optimize, signal, stats
@@ -278,7 +278,7 @@ def _arctangent(distance: Array, parallel: Array, start: Array | None = None) ->
         raise ValueError(f"profile: ten values are needed, got {int(use.sum())}")
     x, y = distance[use], parallel[use]
 
-    def rest(p: Array) -> Any:
+    def rest(p: Array) -> Array:
         return p[0] + p[1] * x + p[2] / np.pi * np.arctan((x - p[4]) / abs(p[3])) - y
 
     if start is not None:

@@ -43,7 +43,7 @@ def _read(path: Path) -> tuple[Array, float, str]:
     return layers, step, f"{tags.get('PRE', '')} → {tags.get('POST', '')}, {tags.get('METHOD', '')}"
 
 
-def draw(layers: Array, step: float, title: str) -> Any:
+def draw(layers: Array, step: float, title: str) -> Figure:
     """The figure of bands (8, h, w)."""
     try:
         from matplotlib.figure import Figure
@@ -134,7 +134,9 @@ def _limit(shown: Array) -> float:
     return max(float(np.percentile(finite, 99.5)), 1e-3) if finite.size else 1.0
 
 
-def _quality(figure: Figure, axes: Axes, layers: Array, valid: Array, extent: tuple[float, ...]) -> None:
+def _quality(
+    figure: Figure, axes: Axes, layers: Array, valid: Array, extent: tuple[float, float, float, float]
+) -> None:
     """Standard deviation where there is one, else the score, else where the map is valid."""
     error = np.hypot(layers[4], layers[5])
     if np.isfinite(error).any():

@@ -6,7 +6,6 @@ import csv
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -31,7 +30,7 @@ class Table:
             writer.writeheader()
             writer.writerows(kept)
 
-    def add(self, **row: Any) -> None:
+    def add(self, **row: float) -> None:
         """Append a row."""
         with open(self.path, "a", newline="", encoding="utf-8") as file:
             csv.DictWriter(file, FIELDS, restval="").writerow(row)

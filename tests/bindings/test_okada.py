@@ -648,7 +648,7 @@ def test_tensor_out_is_filled_without_gradients(torch):
     out = torch.empty(4, 3, dtype=torch.float64)
     assert okada.displacement(torch.tensor(OBS), FAULT, out=out) is out
     np.testing.assert_allclose(out.numpy(), okada.displacement(OBS, FAULT), rtol=1e-12)
-    with pytest.raises(ValueError, match="^out= cannot carry gradients; leave it away, or compute under"):
+    with pytest.raises(ValueError, match="^out= cannot carry gradients; leave it out, or compute under"):
         okada.displacement(torch.tensor(OBS, requires_grad=True), FAULT, out=out)
 
 
