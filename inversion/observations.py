@@ -1,4 +1,4 @@
-"""The common part of inverse problems on data sets: points, whitened data, adjoint, prediction, nuisance terms."""
+"""The common part of inverse problems on data: points, whitening, adjoint, prediction, nuisance terms."""
 
 from __future__ import annotations
 

@@ -42,7 +42,9 @@ def add(commands: Any, raw: Any) -> argparse.ArgumentParser:
         default="shift",
         help="what is taken off as misfit of the images (default: %(default)s)",
     )
-    command.add_argument("--tile", type=int, default=2048, metavar="PX", help="side of tiles (default: %(default)s)")
+    command.add_argument(
+        "--tile", type=int, default=2048, metavar="PX", help="side of tiles (default: %(default)s)"
+    )
     command.add_argument("--pixel-size", type=float, metavar="M", help="of images without coordinates")
     command.add_argument("--pairs", choices=("next", "next2", "all"), default="next2", help="of many dates")
     _post_processing(command.add_argument_group("after the measurement, in this order"))

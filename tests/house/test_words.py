@@ -1,4 +1,4 @@
-"""Plain English where a test can tell: phrases that are none, and docstrings that begin with what they are of."""
+"""Plain English where a test can tell: phrases that are none, modules that begin with what they are."""
 
 import ast
 import re
