@@ -170,7 +170,7 @@ def slip_a(part_a, slip, h, a2):
     """Part A of Table 6 without its logarithms, for slip (U1, U2, U3), in the fault's axes.
 
     With (h, a2) = (1/2, alpha/2) it is the paper's u_A; the elementary terms of u_B have the same shape
-    with (-1, -1), so that sums of the two are had by adding the coefficients.
+    with (-1, -1), so that sums of the two come from adding the coefficients.
     """
     f = PartA(*part_a)
     u1, u2, u3 = slip

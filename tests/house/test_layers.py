@@ -15,6 +15,7 @@ PACKAGES = {
 }
 # From the ground up; what is named first counts.
 FLOORS = [
+    ["dislok.kernels.names"],
     ["dislok.kernels.scalar"],
     ["dislok.kernels"],
     ["dislok"],
