@@ -146,10 +146,8 @@ def joined(one: Series, other: Series) -> Series:
         raise ValueError(
             f"station {one.station}: two files place it {np.linalg.norm(away) / 1e3:.0f} km apart"
         )
-    time, enu, sigma = (
-        np.concatenate(pair)
-        for pair in ((one.time, other.time), (one.enu, other.enu + away), (one.sigma, other.sigma))
-    )
+    time = np.concatenate([one.time, other.time])
+    enu, sigma = np.concatenate([one.enu, other.enu + away]), np.concatenate([one.sigma, other.sigma])
     return in_order(one._replace(time=time, enu=enu, sigma=sigma))
 
 
@@ -166,7 +164,7 @@ def _series(
     time: NDArray[np.datetime64], enu: Array, sigma: Array,
 ) -> Series:  # fmt: skip
     """Positions of the days that have one."""
-    known = np.isfinite(enu).all(axis=1)
+    known = np.asarray(np.isfinite(enu).all(axis=1))
     if not known.any():
         raise ValueError(f"{file}: no positions in this file")
     first = enu[np.argmax(known)]
