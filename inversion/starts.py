@@ -58,12 +58,12 @@ def rivals_of(starts: Array, names: tuple[str, ...], sigma: Array, inflation: fl
         unknowns.
     """
     ends = starts[np.argsort(starts[:, 0], kind="stable")]
-    turns = np.array([360.0 if name.split("_")[0] in ("strike", "rake") else np.inf for name in names])
+    periods = np.array([360.0 if name.split("_")[0] in ("strike", "rake") else np.inf for name in names])
     scale = np.where(sigma > 0, np.nan_to_num(sigma, nan=np.inf), np.inf)
     seen, found = [ends[0, 1:]], []
     for more, point in zip(2 * (ends[:, 0] - ends[0, 0]) / inflation**2, ends[:, 1:], strict=True):
         apart = [point - one for one in seen]
-        apart = [np.where(np.isfinite(turns), gap - 360 * np.round(gap / 360), gap) for gap in apart]
+        apart = [np.where(np.isfinite(periods), gap - 360 * np.round(gap / 360), gap) for gap in apart]
         if more < 25 and min(np.abs(gap / scale).max() for gap in apart) > 2:
             seen.append(point)
             found.append([more, *point])

@@ -46,31 +46,31 @@ class Geometry(NamedTuple):
     Attributes
     ----------
     x, y : (n,) km east and north of the origin along the plane's axes.
-    turn : (n, 3, 3) from the plane's axes to true east, north, up.
+    rotation : (n, 3, 3) from the plane's axes to true east, north, up.
     """
 
     x: Array
     y: Array
-    turn: Array
+    rotation: Array
 
 
 def geometry(latitude: Array, longitude: Array, origin: tuple[float, float]) -> Geometry:
-    """Places of stations on the plane around `origin` (latitude, longitude), and the turn of north there."""
+    """Places of stations on the plane around `origin` (latitude, longitude), and how north is rotated there."""
     x, y = local(latitude, longitude, *origin)
-    return Geometry(x, y, meridian_turn(latitude, longitude, origin))
+    return Geometry(x, y, meridian_rotation(latitude, longitude, origin))
 
 
-def meridian_turn(latitude: Array, longitude: Array, origin: tuple[float, float]) -> Array:
+def meridian_rotation(latitude: Array, longitude: Array, origin: tuple[float, float]) -> Array:
     """Rotations (n, 3, 3) that take vectors along the plane's axes to true east, north, up at places."""
     step = np.where(np.asarray(latitude) > 0, -1e-4, 1e-4)
     x, y = local(latitude, longitude, *origin)
     further_x, further_y = local(latitude + step, longitude, *origin)
     angle = np.arctan2((further_x - x) * np.sign(step), (further_y - y) * np.sign(step))
-    turn = np.zeros((*np.shape(angle), 3, 3))
-    turn[..., 0, 0] = turn[..., 1, 1] = np.cos(angle)
-    turn[..., 0, 1], turn[..., 1, 0] = -np.sin(angle), np.sin(angle)
-    turn[..., 2, 2] = 1.0
-    return turn
+    rotation = np.zeros((*np.shape(angle), 3, 3))
+    rotation[..., 0, 0] = rotation[..., 1, 1] = np.cos(angle)
+    rotation[..., 0, 1], rotation[..., 1, 0] = -np.sin(angle), np.sin(angle)
+    rotation[..., 2, 2] = 1.0
+    return rotation
 
 
 class Circle(NamedTuple):
@@ -144,7 +144,7 @@ class Field:
         self.data, self.stf = data, stf
         self.circle = None if isinstance(data, Offsets) else circle(data, times)
         omega = np.zeros(1, complex) if self.circle is None else self.circle.omega
-        self._turn = places.turn
+        self._rotation = places.rotation
         self._spectra = propagator.spectral_kernels(
             model,
             propagator.PointSource(sources.east, sources.north, sources.depth),
@@ -189,7 +189,7 @@ class Field:
 
         The slope is that in the half-duration.
         """
-        stations = len(self._turn)
+        stations = len(self._rotation)
         if self.circle is None:
             return np.ones((stations, 1, 1, 1), complex)
         assert isinstance(self.data, Waveforms)
@@ -204,10 +204,10 @@ class Field:
         (n_stations, q, 3[, n_times]).
         """
         if self.circle is None:
-            return np.einsum("sij,sqj->sqi", self._turn, spectra[..., 0].real)
+            return np.einsum("sij,sqj->sqi", self._rotation, spectra[..., 0].real)
         parts = np.concatenate([spectra.real, spectra.imag], axis=-1)
         matrix = np.concatenate([self.circle.synthesis.real, -self.circle.synthesis.imag])
-        return np.einsum("sij,sqjt->sqit", self._turn, parts @ matrix, optimize=True)
+        return np.einsum("sij,sqjt->sqit", self._rotation, parts @ matrix, optimize=True)
 
 
 def _stf_spectrum(name: str, half_duration: float, omega: Complex, slope: bool) -> Complex:

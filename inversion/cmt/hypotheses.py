@@ -254,10 +254,10 @@ def line_source(
     """
     one = solution.state.sources
     along = length * (np.arange(count) + 0.5) / count - length / 2
-    turn = np.deg2rad(azimuth)
+    angle = np.deg2rad(azimuth)
     line = Sources.at(
-        one.east[0] + along * np.sin(turn),
-        one.north[0] + along * np.cos(turn),
+        one.east[0] + along * np.sin(angle),
+        one.north[0] + along * np.cos(angle),
         one.depth[0],
         one.time[0] + along / speed,
         max(one.duration[0] / count, problem.bounds["duration"][0]) if one.duration[0] else 0.0,

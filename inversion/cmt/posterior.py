@@ -64,7 +64,7 @@ class Doubt(NamedTuple):
 
 def posterior(
     state: State,
-    turns: Array,
+    rotations: Array,
     errors: str = "largest",
     doubts: Sequence[Doubt] = (),
     changes: Array | None = None,
@@ -75,7 +75,7 @@ def posterior(
     ----------
     state : State
         The solution.
-    turns : (n, 3, 3)
+    rotations : (n, 3, 3)
         From the plane's axes to true axes at the sources.
     errors : {"largest", "stations", "data"}, optional
         "data": errors given with the data, or as residuals show them, raised to the misfit. "stations": what
@@ -107,7 +107,7 @@ def posterior(
     size = chi2 / dof if state.system.problem.weighted_alike else max(1.0, chi2 / dof)
     # Samples of filtered records repeat each other: each counts for its share of the independent ones.
     given = size * expected / independent * inverse @ inverse.T
-    outer = _outwards(state, split, turns)
+    outer = _outwards(state, split, rotations)
     if errors == "data":
         covariance = outer @ given @ outer.T
     elif errors == "stations":
@@ -128,7 +128,7 @@ def posterior(
         by_stations = student**2 * _jackknife(state, matrix, inverse, residual)
         covariance = _largest([outer @ one @ outer.T for one in (given, by_stations)]) + moved @ moved.T
     for doubt in doubts:
-        away = _elements(doubt.sources, turns, state) - _elements(state.sources, turns, state)
+        away = _elements(doubt.sources, rotations, state) - _elements(state.sources, rotations, state)
         covariance = covariance + doubt.weight * np.outer(away, away)
     return Posterior(covariance, errors, chi2, dof, float(np.sqrt(size)), condition)
 
@@ -145,9 +145,9 @@ def _largest(covariances: Sequence[Array]) -> Array:
     return np.asarray(correlation * np.outer(most, most))
 
 
-def _elements(sources: Sources, turns: Array, state: State) -> Array:
+def _elements(sources: Sources, rotations: Array, state: State) -> Array:
     """Tensor along true axes and unknowns of all sources in one row."""
-    true = tensors.row(turns @ tensors.matrix(sources.tensor) @ np.swapaxes(turns, -1, -2))
+    true = tensors.row(rotations @ tensors.matrix(sources.tensor) @ np.swapaxes(rotations, -1, -2))
     unknowns = sources.values(state.system.problem.unknowns).reshape(len(sources), -1)
     return np.concatenate([true, unknowns], axis=1).ravel()
 
@@ -181,7 +181,7 @@ def _jackknife(state: State, matrix: Array, inverse: Array, residual: Array) -> 
     return np.asarray(covariance / np.outer(length, length))
 
 
-def _outwards(state: State, split: int, turns: Array) -> Array:
+def _outwards(state: State, split: int, rotations: Array) -> Array:
     """Matrix from the columns of the Jacobian to elements, along true axes, and unknowns, by source."""
     problem, tensor = state.system.problem, state.sources.tensor
     n, unknowns = len(tensor), len(problem.unknowns)
@@ -190,7 +190,7 @@ def _outwards(state: State, split: int, turns: Array) -> Array:
     k = split // n
     for i in range(n):
         own = tensors.matrix(tensors.tangents(tensor[i], problem.constraint).T)
-        turned = turns[i] @ own @ turns[i].T
+        turned = rotations[i] @ own @ rotations[i].T
         matrix[i * step : i * step + 6, i * k : (i + 1) * k] = tensors.row(turned).T
         rows, columns = i * step + 6, split + i * unknowns
         matrix[rows : rows + unknowns, columns : columns + unknowns] = np.eye(unknowns)

@@ -19,7 +19,7 @@ from . import tensor as tensors
 from .data import Offsets
 from .filters import Array
 from .fit import Fit, fits, total_reduction
-from .forward import meridian_turn
+from .forward import meridian_rotation
 from .posterior import Doubt, matched, normal, posterior
 from .problem import Problem
 from .quality import beyond_noise
@@ -373,14 +373,14 @@ def conclude(
     """
     state = found.state
     problem = state.system.problem
-    turns = source_turns(problem, state.sources)
+    rotations = source_rotations(problem, state.sources)
     listed = rivals(found)
     doubts = [Doubt(one, 1 / len(crusts)) for one in crusts]
     doubts += [
         Doubt(one.state.sources, rival.weight) for one, rival in zip(found.others, listed, strict=True)
     ]
     shown = fits(state)
-    stated = posterior(state, turns, errors, [d for d in doubts if d.weight > 0], changes)
+    stated = posterior(state, rotations, errors, [d for d in doubts if d.weight > 0], changes)
     low, high = problem.limits(len(state.sources))
     values = state.sources.values(problem.unknowns)
     on_bound = (values <= low + 1e-6) | (values >= high - 1e-6)
@@ -435,17 +435,17 @@ def rivals(found: Search) -> tuple[Rival, ...]:
     )
 
 
-def source_turns(problem: Problem, sources: Sources) -> Array:
+def source_rotations(problem: Problem, sources: Sources) -> Array:
     """Rotations (n, 3, 3) from the plane's axes to true east, north, up at the sources."""
     lon, lat = convert.to_geographic(1e3 * sources.east, 1e3 * sources.north, *problem.origin[::-1])
-    return meridian_turn(lat, lon, problem.origin)
+    return meridian_rotation(lat, lon, problem.origin)
 
 
 def centroids(problem: Problem, sources: Sources) -> tuple[Centroid, ...]:
     """The sources on the Earth, their tensors along true axes."""
     lon, lat = convert.to_geographic(1e3 * sources.east, 1e3 * sources.north, *problem.origin[::-1])
-    turn = source_turns(problem, sources)
-    true = tensors.row(turn @ tensors.matrix(sources.tensor) @ np.swapaxes(turn, -1, -2))
+    rotation = source_rotations(problem, sources)
+    true = tensors.row(rotation @ tensors.matrix(sources.tensor) @ np.swapaxes(rotation, -1, -2))
     columns = np.stack([lat, lon, sources.depth, sources.time, sources.duration], axis=1)
     found = []
     for numbers, tensor in zip(columns, true, strict=True):

@@ -93,8 +93,8 @@ def moved(tensor: Array, step: Array, constraint: str) -> Array:
     """The tensor (6,) after a step (k,) along its tangents, on the surface of the constraint."""
     if constraint != "double_couple":
         return tensor + tangents(tensor, constraint) @ step
-    turn = _rotation(step[1:])
-    return row(np.exp(step[0]) * turn @ matrix(tensor) @ turn.T)
+    rotation = _rotation(step[1:])
+    return row(np.exp(step[0]) * rotation @ matrix(tensor) @ rotation.T)
 
 
 def _rotation(vector: Array) -> Array:

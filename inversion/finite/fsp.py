@@ -150,10 +150,10 @@ def _middles(
     lat: Array, lon: Array, depth: Array, strike: float, dip: float, width: float
 ) -> tuple[Array, Array, Array]:
     """Middles of patches from the middles of their upper edges."""
-    turn, fall = np.deg2rad(strike), np.deg2rad(dip)
+    azimuth, fall = np.deg2rad(strike), np.deg2rad(dip)
     aside = 500.0 * width * np.cos(fall)
     moved = [
-        to_geographic(aside * np.cos(turn), -aside * np.sin(turn), float(x), float(y))
+        to_geographic(aside * np.cos(azimuth), -aside * np.sin(azimuth), float(x), float(y))
         for x, y in zip(lon, lat, strict=True)
     ]
     longitude, latitude = (np.array([float(pair[k]) for pair in moved]) for k in (0, 1))

@@ -118,9 +118,9 @@ def _boundary(model: FiniteFault, inside: NDArray[np.bool_]) -> list[tuple[float
     """Latitude, longitude and depth of the corners of a segment, the first one twice."""
     rectangles = model.rectangles(model.place)
     x, y, depth, length, width, strike, dip = (np.asarray(v)[inside] for v in rectangles[:7])
-    turn, fall = np.deg2rad(strike), np.deg2rad(dip)
-    along = np.stack([np.sin(turn), np.cos(turn), 0 * turn], axis=-1) * length[:, None] / 2
-    down = np.stack([np.cos(turn) * np.cos(fall), -np.sin(turn) * np.cos(fall), np.sin(fall)], axis=-1)
+    azimuth, fall = np.deg2rad(strike), np.deg2rad(dip)
+    along = np.stack([np.sin(azimuth), np.cos(azimuth), 0 * azimuth], axis=-1) * length[:, None] / 2
+    down = np.stack([np.cos(azimuth) * np.cos(fall), -np.sin(azimuth) * np.cos(fall), np.sin(fall)], axis=-1)
     down *= width[:, None] / 2
     middle = np.stack([x, y, depth], axis=-1)
     nx = model.shape[int(np.asarray(model.segment)[inside][0])][0]

@@ -135,10 +135,10 @@ def _plane(model: FiniteFault, inside: NDArray[np.bool_], nx: int, ny: int) -> l
     dip = float(model.dip[upper].mean())
     long, wide = nx * float(model.length[inside].mean()), ny * float(model.width[inside].mean())
     top = float((model.depth - model.width / 2 * np.sin(np.deg2rad(model.dip)))[upper].mean())
-    turn, fall = np.deg2rad(strike), np.deg2rad(dip)
+    azimuth, fall = np.deg2rad(strike), np.deg2rad(dip)
     aside = -500.0 * float(model.width[upper].mean()) * np.cos(fall)
     lon, lat = to_geographic(
-        aside * np.cos(turn), -aside * np.sin(turn), longitude,
+        aside * np.cos(azimuth), -aside * np.sin(azimuth), longitude,
         float(model.latitude[upper].mean()),
     )  # fmt: skip
     return [

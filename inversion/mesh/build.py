@@ -67,10 +67,10 @@ def listric(depth: float, dips: tuple[float, float] | float, top: float = 0.0, s
     first, last = np.deg2rad(ends)
     if first == last:
         return np.stack([(z - top) / np.tan(first), z], axis=-1)
-    # The integral of cot(dip) over depth, log(sin(first + turn) / sin(first)) / rate, without cancellation.
+    # The integral of cot(dip) over depth, log(sin(first + change) / sin(first)) / rate, without cancellation.
     rate = (last - first) / (depth - top)
-    turn = rate * (z - top)
-    gain = np.sin(turn) / np.tan(first) - 2 * np.sin(turn / 2) ** 2
+    change = rate * (z - top)
+    gain = np.sin(change) / np.tan(first) - 2 * np.sin(change / 2) ** 2
     return np.stack([np.log1p(gain) / rate, z], axis=-1)
 
 

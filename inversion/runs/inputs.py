@@ -26,7 +26,7 @@ from ..quadtree import Cells, Noise, noise_model, quadtree
 from ..series import ENDINGS, offsets_of_files
 
 
-class Grid(NamedTuple):
+class MapCells(NamedTuple):
     """Where the cells of a map lie: for a GeoTIFF of them.
 
     Attributes
@@ -52,7 +52,7 @@ class Inputs(NamedTuple):
 
     datasets: list[Dataset]
     stations: dict[str, list[str]]
-    grids: dict[str, Grid]
+    grids: dict[str, MapCells]
     notes: list[str]
 
 
@@ -205,7 +205,7 @@ def _interferogram(
     cells = quadtree(
         motion, threshold, spacing=frame.spacing, smallest=part["smallest"], largest=part["largest"]
     )
-    found.grids[name] = Grid(cells, phase.transform, phase.crs)
+    found.grids[name] = MapCells(cells, phase.transform, phase.crs)
     found.notes.append(f"{name}: {len(cells.xy)} cells for {int(np.isfinite(motion).sum())} pixels")
     return Los.from_cells(
         cells,
@@ -299,7 +299,7 @@ def _offset_map(
     calm = away > part["rest"] if "rest" in part else None
     whole = used._replace(values=plane.values)
     covariance = covariance_of(cells, sigma, whole, part["correlation"], calm, None)
-    found.grids[name] = Grid(cells, transform, crs)
+    found.grids[name] = MapCells(cells, transform, crs)
     found.notes.append(f"{name}: {len(cells.xy)} cells")
     footprint = cells.footprint(near=frame.back(near)).placed(frame.place)
     return PixelOffsets(

@@ -40,8 +40,8 @@ def kumamoto_fault(patch: float = 2.5) -> Mesh:
         Side of a triangle (km), nearly.
     """
     latitude, longitude = KUMAMOTO_EPICENTRE
-    turn = np.deg2rad(STRIKE)
-    along, right = np.array([np.sin(turn), np.cos(turn)]), np.array([np.cos(turn), -np.sin(turn)])
+    azimuth = np.deg2rad(STRIKE)
+    along, right = np.array([np.sin(azimuth), np.cos(azimuth)]), np.array([np.cos(azimuth), -np.sin(azimuth)])
     beginning = np.array(to_local(HYPOCENTRE[1], HYPOCENTRE[0], longitude, latitude)) / 1000
     outcrop = beginning - right * HYPOCENTRE[2] / np.tan(np.deg2rad(DIP))
     return trace_mesh([outcrop - 40 * along, outcrop + 20 * along], listric(22.0, DIP), patch)

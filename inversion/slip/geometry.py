@@ -138,15 +138,15 @@ class GridShape:
         row, column = np.divmod(np.arange(self.n_strike * self.n_dip), self.n_strike)
         s, d = column / self.n_strike - fractions(self.origin)[0], row / self.n_dip
         (ss, cs), (sd, cd) = sincos_degrees(float(fault.strike)), sincos_degrees(float(fault.dip))
-        turn = np.deg2rad(1.0)
+        degree = np.deg2rad(1.0)
         table = np.zeros((row.size, 7, 7))
         table[:, range(7), range(7)] = [1, 1, 1, 1 / self.n_strike, 1 / self.n_dip, 1, 1]
         table[:, 0, 3], table[:, 1, 3] = s * ss, s * cs
         table[:, 0, 4], table[:, 1, 4], table[:, 2, 4] = d * cs * cd, -d * ss * cd, d * sd
-        table[:, 0, 5] = turn * (s * length * cs - d * width * ss * cd)
-        table[:, 1, 5] = turn * (-s * length * ss - d * width * cs * cd)
-        table[:, 0, 6], table[:, 1, 6] = -turn * d * width * cs * sd, turn * d * width * ss * sd
-        table[:, 2, 6] = turn * d * width * cd
+        table[:, 0, 5] = degree * (s * length * cs - d * width * ss * cd)
+        table[:, 1, 5] = degree * (-s * length * ss - d * width * cs * cd)
+        table[:, 0, 6], table[:, 1, 6] = -degree * d * width * cs * sd, degree * d * width * ss * sd
+        table[:, 2, 6] = degree * d * width * cd
         return table
 
 

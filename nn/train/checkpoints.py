@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from dislok.arrays import Record
+from dislok.nn.geoflownet.weights import tensors_of
 from dislok.nn.train.schedules import Average
 from dislok.store import writing
 
@@ -70,13 +71,10 @@ def restore(
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], Record]:
-    from safetensors import SafetensorError, safe_open
-
     try:
-        with safe_open(path, "pt") as file:
-            facts = {key: json.loads(value) for key, value in (file.metadata() or {}).items()}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, ValueError) as error:
+        tensors, words = tensors_of(path)
+        facts = {key: json.loads(word) for key, word in words.items()}
+    except ValueError as error:
         raise ValueError(f"{path} is not a checkpoint: {error}") from error
     if facts.get("version") != VERSION:
         raise ValueError(f"{path} has version {facts.get('version')!r}; this dislok reads {VERSION}")

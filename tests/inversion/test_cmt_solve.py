@@ -12,7 +12,7 @@ from dislok.inversion.cmt import tensor as tensors
 from dislok.inversion.cmt.data import Offsets, Waveforms
 from dislok.inversion.cmt.demo import CRUST, problem, stations, synthetic, true_source
 from dislok.inversion.cmt.filters import Butterworth, CosineLowpass
-from dislok.inversion.cmt.forward import Field, geometry, meridian_turn
+from dislok.inversion.cmt.forward import Field, geometry, meridian_rotation
 from dislok.inversion.cmt.problem import Problem, evaluate, jacobian
 from dislok.inversion.cmt.records import Response
 from dislok.inversion.cmt.result import conclude
@@ -121,7 +121,7 @@ def test_last_sample_is_the_static_offset():
 
 def test_north_turns_by_the_convergence_of_meridians():
     """On a transverse Mercator plane true north leans by (lon - lon0) sin(lat) to the middle meridian."""
-    turn = meridian_turn(np.array([34.0, -34.0]), np.array([131.5, 131.5]), (34.0, 130.0))
+    turn = meridian_rotation(np.array([34.0, -34.0]), np.array([131.5, 131.5]), (34.0, 130.0))
     angle = np.rad2deg(np.arctan2(turn[:, 0, 1], turn[:, 0, 0]))
     np.testing.assert_allclose(
         angle, [1.5 * np.sin(np.deg2rad(34)), -1.5 * np.sin(np.deg2rad(34))], rtol=1e-3
