@@ -18,7 +18,7 @@ from dislok.store import writing
 from .. import page
 from ..fault import Fit, Result, Samples
 from ..page import Drawing
-from .inputs import Grid, Inputs, Place
+from .inputs import Inputs, MapCells, Place
 from .progress import Say
 
 Cell: TypeAlias = "str | int | float | np.generic"
@@ -63,7 +63,7 @@ def data_tables(fits: Sequence[Fit], inputs: Inputs, place: Place, folder: Path)
     return files
 
 
-def cells_tif(path: Path, fit: Fit, grid: Grid) -> Path:
+def cells_tif(path: Path, fit: Fit, grid: MapCells) -> Path:
     """A GeoTIFF on the map's grid: observed, predicted and residual of each cell, for every direction."""
     import rasterio
 
