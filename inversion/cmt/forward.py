@@ -55,7 +55,7 @@ class Geometry(NamedTuple):
 
 
 def geometry(latitude: Array, longitude: Array, origin: tuple[float, float]) -> Geometry:
-    """Places of stations on the plane around `origin` (latitude, longitude), and how north is rotated there."""
+    """Places of stations on the plane around `origin` (latitude, longitude), and the rotation of north."""
     x, y = local(latitude, longitude, *origin)
     return Geometry(x, y, meridian_rotation(latitude, longitude, origin))
 
