@@ -6,14 +6,13 @@ A transform (a, b, c, d, e, f) says x = a column + b row + c and y = d column + 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from dislok.arrays import ArrayLike
+from dislok.arrays import Array, ArrayLike
 
 Transform = tuple[float, float, float, float, float, float]
 
 
-def placed(transform: Sequence[float], column: ArrayLike, row: ArrayLike) -> tuple[Any, Any]:
+def placed(transform: Sequence[float], column: ArrayLike, row: ArrayLike) -> tuple[Array, Array]:
     """Coordinates of points that lie `column` and `row` pixels from the first pixel's corner."""
     a, b, c, d, e, f = transform[:6]
     return a * column + b * row + c, d * column + e * row + f

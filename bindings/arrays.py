@@ -24,6 +24,7 @@ import functools
 import math
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import ModuleType
 from typing import Any, NamedTuple, ParamSpec, TypeAlias, TypeVar
 
 import numpy as np
@@ -390,7 +391,7 @@ def reject(
 
 
 @functools.cache
-def _limits() -> Any:
+def _limits() -> ModuleType:
     # Imported only when there are values to look at: importing it imports Numba.
     from dislok.kernels import limits
 

@@ -19,6 +19,7 @@ import numpy as np
 from dislok import __version__, okada, tde
 from dislok import gate as gates
 from dislok.arrays import Array, Record
+from dislok.gate import Given
 from dislok.kernels.propagator.cost import PlanError
 from dislok.kernels.propagator.difference import Panel, cuts, make
 from dislok.kernels.propagator.patches import add_all
@@ -73,7 +74,7 @@ class Pieces(NamedTuple):
 class Patches:
     """Patches of one family as the integration wants them."""
 
-    def __init__(self, patches: Any, origin: str | None) -> None:
+    def __init__(self, patches: Given, origin: str | None) -> None:
         patches = _plain(patches)
         self.triangular = not isinstance(patches, Rectangle)
         if self.triangular:
@@ -135,7 +136,7 @@ class Patches:
         return np.asarray(okada.greens(obs, source, nu=nu))
 
 
-def _plain(patches: Any) -> Any:
+def _plain(patches: Given) -> Given:
     """Rectangles or triangles of whatever describes patches; `dislok.inversion.mesh` has them as fields."""
     return getattr(patches, "triangles", getattr(patches, "source", patches))
 
@@ -295,7 +296,7 @@ def static_table(
 
 def greens(
     model: LayeredModel | StaticTable,
-    patches: Any,
+    patches: Given,
     stations: np.ndarray,
     receiver: float | None,
     accuracy: float,

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from xml.parsers import expat
 
 __all__ = [
@@ -29,6 +29,9 @@ __all__ = [
     "refuse",
     "waveforms",
 ]
+
+Object: TypeAlias = Any
+"""A module of ObsPy, meshio or Zarr, or an object of one."""
 
 WAVEFORMS = (
     "MSEED", "SAC", "GSE2", "SEISAN", "SACXY", "GSE1", "SH_ASC", "SLIST", "TSPAIR", "SEG2", "WIN", "AH",
@@ -64,7 +67,7 @@ _HEAD = 1 << 16
 _FROM_PROTOCOL_2 = 0x80
 
 
-def waveforms(path: str | Path, *, formats: Sequence[str] = WAVEFORMS, **options: Any) -> Any:
+def waveforms(path: str | Path, *, formats: Sequence[str] = WAVEFORMS, **options: object) -> Object:
     """An ObsPy stream from a file in one of the formats `WAVEFORMS`; `options` go to its reader.
 
     Raises
@@ -77,17 +80,17 @@ def waveforms(path: str | Path, *, formats: Sequence[str] = WAVEFORMS, **options
     return _read("waveform", path, formats, options)
 
 
-def inventory(path: str | Path, *, formats: Sequence[str] = INVENTORIES) -> Any:
+def inventory(path: str | Path, *, formats: Sequence[str] = INVENTORIES) -> Object:
     """An ObsPy inventory from a file in one of the formats `INVENTORIES`; errors as of `waveforms`."""
     return _read("inventory", path, formats, {})
 
 
-def events(path: str | Path, *, formats: Sequence[str] = EVENTS) -> Any:
+def events(path: str | Path, *, formats: Sequence[str] = EVENTS) -> Object:
     """An ObsPy catalogue from a file in one of the formats `EVENTS`; errors as of `waveforms`."""
     return _read("event", path, formats, {})
 
 
-def mesh(path: str | Path) -> Any:
+def mesh(path: str | Path) -> Object:
     """A meshio mesh from a file whose ending is one of `MESHES`; errors as of `waveforms`."""
     file = Path(path)
     refuse(file)
@@ -177,7 +180,7 @@ def refuse_declarations(path: str | Path) -> None:
     """
     parser = expat.ParserCreate()
 
-    def declared(name: str, *_: Any) -> None:
+    def declared(name: str, *_: object) -> None:
         raise ValueError(f"{path}: declares the document type {name!r}; XML with declarations is not read")
 
     parser.StartDoctypeDeclHandler = declared
@@ -188,7 +191,7 @@ def refuse_declarations(path: str | Path) -> None:
         raise ValueError(f"{path}: not well-formed XML: {error}") from None
 
 
-def installed(name: str, purpose: str, extra: str) -> Any:
+def installed(name: str, purpose: str, extra: str) -> Object:
     """Import a package of an extra; an `ImportError` says what it is for and how to install it."""
     try:
         return importlib.import_module(name)
@@ -196,7 +199,7 @@ def installed(name: str, purpose: str, extra: str) -> Any:
         raise ImportError(f'{purpose}: pip install "dislok[{extra}]"') from error
 
 
-def _read(kind: str, path: str | Path, formats: Sequence[str], options: dict[str, Any]) -> Any:
+def _read(kind: str, path: str | Path, formats: Sequence[str], options: dict[str, object]) -> Object:
     installed("obspy", "seismic formats need ObsPy", "seis")
     file = Path(path)
     refuse(file)
@@ -216,8 +219,8 @@ def _is(kind: str, name: str, file: Path) -> bool:
         return False
 
 
-def _parsed(kind: str, name: str, file: Path, options: dict[str, Any]) -> Any:
-    source: Any = str(file)
+def _parsed(kind: str, name: str, file: Path, options: dict[str, object]) -> Object:
+    source: Object = str(file)
     if name in _XML and _SIXTY.search(content := file.read_bytes()):
         source = io.BytesIO(_SIXTY.sub(_next_minute, content))
     elif name == "NDK":
@@ -236,13 +239,13 @@ def _next_minute(found: re.Match[bytes]) -> bytes:
     return f"{minute:%Y-%m-%dT%H:%M}:00".encode()
 
 
-def _entry(kind: str, name: str, role: str) -> Any:
+def _entry(kind: str, name: str, role: str) -> Object:
     """ObsPy's function that recognises or reads one format."""
     (found,) = entry_points(group=f"obspy.plugin.{kind}.{name}", name=role)
     return found.load()
 
 
-def zarr_array(group: Any, name: str) -> Any:
+def zarr_array(group: Object, name: str) -> Object:
     """An array of a Zarr group: plain numbers, and packed by nothing but what packs numbers.
 
     Raises
@@ -265,7 +268,7 @@ def zarr_array(group: Any, name: str) -> Any:
     return array
 
 
-def _codecs(described: Any, inside: bool = False) -> Iterator[str]:
+def _codecs(described: Object, inside: bool = False) -> Iterator[str]:
     """Names of all codecs in the metadata of a Zarr array of either format."""
     if isinstance(described, Mapping):
         for key, value in described.items():

@@ -30,6 +30,7 @@ Process. 41, 821-848.
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -305,5 +306,5 @@ def of_image(
     return image
 
 
-def _kernels(xp: Namespace = np) -> Any:
+def _kernels(xp: Namespace = np) -> ModuleType:
     return backends.load("numba" if xp is np else "cupy", "images")

@@ -81,6 +81,7 @@ if TYPE_CHECKING:
     from dislok.large.elements import OkadaElements
     from dislok.large.grid import Tile
     from dislok.large.hierarchical import HierarchicalMatrix
+    from dislok.large.lowrank import Factors
 
 __all__ = [
     "ORIGINS",
@@ -638,7 +639,7 @@ def factors(
     mu: float = 30e9,
     origin: str | None = None,
     threads: int | None = None,
-) -> Any:
+) -> Factors | list[Factors]:
     """Far blocks of the Green's matrix, each as the product of two factors.
 
     Parameters
@@ -682,7 +683,7 @@ def on_grid(
     marks: str | os.PathLike[str] | None = None,
     progress: Callable[[str, int, int], object] | None = None,
     threads: int | None = None,
-) -> Any:
+) -> Array:
     """Displacement at z = 0 on a grid of many points, interpolated where it is smooth.
 
     Parameters

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -109,7 +108,7 @@ def stacked(planes: list[Array], lead: tuple[int, ...], xp: Namespace = np) -> A
     return planes[0] if not lead else xp.stack(planes).reshape(*lead, *planes[0].shape)
 
 
-def space_of(*values: ArrayLike) -> Any:
+def space_of(*values: ArrayLike) -> Namespace:
     """CuPy if one of these is an array of it, else NumPy."""
     cupy = sys.modules.get("cupy")
     return cupy if cupy is not None and any(isinstance(value, cupy.ndarray) for value in values) else np

@@ -21,6 +21,7 @@ GPS waveforms. Geophys. J. Int. 191, 257-270.
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, Unpack
 
 import numpy as np
@@ -721,7 +722,7 @@ def greens(
     return (result, error) if with_error else result
 
 
-def _finite() -> Any:
+def _finite() -> ModuleType:
     # Imported only when it is used: it imports okada and tde.
     from dislok import finite
 

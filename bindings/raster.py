@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -120,7 +121,7 @@ class Raster:
         return row - 0.5, column - 0.5
 
 
-def needed() -> Any:
+def needed() -> ModuleType:
     """Rasterio, or a word on how to get it."""
     try:
         import rasterio
@@ -174,7 +175,7 @@ def read(
     return screened(found) if screen else found
 
 
-def opened(path: str | os.PathLike[str], variable: str | None = None) -> Any:
+def opened(path: str | os.PathLike[str], variable: str | None = None) -> Dataset:
     """A data set of rasterio to read from, by the first of the `DRIVERS` that knows the file.
 
     Parameters
@@ -233,7 +234,7 @@ def _variables(data: Dataset) -> list[str]:
     return [name.rpartition(":")[2] for name in data.subdatasets]
 
 
-def _only(data: Dataset, file: Path) -> Any:
+def _only(data: Dataset, file: Path) -> Dataset:
     """The data set of a netCDF file that holds one variable."""
     if data.count:
         return data
@@ -242,7 +243,7 @@ def _only(data: Dataset, file: Path) -> Any:
     raise ValueError(f"{file}: choose one of its variables with variable=...: {names}")
 
 
-def _variable(rasterio: Any, file: Path, variable: str) -> Any:
+def _variable(rasterio: ModuleType, file: Path, variable: str) -> Dataset:
     """One variable of a netCDF file."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
@@ -273,7 +274,7 @@ def check_band(data: Dataset, band: int, name: str) -> None:
         raise ValueError(f"{name}: it holds complex numbers; give their amplitude")
 
 
-def _read(rasterio: Any, data: Dataset, band: int, window: Any, name: str) -> Raster:
+def _read(rasterio: ModuleType, data: Dataset, band: int, window: Any, name: str) -> Raster:
     h, w = data.height, data.width
     top, left, height, width = (0, 0, h, w) if window is None else (int(n) for n in window)
     if min(top, left) < 0 or min(height, width) < 1 or top + height > h or left + width > w:

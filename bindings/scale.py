@@ -12,11 +12,11 @@ import os
 from collections.abc import Callable
 from functools import partial
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 
 from dislok.arrays import ArrayLike
+from dislok.foreign import Object
 from dislok.large.blocks import Blocks, Damage, Layout
 from dislok.large.elements import COMPONENTS, Elements
 from dislok.store import fingerprint
@@ -38,7 +38,7 @@ def needed(name: str) -> ModuleType:
         raise ImportError(f"{name.partition('.')[0]} is not installed: {INSTALL}") from error
 
 
-def greens(obs: ArrayLike, elements: Elements, *, of: str, chunks: Any) -> Any:
+def greens(obs: ArrayLike, elements: Elements, *, of: str, chunks: Object) -> Object:
     """The Green's matrix as a dask array; see ``chunks=`` of `dislok.tde.greens`.
 
     Parameters
@@ -77,12 +77,12 @@ def greens(obs: ArrayLike, elements: Elements, *, of: str, chunks: Any) -> Any:
 
 
 def store(
-    array: Any,
+    array: Object,
     path: str | os.PathLike[str],
     *,
     repair: bool = False,
     progress: Callable[[str, int, int], object] | None = None,
-) -> Any:
+) -> Object:
     """Compute a dask array into a Zarr group, block by block; what is there already is not computed again.
 
     Parameters

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
+from types import ModuleType
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -320,7 +321,7 @@ def _refuse(kind: str, values: list[float], where: str, wrong: int, origin: tupl
 
 
 @cache
-def _limits() -> Any:
+def _limits() -> ModuleType:
     # Imported only when there are values to look at: importing it imports Numba.
     from dislok.kernels.okada import limits
 

@@ -78,8 +78,10 @@ from dislok.launches import from_gradient, launch, product
 from dislok.triangles import Triangles, check_vertices, frame, orient, read, vertices
 
 if TYPE_CHECKING:
+    from dislok.large.elements import TriangleElements
     from dislok.large.grid import Tile
     from dislok.large.hierarchical import HierarchicalMatrix
+    from dislok.large.lowrank import Factors
 
 __all__ = [
     "apply",
@@ -611,7 +613,7 @@ def factors(
     mu: float = 30e9,
     space: str = "half",
     threads: int | None = None,
-) -> Any:
+) -> Factors | list[Factors]:
     """Far blocks of the Green's matrix, each as the product of two factors.
 
     Parameters
@@ -656,7 +658,7 @@ def on_grid(
     marks: str | os.PathLike[str] | None = None,
     progress: Callable[[str, int, int], object] | None = None,
     threads: int | None = None,
-) -> Any:
+) -> Array:
     """Displacement at z = 0 on a grid of many points, interpolated where it is smooth.
 
     Parameters
@@ -761,7 +763,7 @@ _LARGEST_FLOAT32 = 1e9
 
 def _elements(
     triangles: Triangles, slip: ArrayLike | None, nu: float, space: str, threads: int | None
-) -> Any:
+) -> TriangleElements:
     """The triangles as elements of large problems."""
     from dislok.large.elements import TriangleElements
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from dislok.arrays import Array, ArrayLike, Space, check_finite, guard, is_tensor, reject
+from dislok.arrays import Array, ArrayLike, Space, TorchSpace, check_finite, guard, is_tensor, reject
 from dislok.kernels.names import Namespace
 
 # A triangle is degenerate when twice its area, over the square of its longest side, is rounding.
@@ -94,8 +94,8 @@ def _check_cells(cells: np.ndarray, count: int) -> None:
         raise ValueError(f"cells[{j}, {k}] is {cells[j, k]}; there are {count} points")
 
 
-def _index(cells: np.ndarray, space: Any) -> Array:
-    if space.framework == "torch":
+def _index(cells: np.ndarray, space: Space) -> Array:
+    if isinstance(space, TorchSpace):
         return space.torch.as_tensor(cells, device=space.device)
     return space.xp.asarray(cells)
 
@@ -174,8 +174,8 @@ def frame(triangles: Triangles) -> Array:
     return _frame(tri, _namespace(space))
 
 
-def _namespace(space: Any) -> Any:
-    return space.torch if space.framework == "torch" else space.xp
+def _namespace(space: Space) -> Namespace:
+    return space.torch if isinstance(space, TorchSpace) else space.xp
 
 
 def _frame(tri: Array, xp: Namespace) -> Array:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -152,7 +152,7 @@ def _launch_dc3d(
     return [xp.pad(a, padding) if a is not None and a.shape[1] == RECTANGLE else a for a in found]
 
 
-def _array_module(array: Array) -> Any:
+def _array_module(array: Array) -> Namespace:
     """NumPy or CuPy, as the array is of."""
     if isinstance(array, np.ndarray):
         return np

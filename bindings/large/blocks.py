@@ -19,12 +19,13 @@ import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from dislok import foreign
 from dislok.arrays import Values
+from dislok.foreign import Object
 from dislok.store import Place, writing
 
 __all__ = ["Blocks", "Damage", "Layout"]
@@ -259,7 +260,7 @@ def _make(
         group.attrs.update({**attributes, "problem": problem, "arrays": list(layouts)})
 
 
-def _new(group: Any, name: str, layout: Layout) -> None:
+def _new(group: Object, name: str, layout: Layout) -> None:
     codecs = _zarr().codecs
     kind = np.dtype(layout.dtype)
     group.create_array(

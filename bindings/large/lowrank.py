@@ -196,7 +196,7 @@ def block_of(points: np.ndarray, elements: Elements, of: str, by: str) -> Block:
 
 def factors(
     obs: ArrayLike, elements: Elements, blocks: Sequence[Any] | None, of: str, tolerance: float, by: str
-) -> Any:
+) -> Factors | list[Factors]:
     """Factors of blocks; see `dislok.okada.factors`."""
     gates.choice(*COMPONENTS)("of", of)
     gates.choice(*WAYS)("tolerance_by", by)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from dislok import foreign
 from dislok import gate as gates
-from dislok.foreign import text_lines
+from dislok.foreign import Object, text_lines
 
 from . import solutions
 
@@ -82,7 +82,7 @@ def read_event(path: str | Path, number: int | None = None) -> Quake:
     return _checked(path, event if isinstance(event, Quake) else _quake(path, event))
 
 
-def _events(path: str | Path) -> list[Any]:
+def _events(path: str | Path) -> list[Object]:
     """Earthquakes of a file: ours, or ObsPy's events."""
     foreign.refuse(path)
     try:
@@ -120,7 +120,7 @@ def _checked(path: str | Path, quake: Quake) -> Quake:
     return quake
 
 
-def _quake(path: str | Path, event: Any) -> Quake:
+def _quake(path: str | Path, event: Object) -> Quake:
     tensors = [m.moment_tensor for m in _first(event.preferred_focal_mechanism(), event.focal_mechanisms)]
     tensor = next((t for t in tensors if t is not None and t.tensor is not None), None)
     placed = [
@@ -144,12 +144,12 @@ def _quake(path: str | Path, event: Any) -> Quake:
     )
 
 
-def _first(preferred: Any, others: list[Any]) -> list[Any]:
+def _first(preferred: Object, others: list[Object]) -> list[Object]:
     """All of a list, the preferred one first."""
     return ([preferred] if preferred is not None else []) + [one for one in others if one is not preferred]
 
 
-def _centroid(origins: list[Any], tensor: Any) -> Any:
+def _centroid(origins: list[Object], tensor: Object) -> Object:
     """The origin that is called a centroid, or from which the tensor was derived beside another one."""
     for origin in origins:
         if origin.origin_type == "centroid":
@@ -160,20 +160,20 @@ def _centroid(origins: list[Any], tensor: Any) -> Any:
     return next((origin for origin in origins if origin.resource_id == derived), None)
 
 
-def _place(origin: Any) -> Place:
+def _place(origin: Object) -> Place:
     depth = np.nan if origin.depth is None else float(origin.depth) / 1000.0
     time = origin.time.datetime.replace(tzinfo=UTC)
     return Place(time, float(origin.latitude), float(origin.longitude), depth)
 
 
-def _elements(tensor: Any) -> tuple[float, ...] | None:
+def _elements(tensor: Object) -> tuple[float, ...] | None:
     if tensor is None:
         return None
     values = [getattr(tensor.tensor, name) for name in _ELEMENTS]
     return None if None in values else tuple(float(value) for value in values)
 
 
-def _name(event: Any) -> str:
+def _name(event: Object) -> str:
     texts = {str(one.type): str(one.text) for one in event.event_descriptions if one.text}
     for kind in ("earthquake name", "region name", "Flinn-Engdahl region"):
         if kind in texts:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+
+from dislok.foreign import Object
 
 from . import units
 from .filters import Complex
@@ -29,7 +31,7 @@ class Code(NamedTuple):
     channel: str
 
     @classmethod
-    def of(cls, network: Any, station: Any, location: Any, channel: Any) -> Code:
+    def of(cls, network: Object, station: Object, location: Object, channel: Object) -> Code:
         """A code from what files hold: dashes and blanks stand for an empty location."""
         words = (str(word or "").strip().upper() for word in (network, station, location, channel))
         return cls(*(word.strip("-") if word.strip("-") == "" else word for word in words))
@@ -54,7 +56,7 @@ class Entry:
     longitude: float
     azimuth: float | None = None
     dip: float | None = None
-    response: Any = None
+    response: Object = None
 
 
 class Inventory:
@@ -66,7 +68,7 @@ class Inventory:
         None knows nothing.
     """
 
-    def __init__(self, inventory: Any) -> None:
+    def __init__(self, inventory: Object) -> None:
         self.entries = tuple(_entries(inventory)) if inventory is not None else ()
 
     def find(self, code: Code, time: float) -> Entry | None:
@@ -113,7 +115,7 @@ def _together(entries: list[Entry]) -> Entry:
     """
     last, *others = sorted(entries, key=lambda entry: -entry.start)
     for other in others:
-        changes: dict[str, Any] = {
+        changes: dict[str, Object] = {
             name: getattr(other, name)
             for name in ("azimuth", "dip", "response")
             if getattr(last, name) is None
@@ -124,7 +126,7 @@ def _together(entries: list[Entry]) -> Entry:
     return last
 
 
-def _entries(inventory: Any) -> Iterator[Entry]:
+def _entries(inventory: Object) -> Iterator[Entry]:
     for network in inventory:
         for station in network:
             place = (station.latitude, station.longitude)
@@ -142,12 +144,12 @@ def _entries(inventory: Any) -> Iterator[Entry]:
                 yield Entry(code, *_epoch(station), *(_degrees(v) for v in place))
 
 
-def _epoch(part: Any) -> tuple[float, float]:
+def _epoch(part: Object) -> tuple[float, float]:
     start = -np.inf if part.start_date is None else part.start_date.timestamp
     return start, np.inf if part.end_date is None else part.end_date.timestamp
 
 
-def _place(channel: Any, station: tuple[Any, Any]) -> tuple[float, float]:
+def _place(channel: Object, station: tuple[Object, Object]) -> tuple[float, float]:
     own = (channel.latitude, channel.longitude)
     latitude, longitude = station if None in own else own
     place = _degrees(latitude), _degrees(longitude)
@@ -155,11 +157,11 @@ def _place(channel: Any, station: tuple[Any, Any]) -> tuple[float, float]:
     return (np.nan, np.nan) if place == (0.0, 0.0) else place
 
 
-def _degrees(value: Any) -> float:
+def _degrees(value: Object) -> float:
     return np.nan if value is None else float(value)
 
 
-def _number(value: Any) -> float | None:
+def _number(value: Object) -> float | None:
     return None if value is None or not np.isfinite(float(value)) else float(value)
 
 
@@ -177,7 +179,7 @@ class Header(NamedTuple):
     quantity: str | None = None
 
 
-def header(trace: Any) -> Header:
+def header(trace: Object) -> Header:
     """The place, direction and quantity in a SAC or K-NET header of an ObsPy trace."""
     sac, knet = trace.stats.get("sac", {}), trace.stats.get("knet", {})
     if not sac:
@@ -195,7 +197,7 @@ def header(trace: Any) -> Header:
     )
 
 
-def _set(table: Any, key: str) -> float | None:
+def _set(table: Object, key: str) -> float | None:
     value = table.get(key)
     return None if value is None or float(value) == _UNSET or not np.isfinite(float(value)) else float(value)
 
@@ -229,7 +231,7 @@ class Instrument(NamedTuple):
     response: Response
 
 
-def instrument(response: Any) -> Instrument:
+def instrument(response: Object) -> Instrument:
     """The sensitivity and all analogue poles and zeros of an ObsPy response.
 
     Raises
@@ -258,7 +260,7 @@ def instrument(response: Any) -> Instrument:
     return Instrument(quantity, gain, Response(zeros, poles, 1 / size))
 
 
-def _roots(response: Any) -> tuple[tuple[complex, ...], tuple[complex, ...], float]:
+def _roots(response: Object) -> tuple[tuple[complex, ...], tuple[complex, ...], float]:
     """Zeros and poles (rad/s) of all analogue stages, and the product of their normalisation factors."""
     zeros: list[complex] = []
     poles: list[complex] = []

@@ -5,17 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from math import isfinite
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import numpy as np
 
+from dislok.foreign import Object
 from dislok.store import fingerprint, write_text, writing
 
 from .records import parse_utc
 from .result import Result
-
-Object: TypeAlias = Any
-"""A module of ObsPy, or an object of one."""
 
 
 def quakeml(result: Result) -> Object:

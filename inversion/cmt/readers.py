@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from dislok import foreign
 from dislok import gate as gates
+from dislok.foreign import Object
 from dislok.inversion.gnss import OffsetTable, read_offsets
 
 from . import sacpz
@@ -109,8 +109,8 @@ def read(
 
 @gates.gate(**_KINDS)
 def from_obspy(
-    stream: Any,
-    inventory: Any,
+    stream: Object,
+    inventory: Object,
     reference: datetime,
     *,
     quantity: str | None = None,
@@ -198,7 +198,7 @@ def _is_table(file: Path) -> bool:
     return file.suffix.lower() in _TABLES or name.startswith("RESP.") or sacpz.is_sacpz(file)
 
 
-def _stations(files: Sequence[Path], given: str | Path | None, obspy: Any, findings: Findings) -> Any:
+def _stations(files: Sequence[Path], given: str | Path | None, obspy: Object, findings: Findings) -> Object:
     """The inventory of all files with metadata, or None where there are none."""
     where = None if given is None else Path(given)
     if where is not None:
@@ -257,7 +257,7 @@ def _within(records: Records, start: float | None, end: float | None) -> Records
     )
 
 
-def _traces(file: Path, options: Options, findings: Findings) -> list[Any]:
+def _traces(file: Path, options: Options, findings: Findings) -> list[Object]:
     """The traces of a file, cut to what is asked for, so that the rest of a long file can be forgotten."""
     from obspy import UTCDateTime
 
@@ -290,7 +290,7 @@ def _traces(file: Path, options: Options, findings: Findings) -> list[Any]:
 
 
 def _collected(
-    stream: Any, inventory: Any, options: Options, reference: datetime, findings: Findings
+    stream: Object, inventory: Object, options: Options, reference: datetime, findings: Findings
 ) -> tuple[Records, ...]:
     by_station: dict[str, list[Channel]] = defaultdict(list)
     for channel in channels(stream, inventory, options, findings):

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from dislok import foreign
+from dislok.foreign import Object
 
 from . import units
 from .metadata import Code
@@ -49,7 +50,7 @@ def is_sacpz(file: Path) -> bool:
     return file.suffix.lower() in ENDINGS or file.name.upper().startswith(_NAMES)
 
 
-def inventory(path: str | Path) -> Any:
+def inventory(path: str | Path) -> Object:
     """An ObsPy inventory of a file of poles and zeros, which may hold several channels and epochs.
 
     Raises
@@ -61,7 +62,7 @@ def inventory(path: str | Path) -> Any:
     from obspy.core import inventory as make
 
     file = Path(path)
-    networks: dict[str, Any] = {}
+    networks: dict[str, Object] = {}
     for block in blocks(file):
         code = _code(file, block)
         network = networks.setdefault(code.network, make.Network(code.network))
@@ -186,7 +187,7 @@ def _optional(block: Block, name: str, file: Path) -> float | None:
     return _float(text, f"{file}: {name}") if text else None
 
 
-def _response(file: Path, block: Block) -> Any:
+def _response(file: Path, block: Block) -> Object:
     from obspy.core.inventory import Response
 
     origin = [zero for zero in block.zeros if abs(zero) < _AT_ORIGIN]
@@ -234,7 +235,7 @@ def _stated(block: Block) -> tuple[int, float] | None:
     return ("displacement", "velocity", "acceleration").index(unit.quantity), unit.factor
 
 
-def _date(file: Path, block: Block, name: str) -> Any:
+def _date(file: Path, block: Block, name: str) -> Object:
     """A time of 2009/07/09 00:00:00, 2009,190,00:00:00 or ISO 8601; None where none is said."""
     from obspy import UTCDateTime
 

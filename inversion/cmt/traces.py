@@ -6,9 +6,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any
 
 import numpy as np
+
+from dislok.foreign import Object
 
 from . import orientation, units
 from .findings import Findings, Options
@@ -41,7 +42,9 @@ class Channel:
         return sum(int(np.isfinite(piece.samples).sum()) for piece in self.pieces)
 
 
-def channels(stream: Iterable[Any], inventory: Any, options: Options, findings: Findings) -> list[Channel]:
+def channels(
+    stream: Iterable[Object], inventory: Object, options: Options, findings: Findings
+) -> list[Channel]:
     """All channels of an ObsPy stream that can be used."""
     traces = _by_code(stream, options, findings)
     names = defaultdict(list)
@@ -57,8 +60,8 @@ def channels(stream: Iterable[Any], inventory: Any, options: Options, findings: 
     return found
 
 
-def _by_code(stream: Iterable[Any], options: Options, findings: Findings) -> dict[Code, list[Any]]:
-    traces: dict[Code, list[Any]] = {}
+def _by_code(stream: Iterable[Object], options: Options, findings: Findings) -> dict[Code, list[Object]]:
+    traces: dict[Code, list[Object]] = {}
     for trace in stream:
         stats = trace.stats
         code = Code.of(stats.network, stats.station, stats.location, stats.channel)
@@ -81,11 +84,11 @@ def _chosen(code: Code, options: Options) -> bool:
     return channel and code.location in {Code.of("", "", word, "").location for word in options.locations}
 
 
-def _where(trace: Any, code: Code) -> str:
+def _where(trace: Object, code: Code) -> str:
     return getattr(trace, "file", "") or str(code)
 
 
-def _unnamed(trace: Any) -> str | None:
+def _unnamed(trace: Object) -> str | None:
     """A name for a channel that has none, from the direction in its header."""
     says = header(trace)
     pointing = direction(says.azimuth, says.dip, None)
@@ -95,7 +98,7 @@ def _unnamed(trace: Any) -> str | None:
 
 
 def _channel(
-    code: Code, traces: list[Any], siblings: Sequence[str], known: Inventory, options: Options,
+    code: Code, traces: list[Object], siblings: Sequence[str], known: Inventory, options: Options,
     findings: Findings,
 ) -> Channel:  # fmt: skip
     pieces = _pieces(code, traces, options, findings)
@@ -109,7 +112,7 @@ def _channel(
     )  # fmt: skip
 
 
-def _pieces(code: Code, traces: list[Any], options: Options, findings: Findings) -> tuple[Piece, ...]:
+def _pieces(code: Code, traces: list[Object], options: Options, findings: Findings) -> tuple[Piece, ...]:
     """Samples in the window, of the one sampling rate that covers most of it."""
     start, end = options.window
     rates: list[list[Piece]] = []
@@ -150,7 +153,7 @@ def _span(seconds: float) -> str:
     return f"{size:g} s {side}"
 
 
-def _piece(trace: Any, reference: float) -> Piece:
+def _piece(trace: Object, reference: float) -> Piece:
     stats = trace.stats
     if not stats.sampling_rate > 0:
         raise ValueError(f"its sampling rate is {stats.sampling_rate:g} Hz")
@@ -211,7 +214,7 @@ def _said_place(code: Code, entry: Entry | None, says: Header, findings: Finding
 
 
 def _meaning(
-    code: Code, trace: Any, entry: Entry | None, says: Header, options: Options, findings: Findings
+    code: Code, trace: Object, entry: Entry | None, says: Header, options: Options, findings: Findings
 ) -> tuple[str, float, Response]:
     """Quantity, numbers per SI unit, and response of a channel's samples."""
     if options.responses:
