@@ -44,7 +44,7 @@ def test_modules_begin_with_a_noun(repository, room):
 
 @pytest.mark.parametrize("room", ["bindings", "kernels", "inversion", "nn"])
 def test_type_checkers_see_types(repository, room):
-    """`Any` is written where it is meant; what it stands for has a name (`kernels.names`, `arrays`, `gate`)."""
+    """`Any` stands where it is meant; elsewhere it has a name (`kernels.names`, `arrays`, `gate`)."""
     most = {"bindings": 100, "kernels": 85, "inversion": 85, "nn": 65}
     words = sum(len(re.findall(r"\bAny\b", path.read_text())) for path in sources(repository, room))
     assert words <= most[room], words
