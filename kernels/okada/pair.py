@@ -28,6 +28,7 @@ from .formula import (
     surface_slip,
     surface_z,
 )
+from .nodes import point_gradient, surface_gradient
 
 PAIR = (
     "east", "north", "z", "depth", "sin_strike", "cos_strike", "sin_dip", "cos_dip",
@@ -266,6 +267,8 @@ def far_node(level, pair, nu, g, h, weight):
 def far_node_surface(level, pair, nu, g, h, weight):
     """`far_node` for an observer at the surface; `level` is not that of "second"."""
     outer, area, sd, cd = node_of(pair, g, h, weight, 1)
+    if LEVELS[level] == "gradient":
+        return surface_gradient_rows(pair, nu, outer, area, sd, cd)
     xn, yn, _, cn, _ = local_jets(outer)
     sn, tn = local_angles(sd.v, cd.v, 4, 5, 1)
 
@@ -295,6 +298,8 @@ def far_node_parameters(pair, nu, g, h, weight):
 
 def node_rows(level, pair, nu, g, h, weight):
     """Rows of a level of one node of a quadrature."""
+    if level == "gradient":
+        return gradient_rows(pair, nu, *node_of(pair, g, h, weight, 1))
     order = 2 if level in ("second", "third") else 1
     outer, area, sd, cd = node_of(pair, g, h, weight, order)
     node = (*local_jets(outer)[:4], *local_angles(sd.v, cd.v, 4, 5, order))
@@ -307,6 +312,23 @@ def node_rows(level, pair, nu, g, h, weight):
         return [size * composed(ui, outer) for ui in jets]
 
     return frame_rows(level, pair, nu, displacement)
+
+
+def gradient_rows(pair, nu, outer, area, sd, cd):
+    """Rows of level "gradient" of one node; arguments as `node_of` gives them."""
+    x, y, z, c = (each.v for each in outer[:4])
+    potency = [area.v * each for each in source_slip(pair)]
+    found = point_gradient(x, y, z, c, sd.v, cd.v, potency, elastic(nu))
+    return [found[i + 3 * k] for i in range(3) for k in range(4)]
+
+
+def surface_gradient_rows(pair, nu, outer, area, sd, cd):
+    """`gradient_rows` for an observer at the surface."""
+    x, y, z, c = (each.v for each in outer[:4])
+    m, potency = elastic(nu), [area.v * each for each in source_slip(pair)]
+    found = surface_gradient(x, y, c, sd.v, cd.v, potency, m)
+    jets = [Jet(found[i], [found[3 + i], found[6 + i], *[ZERO] * 5]) for i in range(3)]
+    return rows(traction_free(jets, m), 4, z)
 
 
 def node_of(pair, g, h, weight, order):
