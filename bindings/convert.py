@@ -617,7 +617,7 @@ def _krueger(lon: FloatArray, lat: FloatArray) -> tuple[FloatArray, FloatArray]:
     return zeta.real, zeta.imag
 
 
-def _series(coefficients: FloatArray, zeta: ArrayLike) -> FloatArray:
+def _series(coefficients: FloatArray, zeta: ArrayLike) -> Any:
     return sum(c * np.sin(2 * (j + 1) * zeta) for j, c in enumerate(coefficients))
 
 
