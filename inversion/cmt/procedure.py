@@ -20,7 +20,7 @@ from dislok.arrays import Record
 from dislok.propagator import LayeredModel
 from dislok.store import Place
 
-from . import crusts, hypotheses, kept, quality
+from . import crusts, guesses, hypotheses, kept, quality
 from .data import Dataset
 from .filters import Array, CosineLowpass, Filter
 from .kept import Stages
@@ -215,7 +215,7 @@ def _cleaned(
 ) -> Search:
     """The solution without the stations and traces that contradict it."""
     for i in range(ROUNDS):
-        rejected = quality.outliers(_moderated(found, options, stages, i + 1))
+        rejected = _contradicting(_moderated(found, options, stages, i + 1), stages, i + 1)
         if not any(rejected):
             break
         for bad in rejected:
@@ -229,6 +229,24 @@ def _cleaned(
         else:
             found = _continued(f"without-bad-traces-{i + 1}", less, found, options, stages)
     return found
+
+
+def _contradicting(state: State, stages: Stages, number: int) -> list[quality.Rejected]:
+    """What is to be left out: one station if one fault explains much, else all that is contradicted."""
+    problem, rejected = state.system.problem, quality.outliers(state)
+    guess = guesses.wrong(state)
+    if guess is None:
+        pieces = stages.pieces(f"reversed-{number}", problem, state.sources)
+        tried = iter(range(len(problem.stations)))
+
+        def search_turned(turned: Problem) -> State:
+            run = lambda: minimise(turned, state.sources, 15, tolerance=COARSE)  # noqa: E731
+            return kept.search(pieces, f"station-{next(tried) + 1}", turned, run).state
+
+        guess = guesses.reversed_station(state, search_turned)
+    if guess is None:
+        return rejected
+    return [guess.rejected if guess.station in part.station else () for part in problem.data]
 
 
 def _stations_lost(before: Problem, after: Problem) -> bool:

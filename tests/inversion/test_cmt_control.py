@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from cmt_cases import clean, distance, start
 
-from dislok.inversion.cmt import control, quality
+from dislok.inversion.cmt import control, guesses, minimise, quality
 from dislok.inversion.cmt.demo import problem, synthetic, true_source
 from dislok.inversion.cmt.procedure import Options, find
 from dislok.inversion.cmt.stages import Stages
@@ -80,12 +80,12 @@ FAULTS = {
     "clock 20 s early": (_late(-20.0), "early: its clock"),
     "clock 60 s late": (_late(60.0), "its"),
     "misplaced by 111 km": (_misplaced, "its"),
-    "cycle slip": (_slipped, ""),
+    "cycle slip": (_slipped, "E: a jump of 0.05"),
     "frozen after 30 s": (_frozen, "stands still from "),
     "clipped": (_clipped, ""),
     "two names": (_twice, "repeats the record of"),
-    "reversed": (_reversed, ""),
-    "swapped": (_swapped, ""),
+    "reversed": (_reversed, "reversed: an axis"),
+    "swapped": (_swapped, "east and north are swapped"),
 }
 """What is done to a station, and words of the reason that must be given."""
 
@@ -97,24 +97,9 @@ def _solved(records, **options):
     return found.search, [line for line in said if line.startswith("left out")]
 
 
-MISSED = {
-    ("cycle slip", 0): "a slip of 5 cm amid shaking of a decimetre is not told from it",
-    ("cycle slip", 4): "a slip of 5 cm amid shaking of a decimetre is not told from it",
-    ("cycle slip", 9): "a slip of 5 cm amid shaking of a decimetre is not told from it",
-    ("swapped", 4): "both components of this station are nearly alike",
-}
-
-
-def _cases():
-    for name in FAULTS:
-        for station in (0, 4, 9):
-            reason = MISSED.get((name, station))
-            marks = [pytest.mark.xfail(reason=reason)] if reason else []
-            yield pytest.param(name, station, marks=marks, id=f"{name}, {station}")
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("name, station", list(_cases()))
+@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("station", [0, 4, 9])
 def test_faults_are_found_named_and_harmless(large, name, station):
     spoil, words = FAULTS[name]
     spoilt = spoil(large, station)
@@ -137,6 +122,25 @@ def test_one_fault_each_way(records):
         search, said = _solved(FAULTS[name][0](records, station))
         assert {line.split(": ")[1].split(" ")[0] for line in said} == {str(records.station[station])}
         assert distance(search.state.sources, true_source()) < 3.0
+
+
+def test_one_fault_explains_what_is_left(large):
+    """In the linear problem: a jump comes with its time and height, axes with their names."""
+    for spoil, component, words in (
+        (_slipped, "E", "a jump of 0.05"),
+        (_swapped, "EN", "fits if its east and north are swapped"),
+        (lambda records, i: _changed(records, i, lambda v: -v, (1,)), "N", "fits if its north is reversed"),
+    ):
+        found = minimise(quality.balanced(problem(spoil(large, 4), "ENU")), true_source(), 3)
+        guess = guesses.wrong(found.state)
+        assert guess is not None and guess.station == "S05" and guess.components == component
+        assert guess.reason.startswith(words) and guess.left < 0.75
+        assert component != "E" or " at 37 s" in guess.reason
+
+
+def test_nothing_is_wrong_with_good_data(records, large):
+    for one in (records, large):
+        assert guesses.wrong(minimise(quality.balanced(problem(one, "ENU")), true_source(), 3).state) is None
 
 
 @pytest.mark.parametrize("factor", [1000.0, 100.0])

@@ -1,5 +1,6 @@
-"""Six stations, one of them mounted the wrong way round, and metadata that say so: through the whole way from
-MiniSEED and StationXML to a moment tensor, nothing of it is left in the result.
+"""Six stations, one of them mounted the wrong way round, from MiniSEED and StationXML to a moment tensor.
+
+With metadata that say so, nothing of it is left in the result; without, it is found and left out.
 """
 
 from datetime import UTC, datetime
@@ -73,3 +74,15 @@ def test_a_reversed_station_of_six_makes_no_difference(tmp_path, turned):
     assert result.dropped == () and result.variance_reduction > 0.9
     assert abs(c.magnitude - 6.78) < spread["Mw"] and abs(c.depth - 12.0) < sigma["depth"]
     assert spread["Mw"] < 0.1 and sigma["depth"] < 4.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("turned", [f"S0{i}" for i in range(1, 7)])
+def test_a_reversed_station_that_nothing_describes_is_found(tmp_path, turned):
+    """It alone is left out, with its reason, and the source is what the others say."""
+    _written(tmp_path, _records(), turned, described=False)
+    result = _inverted(tmp_path)
+    c = result.centroids[0]
+    assert {line.split()[0] for line in result.dropped} == {f"XX.{turned}"}
+    assert all("reversed: an axis" in line for line in result.dropped)
+    assert abs(c.magnitude - 6.78) < 0.05 and abs(c.depth - 12.0) < 1.5 and result.sigma()["depth"] < 3.0
