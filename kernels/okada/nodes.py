@@ -13,8 +13,9 @@ So all but psi are sums of X, G and w times numbers, and their derivatives sums 
 and of n_i v_j + n_j v_i.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from dislok.kernels.names import Number
 from dislok.kernels.scalar import scalar, sqrt
 
 from .formula import TURN, Elastic
@@ -26,25 +27,25 @@ class Image(NamedTuple):
     `dist`, `r`, `r2`, `r3`, `r5`: R and its powers; `three`, `fifteen`: 3 R^-5, 15 R^-7; `q`, `g`: Q and G.
     """
 
-    place: list[Any]
-    dist: Any
-    r: Any
-    r2: Any
-    r3: Any
-    r5: Any
-    three: Any
-    fifteen: Any
-    q: Any
-    g: list[Any]
+    place: list[Number]
+    dist: Number
+    r: Number
+    r2: Number
+    r3: Number
+    r5: Number
+    three: Number
+    fifteen: Number
+    q: Number
+    g: list[Number]
 
 
 class Slip(NamedTuple):
     """The source's plane and slips: sine and cosine of the dip, potencies, v."""
 
-    sd: Any
-    cd: Any
-    potency: list[Any]
-    v: list[Any]
+    sd: Number
+    cd: Number
+    potency: list[Number]
+    v: list[Number]
 
 
 def slip_of(sd, cd, potency):
@@ -74,11 +75,11 @@ class Products(NamedTuple):
     component the row `down`.
     """
 
-    u: list[Any]
-    e: list[Any]
-    f: list[Any]
-    level: Any
-    down: list[Any]
+    u: list[Number]
+    e: list[Number]
+    f: list[Number]
+    level: Number
+    down: list[Number]
 
 
 def part_a(at, slip, m):
