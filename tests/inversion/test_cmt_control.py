@@ -80,7 +80,7 @@ FAULTS = {
     "clock 20 s early": (_late(-20.0), "early: its clock"),
     "clock 60 s late": (_late(60.0), "its"),
     "misplaced by 111 km": (_misplaced, "its"),
-    "cycle slip": (_slipped, "E: a jump of 0.05"),
+    "cycle slip": (_slipped, "E: a jump of 0.0"),
     "frozen after 30 s": (_frozen, "stands still from "),
     "clipped": (_clipped, ""),
     "two names": (_twice, "repeats the record of"),

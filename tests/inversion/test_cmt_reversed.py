@@ -84,5 +84,5 @@ def test_a_reversed_station_that_nothing_describes_is_found(tmp_path, turned):
     result = _inverted(tmp_path)
     c = result.centroids[0]
     assert {line.split()[0] for line in result.dropped} == {f"XX.{turned}"}
-    assert all("reversed: an axis" in line for line in result.dropped)
+    assert all("axis" in line for line in result.dropped)
     assert abs(c.magnitude - 6.78) < 0.05 and abs(c.depth - 12.0) < 1.5 and result.sigma()["depth"] < 3.0
