@@ -85,7 +85,7 @@ def draw(folder: Path, worst: list[str], name: str, seed: int, file: Path) -> No
         ax.set(xticks=[], yticks=[])
     for row, word in enumerate(("before", "after", "error; what is not valid is outlined")):
         axes[row, 0].set_ylabel(word, fontsize=8)
-    figure.savefig(file, dpi=90)
+    figure.savefig(file, dpi=70)
 
 
 def main(words: list[str] | None = None) -> int:
@@ -109,7 +109,7 @@ def main(words: list[str] | None = None) -> int:
     ]
     print(table("mean error (px) by image", head, lines))
     if options.figure:
-        draw(options.images, list(found)[:4], names[0], options.seed, options.figure)
+        draw(options.images, options.draw or list(found)[:4], names[0], options.seed, options.figure)
     if options.json:
         options.json.write_text(json.dumps({"facts": machine(), "images": found}, indent=1) + "\n")
     return 0
@@ -123,6 +123,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--seed", type=int, default=9, help="of the pairs")
     result.add_argument("--method", action="append", choices=KNOWN, help="this one; repeatable")
     result.add_argument("--figure", type=Path, help="also draw the worst")
+    result.add_argument("--draw", action="append", choices=TEXTURES, help="draw these instead")
     result.add_argument("--json", type=Path, help="also write everything to this file")
     return result
 

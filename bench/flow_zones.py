@@ -117,6 +117,10 @@ def draw(found: dict[str, list[dict[str, Any]]], names: list[str], file: Path) -
     figure.savefig(file, dpi=110)
 
 
+def _numbers(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: {key: each[key] for key in ("width", "offset")} for name, each in row.items()}
+
+
 def main(words: list[str] | None = None) -> int:
     """Measure, print, draw, and write the results."""
     options = parser().parse_args(words)
@@ -127,7 +131,8 @@ def main(words: list[str] | None = None) -> int:
     if options.figure:
         draw(found, names, options.figure)
     if options.json:
-        options.json.write_text(json.dumps({"facts": machine(), "zones": found}) + "\n")
+        kept = {zone: [_numbers(row) for row in rows] for zone, rows in found.items()}
+        options.json.write_text(json.dumps({"facts": machine(), "zones": kept}, indent=1) + "\n")
     return 0
 
 
