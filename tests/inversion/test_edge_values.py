@@ -192,7 +192,7 @@ EDGES = {
     "offsets, no latitude": (offsets(lat="nan"), "no latitude of A"),
     "offsets, date line": (offsets(lon=-180), lambda t: t.longitude[0] == -180),
     "offsets, longitude": (offsets(lon=400), "longitude of A must be within 360, got 400"),
-    "offsets, infinite": (offsets(east="inf"), "E of A must be finite, got inf"),
+    "offsets, infinite": (offsets(east="inf"), "E of A must be within 100 m, got inf"),
     "offsets, infinite error": (offsets(sigma="inf"), "E of A has the standard deviation inf"),
     "offsets, no error": (offsets(sigma=0), "E of A has the standard deviation 0"),
     "offsets written, small errors": (again(table(sigma=1e-7)), lambda t: np.allclose(t.sigma, 1e-7)),
