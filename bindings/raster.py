@@ -204,7 +204,7 @@ def opened(path: str | os.PathLike[str], variable: str | None = None) -> Dataset
             with warnings.catch_warnings(), _complaints() as said:
                 warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
                 data = rasterio.open(file, driver=driver)
-            if lost := next((line for line in said if "tag ignored" in line or "corrupt" in line), None):
+            if lost := next((line for line in said if "IO error" in line or "corrupt" in line), None):
                 data.close()
                 raise ValueError(f"{file}: damaged or cut off: {lost}")
             return _only(data, file) if driver == "netCDF" else data

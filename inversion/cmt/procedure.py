@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
@@ -237,11 +239,11 @@ def _contradicting(state: State, stages: Stages, number: int) -> list[quality.Re
     guess = guesses.wrong(state)
     if guess is None:
         pieces = stages.pieces(f"reversed-{number}", problem, state.sources)
-        tried = iter(range(len(problem.stations)))
+        tried = count(1)
 
         def search_turned(turned: Problem) -> State:
-            run = lambda: minimise(turned, state.sources, 15, tolerance=COARSE)  # noqa: E731
-            return kept.search(pieces, f"station-{next(tried) + 1}", turned, run).state
+            run = partial(minimise, turned, state.sources, 15, tolerance=COARSE)
+            return kept.search(pieces, f"trial-{next(tried)}", turned, run).state
 
         guess = guesses.reversed_station(state, search_turned)
     if guess is None:

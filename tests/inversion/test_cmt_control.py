@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from cmt_cases import clean, distance, start
 
-from dislok.inversion.cmt import control, guesses, minimise, quality
+from dislok.inversion.cmt import control, guesses, minimise, procedure, quality
 from dislok.inversion.cmt.demo import problem, synthetic, true_source
 from dislok.inversion.cmt.procedure import Options, find
 from dislok.inversion.cmt.stages import Stages
@@ -141,6 +141,17 @@ def test_one_fault_explains_what_is_left(large):
 def test_nothing_is_wrong_with_good_data(records, large):
     for one in (records, large):
         assert guesses.wrong(minimise(quality.balanced(problem(one, "ENU")), true_source(), 3).state) is None
+
+
+def test_stations_of_two_data_sets_are_each_tried(records, monkeypatch):
+    """Every station of either data set is turned around once, however many names there are."""
+    one = problem(records, "ENU")
+    (data,) = one.with_data([replace(one.data[0], sigma=0.005)]).data
+    found = minimise(one.with_data([data, data]), true_source(), 3)
+    tried = []
+    monkeypatch.setattr(procedure, "minimise", lambda turned, *_, **__: tried.append(turned) or found)
+    assert not any(procedure._contradicting(found.state, Stages(None), 1))
+    assert len(tried) == 2 * len(records.station)
 
 
 @pytest.mark.parametrize("factor", [1000.0, 100.0])
